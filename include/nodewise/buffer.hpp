@@ -1,0 +1,64 @@
+// A dataset's memory, placed as its plan says.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include <nodewise/export.hpp>
+#include <nodewise/pages.hpp>
+#include <nodewise/plan.hpp>
+#include <nodewise/team.hpp>
+
+namespace nodewise {
+
+/// Which means of placing worked.
+enum class PlacingRung : unsigned char { mbind, first_touch, none };
+/// Which means of asking where pages are worked.
+enum class AskingRung : unsigned char { move_pages, numa_maps, none };
+NODEWISE_PUBLIC std::string_view to_string(PlacingRung rung) noexcept;
+NODEWISE_PUBLIC std::string_view to_string(AskingRung rung) noexcept;
+
+/// Something that was promised at its best and given at less.
+struct Degradation {
+  std::string name;     ///< Short and stable: "mbind-refused", "huge-pages-short", "node-full", ...
+  std::string message;  ///< For people: what happened, the numbers, the remedy.
+  int error = 0;        ///< The errno behind it, or 0.
+};
+
+/// The one flat buffer: mapped, bound before any touch, then populated by the pinned workers of each node,
+/// all nodes at once. Moves, never copies. Thread class: immutable but for the bytes, which are the caller's.
+class NODEWISE_PUBLIC Buffer {
+ public:
+  /// Zeroed memory for `plan`. Precondition: plan.page_bytes() is the page of `kind` and base_offset is 0.
+  /// Under Binding::required throws PlacementError where a node lacks the bytes or the page kind cannot be
+  /// had; under `preferred` such things become degradations. What the system refuses of binding is a
+  /// degradation under both: whether pages lie right all the same is Placement's to say, and BatchLoader asks
+  /// it. Memory that the machine, the cpuset's nodes or the control group lack throws PlacementError under
+  /// both. Throws SystemError, and InvalidArgument where hugetlb pages meet a plan for base pages.
+  static Buffer allocate(const Plan& plan, const Team& team, PageKind kind = PageKind::automatic);
+
+  /// Memory that exists, as it is: not copied, moved, aligned or touched. Precondition: `data` modulo
+  /// plan.page_bytes() is plan.base_offset(), and `pages` holds plan.total_bytes().
+  static Buffer adopt(const Plan& plan, const Topology& topology, Pages pages);
+  Buffer(Buffer&&) noexcept = default;
+  Buffer& operator=(Buffer&&) noexcept = default;
+
+  std::byte* data() const noexcept { return data_; }  ///< First byte of the dataset.
+  const Plan& plan() const noexcept { return plan_; }
+  const Topology& topology() const noexcept { return topology_; }
+  const Pages& pages() const noexcept { return pages_; }
+  PlacingRung placing_rung() const noexcept { return placing_rung_; }
+  const std::vector<Degradation>& degradations() const noexcept { return degradations_; }
+
+ private:
+  Buffer(Plan plan, Topology topology, Pages pages, std::byte* data);
+  Plan plan_;
+  Topology topology_;
+  Pages pages_;
+  std::byte* data_ = nullptr;  // inside pages_, not always at their beginning
+  PlacingRung placing_rung_ = PlacingRung::none;
+  std::vector<Degradation> degradations_;
+};
+
+}  // namespace nodewise

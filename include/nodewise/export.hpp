@@ -1,0 +1,4 @@
+// Symbol visibility: everything is hidden but what is marked NODEWISE_PUBLIC.
+#pragma once
+
+#define NODEWISE_PUBLIC __attribute__((visibility("default")))

@@ -1,0 +1,133 @@
+// The batch loader: a dataset in one placed buffer, served as views that never copy.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <nodewise/buffer.hpp>
+#include <nodewise/export.hpp>
+#include <nodewise/means.hpp>
+#include <nodewise/placement.hpp>
+#include <nodewise/view.hpp>
+
+namespace nodewise {
+
+/// How a loader places its data. What is left unset comes from NODEWISE_BINDING, NODEWISE_PAGES and
+/// NODEWISE_WORKERS, else from the defaults of PlanOptions, PageKind::automatic and TeamOptions.
+struct LoaderOptions {
+  std::optional<Binding> binding;
+  std::optional<PageKind> pages;
+  Policy policy = Policy::blocked;
+  Weights weights = Weights::equal;
+  std::vector<double> given_weights;
+  std::vector<unsigned> targets;  ///< Logical indices of nodes; empty: the topology's default targets.
+  TeamOptions team;
+  std::optional<Topology> topology;  ///< Must be this machine; unset: loaded afresh.
+};
+
+/// A dataset of one of the twelve element types. Views stay valid while the loader or a copy of its pages()
+/// lives; moving the loader does not invalidate them. Thread class: reading members may be called from any
+/// thread; elements are plain memory, so concurrent writes to one element are the caller's to order.
+class NODEWISE_PUBLIC BatchLoader {
+ public:
+  /// A zeroed dataset. Throws what Plan and Buffer::allocate throw.
+  BatchLoader(Shape shape, DType dtype, std::uint64_t batch_size, const LoaderOptions& options = {});
+  /// A copy of `data` (row-major, contiguous; precondition: shape × dtype readable bytes).
+  BatchLoader(const void* data, Shape shape, DType dtype, std::uint64_t batch_size,
+              const LoaderOptions& options = {});
+  /// A saved plan, replayed.
+  BatchLoader(const Plan& plan, const LoaderOptions& options = {});
+  /// Memory of the caller, where it is: no copy, no move. `release(data)` is called once, when the last
+  /// owner goes, or if this throws.
+  static BatchLoader adopt(void* data, Shape shape, DType dtype, std::uint64_t batch_size,
+                           const LoaderOptions& options = {}, std::function<void(void*)> release = {});
+  ~BatchLoader();
+  BatchLoader(BatchLoader&&) noexcept;
+  BatchLoader& operator=(BatchLoader&&) noexcept;
+
+  Shape shape() const noexcept;
+  DType dtype() const noexcept;
+  std::uint64_t batch_size() const noexcept;
+  std::uint64_t num_batches() const noexcept;
+  /// A view of the batch, not a copy. Throws OutOfRange. Cost: O(1), no allocation, no lock.
+  AnyBatchView get_batch(std::uint64_t batch) const;
+  /// Whether what get_batch returns lies in the buffer and the buffer's memory is mapped, by asking.
+  bool is_zero_copy(std::uint64_t batch) const;
+  /// The same for any view: false for one that points elsewhere.
+  bool is_zero_copy(const AnyBatchView& view) const;
+  /// Unrounded means, one for each batch.
+  std::vector<double> means() const;
+  /// Means rounded as Python's round(x, 4).
+  std::vector<double> get_batch_means() const;
+  /// Means with who read what.
+  Means compute_means() const;
+  /// Writes one element into the buffer; every view sees it. Throws OutOfRange, InvalidArgument (T is not
+  /// the element type).
+  template <Element T>
+  void write_to_buffer(std::uint64_t row, std::uint64_t col, T value) {
+    *static_cast<T*>(element(row, col, dtype_of<T>)) = value;
+  }
+
+  Placement placement() const;
+  const Buffer& buffer() const noexcept;
+  const Plan& plan() const noexcept;
+  const Team& team() const noexcept;
+  /// The memory's owner: keep a copy to keep views valid beyond the loader.
+  const Pages& pages() const noexcept;
+
+ private:
+  struct State;
+  explicit BatchLoader(std::unique_ptr<State> state) noexcept;
+  void place(const Plan& plan, const Topology& topology, const LoaderOptions& options);
+  void* element(std::uint64_t row, std::uint64_t col, DType dtype) const;
+  std::unique_ptr<State> state_;
+};
+
+/// BatchLoader with the element type known at compile time. Thread class: as BatchLoader.
+template <Element T>
+class ZeroCopyBatchLoader {
+ public:
+  /// A copy of `data`, n_samples × n_features row by row. Throws InvalidArgument where the sizes differ.
+  ZeroCopyBatchLoader(std::span<const T> data, std::uint64_t n_samples, std::uint64_t n_features,
+                      std::uint64_t batch_size, const LoaderOptions& options = {})
+      : loader_(checked(data, n_samples, n_features), {n_samples, n_features}, dtype_of<T>, batch_size,
+                options) {}
+  /// A zeroed dataset.
+  ZeroCopyBatchLoader(std::uint64_t n_samples, std::uint64_t n_features, std::uint64_t batch_size,
+                      const LoaderOptions& options = {})
+      : loader_({n_samples, n_features}, dtype_of<T>, batch_size, options) {}
+  /// A loader that exists. Throws InvalidArgument where T is not its element type.
+  explicit ZeroCopyBatchLoader(BatchLoader loader) : loader_(std::move(loader)) {
+    if (loader_.dtype() != dtype_of<T>)
+      throw InvalidArgument("ZeroCopyBatchLoader: the elements are " +
+                            std::string(dtype_name(loader_.dtype())) + ", not " +
+                            std::string(dtype_name(dtype_of<T>)));
+  }
+
+  std::uint64_t num_batches() const noexcept { return loader_.num_batches(); }
+  BatchView<T> get_batch(std::uint64_t batch) const { return loader_.get_batch(batch).template as<T>(); }
+  bool is_zero_copy(std::uint64_t batch) const { return loader_.is_zero_copy(batch); }
+  std::vector<double> means() const { return loader_.means(); }
+  std::vector<double> get_batch_means() const { return loader_.get_batch_means(); }
+  void write_to_buffer(std::uint64_t row, std::uint64_t col, T value) {
+    loader_.write_to_buffer(row, col, value);
+  }
+  Placement placement() const { return loader_.placement(); }
+  const BatchLoader& loader() const noexcept { return loader_; }
+
+ private:
+  static const T* checked(std::span<const T> data, std::uint64_t n_samples, std::uint64_t n_features) {
+    if (n_features == 0 ? !data.empty() : data.size() / n_features != n_samples || data.size() % n_features)
+      throw InvalidArgument("ZeroCopyBatchLoader: " + std::to_string(data.size()) + " elements are not " +
+                            std::to_string(n_samples) + " x " + std::to_string(n_features));
+    return data.data();
+  }
+  BatchLoader loader_;
+};
+
+}  // namespace nodewise

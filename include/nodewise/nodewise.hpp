@@ -1,0 +1,16 @@
+// All of nodewise, in the order of a batch's life.
+#pragma once
+
+#include <nodewise/buffer.hpp>
+#include <nodewise/dtype.hpp>
+#include <nodewise/error.hpp>
+#include <nodewise/loader.hpp>
+#include <nodewise/means.hpp>
+#include <nodewise/npy.hpp>
+#include <nodewise/pages.hpp>
+#include <nodewise/placement.hpp>
+#include <nodewise/plan.hpp>
+#include <nodewise/team.hpp>
+#include <nodewise/topology.hpp>
+#include <nodewise/version.hpp>
+#include <nodewise/view.hpp>

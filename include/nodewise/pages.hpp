@@ -1,0 +1,50 @@
+// The one reference-counted owner of mapped memory.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include <nodewise/export.hpp>
+
+namespace nodewise {
+
+/// Size of the pages asked for. `automatic`: transparent huge pages where the system allows them, else base.
+enum class PageKind : unsigned char { automatic, base, transparent, hugetlb };
+/// Where the memory comes from.
+enum class Backing : unsigned char { anonymous, hugetlb, adopted };
+
+NODEWISE_PUBLIC std::string_view to_string(PageKind kind) noexcept;
+NODEWISE_PUBLIC std::string_view to_string(Backing backing) noexcept;
+
+/// Memory and its releaser. Copies share; the last one releases, once. Thread class: value.
+class NODEWISE_PUBLIC Pages {
+ public:
+  Pages() = default;
+
+  /// Maps `bytes` (rounded up to whole pages), untouched, with no policy. `automatic` becomes `base` or
+  /// `transparent` by what the system allows; `transparent` may fall back to `base`, which kind() shows;
+  /// `hugetlb` maps pages of `page_bytes`, or of the default huge page size if 0, and throws if the pools
+  /// cannot hold them. Zero bytes map nothing. Throws SystemError, InvalidArgument.
+  static Pages map(std::size_t bytes, PageKind kind = PageKind::automatic, std::size_t page_bytes = 0);
+
+  /// Wraps memory that exists. `release(data)`, if given, is called once, by the last owner; it is called
+  /// too if this throws.
+  static Pages adopt(void* data, std::size_t bytes, std::function<void(void*)> release = {});
+
+  std::byte* data() const noexcept;
+  std::size_t size_bytes() const noexcept;  ///< As mapped: whole pages, except where adopted.
+  PageKind kind() const noexcept;           ///< What was got, never `automatic`.
+  std::size_t page_bytes() const noexcept;  ///< Of a policy's granularity: base page, or the pool's page.
+  Backing backing() const noexcept;
+  /// Why kind() is less than what was asked for; empty if it is not.
+  std::string_view shortfall() const noexcept;
+  explicit operator bool() const noexcept { return data() != nullptr; }
+
+ private:
+  struct Owner;
+  std::shared_ptr<const Owner> owner_;
+};
+
+}  // namespace nodewise

@@ -1,0 +1,117 @@
+// Where pages really are, held against the plan.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nodewise/buffer.hpp>
+#include <nodewise/export.hpp>
+#include <nodewise/means.hpp>
+
+namespace nodewise {
+
+/// planned = local + misplaced + cut + absent + unknown, in bytes of the dataset.
+struct PlacementBytes {
+  std::uint64_t planned_bytes = 0;
+  std::uint64_t local_bytes = 0;      ///< On the node that the plan names.
+  std::uint64_t misplaced_bytes = 0;  ///< On another node, though the plan gave the page to this one.
+  std::uint64_t cut_bytes = 0;        ///< On a page that the plan gave to another shard.
+  std::uint64_t absent_bytes = 0;     ///< Untouched, swapped, or the zero page.
+  std::uint64_t unknown_bytes = 0;    ///< The kernel did not say.
+  friend bool operator==(const PlacementBytes&, const PlacementBytes&) = default;
+};
+
+struct ShardPlacement : PlacementBytes {
+  std::string host;
+  std::size_t shard = 0;
+  unsigned node = 0;
+  unsigned os_index = 0;
+  BatchRange batches;
+  /// Bytes of its own pages by the node they lie on, logical index; the rest is absent or unknown.
+  std::vector<std::uint64_t> bytes_on_node;
+};
+
+/// Consecutive batches of which the same can be said.
+struct BatchRun {
+  enum class State : unsigned char { local, misplaced, cut, absent, unknown };
+  BatchRange batches;
+  State state = State::local;  ///< Worst first: misplaced, absent, unknown, cut (partly), local.
+};
+NODEWISE_PUBLIC std::string_view to_string(BatchRun::State state) noexcept;
+
+/// What one worker read, and how much of it lay on its own node.
+struct WorkerReads {
+  Worker worker;
+  std::uint64_t local_bytes = 0;
+  std::uint64_t remote_bytes = 0;
+  std::uint64_t unknown_bytes = 0;
+};
+
+/// Memory by node, for any range of addresses.
+struct Residency {
+  std::vector<std::uint64_t> bytes_on_node;  ///< By logical index.
+  std::uint64_t absent_bytes = 0;
+  std::uint64_t unknown_bytes = 0;
+  AskingRung asking_rung = AskingRung::none;
+};
+
+/// The kernel's answer against the plan, at one moment. Thread class: value.
+class NODEWISE_PUBLIC Placement {
+ public:
+  /// Asks the kernel about every page of `buffer`; no page is touched by asking. Cost: one call for some
+  /// thousands of pages, memory constant in the size.
+  static Placement of(const Buffer& buffer);
+
+  PlacementBytes total() const;
+  // Each gives its content away where the report is a temporary, so that a loop over
+  // `loader.placement().shards()` holds what it loops over.
+  const std::vector<ShardPlacement>& shards() const& noexcept { return shards_; }
+  std::vector<ShardPlacement> shards() && noexcept { return std::move(shards_); }
+  const std::vector<BatchRun>& batches() const& noexcept { return batches_; }
+  std::vector<BatchRun> batches() && noexcept { return std::move(batches_); }
+  AskingRung asking_rung() const noexcept { return asking_rung_; }
+  PlacingRung placing_rung() const noexcept { return placing_rung_; }
+  /// "page", or "shard" where the kernel only gave sums for whole mappings.
+  std::string_view granularity() const noexcept;
+  /// local / planned; 1 for no data; nothing under `interleaved` or where the kernel could not be asked.
+  std::optional<double> local_fraction() const;
+  /// What was lost on the way: the buffer's degradations, and those of asking.
+  const std::vector<Degradation>& degradations() const& noexcept { return degradations_; }
+  std::vector<Degradation> degradations() && noexcept { return std::move(degradations_); }
+
+  /// Throws PlacementError, naming each shard that lies wrong and its bytes, unless at least
+  /// `local_fraction` of the planned bytes are local; also where nothing could be asked.
+  void require(double local_fraction) const;
+
+  /// Throws PlacementError, as require, unless nothing is misplaced, absent or unknown: cuts, which the plan
+  /// announced, are no fault. What Binding::required checks.
+  void require_planned() const;
+
+  /// Schema "nodewise.placement/1", documented in docs/json.md.
+  std::string to_json() const;
+
+ private:
+  Placement() = default;
+  std::string host_;
+  Policy policy_ = Policy::blocked;
+  Binding binding_ = Binding::preferred;
+  std::size_t page_bytes_ = 0;
+  PageKind page_kind_ = PageKind::base;
+  std::vector<ShardPlacement> shards_;
+  std::vector<BatchRun> batches_;
+  AskingRung asking_rung_ = AskingRung::none;
+  PlacingRung placing_rung_ = PlacingRung::none;
+  std::vector<Degradation> degradations_;
+};
+
+/// Where the pages of [data, data + bytes) are; a page that is only partly inside counts its inside part.
+NODEWISE_PUBLIC Residency residency(const Topology& topology, const void* data, std::size_t bytes);
+
+/// What each worker of a computation read, split by where the pages are now.
+NODEWISE_PUBLIC std::vector<WorkerReads> worker_reads(const Buffer& buffer, const Means& means);
+
+}  // namespace nodewise

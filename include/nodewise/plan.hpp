@@ -1,0 +1,167 @@
+// What would lie where: which node owns which batches, and which pages. Pure arithmetic; touches no memory
+// and asks no kernel, so it can be computed for a machine that is not here.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nodewise/dtype.hpp>
+#include <nodewise/export.hpp>
+#include <nodewise/topology.hpp>
+
+namespace nodewise {
+
+/// Rows and columns of a dataset.
+struct Shape {
+  std::uint64_t samples = 0;   ///< May be 0.
+  std::uint64_t features = 0;  ///< At least 1.
+  friend bool operator==(const Shape&, const Shape&) = default;
+};
+
+enum class Policy : std::uint8_t { blocked, interleaved };
+enum class Binding : std::uint8_t { preferred, required };
+/// How batches are shared out among the target nodes: in proportion to 1, to allowed CPUs, to memory_bytes,
+/// or to given numbers (a number below 2^-41 of the largest counts as 0). Defined exactly in docs/plan.md.
+enum class Weights : std::uint8_t { equal, cpus, capacity, given };
+
+NODEWISE_PUBLIC std::string_view to_string(Policy policy) noexcept;
+NODEWISE_PUBLIC std::string_view to_string(Binding binding) noexcept;
+NODEWISE_PUBLIC std::string_view to_string(Weights weights) noexcept;
+
+struct PlanOptions {
+  Policy policy = Policy::blocked;
+  Binding binding = Binding::preferred;
+  Weights weights = Weights::equal;
+  /// With Weights::given: one finite weight ≥ 0 for each target, not all zero.
+  std::vector<double> given_weights = {};
+  /// Target nodes by logical index, in order, without repeats; empty: Topology::default_targets().
+  std::vector<unsigned> targets = {};
+  std::size_t page_bytes = 0;   ///< A power of two; 0: the topology's base page.
+  std::size_t base_offset = 0;  ///< Address of the first element modulo page_bytes.
+};
+
+/// A half-open range of bytes, counted from the first byte of the dataset.
+struct ByteRange {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  std::uint64_t bytes() const noexcept { return end - begin; }
+  friend bool operator==(const ByteRange&, const ByteRange&) = default;
+};
+
+/// A half-open range of batches.
+struct BatchRange {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  std::uint64_t count() const noexcept { return end - begin; }
+  friend bool operator==(const BatchRange&, const BatchRange&) = default;
+};
+
+/// The consecutive batches that one node owns. Every target has one, empty ones included.
+struct Shard {
+  unsigned node = 0;      ///< Logical index.
+  unsigned os_index = 0;  ///< The kernel's number of that node.
+  BatchRange batches;
+  ByteRange bytes;  ///< Of its batches.
+  /// The pages placed on its node, as bytes from the first byte of the dataset's first page (so a byte `b`
+  /// of the dataset is at `b + base_offset` here); whole pages; the page ranges of all shards are disjoint
+  /// and cover every page that holds data. Empty under `interleaved`, which promises no page to any node.
+  ByteRange pages;
+  std::uint64_t cut_bytes = 0;  ///< Bytes of its batches on pages that another shard's node got; 0 as above.
+  std::uint64_t spill_bytes = 0;  ///< Bytes of its pages beyond its node's memory; 0 under `required`.
+  friend bool operator==(const Shard&, const Shard&) = default;
+};
+
+/// A page in which shards meet. It goes to the shard with the most bytes on it, of several to the first.
+struct Cut {
+  std::uint64_t page = 0;       ///< Byte offset of the page, counted as Shard::pages.
+  std::uint32_t owner = 0;      ///< Shard (index into Plan::shards()) that got the page.
+  std::uint64_t cut_bytes = 0;  ///< Bytes of the other shards on it.
+  friend bool operator==(const Cut&, const Cut&) = default;
+};
+
+/// The smallest changes that would make every cut zero. Batch sizes are those whose bytes are whole pages, so
+/// that no partition cuts a page; there are none where base_offset is not 0.
+struct CutRemedy {
+  std::optional<std::uint64_t> smaller_batch_size;  ///< The next below.
+  std::optional<std::uint64_t> larger_batch_size;   ///< The next above that leaves more than one batch.
+  std::optional<std::size_t> page_bytes;  ///< The largest smaller page of this machine that would do.
+  friend bool operator==(const CutRemedy&, const CutRemedy&) = default;
+};
+
+struct PlanParts;  // private to the library
+
+/// The partition of a dataset. Under `interleaved` it still says who computes what. Two plans are equal if
+/// all they promise is equal. Thread class: immutable. Size and cost are O(nodes), whatever the number of
+/// batches.
+class NODEWISE_PUBLIC Plan {
+ public:
+  /// Throws InvalidArgument (zero features, zero batch size, sizes that overflow, bad options), OutOfRange
+  /// (a target that does not exist), PlacementError (`required`, and a shard exceeds its node's memory or its
+  /// node is not allowed).
+  Plan(const Topology& topology, Shape shape, DType dtype, std::uint64_t batch_size,
+       const PlanOptions& options = {});
+
+  Shape shape() const noexcept { return shape_; }
+  DType dtype() const noexcept { return dtype_; }
+  std::uint64_t batch_size() const noexcept { return batch_size_; }
+  std::uint64_t num_batches() const noexcept { return num_batches_; }
+  std::uint64_t row_bytes() const noexcept { return row_bytes_; }
+  std::uint64_t total_bytes() const noexcept { return row_bytes_ * shape_.samples; }
+  Policy policy() const noexcept { return policy_; }
+  Binding binding() const noexcept { return binding_; }
+  Weights weights() const noexcept { return weights_; }
+  std::size_t page_bytes() const noexcept { return page_bytes_; }
+  std::size_t base_offset() const noexcept { return base_offset_; }
+  /// Of the topology it was made for.
+  const std::string& fingerprint() const noexcept { return fingerprint_; }
+
+  const std::vector<Shard>& shards() const noexcept { return shards_; }
+  /// At most one fewer than there are shards, ascending; none under `interleaved`.
+  const std::vector<Cut>& cuts() const noexcept { return cuts_; }
+  std::uint64_t cut_bytes() const noexcept;
+  std::uint64_t spill_bytes() const noexcept;
+  /// Nothing where there is no cut, or nothing would help.
+  std::optional<CutRemedy> cut_remedy() const noexcept { return remedy_; }
+  /// Index of the shard that owns `batch`. Throws OutOfRange. Cost: O(log nodes).
+  std::size_t shard_of(std::uint64_t batch) const;
+  /// Bytes of `batch`. Throws OutOfRange.
+  ByteRange batch_bytes(std::uint64_t batch) const;
+  /// Rows of `batch`: batch_size, or fewer in the last. Throws OutOfRange.
+  std::uint64_t batch_rows(std::uint64_t batch) const;
+  /// Bytes from the start of the first page to the end of the last: what a buffer must map.
+  std::uint64_t mapped_bytes() const noexcept;
+
+  /// Schema "nodewise.plan/1", documented in docs/json.md. Reads back equal on the same topology.
+  std::string to_json() const;
+  /// A saved plan, for the same machine. Its partition is taken as it is, whatever today's defaults are; all
+  /// that follows from it is computed again. Throws FormatError where the text is malformed or contradicts
+  /// itself, PlacementError where the topology's fingerprint differs or as the constructor does.
+  static Plan from_json(std::string_view text, const Topology& topology);
+
+  NODEWISE_PUBLIC friend bool operator==(const Plan& a, const Plan& b);
+
+ private:
+  Plan(const Topology& topology, const PlanParts& parts);
+  void check_nodes(const Topology& topology);
+
+  Shape shape_;
+  DType dtype_ = DType::f64;
+  std::uint64_t batch_size_ = 0;
+  std::uint64_t num_batches_ = 0;
+  std::uint64_t row_bytes_ = 0;
+  Policy policy_ = Policy::blocked;
+  Binding binding_ = Binding::preferred;
+  Weights weights_ = Weights::equal;
+  std::size_t page_bytes_ = 0;
+  std::size_t base_offset_ = 0;
+  std::string fingerprint_;
+  std::vector<Shard> shards_;
+  std::vector<Cut> cuts_;
+  std::optional<CutRemedy> remedy_;
+};
+
+}  // namespace nodewise

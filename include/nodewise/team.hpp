@@ -1,0 +1,80 @@
+// The pinned OpenMP workers, grouped by node.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include <nodewise/export.hpp>
+#include <nodewise/plan.hpp>
+#include <nodewise/topology.hpp>
+
+namespace nodewise {
+
+/// A worker and where it is pinned.
+struct Worker {
+  unsigned worker = 0;  ///< Its number in the team.
+  unsigned node = 0;    ///< Logical index of its node.
+  unsigned cpu = 0;     ///< The kernel's number of its CPU.
+  friend bool operator==(const Worker&, const Worker&) = default;
+};
+
+/// The part of a shard that one worker reads.
+struct ShardPart {
+  Worker worker;
+  std::size_t shard = 0;  ///< Index into Plan::shards().
+  BatchRange batches;
+};
+
+/// A shard whose node has no worker, and the node whose workers read it instead.
+struct Orphan {
+  std::size_t shard = 0;
+  unsigned node = 0;       ///< Where the shard lies.
+  unsigned read_from = 0;  ///< The nearest node that has workers.
+};
+
+struct TeamOptions {
+  /// Number of workers; 0: NODEWISE_WORKERS, else one per allowed physical core, of which OMP_NUM_THREADS
+  /// and the CPU quota may leave fewer. Workers only stand on CPUs that the caller may run on; more workers
+  /// than CPUs share them.
+  unsigned workers = 0;
+  /// Negative control for tests and benchmarks: every shard is read by the workers of the next node.
+  bool displaced = false;
+};
+
+/// The workers of a process. Making one starts no thread; each call forms an OpenMP region, pins its
+/// threads on entry and gives their masks back on exit. In a forked child, calls run on the calling thread.
+/// Thread class: immutable; any thread may call, calls from several threads share the CPUs.
+class NODEWISE_PUBLIC Team {
+ public:
+  /// Precondition: `topology` is this machine (a foreign one throws PlacementError). Throws SystemError where
+  /// not even the caller's own mask can be read or it holds no CPU of the topology.
+  explicit Team(const Topology& topology, const TeamOptions& options = {});
+
+  std::span<const Worker> workers() const& noexcept;
+  std::span<const Worker> workers() const&& = delete;  // it would outlive the team
+  const Topology& topology() const noexcept { return topology_; }
+  bool displaced() const noexcept { return displaced_; }
+  /// CPUs (kernel numbers) that the team keeps to: its caller's when it was made, within the cpuset.
+  const IndexSet& usable_cpus() const noexcept { return usable_cpus_; }
+  /// The workers (by number) that read `shard` of `plan`, never none.
+  std::vector<unsigned> readers(const Plan& plan, std::size_t shard) const;
+  /// The workers nearest to a node (logical index), displaced or not: those who populate its pages.
+  const std::vector<unsigned>& home_workers(unsigned node) const;
+  std::vector<Orphan> orphans(const Plan& plan) const;
+
+  /// Calls `fn` for every part of every shard, each on the worker that the part names; a part with no batch
+  /// is left out. Parts of one worker run one after the other. `fn` is called from several threads at once;
+  /// what it throws is thrown again here, after all have finished (the first one, if several).
+  void for_each_shard(const Plan& plan, const std::function<void(const ShardPart&)>& fn) const;
+
+ private:
+  Topology topology_;
+  IndexSet usable_cpus_;
+  std::vector<Worker> workers_;
+  std::vector<std::vector<unsigned>> home_of_node_;     // by logical index of the node
+  std::vector<std::vector<unsigned>> readers_of_node_;  // the same, unless displaced
+  bool displaced_ = false;
+};
+
+}  // namespace nodewise

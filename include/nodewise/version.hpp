@@ -1,0 +1,24 @@
+// What this build of the library is.
+#pragma once
+
+#include <string>
+
+#include <nodewise/export.hpp>
+
+#define NODEWISE_VERSION_MAJOR 0
+#define NODEWISE_VERSION_MINOR 1
+#define NODEWISE_VERSION_PATCH 0
+
+namespace nodewise {
+
+struct BuildInfo {
+  std::string version;          ///< Of the library that was linked, "0.1.0".
+  std::string compiler;         ///< "gcc 12.2.0", "clang 14.0.6".
+  std::string openmp;           ///< The OpenMP runtime in use: "libgomp" or "libomp", and its OpenMP version.
+  std::string hwloc;            ///< The version of hwloc in use.
+  std::string vector_dispatch;  ///< The code that the means run on this processor: "avx2", ... or "baseline".
+};
+
+NODEWISE_PUBLIC BuildInfo build_info();
+
+}  // namespace nodewise

@@ -1,0 +1,53 @@
+#include "batch_runs.hpp"
+
+namespace nodewise {
+namespace {
+
+int badness(BatchRun::State state) noexcept {
+  switch (state) {
+    case BatchRun::State::misplaced:
+      return 4;
+    case BatchRun::State::absent:
+      return 3;
+    case BatchRun::State::unknown:
+      return 2;
+    case BatchRun::State::cut:
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+}  // namespace
+
+BatchRun::State worse(BatchRun::State a, BatchRun::State b) noexcept {
+  return badness(a) >= badness(b) ? a : b;
+}
+
+void BatchRuns::append(BatchRange batches, BatchRun::State state) {
+  if (batches.count() == 0) return;
+  if (!runs_.empty() && runs_.back().state == state)
+    runs_.back().batches.end = batches.end;
+  else
+    runs_.push_back({batches, state});
+}
+
+void BatchRuns::add(ByteRange bytes, BatchRun::State state) {
+  const std::uint64_t first = bytes.begin / batch_bytes_;
+  const std::uint64_t last = (bytes.end - 1) / batch_bytes_;
+  if (open_ && *open_ != first) append({*open_, *open_ + 1}, open_state_);
+  open_state_ = open_ == first ? worse(state, open_state_) : state;
+  open_ = last;
+  if (first == last) return;
+  append({first, first + 1}, open_state_);
+  append({first + 1, last}, state);
+  open_state_ = state;
+}
+
+std::vector<BatchRun> BatchRuns::take() {
+  if (open_) append({*open_, *open_ + 1}, open_state_);
+  open_.reset();
+  return std::move(runs_);
+}
+
+}  // namespace nodewise

@@ -1,0 +1,52 @@
+// How a buffer gets its place: map, bind before any touch, populate from the right nodes, all at once.
+#pragma once
+
+#include <vector>
+
+#include <nodewise/buffer.hpp>
+
+namespace nodewise {
+
+/// One placing of one buffer. The steps are called once each, in the order of their declaration.
+class Placing {
+ public:
+  Placing(const Plan& plan, const Team& team) : plan_(plan), team_(team) {}
+
+  Pages map(PageKind kind);
+  void bind();
+  void populate();
+  /// Under Binding::required: now that every page is there, the policy becomes strict. Before, a node that
+  /// filled up between preflight and touch would have ended the process; now it can only lack pages that
+  /// are swapped in again.
+  void seal();
+
+  std::byte* data() const noexcept { return data_; }
+  PlacingRung rung() const noexcept { return rung_; }
+  std::vector<Degradation> take_degradations() noexcept { return std::move(degradations_); }
+
+ private:
+  struct Slice {  // what one worker populates of one shard
+    std::size_t shard = 0;
+    ByteRange pages;
+  };
+
+  bool interleaved() const noexcept { return plan_.policy() == Policy::interleaved; }
+  Pages map_pool(std::uint64_t bytes);
+  Pages map_ordinary(std::uint64_t bytes, PageKind kind);
+  void keep_shards_apart(std::size_t border);
+  int bind_shards(bool strict);
+  int bind_interleaved();
+  std::vector<std::vector<Slice>> slices() const;
+  int populate_slice(const Slice& slice, unsigned worker_node, std::vector<int>& unreached) const;
+  void judge_first_touch(const std::vector<int>& pin_errors, const std::vector<std::vector<int>>& unreached);
+  void degrade(std::string name, std::string message, int error = 0);
+
+  const Plan& plan_;
+  const Team& team_;
+  std::byte* data_ = nullptr;
+  std::size_t slice_unit_ = 0;  // no two workers touch one page of this size
+  PlacingRung rung_ = PlacingRung::none;
+  std::vector<Degradation> degradations_;
+};
+
+}  // namespace nodewise

@@ -1,0 +1,81 @@
+#include <nodewise/dtype.hpp>
+
+#include <iterator>
+
+namespace nodewise {
+namespace {
+
+struct Names {
+  std::string_view ours;
+  std::string_view numpy;
+};
+
+constexpr Names names[] = {{"f64", "float64"}, {"f32", "float32"}, {"f16", "float16"}, {"bf16", "bfloat16"},
+                           {"i64", "int64"},   {"i32", "int32"},   {"i16", "int16"},   {"i8", "int8"},
+                           {"u64", "uint64"},  {"u32", "uint32"},  {"u16", "uint16"},  {"u8", "uint8"}};
+static_assert(std::size(names) == std::size(all_dtypes));
+
+// value / 2^shift, rounded half to even. Precondition: 1 <= shift <= 24, and value is far from overflow.
+constexpr std::uint32_t shift_rounded(std::uint32_t value, std::uint32_t shift) noexcept {
+  const std::uint32_t odd = (value >> shift) & 1;
+  return (value + (1U << (shift - 1)) - 1 + odd) >> shift;
+}
+
+constexpr std::uint32_t f32_infinity = 0x7f800000;
+constexpr std::uint32_t f32_hidden_bit = 0x00800000;
+// Magnitudes of binary32, as bits: from here a binary16 is infinite; below there it is subnormal.
+constexpr std::uint32_t f16_overflow = 0x477ff000;
+constexpr std::uint32_t f16_least_normal = 0x38800000;
+
+constexpr std::uint32_t f16_magnitude(std::uint32_t f32) noexcept {
+  if (f32 > f32_infinity) return 0x7e00 | (f32 >> 13 & 0x1ff);
+  if (f32 >= f16_overflow) return 0x7c00;
+  if (f32 >= f16_least_normal) return shift_rounded(f32 - (112U << 23), 13);
+  const std::uint32_t exponent = f32 >> 23;
+  if (exponent < 102) return 0;  // below half of the least subnormal
+  return shift_rounded((f32 & (f32_hidden_bit - 1)) | f32_hidden_bit, 126 - exponent);
+}
+
+}  // namespace
+
+std::string_view dtype_name(DType dtype) noexcept {
+  return names[static_cast<std::size_t>(dtype)].ours;
+}
+
+std::optional<DType> parse_dtype(std::string_view name) noexcept {
+  for (const DType dtype : all_dtypes) {
+    const Names& known = names[static_cast<std::size_t>(dtype)];
+    if (name == known.ours || name == known.numpy) return dtype;
+  }
+  return std::nullopt;
+}
+
+// Integers throughout, so that no rounding or flush-to-zero mode of the caller has a say.
+
+float16::float16(float value) noexcept {
+  const auto f32 = std::bit_cast<std::uint32_t>(value);
+  bits = static_cast<std::uint16_t>((f32 >> 16 & 0x8000) | f16_magnitude(f32 & 0x7fffffff));
+}
+
+float16::operator float() const noexcept {
+  const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000) << 16;
+  const std::uint32_t exponent = bits >> 10 & 0x1f;
+  const std::uint32_t fraction = bits & 0x3ff;
+  if (exponent == 0x1f) return std::bit_cast<float>(sign | f32_infinity | fraction << 13);
+  if (exponent != 0) return std::bit_cast<float>(sign | (exponent + 112) << 23 | fraction << 13);
+  if (fraction == 0) return std::bit_cast<float>(sign);
+  const auto shift =
+      static_cast<std::uint32_t>(std::countl_zero(fraction)) - 21;  // to the hidden bit's place
+  return std::bit_cast<float>(sign | (113 - shift) << 23 | (fraction << shift & 0x3ff) << 13);
+}
+
+bfloat16::bfloat16(float value) noexcept {
+  const auto f32 = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t sign = f32 & 0x80000000;
+  const std::uint32_t magnitude = f32 ^ sign;
+  const bool nan = magnitude > f32_infinity;
+  const std::uint32_t upper = nan ? magnitude >> 16 | 0x40 : shift_rounded(magnitude, 16);
+  bits = static_cast<std::uint16_t>(sign >> 16 | upper);
+}
+
+}  // namespace nodewise

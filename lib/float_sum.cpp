@@ -1,0 +1,208 @@
+#include "float_sum.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "base/fp_guard.hpp"
+
+namespace nodewise {
+namespace {
+
+using base::FpGuard;
+
+constexpr std::uint32_t least_patience = 4;
+constexpr std::uint32_t most_patience = 1U << 16;
+
+// Instrumented or emulated processors may leave the flags alone; then nothing is believed without them.
+bool inexact_flag_works() noexcept {
+  static const bool works = [] {
+    FpGuard::lower_flags();
+    double one = 1;
+    FpGuard::settle(one);
+    double sum = one + 1;
+    FpGuard::settle(sum);
+    const bool quiet = !FpGuard::inexact();
+    FpGuard::settle(one);
+    sum = one + 0x1p-60;
+    FpGuard::settle(sum);
+    return quiet && FpGuard::inexact();
+  }();
+  return works;
+}
+
+double element(const std::byte* at, DType dtype) noexcept {
+  const auto as = [at](auto value) {
+    std::memcpy(&value, at, sizeof value);
+    return value;
+  };
+  switch (dtype) {
+    case DType::f64:
+      return as(double{});
+    case DType::f32:
+      return static_cast<double>(as(float{}));
+    case DType::f16:
+      return static_cast<double>(static_cast<float>(as(float16{})));
+    default:
+      return static_cast<double>(static_cast<float>(as(bfloat16{})));
+  }
+}
+
+}  // namespace
+
+FloatSum::FloatSum(DType dtype, const MeansKernels& kernels) noexcept
+    : kernels_(&kernels), dtype_(dtype), flag_works_(inexact_flag_works()) {
+  switch (dtype) {
+    case DType::f64:
+      sum_ = kernels.sum_f64;
+      split_ = kernels.split_f64;
+      distil_ = kernels.distil_f64;
+      break;
+    case DType::f32:
+      sum_ = kernels.sum_f32;
+      split_ = kernels.split_f32;
+      distil_ = kernels.distil_f32;
+      break;
+    case DType::f16:
+      sum_ = kernels.sum_f16;  // 40 bits from the least to the greatest: plain from zero is always exact
+      hardest_way_ = plain;
+      unit_ = 0x1p112;
+      break;
+    default:
+      sum_ = kernels.sum_bf16;
+      split_ = kernels.split_bf16;
+      distil_ = kernels.distil_bf16;
+  }
+}
+
+void FloatSum::add(const std::byte* data, std::uint64_t count) noexcept {
+  while (count > 0) {
+    const auto some = static_cast<std::size_t>(std::min<std::uint64_t>(count, chunk_elements));
+    add_chunk(data, some);
+    data += some * dtype_bytes(dtype_);
+    count -= some;
+  }
+}
+
+void FloatSum::add_chunk(const std::byte* data, std::size_t count) noexcept {
+  if (exact_.is_nan()) return;  // and stays so
+  if (!flag_works_) return add_one_by_one(data, count);
+  if (probe_easier_way(data, count)) return;
+  for (;;) {
+    const Outcome outcome = attempt(data, count);
+    if (outcome == Outcome::exact) {
+      ++chunks_here_;
+      return;
+    }
+    const bool from_zero = rows_used_ == 0;
+    if (outcome == Outcome::not_finite || (from_zero && way_ == hardest_way_))
+      return add_one_by_one(data, count);
+    if (from_zero)
+      take_harder_way(1);
+    else
+      flush();
+  }
+}
+
+bool FloatSum::probe_easier_way(const std::byte* data, std::size_t count) noexcept {
+  if (way_ == plain || chunks_here_ < patience_) return false;
+  --way_;
+  if (attempt(data, count) == Outcome::exact) {
+    chunks_here_ = 0;
+    patience_ = std::max(patience_ / 2, least_patience);
+    return true;
+  }
+  take_harder_way(2);
+  return false;
+}
+
+void FloatSum::take_harder_way(std::uint32_t more_patience) noexcept {
+  ++way_;
+  chunks_here_ = 0;
+  patience_ = std::min(patience_ * more_patience, most_patience);
+}
+
+// Adds the chunk to the lanes, or leaves them as they were.
+FloatSum::Outcome FloatSum::attempt(const std::byte* data, std::size_t count) noexcept {
+  const unsigned rows = std::max(rows_used_, rows_of(way_));
+  double before[row_count * lane_count];
+  if (rows_used_ != 0) std::memcpy(before, lanes_, rows * row_bytes);
+  FpGuard::lower_flags();
+  const bool finite = run(data, count);
+  if (finite && !FpGuard::inexact()) {
+    rows_used_ = rows;
+    return Outcome::exact;
+  }
+  if (rows_used_ != 0)
+    std::memcpy(lanes_, before, rows * row_bytes);
+  else
+    std::memset(lanes_, 0, rows * row_bytes);
+  return finite ? Outcome::rounded : Outcome::not_finite;
+}
+
+// Returns whether the sums are finite; raises the inexact flag if they are rounded.
+bool FloatSum::run(const std::byte* data, std::size_t count) noexcept {
+  if (way_ == plain) return sum_(data, count, lanes_);
+  if (way_ == split) return split_(data, count, lanes_);
+  if (!distil_(data, count, lanes_, errors_)) return false;
+  const std::size_t errors = (count + lane_count - 1) / lane_count * lane_count;
+  double* row = lanes_ + lane_count;
+  for (unsigned way = distil; way < way_; ++way, row += lane_count)
+    if (!kernels_->distil_f64(errors_, errors, row, errors_)) return false;
+  FpGuard::lower_flags();  // distilling rounds, and keeps what it rounds away
+  return kernels_->sum_f64(errors_, errors, row);
+}
+
+void FloatSum::add_one_by_one(const std::byte* data, std::size_t count) noexcept {
+  exact_used_ = true;
+  for (std::size_t i = 0; i < count; ++i) exact_.add(element(data + i * dtype_bytes(dtype_), dtype_));
+}
+
+void FloatSum::flush() noexcept {
+  exact_used_ = true;
+  for (std::size_t lane = 0; lane < rows_used_ * lane_count; ++lane)
+    if (lanes_[lane] != 0) exact_.add(lanes_[lane] * unit_);
+  clear_lanes();
+}
+
+void FloatSum::clear_lanes() noexcept {
+  std::memset(lanes_, 0, rows_used_ * row_bytes);
+  rows_used_ = 0;
+}
+
+double FloatSum::take_mean(std::uint64_t count) noexcept {
+  if (!exact_used_ && rows_used_ <= 2) {
+    Division mean = divide_totals(lanes_, rows_used_, count);
+    if (!mean.certain) {
+      alignas(64) double halves[2 * lane_count] = {};
+      FpGuard::lower_flags();
+      kernels_->split_f64(lanes_, rows_used_ * lane_count, halves);
+      if (!FpGuard::inexact()) mean = divide_totals(halves, 2, count);
+      if (way_ == plain && hardest_way_ > plain) take_harder_way(4);  // which has these halves at once
+    }
+    if (mean.certain) {
+      clear_lanes();
+      return mean.value;
+    }
+  }
+  return take_sum().mean(count);
+}
+
+// The mean, if the lanes of each row add up without rounding.
+Division FloatSum::divide_totals(const double* lanes, unsigned rows, std::uint64_t count) const noexcept {
+  FpGuard::lower_flags();
+  const double high = kernels_->total(lanes);
+  const double low = rows == 2 ? kernels_->total(lanes + lane_count) : 0;
+  if (FpGuard::inexact()) return {};
+  return divide(high * unit_, low * unit_, count);
+}
+
+ExactSum FloatSum::take_sum() noexcept {
+  flush();
+  const ExactSum sum = exact_;
+  exact_ = ExactSum();
+  exact_used_ = false;
+  return sum;
+}
+
+}  // namespace nodewise

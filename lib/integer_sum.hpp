@@ -1,0 +1,33 @@
+// The exact sum of integers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <nodewise/dtype.hpp>
+
+#include "exact_sum.hpp"
+#include "means_kernel.hpp"
+
+namespace nodewise {
+
+/// Adds up integers of one type, exactly. Precondition: fewer than 2^63 elements in all. Thread class: value.
+class IntegerSum {
+ public:
+  IntegerSum(DType dtype, const MeansKernels& kernels) noexcept;
+
+  void add(const std::byte* data, std::uint64_t count) noexcept;
+  /// The mean of what was added, `count` elements; then begins anew. Precondition: count > 0.
+  double take_mean(std::uint64_t count) noexcept;
+  /// What was added; then begins anew.
+  ExactSum take_sum() noexcept;
+
+ private:
+  MeansKernels::SumIntegers sum_;
+  std::size_t element_bytes_;
+  std::uint64_t flip_ = 0;  // signed elements: the sign bits; flipped, an element is unsigned,
+  std::int64_t least_ = 0;  // and so much greater than it was as the least element is less than zero
+  Int128 total_ = 0;
+};
+
+}  // namespace nodewise

@@ -1,0 +1,156 @@
+#include <nodewise/loader.hpp>
+
+#include <cstring>
+#include <functional>
+
+#include "base/checked.hpp"
+#include "base/text.hpp"
+#include "loader_options.hpp"
+#include "os/os.hpp"
+#include "report.hpp"
+
+namespace nodewise {
+
+struct BatchLoader::State {
+  State(Buffer placed, const TeamOptions& options)
+      : buffer(std::move(placed)), team(buffer.topology(), options), watch(buffer) {}
+  State(Buffer placed, Team pinned) : buffer(std::move(placed)), team(std::move(pinned)), watch(buffer) {}
+
+  Buffer buffer;
+  Team team;
+  report::Watch watch;
+};
+
+namespace {
+
+Topology chosen_topology(const LoaderOptions& options) {
+  return options.topology ? *options.topology : Topology::this_machine();
+}
+
+}  // namespace
+
+BatchLoader::BatchLoader(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}
+BatchLoader::~BatchLoader() = default;
+BatchLoader::BatchLoader(BatchLoader&&) noexcept = default;
+BatchLoader& BatchLoader::operator=(BatchLoader&&) noexcept = default;
+
+BatchLoader::BatchLoader(const Plan& plan, const LoaderOptions& options) {
+  const Topology topology = chosen_topology(options);
+  place(plan, topology, options);
+}
+
+BatchLoader::BatchLoader(Shape shape, DType dtype, std::uint64_t batch_size, const LoaderOptions& options) {
+  const Topology topology = chosen_topology(options);
+  place(Plan(topology, shape, dtype, batch_size, plan_options(options)), topology, options);
+}
+
+BatchLoader::BatchLoader(const void* data, Shape shape, DType dtype, std::uint64_t batch_size,
+                         const LoaderOptions& options)
+    : BatchLoader(shape, dtype, batch_size, options) {
+  // Each worker copies what it will read, so the copy is as node-local as the reading.
+  team().for_each_shard(plan(), [&](const ShardPart& part) {
+    const std::uint64_t begin = plan().batch_bytes(part.batches.begin).begin;
+    const std::uint64_t end = plan().batch_bytes(part.batches.end - 1).end;
+    std::memcpy(buffer().data() + begin, static_cast<const std::byte*>(data) + begin, end - begin);
+  });
+}
+
+void BatchLoader::place(const Plan& plan, const Topology& topology, const LoaderOptions& options) {
+  Team team(topology, options.team);
+  Buffer buffer = Buffer::allocate(plan, team, chosen_pages(options));
+  if (plan.binding() == Binding::required) Placement::of(buffer).require_planned();
+  state_ = std::make_unique<State>(std::move(buffer), std::move(team));
+}
+
+BatchLoader BatchLoader::adopt(void* data, Shape shape, DType dtype, std::uint64_t batch_size,
+                               const LoaderOptions& options, std::function<void(void*)> release) {
+  // From here on the memory has an owner, whatever is thrown.
+  const auto bytes = base::checked_mul(shape.samples, shape.features);
+  const auto total = bytes ? base::checked_mul(*bytes, dtype_bytes(dtype)) : bytes;
+  Pages pages = Pages::adopt(data, total.value_or(0), std::move(release));
+  const Topology topology = chosen_topology(options);
+  PlanOptions planned = plan_options(options);
+  planned.page_bytes = topology.page_bytes();
+  planned.base_offset = reinterpret_cast<std::uintptr_t>(data) % topology.page_bytes();
+  Buffer buffer =
+      Buffer::adopt(Plan(topology, shape, dtype, batch_size, planned), topology, std::move(pages));
+  if (planned.binding == Binding::required) Placement::of(buffer).require_planned();
+  return BatchLoader(std::make_unique<State>(std::move(buffer), options.team));
+}
+
+Shape BatchLoader::shape() const noexcept {
+  return plan().shape();
+}
+DType BatchLoader::dtype() const noexcept {
+  return plan().dtype();
+}
+std::uint64_t BatchLoader::batch_size() const noexcept {
+  return plan().batch_size();
+}
+std::uint64_t BatchLoader::num_batches() const noexcept {
+  return plan().num_batches();
+}
+const Buffer& BatchLoader::buffer() const noexcept {
+  return state_->buffer;
+}
+const Plan& BatchLoader::plan() const noexcept {
+  return state_->buffer.plan();
+}
+const Team& BatchLoader::team() const noexcept {
+  return state_->team;
+}
+const Pages& BatchLoader::pages() const noexcept {
+  return state_->buffer.pages();
+}
+
+AnyBatchView BatchLoader::get_batch(std::uint64_t batch) const {
+  if (batch >= num_batches())
+    throw OutOfRange(base::text("BatchLoader::get_batch: batch ", batch, " of ", num_batches()));
+  const std::uint64_t features = shape().features;
+  return {buffer().data() + batch * batch_size() * plan().row_bytes(), dtype(), plan().batch_rows(batch),
+          features, features};
+}
+
+bool BatchLoader::is_zero_copy(std::uint64_t batch) const {
+  return is_zero_copy(get_batch(batch));
+}
+
+bool BatchLoader::is_zero_copy(const AnyBatchView& view) const {
+  if (view.size_bytes() == 0) return false;
+  const std::size_t extent =
+      ((view.rows() - 1) * view.row_stride() + view.cols()) * dtype_bytes(view.dtype());
+  const std::less<const std::byte*> before;  // pointers into different objects have no other order
+  const auto* begin = static_cast<const std::byte*>(view.data());
+  const std::byte* first = buffer().data();
+  const bool inside = !before(begin, first) && !before(first + plan().total_bytes(), begin + extent);
+  return inside && os::current().check_mapped(begin, extent) == 0;
+}
+
+Means BatchLoader::compute_means() const {
+  return batch_means(buffer(), team());
+}
+std::vector<double> BatchLoader::means() const {
+  return compute_means().values;
+}
+
+std::vector<double> BatchLoader::get_batch_means() const {
+  auto values = means();
+  for (double& value : values) value = round_to_4(value);
+  return values;
+}
+
+Placement BatchLoader::placement() const {
+  return Placement::of(buffer());
+}
+
+void* BatchLoader::element(std::uint64_t row, std::uint64_t col, DType written) const {
+  if (row >= shape().samples || col >= shape().features)
+    throw OutOfRange(base::text("BatchLoader::write_to_buffer: (", row, ", ", col, ") is outside ",
+                                shape().samples, " x ", shape().features));
+  if (written != dtype())
+    throw InvalidArgument(base::text("BatchLoader::write_to_buffer: the elements are ", dtype_name(dtype()),
+                                     ", not ", dtype_name(written)));
+  return buffer().data() + row * plan().row_bytes() + col * dtype_bytes(dtype());
+}
+
+}  // namespace nodewise

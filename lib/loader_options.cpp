@@ -1,0 +1,55 @@
+#include "loader_options.hpp"
+
+#include <cstdlib>
+#include <string_view>
+
+#include <nodewise/error.hpp>
+
+#include "base/text.hpp"
+#include "huge_pages.hpp"
+
+namespace nodewise {
+namespace {
+
+// The one of `values` whose name the variable holds; nothing where it is unset or empty.
+template <class T, std::size_t N>
+std::optional<T> from_environment(const char* variable, const T (&values)[N]) {
+  const char* text = std::getenv(variable);
+  if (text == nullptr || *text == '\0') return std::nullopt;
+  std::string known;
+  for (const T value : values) {
+    if (to_string(value) == text) return value;
+    known += base::text(known.empty() ? "" : ", ", to_string(value));
+  }
+  throw InvalidArgument(base::text(variable, " is \"", text, "\"; it may be ", known));
+}
+
+}  // namespace
+
+Binding chosen_binding(const LoaderOptions& options) {
+  if (options.binding) return *options.binding;
+  return from_environment("NODEWISE_BINDING", {Binding::preferred, Binding::required})
+      .value_or(Binding::preferred);
+}
+
+PageKind chosen_pages(const LoaderOptions& options) {
+  if (options.pages) return *options.pages;
+  const char* text = std::getenv("NODEWISE_PAGES");
+  if (text != nullptr && std::string_view(text) == "auto") return PageKind::automatic;  // as --pages says it
+  return from_environment("NODEWISE_PAGES",
+                          {PageKind::automatic, PageKind::base, PageKind::transparent, PageKind::hugetlb})
+      .value_or(PageKind::automatic);
+}
+
+PlanOptions plan_options(const LoaderOptions& options) {
+  PlanOptions plan;
+  plan.policy = options.policy;
+  plan.binding = chosen_binding(options);
+  plan.weights = options.weights;
+  plan.given_weights = options.given_weights;
+  plan.targets = options.targets;
+  if (chosen_pages(options) == PageKind::hugetlb) plan.page_bytes = default_hugetlb_page_bytes();
+  return plan;
+}
+
+}  // namespace nodewise

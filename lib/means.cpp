@@ -1,0 +1,180 @@
+#include <nodewise/means.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "base/checked.hpp"
+#include "base/fp_guard.hpp"
+#include "float_sum.hpp"
+#include "integer_sum.hpp"
+#include "means_dispatch.hpp"
+#include "team_run.hpp"
+
+namespace nodewise {
+namespace {
+
+using base::FpGuard;
+
+// Of a batch longer than this, workers may have parts: so many elements, or a multiple.
+constexpr std::uint64_t block_elements = 4096;
+
+// Calls fn with the sum that suits `dtype`.
+template <class Fn>
+void with_sum(DType dtype, const MeansKernels& kernels, Fn fn) {
+  switch (dtype) {
+    case DType::f64:
+    case DType::f32:
+    case DType::f16:
+    case DType::bf16: {
+      FloatSum sum(dtype, kernels);
+      return fn(sum);
+    }
+    default: {
+      IntegerSum sum(dtype, kernels);
+      return fn(sum);
+    }
+  }
+}
+
+// The exact sum of a part of a batch, whose other parts other workers have.
+struct PartialSum {
+  std::uint64_t batch = 0;
+  ExactSum sum;
+};
+
+// Consecutive elements of one shard that one worker reads.
+struct Piece {
+  unsigned worker = 0;
+  base::Range elements;
+  std::vector<PartialSum> partial_sums;  // of its first and its last batch, if they reach beyond it
+};
+
+class Computation {
+ public:
+  Computation(const Buffer& buffer, const Team& team)
+      : data_(buffer.data()),
+        dtype_(buffer.plan().dtype()),
+        element_bytes_(dtype_bytes(dtype_)),
+        total_elements_(buffer.plan().total_bytes() / element_bytes_),
+        values_(buffer.plan().num_batches()) {
+    const Plan& plan = buffer.plan();
+    if (plan.num_batches() > 0) batch_elements_ = plan.batch_bytes(0).bytes() / element_bytes_;
+    for (std::size_t shard = 0; shard < plan.shards().size(); ++shard)
+      divide(plan.shards()[shard], team.readers(plan, shard));
+  }
+
+  void run_worker(unsigned worker) {
+    const FpGuard guard;
+    with_sum(dtype_, *runnable_means_kernels().front(), [&](auto& sum) {
+      for (Piece& piece : pieces_)
+        if (piece.worker == worker) add_piece(piece, sum);
+    });
+  }
+
+  Means finish(TeamRun run) {
+    const FpGuard guard;
+    Means means;
+    std::map<std::uint64_t, ExactSum> shared;
+    for (const Piece& piece : pieces_) {
+      means.reads.push_back(
+          {piece.worker, {piece.elements.begin * element_bytes_, piece.elements.end * element_bytes_}});
+      for (const PartialSum& partial : piece.partial_sums) shared[partial.batch].add(partial.sum);
+    }
+    for (const auto& [batch, sum] : shared) values_[batch] = sum.mean(batch_range(batch).size());
+    means.values = std::move(values_);
+    means.team = std::move(run.ran_on);
+    means.on_calling_thread = run.on_calling_thread;
+    return means;
+  }
+
+ private:
+  // Among the readers of a shard, by whole batches, or by blocks of longer ones.
+  void divide(const Shard& shard, const std::vector<unsigned>& readers) {
+    const base::Range all{shard.bytes.begin / element_bytes_, shard.bytes.end / element_bytes_};
+    const std::uint64_t unit = std::min(batch_elements_, block_elements);
+    for (std::size_t i = 0; i < readers.size() && all.size() > 0; ++i) {
+      const base::Range units = base::split((all.size() + unit - 1) / unit, readers.size(), i);
+      const base::Range elements{all.begin + units.begin * unit,
+                                 std::min(all.begin + units.end * unit, all.end)};
+      if (elements.size() > 0) pieces_.push_back({readers[i], elements, {}});
+    }
+  }
+
+  base::Range batch_range(std::uint64_t batch) const {
+    const std::uint64_t begin = batch * batch_elements_;
+    return {begin, begin + std::min(batch_elements_, total_elements_ - begin)};
+  }
+
+  template <class Sum>
+  void add_piece(Piece& piece, Sum& sum) {
+    for (std::uint64_t at = piece.elements.begin; at < piece.elements.end;) {
+      const std::uint64_t batch = at / batch_elements_;
+      const base::Range whole = batch_range(batch);
+      const base::Range part{at, std::min(whole.end, piece.elements.end)};
+      sum.add(data_ + part.begin * element_bytes_, part.size());
+      if (part.size() == whole.size())
+        values_[batch] = sum.take_mean(whole.size());
+      else
+        piece.partial_sums.push_back({batch, sum.take_sum()});
+      at = part.end;
+    }
+  }
+
+  const std::byte* data_;
+  DType dtype_;
+  std::uint64_t element_bytes_;
+  std::uint64_t total_elements_;
+  std::uint64_t batch_elements_ = 1;
+  std::vector<double> values_;
+  std::vector<Piece> pieces_;
+};
+
+}  // namespace
+
+std::string_view sum_order() noexcept {
+  return "exact-1";
+}
+
+Means batch_means(const Buffer& buffer, const Team& team) {
+  Computation computation(buffer, team);
+  TeamRun run = run_team(team, [&](unsigned worker) { computation.run_worker(worker); });
+  return computation.finish(std::move(run));
+}
+
+double mean_with(const MeansKernels& kernels, const void* data, DType dtype, std::uint64_t count) {
+  if (count == 0) return canonical_nan();
+  const FpGuard guard;
+  double result = 0;
+  with_sum(dtype, kernels, [&](auto& sum) {
+    sum.add(static_cast<const std::byte*>(data), count);
+    result = sum.take_mean(count);
+  });
+  FpGuard::settle(result);
+  return result;
+}
+
+double mean(const void* data, DType dtype, std::uint64_t count) {
+  return mean_with(*runnable_means_kernels().front(), data, dtype, count);
+}
+
+double round_to_4(double value) noexcept {
+  constexpr double scale = 10000;
+  constexpr double sparse =
+      0x1p39;  // from here on doubles are further apart than decimals, and stay as they are
+  if (!(std::fabs(value) < sparse)) return value;
+  const FpGuard guard;
+  FpGuard::settle(value);
+  const double scaled = value * scale;
+  const double lost = std::fma(value, scale, -scaled);  // scaled + lost is the product exactly
+  double nearest = std::nearbyint(scaled);              // ties to even
+  const double past = scaled - nearest;
+  // A tie that is none: the product only became one by rounding, and what it lost says to which side.
+  if (past == 0.5 && lost > 0) nearest += 1;
+  if (past == -0.5 && lost < 0) nearest -= 1;
+  double result = nearest / scale;  // both are exact, so this is the nearest double to the decimal
+  FpGuard::settle(result);
+  return result;
+}
+
+}  // namespace nodewise

@@ -1,0 +1,310 @@
+// One plain loop for each kind of element, written over vectors as wide as the instruction set's, for the
+// compiler to translate. The build gives NODEWISE_KERNELS, the namespace, and the instruction set's flags.
+#include "means_kernel.hpp"
+
+#include <string.h>
+
+#define NODEWISE_INLINE __attribute__((always_inline)) inline
+#define NODEWISE_TEXT_OF(name) #name
+#define NODEWISE_TEXT(name) NODEWISE_TEXT_OF(name)
+
+namespace nodewise::NODEWISE_KERNELS {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr size_t vector_bytes = 64;
+#elif defined(__AVX__)
+constexpr size_t vector_bytes = 32;
+#else
+constexpr size_t vector_bytes = 16;
+#endif
+constexpr size_t vector_lanes = vector_bytes / sizeof(double);
+constexpr size_t lane_count = MeansKernels::lane_count;
+constexpr size_t vectors = lane_count / vector_lanes;
+constexpr size_t line_bytes = 64;
+// Far enough to hide memory's latency, near enough that the hardware's own prefetcher stays in step.
+constexpr size_t prefetch_bytes = 2048;
+
+typedef double Doubles __attribute__((vector_size(vector_bytes)));
+typedef uint64_t Bits __attribute__((vector_size(vector_bytes)));
+typedef float Floats __attribute__((vector_size(vector_bytes / 2)));  // as many as there are Doubles
+typedef uint32_t Words __attribute__((vector_size(vector_bytes / 2)));
+typedef int32_t SignedWords __attribute__((vector_size(vector_bytes / 2)));
+typedef uint16_t Halves __attribute__((vector_size(vector_bytes / 2)));
+
+struct Row {
+  Doubles v[vectors];
+};
+
+template <class Vector>
+NODEWISE_INLINE Vector load(const char* from) {
+  Vector vector;
+  memcpy(&vector, from, sizeof vector);
+  return vector;
+}
+
+// Spelt out element by element, for so both compilers make it one instruction.
+NODEWISE_INLINE Doubles widen(Floats f) {
+#if defined(__AVX512F__)
+  return Doubles{f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7]};
+#elif defined(__AVX__)
+  return Doubles{f[0], f[1], f[2], f[3]};
+#else
+  return Doubles{f[0], f[1]};
+#endif
+}
+
+// Each kind of float reads one row. `upper` keeps the upper half of a significand, in the bits of a double.
+
+struct F64 {
+  static constexpr size_t bytes = 8;
+  static constexpr uint64_t upper = ~uint64_t{0} << 27;
+  static NODEWISE_INLINE Row row(const char* at) {
+    Row x;
+    for (size_t i = 0; i < vectors; ++i) x.v[i] = load<Doubles>(at + i * vector_bytes);
+    return x;
+  }
+};
+
+struct F32 {
+  static constexpr size_t bytes = 4;
+  static constexpr uint64_t upper = ~uint64_t{0} << 41;
+  static NODEWISE_INLINE Row row(const char* at) {
+    Row x;
+    for (size_t i = 0; i < vectors; ++i) x.v[i] = widen(load<Floats>(at + i * sizeof(Floats)));
+    return x;
+  }
+};
+
+// Two elements in each word, the upper one and the lower one.
+struct Bf16 {
+  static constexpr size_t bytes = 2;
+  static constexpr uint64_t upper = ~uint64_t{0} << 49;
+  static NODEWISE_INLINE Row row(const char* at) {
+    Row x;
+    for (size_t i = 0; i < vectors / 2; ++i) {
+      const Words words = load<Words>(at + i * sizeof(Words));
+      x.v[2 * i] = widen(reinterpret_cast<Floats>(words & 0xffff0000U));
+      x.v[2 * i + 1] = widen(reinterpret_cast<Floats>(words << 16));
+    }
+    return x;
+  }
+};
+
+// The bits of a binary16, moved to where a binary32 has them, are its value times 2^-112; subnormals too.
+// The arithmetic shift leaves copies of the sign above the exponent, which the mask takes away.
+struct F16 {
+  static constexpr size_t bytes = 2;
+  static NODEWISE_INLINE Floats place(SignedWords words) {
+    return reinterpret_cast<Floats>(reinterpret_cast<Words>(words >> 3) & 0x8fffe000U);
+  }
+  static NODEWISE_INLINE Row row(const char* at) {
+    Row x;
+    for (size_t i = 0; i < vectors / 2; ++i) {
+      const Words words = load<Words>(at + i * sizeof(Words));
+      x.v[2 * i] = widen(place(reinterpret_cast<SignedWords>(words)));
+      x.v[2 * i + 1] = widen(place(reinterpret_cast<SignedWords>(words << 16)));
+    }
+    return x;
+  }
+  // Bit 15 of any element is set if it is an infinity or NaN: adding 1 to the greatest exponent carries.
+  static NODEWISE_INLINE Halves marks(const char* at) {
+    Halves marks{};
+    for (size_t i = 0; i < vectors / 2; ++i)
+      marks |= (load<Halves>(at + i * sizeof(Halves)) & uint16_t{0x7fff}) + uint16_t{0x0400};
+    return marks;
+  }
+};
+
+NODEWISE_INLINE Row get(const double* lanes) {
+  return F64::row(reinterpret_cast<const char*>(lanes));
+}
+
+NODEWISE_INLINE void put(double* lanes, const Row& row) {
+  memcpy(lanes, &row, sizeof row);
+}
+
+// Past the end of the data too, where it does no harm; so the address is a number, not a pointer.
+template <size_t bytes>
+NODEWISE_INLINE void prefetch(const char* at) {
+  const uintptr_t ahead = reinterpret_cast<uintptr_t>(at) + prefetch_bytes;
+  for (size_t line = 0; line < bytes; line += line_bytes)
+    __builtin_prefetch(reinterpret_cast<const void*>(ahead + line));
+}
+
+// Calls step(address of a row) for each row; what does not fill a row is copied and filled up with zeros.
+template <class Element, class Step>
+NODEWISE_INLINE void for_rows(const void* data, size_t count, Step step) {
+  constexpr size_t row_bytes = Element::bytes * lane_count;
+  const char* at = static_cast<const char*>(data);
+  const char* const end = at + count / lane_count * row_bytes;
+  for (; at != end; at += row_bytes) {
+    prefetch<row_bytes>(at);
+    step(at);
+  }
+  const size_t rest = count % lane_count;
+  if (rest == 0) return;
+  char last[row_bytes] = {};
+  memcpy(last, at, rest * Element::bytes);
+  step(last);
+}
+
+NODEWISE_INLINE double add_up(const Row& row) {
+  double lanes[lane_count];
+  put(lanes, row);
+  for (size_t half = lane_count / 2; half > 0; half /= 2)
+    for (size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+  return lanes[0];
+}
+
+// Infinities and NaNs times zero are NaN.
+NODEWISE_INLINE bool finite(const Row& row) {
+  Row zeros;
+  for (size_t i = 0; i < vectors; ++i) zeros.v[i] = row.v[i] * 0.0;
+  return add_up(zeros) == 0;
+}
+
+template <class Element>
+bool sum(const void* data, size_t count, double* lanes) {
+  Row s = get(lanes);
+  for_rows<Element>(
+      data, count, [&](const char* at) __attribute__((always_inline)) {
+        const Row x = Element::row(at);
+        for (size_t i = 0; i < vectors; ++i) s.v[i] += x.v[i];
+      });
+  put(lanes, s);
+  return finite(s);
+}
+
+bool sum_f16(const void* data, size_t count, double* lanes) {
+  Row s = get(lanes);
+  Halves marks{};
+  for_rows<F16>(
+      data, count, [&](const char* at) __attribute__((always_inline)) {
+        const Row x = F16::row(at);
+        marks |= F16::marks(at);
+        for (size_t i = 0; i < vectors; ++i) s.v[i] += x.v[i];
+      });
+  put(lanes, s);
+  unsigned all = 0;
+  for (size_t i = 0; i < sizeof(Halves) / sizeof(uint16_t); ++i) all |= marks[i];
+  return all < 0x8000;
+}
+
+template <class Element>
+bool split(const void* data, size_t count, double* lanes) {
+  Row s = get(lanes);
+  Row t = get(lanes + lane_count);
+  for_rows<Element>(
+      data, count, [&](const char* at) __attribute__((always_inline)) {
+        const Row x = Element::row(at);
+        for (size_t i = 0; i < vectors; ++i) {
+          const Doubles upper = reinterpret_cast<Doubles>(reinterpret_cast<Bits>(x.v[i]) & Element::upper);
+          s.v[i] += upper;
+          t.v[i] += x.v[i] - upper;
+        }
+      });
+  put(lanes, s);
+  put(lanes + lane_count, t);
+  return finite(s) && finite(t);
+}
+
+// TwoSum (Knuth, The Art of Computer Programming, volume 2, 4.2.2, theorem B). `errors` may be `data`.
+template <class Element>
+bool distil(const void* data, size_t count, double* lanes, double* errors) {
+  Row s = get(lanes);
+  for_rows<Element>(
+      data, count, [&](const char* at) __attribute__((always_inline)) {
+        const Row x = Element::row(at);
+        Row e;
+        for (size_t i = 0; i < vectors; ++i) {
+          const Doubles t = s.v[i] + x.v[i];
+          const Doubles z = t - s.v[i];
+          e.v[i] = (s.v[i] - (t - z)) + (x.v[i] - z);
+          s.v[i] = t;
+        }
+        put(errors, e);
+        errors += lane_count;
+      });
+  put(lanes, s);
+  return finite(s);
+}
+
+double total(const double* lanes) {
+  return add_up(get(lanes));
+}
+
+// Words of an integer type, and how many rows of half words they can add up.
+template <class Word, size_t most_rows>
+struct Integers {
+  typedef Word Vector __attribute__((vector_size(vector_bytes)));
+  static constexpr size_t row_bytes = 2 * line_bytes;
+  static constexpr size_t vectors = row_bytes / vector_bytes;
+  static constexpr int half = sizeof(Word) * 4;
+  static constexpr Word lower = static_cast<Word>(static_cast<Word>(~Word{0}) >> half);
+
+  // Precondition: at most most_rows.
+  static NODEWISE_INLINE void add_rows(const char* at, size_t rows, Vector flip, uint64_t* totals) {
+    Vector low[vectors] = {};
+    Vector high[vectors] = {};
+    for (; rows > 0; --rows, at += row_bytes) {
+      prefetch<row_bytes>(at);
+      for (size_t i = 0; i < vectors; ++i) {
+        const Vector x = load<Vector>(at + i * vector_bytes) ^ flip;
+        low[i] += x & lower;
+        high[i] += x >> half;
+      }
+    }
+    for (size_t i = 0; i < vectors; ++i)
+      for (size_t j = 0; j < vector_bytes / sizeof(Word); ++j) {
+        totals[0] += low[i][j];
+        totals[1] += high[i][j];
+      }
+  }
+
+  static NODEWISE_INLINE void add(const char* at, size_t bytes, uint64_t flip, uint64_t* totals) {
+    const Vector flips = reinterpret_cast<Vector>(Bits{} + flip);
+    size_t rows = bytes / row_bytes;
+    while (rows > 0) {
+      const size_t some = rows < most_rows ? rows : most_rows;
+      add_rows(at, some, flips, totals);
+      at += some * row_bytes;
+      rows -= some;
+    }
+    const size_t rest = bytes % row_bytes;
+    if (rest == 0) return;
+    char last[row_bytes];
+    for (size_t i = 0; i < row_bytes; i += sizeof flips)
+      memcpy(last + i, &flips, sizeof flips);  // zeros, flipped
+    memcpy(last, at, rest);
+    add_rows(last, 1, flips, totals);
+  }
+};
+
+template <class Word, size_t most_rows, size_t element_bytes>
+void sum_integers(const void* data, size_t count, uint64_t flip, uint64_t* totals) {
+  Integers<Word, most_rows>::add(static_cast<const char*>(data), count * element_bytes, flip, totals);
+}
+
+}  // namespace
+
+const MeansKernels means_kernels = {
+    NODEWISE_TEXT(NODEWISE_KERNELS),
+    sum<F64>,
+    sum<F32>,
+    sum_f16,
+    sum<Bf16>,
+    split<F64>,
+    split<F32>,
+    split<Bf16>,
+    distil<F64>,
+    distil<F32>,
+    distil<Bf16>,
+    total,
+    sum_integers<uint16_t, 256, 1>,
+    sum_integers<uint32_t, 65536, 2>,
+    sum_integers<uint64_t, size_t{1} << 30, 4>,
+    sum_integers<uint64_t, size_t{1} << 30, 8>,
+};
+
+}  // namespace nodewise::NODEWISE_KERNELS

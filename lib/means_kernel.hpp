@@ -1,0 +1,55 @@
+// The inner loops of the means. means_kernel.cpp is compiled once for each instruction set, so this header
+// brings in nothing that has code: a function compiled for the newest instruction set must not be the copy
+// that the linker keeps for all.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace nodewise {
+
+/// Loops over elements at any address. Those over floats add elements, as doubles, to `lanes`: 32 running
+/// sums in a row, or several such rows. Which element goes to which lane is nobody's business: a sum counts
+/// only if no addition was rounded (base::FpGuard::inexact), and then its order does not matter. They return
+/// whether the sums are finite.
+struct MeansKernels {
+  static constexpr size_t lane_count = 32;
+
+  const char* instruction_set;
+
+  /// Row 0 of `lanes` += elements. Those of sum_f16 count in units of 2^112, and false says that it met an
+  /// infinity or NaN, which its lanes cannot hold.
+  using Sum = bool (*)(const void* data, size_t count, double* lanes);
+  Sum sum_f64, sum_f32, sum_f16, sum_bf16;
+
+  /// Row 0 += the upper half of each significand, row 1 += the lower half.
+  Sum split_f64, split_f32, split_bf16;
+
+  /// Row 0 += elements, and `errors` = what each addition lost: exactly, if nothing overflows. Fills as many
+  /// errors as there are elements, rounded up to a multiple of 32.
+  using Distil = bool (*)(const void* data, size_t count, double* lanes, double* errors);
+  Distil distil_f64, distil_f32, distil_bf16;
+
+  /// The sum of the 32 lanes of one row.
+  double (*total)(const double* lanes);
+
+  /// Elements as unsigned integers after an exclusive or with `flip` (one element wide, repeated over 64
+  /// bits): adds the lower halves of all words to totals[0], the upper ones to totals[1]. A word is an
+  /// element of 64 bits, or else two elements of fewer. Precondition: at most 2^30 elements.
+  using SumIntegers = void (*)(const void* data, size_t count, uint64_t flip, uint64_t* totals);
+  SumIntegers sum_8, sum_16, sum_32, sum_64;
+};
+
+#if defined(__x86_64__)
+namespace avx512 {
+extern const MeansKernels means_kernels;
+}
+namespace avx2 {
+extern const MeansKernels means_kernels;
+}
+#endif
+namespace baseline {
+extern const MeansKernels means_kernels;
+}
+
+}  // namespace nodewise

@@ -1,0 +1,246 @@
+#include "os/fake.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <sstream>
+
+#include "base/checked.hpp"
+
+namespace nodewise::os {
+namespace {
+constexpr std::size_t page_bytes = 4096;
+}
+
+Fake::Fake(Topology::Data machine) : machine_(std::move(machine)) {
+  machine_.is_this_machine = true;
+  machine_.page_bytes = page_bytes;
+  for (const Node& node : machine_.nodes)
+    free_bytes_[node.os_index] = node.free_bytes != 0 ? node.free_bytes : node.memory_bytes;
+}
+
+template <class Fn>
+int Fake::for_pages(const void* data, std::size_t bytes, Fn fn) {
+  const auto begin = base::round_down(reinterpret_cast<Address>(data), page_bytes);
+  const auto end = reinterpret_cast<Address>(data) + bytes;
+  for (Address address = begin; address < end; address += page_bytes) {
+    const auto page = pages_.find(address);
+    if (page == pages_.end()) return ENOMEM;
+    if (const int error = fn(page->second)) return error;
+  }
+  return 0;
+}
+
+void Fake::migrate(const void* data, std::size_t bytes, unsigned node) {
+  const std::lock_guard lock(mutex_);
+  for_pages(data, bytes, [&](Page& page) {
+    if (page.node) page.node = node;
+    return 0;
+  });
+}
+
+void Fake::set_text(const std::string& path, std::string text) {
+  texts_[path] = std::move(text);
+}
+
+std::optional<unsigned> Fake::populated_by_cpu(const void* data) const {
+  const std::lock_guard lock(mutex_);
+  const auto page = pages_.find(base::round_down(reinterpret_cast<Address>(data), page_bytes));
+  if (page == pages_.end() || !page->second.node) return std::nullopt;
+  return page->second.cpu;
+}
+
+Result<void*> Fake::map(std::size_t bytes, std::size_t alignment, std::size_t hugetlb_page_bytes) {
+  if (hugetlb_page_bytes != 0) return {nullptr, ENOMEM};  // its pools are empty
+  auto mapped = real().map(bytes, alignment, 0);
+  if (!mapped.ok()) return mapped;
+  const std::lock_guard lock(mutex_);
+  const auto begin = reinterpret_cast<Address>(mapped.value);
+  for (Address address = begin; address < begin + bytes; address += page_bytes) pages_[address] = Page{};
+  return mapped;
+}
+
+int Fake::unmap(void* data, std::size_t bytes) noexcept {
+  const std::lock_guard lock(mutex_);
+  const auto begin = reinterpret_cast<Address>(data);
+  for (Address address = begin; address < begin + bytes; address += page_bytes) {
+    const auto page = pages_.find(address);
+    if (page == pages_.end()) continue;
+    if (page->second.node) free_bytes_[*page->second.node] += page_bytes;
+    pages_.erase(page);
+  }
+  return real().unmap(data, bytes);
+}
+
+int Fake::advise(void* data, std::size_t bytes, Advice advice) {
+  const std::lock_guard lock(mutex_);
+  return for_pages(data, bytes, [&](Page& page) {
+    if (advice == Advice::no_dump) page.dumped = false;
+    return 0;
+  });
+}
+
+int Fake::bind(void* data, std::size_t bytes, BindMode mode, unsigned node) {
+  const std::lock_guard lock(mutex_);
+  if (!free_bytes_.contains(node)) return EINVAL;
+  const Policy policy{mode == BindMode::strict ? Policy::Mode::strict : Policy::Mode::preferred, {node}};
+  return for_pages(data, bytes, [&](Page& page) {
+    page.policy = policy;
+    return 0;
+  });
+}
+
+int Fake::interleave(void* data, std::size_t bytes, const IndexSet& nodes) {
+  const std::lock_guard lock(mutex_);
+  return for_pages(data, bytes, [&](Page& page) {
+    page.policy = {Policy::Mode::interleaved, nodes};
+    return 0;
+  });
+}
+
+bool Fake::take(unsigned node) {
+  const auto free = free_bytes_.find(node);
+  if (free == free_bytes_.end() || free->second < page_bytes) return false;
+  free->second -= page_bytes;
+  return true;
+}
+
+std::optional<unsigned> Fake::place(const Page& page, unsigned local_node) {
+  using Mode = Policy::Mode;
+  unsigned wanted = local_node;
+  if (page.policy.mode == Mode::preferred || page.policy.mode == Mode::strict)
+    wanted = *page.policy.nodes.first();
+  if (page.policy.mode == Mode::interleaved) {
+    const auto nodes = page.policy.nodes.indices();
+    wanted = nodes[pages_.size() % nodes.size()];
+  }
+  if (take(wanted)) return wanted;
+  if (page.policy.mode == Mode::strict) {
+    killed_ = true;
+    return std::nullopt;
+  }
+  for (const auto& [node, free] : free_bytes_)
+    if (take(node)) return node;
+  return std::nullopt;
+}
+
+int Fake::populate(void* data, std::size_t bytes) {
+  const unsigned cpu = current_cpu().value;
+  const std::lock_guard lock(mutex_);
+  unsigned local_node = machine_.nodes.front().os_index;
+  for (const Node& node : machine_.nodes)
+    if (node.cpus.contains(cpu)) local_node = node.os_index;
+  return for_pages(data, bytes, [&](Page& page) {
+    if (page.node) return 0;
+    page.node = place(page, local_node);
+    page.cpu = cpu;
+    return page.node ? 0 : ENOMEM;
+  });
+}
+
+int Fake::pages_status(std::span<void* const> pages, std::span<int> status) {
+  const std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < pages.size(); ++i) {
+    const auto page = pages_.find(base::round_down(reinterpret_cast<Address>(pages[i]), page_bytes));
+    status[i] = page == pages_.end() ? -EFAULT
+                : page->second.node  ? static_cast<int>(*page->second.node)
+                                     : -ENOENT;
+  }
+  return 0;
+}
+
+int Fake::check_mapped(const void* data, std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  return for_pages(data, bytes, [](Page&) { return 0; });
+}
+
+Result<IndexSet> Fake::affinity() {
+  const std::lock_guard lock(mutex_);
+  const auto mask = masks_.find(std::this_thread::get_id());
+  if (mask != masks_.end()) return {mask->second, 0};
+  IndexSet all;
+  for (const Node& node : machine_.nodes) all |= node.allowed_cpus;
+  return {all, 0};
+}
+
+int Fake::set_affinity(const IndexSet& cpus) {
+  if (cpus.empty()) return EINVAL;
+  const std::lock_guard lock(mutex_);
+  masks_[std::this_thread::get_id()] = cpus;
+  return 0;
+}
+
+Result<unsigned> Fake::current_cpu() {
+  const auto mask = affinity();
+  return {mask.value.first().value_or(0), 0};
+}
+
+Result<Topology::Data> Fake::this_machine() {
+  return {machine_, 0};
+}
+
+Result<IndexSet> Fake::allowed_nodes() {
+  IndexSet nodes;
+  for (const Node& node : machine_.nodes)
+    if (node.allowed && node.memory_bytes > 0) nodes.insert(node.os_index);
+  return {nodes, 0};
+}
+
+Result<std::string> Fake::read_text(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  const auto text = texts_.find(path);
+  if (text != texts_.end()) return {text->second, 0};
+  if (path == "/proc/self/numa_maps") return {numa_maps(), 0};
+  if (path == "/proc/self/maps") return {maps(), 0};
+  if (auto answer = node_text(path)) return {*answer, 0};
+  if (path.starts_with("/proc") || path.starts_with("/sys")) return {{}, ENOENT};
+  return real().read_text(path);
+}
+
+std::optional<std::string> Fake::node_text(const std::string& path) const {
+  unsigned node = 0;
+  if (std::sscanf(path.c_str(), "/sys/devices/system/node/node%u/meminfo", &node) != 1) return std::nullopt;
+  const auto free = free_bytes_.find(node);
+  if (free == free_bytes_.end() || !path.ends_with("meminfo")) return std::nullopt;
+  const auto prefix = "Node " + std::to_string(node);
+  return prefix + " MemTotal: " + std::to_string(free->second / 1024) + " kB\n" + prefix +
+         " MemFree: " + std::to_string(free->second / 1024) + " kB\n";
+}
+
+// As the kernel does: pages that differ in nothing are one mapping.
+struct Fake::Run {
+  Address begin = 0;
+  Address end = 0;
+  std::map<unsigned, std::uint64_t> pages_on_node;
+};
+
+std::vector<Fake::Run> Fake::runs() const {
+  std::vector<Run> runs;
+  for (auto page = pages_.begin(); page != pages_.end();) {
+    const Page& first = page->second;
+    Run run{page->first, page->first, {}};
+    for (; page != pages_.end() && page->first == run.end && page->second.policy == first.policy &&
+           page->second.dumped == first.dumped;
+         ++page, run.end += page_bytes)
+      if (page->second.node) ++run.pages_on_node[*page->second.node];
+    runs.push_back(run);
+  }
+  return runs;
+}
+
+std::string Fake::maps() const {
+  std::ostringstream text;
+  for (const Run& run : runs()) text << std::hex << run.begin << '-' << run.end << " rw-p 00000000 00:00 0\n";
+  return text.str();
+}
+
+std::string Fake::numa_maps() const {
+  std::ostringstream text;
+  for (const Run& run : runs()) {
+    text << std::hex << run.begin << std::dec << " default anon=1 dirty=1";
+    for (const auto& [node, pages] : run.pages_on_node) text << " N" << node << '=' << pages;
+    text << " kernelpagesize_kB=4\n";
+  }
+  return text.str();
+}
+
+}  // namespace nodewise::os

@@ -1,0 +1,93 @@
+// A machine of many nodes that is not here: real memory to compute on, simulated placement. First touch,
+// policies, full nodes and refused calls behave as on Linux; a thread is on the CPU that it last asked for.
+// For tests; not part of the installed library.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "os/os.hpp"
+
+namespace nodewise::os {
+
+/// Thread class: any thread.
+class Fake : public Os {
+ public:
+  /// `machine.nodes[].free_bytes` bound what each node can hold; 0 means its memory_bytes.
+  explicit Fake(Topology::Data machine);
+
+  /// What another program does with move_pages: puts the present pages of the range on `node` (kernel's
+  /// number).
+  void migrate(const void* data, std::size_t bytes, unsigned node);
+  /// Whether a strict policy met a full node: the kernel would have killed the process.
+  bool killed() const noexcept { return killed_; }
+  /// Gives `path` a content; without one, it does not exist (but for what the fake itself answers).
+  void set_text(const std::string& path, std::string text);
+  /// Who populated the page that holds `data`: the CPU of the thread.
+  std::optional<unsigned> populated_by_cpu(const void* data) const;
+
+  std::size_t base_page_bytes() const noexcept override { return 4096; }
+  Result<void*> map(std::size_t bytes, std::size_t alignment, std::size_t hugetlb_page_bytes) override;
+  int unmap(void* data, std::size_t bytes) noexcept override;
+  int advise(void* data, std::size_t bytes, Advice advice) override;
+  int bind(void* data, std::size_t bytes, BindMode mode, unsigned node) override;
+  int interleave(void* data, std::size_t bytes, const IndexSet& nodes) override;
+  int populate(void* data, std::size_t bytes) override;
+  int pages_status(std::span<void* const> pages, std::span<int> status) override;
+  int check_mapped(const void* data, std::size_t bytes) override;
+  Result<IndexSet> affinity() override;
+  int set_affinity(const IndexSet& cpus) override;
+  Result<unsigned> current_cpu() override;
+  Result<Topology::Data> this_machine() override;
+  Result<IndexSet> allowed_nodes() override;
+  Result<std::string> read_text(const std::string& path) override;
+  Result<std::string> host_name() override { return {"fake", 0}; }
+  int process_id() const noexcept override { return real().process_id(); }
+  Result<int> open_file(const std::string& path) override { return real().open_file(path); }
+  Result<std::uint64_t> file_bytes(int descriptor) override { return real().file_bytes(descriptor); }
+  Result<std::size_t> read_at(int descriptor, void* data, std::size_t bytes, std::uint64_t offset) override {
+    return real().read_at(descriptor, data, bytes, offset);
+  }
+  int close_file(int descriptor) noexcept override { return real().close_file(descriptor); }
+  int write_text(const std::string& path, const std::string& text) override {
+    return real().write_text(path, text);
+  }
+
+ private:
+  using Address = std::uintptr_t;
+  struct Policy {
+    enum class Mode { local, preferred, strict, interleaved } mode = Mode::local;
+    IndexSet nodes;
+    bool operator==(const Policy&) const = default;
+  };
+  struct Page {
+    Policy policy;
+    bool dumped = true;
+    std::optional<unsigned> node;  // kernel's number; none: untouched
+    unsigned cpu = 0;              // who touched it
+  };
+
+  template <class Fn>
+  int for_pages(const void* data, std::size_t bytes, Fn fn);             // ENOMEM where one is not mapped
+  std::optional<unsigned> place(const Page& page, unsigned local_node);  // node with room, or none
+  bool take(unsigned node);
+  struct Run;
+  std::vector<Run> runs() const;
+  std::string maps() const;
+  std::string numa_maps() const;
+  std::optional<std::string> node_text(const std::string& path) const;
+
+  Topology::Data machine_;
+  std::map<unsigned, std::uint64_t> free_bytes_;  // by kernel's number
+  std::map<Address, Page> pages_;
+  std::map<std::thread::id, IndexSet> masks_;
+  std::map<std::string, std::string> texts_;
+  bool killed_ = false;
+  mutable std::mutex mutex_;
+};
+
+}  // namespace nodewise::os

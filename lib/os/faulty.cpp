@@ -1,0 +1,140 @@
+#include "os/faulty.hpp"
+
+namespace nodewise::os {
+
+const char* to_string(Call call) noexcept {
+  static constexpr const char* names[] = {"map",           "unmap",        "advise",       "bind",
+                                          "interleave",    "populate",     "pages_status", "check_mapped",
+                                          "affinity",      "set_affinity", "current_cpu",  "this_machine",
+                                          "allowed_nodes", "read_text",    "host_name",    "open_file",
+                                          "file_bytes",    "read_at",      "close_file",   "write_text"};
+  static_assert(std::size(names) == call_kinds);
+  return names[static_cast<unsigned>(call)];
+}
+
+void Faulty::fail(Call call, std::uint64_t nth, int error) noexcept {
+  faults_[index(call)].error = error;
+  faults_[index(call)].nth = counts_[index(call)] + nth;
+}
+
+void Faulty::refuse(Call call, int error) noexcept {
+  faults_[index(call)].refusal = error;
+}
+
+int Faulty::next(Call call) noexcept {
+  Fault& fault = faults_[index(call)];
+  const std::uint64_t count = ++counts_[index(call)];
+  return count == fault.nth ? fault.error.load() : fault.refusal.load();
+}
+
+Result<void*> Faulty::map(std::size_t bytes, std::size_t alignment, std::size_t hugetlb_page_bytes) {
+  if (const int error = next(Call::map)) return {nullptr, error};
+  auto result = wrapped_.map(bytes, alignment, hugetlb_page_bytes);
+  if (result.ok()) ++mappings_;
+  return result;
+}
+
+int Faulty::unmap(void* data, std::size_t bytes) noexcept {
+  // A refused munmap cannot be made good by anybody, so it is counted as done, and done.
+  const int error = next(Call::unmap);
+  const int result = wrapped_.unmap(data, bytes);
+  if (result == 0) --mappings_;
+  return error != 0 ? error : result;
+}
+
+int Faulty::advise(void* data, std::size_t bytes, Advice advice) {
+  const int error = next(Call::advise);
+  return error != 0 ? error : wrapped_.advise(data, bytes, advice);
+}
+
+int Faulty::bind(void* data, std::size_t bytes, BindMode mode, unsigned node) {
+  const int error = next(Call::bind);
+  return error != 0 ? error : wrapped_.bind(data, bytes, mode, node);
+}
+
+int Faulty::interleave(void* data, std::size_t bytes, const IndexSet& nodes) {
+  const int error = next(Call::interleave);
+  return error != 0 ? error : wrapped_.interleave(data, bytes, nodes);
+}
+
+int Faulty::populate(void* data, std::size_t bytes) {
+  const int error = next(Call::populate);
+  return error != 0 ? error : wrapped_.populate(data, bytes);
+}
+
+int Faulty::pages_status(std::span<void* const> pages, std::span<int> status) {
+  const int error = next(Call::pages_status);
+  return error != 0 ? error : wrapped_.pages_status(pages, status);
+}
+
+int Faulty::check_mapped(const void* data, std::size_t bytes) {
+  const int error = next(Call::check_mapped);
+  return error != 0 ? error : wrapped_.check_mapped(data, bytes);
+}
+
+Result<IndexSet> Faulty::affinity() {
+  if (const int error = next(Call::affinity)) return {{}, error};
+  return wrapped_.affinity();
+}
+
+int Faulty::set_affinity(const IndexSet& cpus) {
+  const int error = next(Call::set_affinity);
+  return error != 0 ? error : wrapped_.set_affinity(cpus);
+}
+
+Result<unsigned> Faulty::current_cpu() {
+  if (const int error = next(Call::current_cpu)) return {0, error};
+  return wrapped_.current_cpu();
+}
+
+Result<Topology::Data> Faulty::this_machine() {
+  if (const int error = next(Call::this_machine)) return {{}, error};
+  return wrapped_.this_machine();
+}
+
+Result<IndexSet> Faulty::allowed_nodes() {
+  if (const int error = next(Call::allowed_nodes)) return {{}, error};
+  return wrapped_.allowed_nodes();
+}
+
+Result<std::string> Faulty::read_text(const std::string& path) {
+  if (const int error = next(Call::read_text)) return {{}, error};
+  return wrapped_.read_text(path);
+}
+
+Result<std::string> Faulty::host_name() {
+  if (const int error = next(Call::host_name)) return {{}, error};
+  return wrapped_.host_name();
+}
+
+Result<int> Faulty::open_file(const std::string& path) {
+  if (const int error = next(Call::open_file)) return {-1, error};
+  auto result = wrapped_.open_file(path);
+  if (result.ok()) ++descriptors_;
+  return result;
+}
+
+Result<std::uint64_t> Faulty::file_bytes(int descriptor) {
+  if (const int error = next(Call::file_bytes)) return {0, error};
+  return wrapped_.file_bytes(descriptor);
+}
+
+Result<std::size_t> Faulty::read_at(int descriptor, void* data, std::size_t bytes, std::uint64_t offset) {
+  if (const int error = next(Call::read_at)) return {0, error};
+  return wrapped_.read_at(descriptor, data, bytes, offset);
+}
+
+int Faulty::close_file(int descriptor) noexcept {
+  // Linux closes the descriptor even when close reports an error.
+  const int error = next(Call::close_file);
+  const int result = wrapped_.close_file(descriptor);
+  --descriptors_;
+  return error != 0 ? error : result;
+}
+
+int Faulty::write_text(const std::string& path, const std::string& text) {
+  const int error = next(Call::write_text);
+  return error != 0 ? error : wrapped_.write_text(path, text);
+}
+
+}  // namespace nodewise::os

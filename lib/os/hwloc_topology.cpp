@@ -1,0 +1,160 @@
+#include "os/hwloc_topology.hpp"
+
+#include <hwloc.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <nodewise/error.hpp>
+
+#include "base/text.hpp"
+#include "os/hwloc_describe.hpp"
+#include "os/hwloc_xml_check.hpp"
+#include "os/os.hpp"
+
+namespace nodewise::os {
+namespace {
+
+constexpr std::size_t usual_page_bytes = 4096;
+
+struct Destroy {
+  void operator()(hwloc_topology_t topology) const { hwloc_topology_destroy(topology); }
+};
+using Handle = std::unique_ptr<hwloc_topology, Destroy>;
+
+// errno of a call that may fail without setting it.
+int errno_or(int otherwise) noexcept {
+  return errno != 0 ? errno : otherwise;
+}
+
+Handle new_topology() {
+  hwloc_topology_t topology = nullptr;
+  errno = 0;
+  if (hwloc_topology_init(&topology) != 0) throw SystemError("hwloc_topology_init", errno_or(ENOMEM));
+  return Handle(topology);
+}
+
+// A file with its CPUs in the wrong order: hwloc warns of it, and to do so must first look up whether it may.
+void make_hwloc_consult_its_environment() {
+  static constexpr char xml[] =
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+      "<!DOCTYPE topology SYSTEM \"hwloc2.dtd\">\n"
+      "<topology version=\"2.0\">\n"
+      "  <object type=\"Machine\" os_index=\"0\" cpuset=\"0x3\" complete_cpuset=\"0x3\" "
+      "allowed_cpuset=\"0x3\""
+      " nodeset=\"0x1\" complete_nodeset=\"0x1\" allowed_nodeset=\"0x1\" gp_index=\"1\">\n"
+      "    <object type=\"NUMANode\" os_index=\"0\" cpuset=\"0x3\" complete_cpuset=\"0x3\" nodeset=\"0x1\""
+      " complete_nodeset=\"0x1\" gp_index=\"2\"/>\n"
+      "    <object type=\"PU\" os_index=\"1\" cpuset=\"0x2\" complete_cpuset=\"0x2\" nodeset=\"0x1\""
+      " complete_nodeset=\"0x1\" gp_index=\"3\"/>\n"
+      "    <object type=\"PU\" os_index=\"0\" cpuset=\"0x1\" complete_cpuset=\"0x1\" nodeset=\"0x1\""
+      " complete_nodeset=\"0x1\" gp_index=\"4\"/>\n"
+      "  </object>\n"
+      "</topology>\n";
+  const Handle topology = new_topology();
+  if (hwloc_topology_set_xmlbuffer(topology.get(), xml, sizeof xml) == 0) hwloc_topology_load(topology.get());
+}
+
+// hwloc prints what it finds wrong, and only a variable of the environment tells it not to. It reads that
+// variable once. So it is shown an environment of our own for that moment: the process's own is not written
+// to, other threads that read it find everything they would have found, and children inherit nothing.
+void quiet_hwloc() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    if (std::getenv("HWLOC_HIDE_ERRORS") != nullptr || std::getenv("HWLOC_SHOW_ERRORS") != nullptr) return;
+    static char hide[] = "HWLOC_HIDE_ERRORS=2";
+    static std::vector<char*> variables;  // outlives the moment: a thread may be reading it still
+    for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable)
+      variables.push_back(*variable);
+    variables.push_back(hide);
+    variables.push_back(nullptr);
+    char** const own = environ;
+    environ = variables.data();
+    make_hwloc_consult_its_environment();
+    if (environ == variables.data()) environ = own;  // otherwise somebody has put a newer one in its place
+  });
+}
+
+Handle configured_topology() {
+  quiet_hwloc();
+  Handle topology = new_topology();
+  // Disallowed objects too: a cpuset must neither renumber the nodes nor change the fingerprint.
+  hwloc_topology_set_flags(topology.get(), HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED);
+  hwloc_topology_set_io_types_filter(topology.get(), HWLOC_TYPE_FILTER_KEEP_IMPORTANT);
+  // Vendors' libraries start their drivers, which takes seconds and memory. "x86" moves the calling thread
+  // from CPU to CPU to ask each of them, for nothing that /sys does not say. Unknown names are no error.
+  for (const char* component : {"cuda", "nvml", "opencl", "rsmi", "levelzero", "gl", "x86"})
+    hwloc_topology_set_components(topology.get(), HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, component);
+  return topology;
+}
+
+std::string refused(const std::string& what, int error) {
+  return base::text(what, ": hwloc ", hwloc_version(), " refuses it (", base::errno_text(error), ")");
+}
+
+std::string version_info(hwloc_topology_t topology) {
+#if HWLOC_API_VERSION >= 0x00030000
+  const char* version = hwloc_get_info_by_name(hwloc_topology_get_infos(topology), "hwlocVersion");
+#else
+  const char* version = hwloc_obj_get_info_by_name(hwloc_get_root_obj(topology), "hwlocVersion");
+#endif
+  return version == nullptr ? "" : version;
+}
+
+}  // namespace
+
+Topology::Data hwloc_this_machine() {
+  const Handle topology = configured_topology();
+  errno = 0;
+  if (hwloc_topology_load(topology.get()) != 0)
+    throw SystemError("hwloc cannot describe this machine", errno_or(EIO));
+  auto data = describe(topology.get(), static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)));
+  data.is_this_machine = hwloc_topology_is_thissystem(topology.get()) != 0;
+  data.origin = data.is_this_machine ? "this machine" : "hwloc's environment variables";
+  return data;
+}
+
+Topology::Data hwloc_xml(const std::string& path) {
+  const auto text = current().read_text(path);
+  if (!text.ok()) throw SystemError("topology file " + path, text.error);
+  if (text.value.size() >= INT_MAX) throw FormatError(refused("topology file " + path, EFBIG));
+  if (const auto fault = fault_in_xml(text.value))
+    throw FormatError(base::text("topology file ", path, ": ", *fault));
+  const Handle topology = configured_topology();
+  const int bytes = static_cast<int>(text.value.size() + 1);  // hwloc counts the terminating zero
+  errno = 0;
+  if (hwloc_topology_set_xmlbuffer(topology.get(), text.value.c_str(), bytes) != 0 ||
+      hwloc_topology_load(topology.get()) != 0)
+    throw FormatError(refused("topology file " + path, errno_or(EINVAL)) +
+                      "; `lstopo --of xml FILE` writes one that it takes");
+  auto data = describe(topology.get(), usual_page_bytes);
+  data.origin = path;
+  return data;
+}
+
+Topology::Data hwloc_synthetic(const std::string& description) {
+  const Handle topology = configured_topology();
+  errno = 0;
+  if (hwloc_topology_set_synthetic(topology.get(), description.c_str()) != 0 ||
+      hwloc_topology_load(topology.get()) != 0)
+    throw FormatError(refused("synthetic topology \"" + description + "\"", errno_or(EINVAL)) +
+                      "; one that it takes is \"pack:2 numa:2 core:4 pu:2\"");
+  auto data = describe(topology.get(), usual_page_bytes);
+  data.origin = description;
+  return data;
+}
+
+std::string hwloc_version() {
+  const Handle topology = configured_topology();
+  if (hwloc_topology_set_synthetic(topology.get(), "pu:1") == 0 && hwloc_topology_load(topology.get()) == 0)
+    if (auto version = version_info(topology.get()); !version.empty()) return version;
+  const unsigned api = hwloc_get_api_version();
+  return base::text(api >> 16, '.', api >> 8 & 0xff);
+}
+
+}  // namespace nodewise::os

@@ -1,0 +1,76 @@
+#include "os/moment.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string_view>
+
+#include "base/text.hpp"
+#include "os/cgroup.hpp"
+#include "os/os.hpp"
+
+namespace nodewise::os {
+namespace {
+
+std::optional<std::uint64_t> number_at(std::string_view text) {
+  const auto start = std::min(text.find_first_not_of(" \t"), text.size());
+  std::uint64_t value = 0;
+  const auto parsed = std::from_chars(text.data() + start, text.data() + text.size(), value);
+  return parsed.ec == std::errc() ? std::optional(value) : std::nullopt;
+}
+
+// With one node and no folder for it, as on kernels without NUMA, the machine's own files speak of it.
+void read_memory(Node& node, const std::string& folder, bool alone) {
+  auto meminfo = current().read_text(folder + "/meminfo");
+  if (!meminfo.ok() && alone) meminfo = current().read_text("/proc/meminfo");
+  if (!meminfo.ok()) return;
+  if (alone && node.memory_bytes == 0) node.memory_bytes = meminfo_bytes(meminfo.value, "MemTotal:");
+  node.free_bytes = std::min(free_bytes(meminfo.value), node.memory_bytes);
+}
+
+void read_pool(PagePool& pool, const std::string& folder, bool alone) {
+  const auto files = base::text("hugepages/hugepages-", pool.page_bytes / 1024, "kB/");
+  auto total = number_in(folder + "/" + files + "nr_hugepages");
+  auto free = number_in(folder + "/" + files + "free_hugepages");
+  if (!total && !free && alone) {
+    total = number_in("/sys/kernel/mm/" + files + "nr_hugepages");
+    free = number_in("/sys/kernel/mm/" + files + "free_hugepages");
+  }
+  pool.total_pages = total.value_or(pool.total_pages);
+  pool.free_pages = free.value_or(pool.free_pages);
+}
+
+}  // namespace
+
+std::uint64_t meminfo_bytes(std::string_view meminfo, std::string_view key) {
+  const auto position = meminfo.find(key);
+  if (position == std::string_view::npos) return 0;
+  return number_at(meminfo.substr(position + key.size())).value_or(0) * 1024;
+}
+
+std::optional<std::uint64_t> number_in(const std::string& path) {
+  const auto text = current().read_text(path);
+  return text.ok() ? number_at(text.value) : std::nullopt;
+}
+
+// Only the inactive half of the page cache counts: the active half is in use, and reclaiming it costs others.
+// Of the kernel's reclaimable slabs, half are usually pinned by live objects beside them.
+std::uint64_t free_bytes(const std::string& meminfo) {
+  const auto cache = meminfo_bytes(meminfo, "Inactive(file):");
+  const auto dirty = meminfo_bytes(meminfo, "Dirty:");
+  return meminfo_bytes(meminfo, "MemFree:") + (cache - std::min(cache, dirty)) +
+         meminfo_bytes(meminfo, "SReclaimable:") / 2;
+}
+
+void read_moment(Topology::Data& machine) {
+  const bool alone = machine.nodes.size() == 1;
+  for (Node& node : machine.nodes) {
+    const auto folder = base::text("/sys/devices/system/node/node", node.os_index);
+    read_memory(node, folder, alone);
+    for (PagePool& pool : node.pools)
+      if (pool.page_bytes > machine.page_bytes) read_pool(pool, folder, alone);
+  }
+  if (const auto quota = cpu_quota()) machine.cpu_quota = quota;
+}
+
+}  // namespace nodewise::os

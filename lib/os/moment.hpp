@@ -1,0 +1,28 @@
+// What changes while a machine runs: free memory, free huge pages, the CPU quota.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <nodewise/topology.hpp>
+
+namespace nodewise::os {
+
+/// Fills the momentary numbers of this machine, by what the system's text files say. What they do not say is
+/// left as it is.
+void read_moment(Topology::Data& machine);
+
+/// Free or cheaply reclaimed bytes, from a meminfo file of a node or of the whole machine:
+/// MemFree + (Inactive(file) - Dirty) + SReclaimable / 2.
+std::uint64_t free_bytes(const std::string& meminfo);
+
+/// The number in kB behind `key` ("MemFree:") in a meminfo file, in bytes; 0 where it is absent. Lines are
+/// "Key:   123 kB", behind "Node 0 " in a node's file.
+std::uint64_t meminfo_bytes(std::string_view meminfo, std::string_view key);
+
+/// The number that a file of one number holds; nothing where there is none ("max").
+std::optional<std::uint64_t> number_in(const std::string& path);
+
+}  // namespace nodewise::os

@@ -1,0 +1,294 @@
+// The real system.
+#include <fcntl.h>
+#include <numaif.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <bit>
+#include <cerrno>
+#include <cstdio>
+#include <vector>
+
+#include <nodewise/error.hpp>
+
+#include "base/checked.hpp"
+#include "os/hwloc_topology.hpp"
+#include "os/os.hpp"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23  // Linux 5.14; older headers lack it
+#endif
+#ifndef MPOL_F_STATIC_NODES
+#define MPOL_F_STATIC_NODES (1 << 15)  // older numaif.h lacks it
+#endif
+
+namespace nodewise::os {
+namespace {
+
+std::size_t system_page_bytes() noexcept {
+  static const auto bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+
+std::byte* page_of(const void* data) noexcept {
+  const auto address = reinterpret_cast<std::uintptr_t>(data);
+  return reinterpret_cast<std::byte*>(base::round_down(address, system_page_bytes()));
+}
+
+// What the mempolicy calls take. Kernels disagree on whether `maxnode` counts one too many, so the mask has
+// a spare zeroed word behind the bits that are named.
+struct NodeMask {
+  static constexpr unsigned bits = 8 * sizeof(unsigned long);
+  explicit NodeMask(const IndexSet& nodes) {
+    for (const unsigned node : nodes.indices()) {
+      if (words.size() < node / bits + 2) words.resize(node / bits + 2);
+      words[node / bits] |= 1UL << node % bits;
+    }
+  }
+  unsigned long maxnode() const noexcept { return (words.size() - 1) * bits + 1; }
+  std::vector<unsigned long> words = std::vector<unsigned long>(2);
+};
+
+int bind_to(void* data, std::size_t bytes, int mode, const IndexSet& nodes) {
+  const NodeMask mask(nodes);
+  // Static: a later change of the cpuset must not silently turn one node into another.
+  return ::mbind(data, bytes, mode | MPOL_F_STATIC_NODES, mask.words.data(), mask.maxnode(), 0) == 0 ? 0
+                                                                                                     : errno;
+}
+
+// Before Linux 5.14: writes back what each page holds, which makes it present without changing it.
+void touch(std::byte* data, std::size_t bytes) noexcept {
+  for (std::size_t offset = 0; offset < bytes; offset += system_page_bytes())
+    __atomic_fetch_or(reinterpret_cast<unsigned char*>(data + offset), 0, __ATOMIC_RELAXED);
+}
+
+Result<std::string> read_all(int descriptor) {
+  std::string text;
+  char piece[4096];
+  while (true) {
+    const ssize_t got = ::read(descriptor, piece, sizeof piece);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return {{}, errno};
+    if (got == 0) return {std::move(text), 0};
+    text.append(piece, static_cast<std::size_t>(got));
+  }
+}
+
+int write_all(int descriptor, const std::string& text) {
+  for (std::size_t done = 0; done < text.size();) {
+    const ssize_t put = ::write(descriptor, text.data() + done, text.size() - done);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return errno;
+    done += static_cast<std::size_t>(put);
+  }
+  return 0;
+}
+
+int write_file(const std::string& path, int flags, const std::string& text) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | flags, 0666);
+  if (descriptor < 0) return errno;
+  const int written = write_all(descriptor, text);
+  const int closed = ::close(descriptor) == 0 ? 0 : errno;
+  return written != 0 ? written : closed;
+}
+
+class Real final : public Os {
+ public:
+  std::size_t base_page_bytes() const noexcept override { return system_page_bytes(); }
+
+  Result<void*> map(std::size_t bytes, std::size_t alignment, std::size_t hugetlb_page_bytes) override {
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    if (hugetlb_page_bytes > 0)
+      flags |= MAP_HUGETLB | static_cast<int>(std::countr_zero(hugetlb_page_bytes)) << MAP_HUGE_SHIFT;
+    const bool aligned_by_kernel = hugetlb_page_bytes > 0 || alignment <= system_page_bytes();
+    const auto mapped_bytes = base::checked_add(bytes, aligned_by_kernel ? 0 : alignment);
+    if (!mapped_bytes) return {nullptr, ENOMEM};
+    void* mapped = ::mmap(nullptr, *mapped_bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (mapped == MAP_FAILED) return {nullptr, errno};
+    if (aligned_by_kernel) return {mapped, 0};
+    return {trim(static_cast<std::byte*>(mapped), *mapped_bytes, bytes, alignment), 0};
+  }
+
+  int unmap(void* data, std::size_t bytes) noexcept override {
+    return ::munmap(data, bytes) == 0 ? 0 : errno;
+  }
+
+  int advise(void* data, std::size_t bytes, Advice advice) override {
+    const int kernel_advice = advice == Advice::huge_pages      ? MADV_HUGEPAGE
+                              : advice == Advice::no_huge_pages ? MADV_NOHUGEPAGE
+                                                                : MADV_DONTDUMP;
+    return ::madvise(data, bytes, kernel_advice) == 0 ? 0 : errno;
+  }
+
+  int bind(void* data, std::size_t bytes, BindMode mode, unsigned node) override {
+    return bind_to(data, bytes, mode == BindMode::strict ? MPOL_BIND : MPOL_PREFERRED, {node});
+  }
+
+  int interleave(void* data, std::size_t bytes, const IndexSet& nodes) override {
+    return bind_to(data, bytes, MPOL_INTERLEAVE, nodes);
+  }
+
+  int populate(void* data, std::size_t bytes) override {
+    if (::madvise(data, bytes, MADV_POPULATE_WRITE) == 0) return 0;
+    if (errno != EINVAL) return errno;
+    touch(static_cast<std::byte*>(data), bytes);
+    return 0;
+  }
+
+  int pages_status(std::span<void* const> pages, std::span<int> status) override {
+    const long refused =
+        ::move_pages(0, pages.size(), const_cast<void**>(pages.data()), nullptr, status.data(), 0);
+    return refused < 0 ? errno : 0;
+  }
+
+  int check_mapped(const void* data, std::size_t bytes) override {
+    // Asynchronous msync starts no write on Linux: it only walks the mappings.
+    std::byte* begin = page_of(data);
+    const auto length = static_cast<std::size_t>(static_cast<const std::byte*>(data) + bytes - begin);
+    return ::msync(begin, length, MS_ASYNC) == 0 ? 0 : errno;
+  }
+
+  Result<IndexSet> affinity() override {
+    Cpus cpus;
+    if (::sched_getaffinity(0, sizeof cpus.words, cpus.set()) != 0) return {{}, errno};
+    IndexSet result;
+    for (unsigned cpu = 0; cpu < Cpus::count; ++cpu)
+      if (CPU_ISSET_S(cpu, sizeof cpus.words, cpus.set())) result.insert(cpu);
+    return {std::move(result), 0};
+  }
+
+  int set_affinity(const IndexSet& wanted) override {
+    Cpus cpus;
+    for (const unsigned cpu : wanted.indices()) {
+      if (cpu >= Cpus::count) return EINVAL;
+      CPU_SET_S(cpu, sizeof cpus.words, cpus.set());
+    }
+    return ::sched_setaffinity(0, sizeof cpus.words, cpus.set()) == 0 ? 0 : errno;
+  }
+
+  Result<unsigned> current_cpu() override {
+    const int cpu = ::sched_getcpu();
+    return cpu < 0 ? Result<unsigned>{0, errno} : Result<unsigned>{static_cast<unsigned>(cpu), 0};
+  }
+
+  Result<Topology::Data> this_machine() override {
+    try {
+      return {hwloc_this_machine(), 0};
+    } catch (const SystemError& error) {
+      return {{}, error.code()};
+    }
+  }
+
+  Result<IndexSet> allowed_nodes() override {
+    constexpr unsigned max_nodes = 4096;
+    std::vector<unsigned long> mask(max_nodes / NodeMask::bits + 1);
+    if (::get_mempolicy(nullptr, mask.data(), max_nodes + 1, nullptr, MPOL_F_MEMS_ALLOWED) != 0)
+      return {{}, errno};
+    IndexSet nodes;
+    for (unsigned node = 0; node < max_nodes; ++node)
+      if (mask[node / NodeMask::bits] >> node % NodeMask::bits & 1) nodes.insert(node);
+    return {std::move(nodes), 0};
+  }
+
+  Result<std::string> read_text(const std::string& path) override {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) return {{}, errno};
+    auto text = read_all(descriptor);
+    ::close(descriptor);
+    return text;
+  }
+
+  Result<std::string> host_name() override {
+    char name[256] = {};
+    if (::gethostname(name, sizeof name - 1) != 0) return {{}, errno};
+    return {name, 0};
+  }
+
+  int process_id() const noexcept override { return ::getpid(); }
+
+  Result<int> open_file(const std::string& path) override {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    return descriptor < 0 ? Result<int>{-1, errno} : Result<int>{descriptor, 0};
+  }
+
+  Result<std::uint64_t> file_bytes(int descriptor) override {
+    struct stat status {};
+    if (::fstat(descriptor, &status) != 0) return {0, errno};
+    if (S_ISDIR(status.st_mode)) return {0, EISDIR};
+    if (!S_ISREG(status.st_mode)) return {0, ESPIPE};  // no size to hold a header against
+    return {static_cast<std::uint64_t>(status.st_size), 0};
+  }
+
+  Result<std::size_t> read_at(int descriptor, void* data, std::size_t bytes, std::uint64_t offset) override {
+    while (true) {
+      const ssize_t got = ::pread(descriptor, data, bytes, static_cast<off_t>(offset));
+      if (got >= 0) return {static_cast<std::size_t>(got), 0};
+      if (errno != EINTR) return {0, errno};
+    }
+  }
+
+  int close_file(int descriptor) noexcept override { return ::close(descriptor) == 0 ? 0 : errno; }
+
+  int write_text(const std::string& path, const std::string& text) override {
+    if (path == "-") return write_all(STDOUT_FILENO, text);
+    struct stat status {};
+    const bool special = ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
+    if (special) return write_file(path, 0, text);  // a pipe or a terminal must not be replaced
+    const std::string draft = path + "." + std::to_string(::getpid());
+    int error = write_file(draft, O_CREAT | O_TRUNC, text);
+    if (error == 0 && ::rename(draft.c_str(), path.c_str()) != 0) error = errno;
+    if (error != 0) ::unlink(draft.c_str());
+    return error;
+  }
+
+ private:
+  struct Cpus {
+    static constexpr unsigned count = 8192;  // the kernel's own limit; a smaller mask is EINVAL
+    unsigned long words[count / (8 * sizeof(unsigned long))] = {};
+    cpu_set_t* set() noexcept { return reinterpret_cast<cpu_set_t*>(words); }
+  };
+
+  // Gives back what lies before and behind the aligned part.
+  static void* trim(std::byte* mapped, std::size_t mapped_bytes, std::size_t bytes, std::size_t alignment) {
+    const auto address = reinterpret_cast<std::uintptr_t>(mapped);
+    const std::size_t before = base::round_up(address, alignment) - address;
+    const std::size_t kept = base::round_up(bytes, system_page_bytes());
+    if (before > 0) ::munmap(mapped, before);
+    const std::size_t behind = mapped_bytes - before - kept;
+    if (behind > 0) ::munmap(mapped + before + kept, behind);
+    return mapped + before;
+  }
+};
+
+std::atomic<Os*> in_use{nullptr};
+bool forked = false;
+
+// Registered when the library is loaded, so that the answer does not depend on who called what before.
+[[maybe_unused]] const int at_fork = ::pthread_atfork(nullptr, nullptr, [] { forked = true; });
+
+}  // namespace
+
+Os& real() noexcept {
+  static Real instance;
+  return instance;
+}
+
+Os& current() noexcept {
+  Os* replacement = in_use.load(std::memory_order_acquire);
+  return replacement != nullptr ? *replacement : real();
+}
+
+Scoped::Scoped(Os& replacement) noexcept : previous_(in_use.exchange(&replacement)) {}
+Scoped::~Scoped() {
+  in_use.store(previous_);
+}
+
+bool in_forked_child() noexcept {
+  return forked;
+}
+
+}  // namespace nodewise::os

@@ -1,0 +1,177 @@
+#include <nodewise/pages.hpp>
+
+#include <nodewise/error.hpp>
+
+#include <cerrno>
+
+#include "base/checked.hpp"
+#include "base/text.hpp"
+#include "huge_pages.hpp"
+#include "os/os.hpp"
+
+namespace nodewise {
+
+std::string_view to_string(PageKind kind) noexcept {
+  switch (kind) {
+    case PageKind::automatic:
+      return "automatic";
+    case PageKind::base:
+      return "base";
+    case PageKind::transparent:
+      return "transparent";
+    default:
+      return "hugetlb";
+  }
+}
+
+std::string_view to_string(Backing backing) noexcept {
+  switch (backing) {
+    case Backing::anonymous:
+      return "anonymous";
+    case Backing::hugetlb:
+      return "hugetlb";
+    default:
+      return "adopted";
+  }
+}
+
+struct Pages::Owner {
+  std::byte* data = nullptr;
+  std::size_t size_bytes = 0;
+  PageKind kind = PageKind::base;
+  std::size_t page_bytes = 0;
+  Backing backing = Backing::anonymous;
+  std::string shortfall;
+  std::function<void(void*)> release;
+
+  // Tells the kernel which pages are wanted; without its consent they are base pages.
+  void advise() {
+    if (kind == PageKind::base) os::current().advise(data, size_bytes, os::Advice::no_huge_pages);
+    if (kind != PageKind::transparent) return;
+    const int refused = os::current().advise(data, size_bytes, os::Advice::huge_pages);
+    if (refused == 0) return;
+    kind = PageKind::base;
+    shortfall = base::text("the kernel refused huge pages: ", base::errno_text(refused));
+  }
+
+  Owner() = default;
+  Owner(const Owner&) = delete;
+  Owner& operator=(const Owner&) = delete;
+  ~Owner() {
+    if (backing != Backing::adopted && data != nullptr) os::current().unmap(data, size_bytes);
+    if (release) release(data);
+  }
+};
+
+namespace {
+
+std::size_t rounded(std::size_t bytes, std::size_t page_bytes) {
+  const auto sum = base::checked_add(bytes, page_bytes - 1);
+  if (!sum) throw InvalidArgument(base::text("Pages::map: ", bytes, " bytes exceed the address space"));
+  return base::round_down(*sum, page_bytes);
+}
+
+constexpr const char* transparent_off =
+    "transparent huge pages are off (/sys/kernel/mm/transparent_hugepage/enabled says never, or there is no "
+    "such file); base pages are used: write madvise there, or ask for base pages";
+
+// What is asked of the system: never `automatic`, and no transparent pages where there are none.
+struct Request {
+  PageKind kind = PageKind::base;
+  std::size_t page_bytes = 0;  // that a policy can tell apart
+  std::size_t alignment = 0;
+  const char* shortfall = "";
+};
+
+Request request_for(std::size_t bytes, PageKind kind, std::size_t hugetlb_page_bytes) {
+  const std::size_t base_page_bytes = os::current().base_page_bytes();
+  if (kind == PageKind::hugetlb) {
+    const auto page_bytes = hugetlb_page_bytes != 0 ? hugetlb_page_bytes : default_hugetlb_page_bytes();
+    if (page_bytes == 0)
+      throw SystemError("Pages::map: this kernel has no hugetlb pages; ask for transparent pages", ENOSYS);
+    return {kind, page_bytes, page_bytes, ""};
+  }
+  const TransparentPages transparent = transparent_pages();
+  const bool worthwhile = kind == PageKind::transparent || bytes >= transparent.page_bytes;
+  if (kind != PageKind::base && transparent.allowed && worthwhile)
+    return {PageKind::transparent, base_page_bytes, transparent.page_bytes, ""};
+  return {PageKind::base, base_page_bytes, base_page_bytes,
+          kind == PageKind::transparent ? transparent_off : ""};
+}
+
+[[noreturn]] void throw_map_failed(std::size_t bytes, const Request& request, int error) {
+  if (request.kind == PageKind::hugetlb)
+    throw SystemError(base::text("Pages::map: the pools do not hold ", bytes / request.page_bytes,
+                                 " free huge pages of ", base::human_bytes(request.page_bytes),
+                                 "; enlarge the pool (/sys/kernel/mm/hugepages/hugepages-",
+                                 request.page_bytes / 1024, "kB/nr_hugepages) or ask for transparent pages"),
+                      error);
+  throw SystemError(base::text("Pages::map: the system has no ", base::human_bytes(bytes), " (", bytes,
+                               " bytes) of ", base::human_bytes(request.page_bytes), " pages to give"),
+                    error);
+}
+
+}  // namespace
+
+Pages Pages::map(std::size_t bytes, PageKind kind, std::size_t page_bytes) {
+  const Request request = request_for(bytes, kind, page_bytes);
+  auto owner = std::make_shared<Owner>();
+  owner->kind = request.kind;
+  owner->page_bytes = request.page_bytes;
+  owner->backing = request.kind == PageKind::hugetlb ? Backing::hugetlb : Backing::anonymous;
+  owner->shortfall = request.shortfall;
+  if (bytes > 0) {
+    const std::size_t mapped_bytes = rounded(bytes, request.page_bytes);
+    const std::size_t hugetlb = request.kind == PageKind::hugetlb ? request.page_bytes : 0;
+    const auto mapped = os::current().map(mapped_bytes, request.alignment, hugetlb);
+    if (!mapped.ok()) throw_map_failed(mapped_bytes, request, mapped.error);
+    owner->data = static_cast<std::byte*>(mapped.value);
+    owner->size_bytes = mapped_bytes;
+    owner->advise();
+  }
+  Pages pages;
+  pages.owner_ = std::move(owner);
+  return pages;
+}
+
+Pages Pages::adopt(void* data, std::size_t bytes, std::function<void(void*)> release) {
+  struct Guard {  // until an owner has it, a failure here must release too
+    void* data;
+    std::function<void(void*)>& release;
+    bool armed = true;
+    ~Guard() {
+      if (armed && release) release(data);
+    }
+  } guard{data, release};
+  auto owner = std::make_shared<Owner>();
+  owner->size_bytes = bytes;
+  owner->page_bytes = os::current().base_page_bytes();
+  owner->backing = Backing::adopted;
+  owner->data = static_cast<std::byte*>(data);
+  owner->release = release;
+  guard.armed = false;
+  Pages pages;
+  pages.owner_ = std::move(owner);
+  return pages;
+}
+
+std::byte* Pages::data() const noexcept {
+  return owner_ ? owner_->data : nullptr;
+}
+std::size_t Pages::size_bytes() const noexcept {
+  return owner_ ? owner_->size_bytes : 0;
+}
+PageKind Pages::kind() const noexcept {
+  return owner_ ? owner_->kind : PageKind::base;
+}
+std::size_t Pages::page_bytes() const noexcept {
+  return owner_ ? owner_->page_bytes : 0;
+}
+Backing Pages::backing() const noexcept {
+  return owner_ ? owner_->backing : Backing::anonymous;
+}
+std::string_view Pages::shortfall() const noexcept {
+  return owner_ ? std::string_view(owner_->shortfall) : std::string_view();
+}
+
+}  // namespace nodewise

@@ -1,0 +1,224 @@
+#include <nodewise/plan.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <tuple>
+
+#include <nodewise/error.hpp>
+
+#include "base/checked.hpp"
+#include "base/plant.hpp"
+#include "base/text.hpp"
+#include "plan_parts.hpp"
+
+namespace nodewise {
+namespace {
+
+using base::human_bytes;
+using base::text;
+
+std::string in_bytes(std::uint64_t bytes) {
+  return bytes < 1024 ? text(bytes, " bytes") : text(bytes, " bytes (", human_bytes(bytes), ")");
+}
+
+/// Product or sum, or an error that shows what was multiplied or added.
+std::uint64_t fits(std::optional<std::uint64_t> result, const std::string& calculation) {
+  if (!result) throw InvalidArgument(text("Plan: ", calculation, " is more than 64 bits can count"));
+  return *result;
+}
+
+std::vector<unsigned> checked_targets(const Topology& topology, const std::vector<unsigned>& wanted) {
+  std::vector<unsigned> targets = wanted.empty() ? topology.default_targets() : wanted;
+  if (targets.empty())
+    throw InvalidArgument(text("Plan: no node of ", topology.origin(),
+                               " has both allowed CPUs and allowed memory; name the target nodes"));
+  for (const unsigned target : targets)
+    if (target >= topology.nodes().size())
+      throw OutOfRange(text("Plan: target node ", target, " does not exist; ", topology.origin(), " has ",
+                            topology.nodes().size(), " nodes, counted from 0"));
+  std::vector<unsigned> sorted = targets;
+  std::sort(sorted.begin(), sorted.end());
+  const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+  if (twice != sorted.end())
+    throw InvalidArgument(text("Plan: target node ", *twice, " is named twice; name each node once"));
+  return targets;
+}
+
+PlanParts parts_of(const Topology& topology, Shape shape, DType dtype, std::uint64_t batch_size,
+                   const PlanOptions& options) {
+  PlanParts parts{.shape = shape,
+                  .dtype = dtype,
+                  .batch_size = batch_size,
+                  .policy = options.policy,
+                  .binding = options.binding,
+                  .weights = options.weights,
+                  .page_bytes = options.page_bytes == 0 ? topology.page_bytes() : options.page_bytes,
+                  .base_offset = options.base_offset,
+                  .nodes = checked_targets(topology, options.targets),
+                  .ends = {}};
+  parts.ends = partition(plan_sizes(parts).num_batches, plan_weights(topology, parts.nodes, options));
+  return parts;
+}
+
+/// "batch 7 needs", "batches 0 to 7 need".
+std::string who_needs(const BatchRange& batches) {
+  if (batches.count() == 1) return text("batch ", batches.begin, " needs ");
+  return text("batches ", batches.begin, " to ", batches.end - 1, " need ");
+}
+
+/// Throws PlacementError where `shard` cannot lie whole on its node. `batch_bytes` is its first batch's.
+void require_node(const Node& node, const Shard& shard, std::uint64_t batch_bytes) {
+  if (!node.allowed)
+    throw PlacementError(text("Plan: binding is `required`, and this process may not allocate on node ",
+                              node.os_index, "; widen its cpuset (cpuset.mems), leave the node out of the ",
+                              "targets, or use binding `preferred`"));
+  if (shard.pages.bytes() <= node.memory_bytes) return;
+  const std::string problem =
+      text("Plan: binding is `required`, and ", who_needs(shard.batches), in_bytes(shard.pages.bytes()),
+           " of pages on node ", node.os_index, ", which has ", in_bytes(node.memory_bytes));
+  if (batch_bytes > node.memory_bytes)
+    throw PlacementError(text(problem, "; one batch of ", in_bytes(batch_bytes),
+                              " is more than the node: use a smaller batch size or binding `preferred`"));
+  throw PlacementError(text(problem, "; use more nodes, weights `capacity`, or binding `preferred`"));
+}
+
+}  // namespace
+
+std::string_view to_string(Policy policy) noexcept {
+  return policy == Policy::blocked ? "blocked" : "interleaved";
+}
+
+std::string_view to_string(Binding binding) noexcept {
+  return binding == Binding::preferred ? "preferred" : "required";
+}
+
+std::string_view to_string(Weights weights) noexcept {
+  switch (weights) {
+    case Weights::equal:
+      return "equal";
+    case Weights::cpus:
+      return "cpus";
+    case Weights::capacity:
+      return "capacity";
+    default:
+      return "given";
+  }
+}
+
+PlanSizes plan_sizes(const PlanParts& parts) {
+  const auto [samples, features] = parts.shape;
+  const std::uint64_t batch_size = parts.batch_size;
+  if (features == 0) throw InvalidArgument("Plan: a dataset has at least one feature, not 0");
+  if (NODEWISE_PLANTED(2, false, batch_size == 0))
+    throw InvalidArgument("Plan: a batch has at least one sample, not 0");
+  if (!std::has_single_bit(parts.page_bytes))
+    throw InvalidArgument(text("Plan: page_bytes is ", parts.page_bytes, "; it must be a power of two"));
+  if (parts.base_offset >= parts.page_bytes)
+    throw InvalidArgument(text("Plan: base_offset is ", parts.base_offset, ", and modulo page_bytes (",
+                               parts.page_bytes, ") it must be less"));
+  const std::size_t element = dtype_bytes(parts.dtype);
+  const std::uint64_t row =
+      fits(base::checked_mul(features, element), text(features, " features x ", element, " bytes"));
+  const std::uint64_t total =
+      fits(base::checked_mul(row, samples), text(samples, " samples x ", row, " bytes"));
+  const std::uint64_t in_page = fits(base::checked_add(total, parts.base_offset),
+                                     text(total, " bytes + base_offset ", parts.base_offset));
+  fits(base::checked_add(in_page, parts.page_bytes - 1),
+       text(in_page, " bytes in whole pages of ", parts.page_bytes, " bytes"));
+  return {row, samples / batch_size + (samples % batch_size != 0)};
+}
+
+Plan::Plan(const Topology& topology, Shape shape, DType dtype, std::uint64_t batch_size,
+           const PlanOptions& options)
+    : Plan(topology, parts_of(topology, shape, dtype, batch_size, options)) {}
+
+Plan::Plan(const Topology& topology, const PlanParts& parts)
+    : shape_(parts.shape),
+      dtype_(parts.dtype),
+      batch_size_(parts.batch_size),
+      policy_(parts.policy),
+      binding_(parts.binding),
+      weights_(parts.weights),
+      page_bytes_(parts.page_bytes),
+      base_offset_(parts.base_offset),
+      fingerprint_(topology.fingerprint()) {
+  const PlanSizes sizes = plan_sizes(parts);
+  row_bytes_ = sizes.row_bytes;
+  num_batches_ = sizes.num_batches;
+  assert(!parts.ends.empty() && parts.ends.back() == num_batches_);
+  shards_.reserve(parts.ends.size());
+  Shard shard;
+  for (std::size_t index = 0; index < parts.ends.size(); ++index) {
+    const std::uint64_t end = parts.ends[index];
+    shard.node = parts.nodes[index];
+    shard.os_index = topology.node(shard.node).os_index;
+    shard.batches = {shard.batches.end, end};
+    shard.bytes = {shard.bytes.end, end == num_batches_ ? total_bytes() : end * batch_size_ * row_bytes_};
+    shards_.push_back(shard);
+  }
+  if (policy_ == Policy::blocked) cuts_ = deal_pages(shards_, page_bytes_, base_offset_);
+  remedy_ = cut_remedy_of(*this, topology);
+  check_nodes(topology);
+}
+
+/// Holds the shards against their nodes' memory: `required` throws, `preferred` counts what spills.
+void Plan::check_nodes(const Topology& topology) {
+  for (Shard& shard : shards_) {
+    const Node& node = topology.node(shard.node);
+    const std::uint64_t pages_bytes = shard.pages.bytes();
+    if (binding_ == Binding::required)
+      require_node(node, shard, shard.batches.count() == 0 ? 0 : batch_bytes(shard.batches.begin).bytes());
+    else if (pages_bytes > node.memory_bytes)
+      shard.spill_bytes = pages_bytes - node.memory_bytes;
+  }
+}
+
+std::uint64_t Plan::cut_bytes() const noexcept {
+  std::uint64_t sum = 0;
+  for (const Cut& cut : cuts_) sum += cut.cut_bytes;
+  return sum;
+}
+
+std::uint64_t Plan::spill_bytes() const noexcept {
+  std::uint64_t sum = 0;
+  for (const Shard& shard : shards_) sum += shard.spill_bytes;
+  return sum;
+}
+
+std::size_t Plan::shard_of(std::uint64_t batch) const {
+  batch_rows(batch);  // for its check
+  const auto ends_before = [](std::uint64_t wanted, const Shard& shard) {
+    return wanted < shard.batches.end;
+  };
+  return static_cast<std::size_t>(std::upper_bound(shards_.begin(), shards_.end(), batch, ends_before) -
+                                  shards_.begin());
+}
+
+ByteRange Plan::batch_bytes(std::uint64_t batch) const {
+  const std::uint64_t bytes = batch_rows(batch) * row_bytes_;
+  const std::uint64_t begin = batch * batch_size_ * row_bytes_;
+  return {begin, begin + bytes};
+}
+
+std::uint64_t Plan::batch_rows(std::uint64_t batch) const {
+  if (batch >= num_batches_)
+    throw OutOfRange(text("batch ", batch, " does not exist; there are ", num_batches_,
+                          num_batches_ == 0 ? "" : ", counted from 0"));
+  return std::min(batch_size_, shape_.samples - batch * batch_size_);
+}
+
+std::uint64_t Plan::mapped_bytes() const noexcept {
+  return total_bytes() == 0 ? 0 : base::round_up(base_offset_ + total_bytes(), page_bytes_);
+}
+
+bool operator==(const Plan& a, const Plan& b) {
+  const auto all = [](const Plan& plan) {
+    return std::tie(plan.shape_, plan.dtype_, plan.batch_size_, plan.num_batches_, plan.row_bytes_,
+                    plan.policy_, plan.binding_, plan.weights_, plan.page_bytes_, plan.base_offset_,
+                    plan.fingerprint_, plan.shards_, plan.cuts_, plan.remedy_);
+  };
+  return all(a) == all(b);
+}
+
+}  // namespace nodewise

@@ -1,0 +1,120 @@
+// Which shard gets which page, and what would spare the cuts.
+#include <algorithm>
+#include <bit>
+#include <numeric>
+
+#include "base/checked.hpp"
+#include "plan_parts.hpp"
+
+namespace nodewise {
+namespace {
+
+/// Deals pages shard by shard, from the first. Positions are counted from the start of the first page. Only
+/// a page in which a shard ends can be cut: its "meeting" is the shards from the first that ends inside it to
+/// the first that goes on, or the last of all. Each shard is in at most two meetings that are looked at
+/// (where it begins and where it ends), so dealing takes O(shards).
+class Dealer {
+ public:
+  Dealer(std::vector<Shard>& shards, std::size_t page_bytes, std::size_t base_offset) noexcept
+      : shards_(shards), page_bytes_(page_bytes), base_offset_(base_offset) {}
+
+  std::vector<Cut> deal() {
+    for (std::size_t shard = 0; shard < shards_.size();) {
+      const std::uint64_t page = base::round_down(end_of(shard), page_bytes_);
+      if (page == end_of(shard))
+        give(shard++, page);
+      else
+        shard = deal_meeting(shard, page);
+    }
+    return std::move(cuts_);
+  }
+
+ private:
+  std::uint64_t end_of(std::size_t shard) const noexcept { return shards_[shard].bytes.end + base_offset_; }
+
+  /// The pages up to `end` that no earlier shard got.
+  void give(std::size_t shard, std::uint64_t end) noexcept {
+    shards_[shard].pages = {dealt_, end};
+    dealt_ = end;
+  }
+
+  std::uint64_t bytes_on(std::size_t shard, std::uint64_t page) const noexcept {
+    const ByteRange& bytes = shards_[shard].bytes;
+    const std::uint64_t begin = std::max(bytes.begin + base_offset_, page);
+    const std::uint64_t end = std::min(bytes.end + base_offset_, page + page_bytes_);
+    return end > begin ? end - begin : 0;
+  }
+
+  /// Precondition: `first` is the first shard that ends inside `page`. Returns the first shard that does not.
+  std::size_t deal_meeting(std::size_t first, std::uint64_t page) {
+    std::size_t after = first;
+    while (after < shards_.size() && end_of(after) < page + page_bytes_) ++after;
+    const std::size_t last = std::min(after, shards_.size() - 1);
+    std::size_t owner = first;
+    for (std::size_t shard = first; shard <= last; ++shard)
+      if (bytes_on(shard, page) > bytes_on(owner, page)) owner = shard;
+    cut(first, last, page, owner);
+    for (std::size_t shard = first; shard < after; ++shard)
+      give(shard, shard < owner ? page : page + page_bytes_);
+    return after;
+  }
+
+  void cut(std::size_t first, std::size_t last, std::uint64_t page, std::size_t owner) {
+    std::uint64_t cut_bytes = 0;
+    for (std::size_t shard = first; shard <= last; ++shard) {
+      if (shard == owner) continue;
+      shards_[shard].cut_bytes += bytes_on(shard, page);
+      cut_bytes += bytes_on(shard, page);
+    }
+    if (cut_bytes > 0) cuts_.push_back({page, static_cast<std::uint32_t>(owner), cut_bytes});
+  }
+
+  std::vector<Shard>& shards_;
+  std::uint64_t page_bytes_;
+  std::uint64_t base_offset_;
+  std::uint64_t dealt_ = 0;
+  std::vector<Cut> cuts_;
+};
+
+/// The largest page, among those that the topology knows, on whose borders all shards meet. It is smaller
+/// than the plan's, as that page and all larger ones are cut.
+std::optional<std::size_t> uncut_page(const Plan& plan, const Topology& topology) {
+  std::uint64_t borders = 0;  // a page is free of cuts if it divides each of them, so all bits below it are 0
+  for (const Shard& shard : plan.shards())
+    if (shard.bytes.end < plan.total_bytes() && shard.bytes.end > 0)
+      borders |= shard.bytes.end + plan.base_offset();
+  std::optional<std::size_t> best;
+  const auto consider = [&](std::size_t page) {
+    if (!std::has_single_bit(page) || (borders & (page - 1)) != 0) return;
+    if (!best || page > *best) best = page;
+  };
+  consider(topology.page_bytes());
+  for (const Node& node : topology.nodes())
+    for (const PagePool& pool : node.pools) consider(pool.page_bytes);
+  return best;
+}
+
+}  // namespace
+
+std::vector<Cut> deal_pages(std::vector<Shard>& shards, std::size_t page_bytes, std::size_t base_offset) {
+  if (shards.empty() || shards.back().bytes.end == 0) return {};  // no page holds data
+  return Dealer(shards, page_bytes, base_offset).deal();
+}
+
+std::optional<CutRemedy> cut_remedy_of(const Plan& plan, const Topology& topology) {
+  if (plan.cuts().empty()) return std::nullopt;
+  CutRemedy remedy;
+  remedy.page_bytes = uncut_page(plan, topology);
+  if (plan.base_offset() == 0) {
+    // Batches are whole pages if their rows are a multiple of `step`; this plan's are none, for it has cuts.
+    const std::uint64_t step = plan.page_bytes() / std::gcd(plan.row_bytes(), plan.page_bytes());
+    const std::uint64_t smaller = plan.batch_size() / step * step;
+    if (smaller > 0) remedy.smaller_batch_size = smaller;
+    const auto larger = base::checked_add(smaller, step);
+    if (larger && *larger < plan.shape().samples) remedy.larger_batch_size = *larger;
+  }
+  if (remedy == CutRemedy{}) return std::nullopt;
+  return remedy;
+}
+
+}  // namespace nodewise

@@ -1,0 +1,113 @@
+#include <nodewise/npy.hpp>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include <nodewise/error.hpp>
+
+#include "base/text.hpp"
+#include "os/file.hpp"
+#include "source/npy_header.hpp"
+#include "source/npy_read.hpp"
+#include "team_run.hpp"
+
+namespace nodewise {
+
+struct NpyFile::State {
+  std::string path;
+  os::File file;
+  source::NpyHeader header;
+};
+
+namespace {
+
+std::string shape_text(Shape shape, DType dtype) {
+  return base::text(shape.samples, " x ", shape.features, ' ', dtype_name(dtype));
+}
+
+source::NpyHeader read_header(const os::File& file, const std::string& path, const NpyOptions& options) {
+  const auto file_bytes = file.size_bytes();
+  if (!file_bytes.ok()) throw SystemError(base::text("NpyFile: ", path, " cannot be read"), file_bytes.error);
+  std::string start(std::min<std::uint64_t>(file_bytes.value, source::npy_header_limit_bytes), '\0');
+  const auto got = file.read(start.data(), start.size(), 0);
+  if (!got.ok()) throw SystemError(base::text("NpyFile: ", path, " cannot be read"), got.error);
+  if (got.value < start.size())
+    throw FormatError(base::text("NpyFile: ", path, " shrank while it was opened, from ", file_bytes.value,
+                                 " to ", got.value, " bytes"));
+  return source::parse_npy_header(start, file_bytes.value, options, path);
+}
+
+/// Each worker's rows: its part of every shard that it reads. Divided by rows, not by batches, so that all
+/// of a node's workers read even where a shard has fewer batches than that.
+std::vector<std::vector<base::Range>> rows_by_worker(const Plan& plan, const Team& team) {
+  std::vector<std::vector<base::Range>> rows(team.workers().size());
+  for (std::size_t shard = 0; shard < plan.shards().size(); ++shard) {
+    const ByteRange bytes = plan.shards()[shard].bytes;
+    const std::uint64_t first = bytes.begin / plan.row_bytes();
+    const auto readers = team.readers(plan, shard);
+    for (std::size_t part = 0; part < readers.size(); ++part) {
+      const auto range = base::split(bytes.bytes() / plan.row_bytes(), readers.size(), part);
+      if (range.size() > 0) rows[readers[part]].push_back({first + range.begin, first + range.end});
+    }
+  }
+  return rows;
+}
+
+}  // namespace
+
+NpyFile::NpyFile(const std::string& path, const NpyOptions& options) : state_(std::make_unique<State>()) {
+  state_->path = path;
+  if (const int error = state_->file.open(path))
+    throw SystemError(base::text("NpyFile: ", path, " cannot be opened"), error);
+  state_->header = read_header(state_->file, path, options);
+}
+
+NpyFile::~NpyFile() = default;
+NpyFile::NpyFile(NpyFile&&) noexcept = default;
+NpyFile& NpyFile::operator=(NpyFile&&) noexcept = default;
+
+const std::string& NpyFile::path() const noexcept {
+  return state_->path;
+}
+Shape NpyFile::shape() const noexcept {
+  return state_->header.shape;
+}
+DType NpyFile::dtype() const noexcept {
+  return state_->header.dtype;
+}
+bool NpyFile::fortran_order() const noexcept {
+  return state_->header.fortran_order;
+}
+bool NpyFile::swapped() const noexcept {
+  return state_->header.swapped;
+}
+
+void NpyFile::read_into(BatchLoader& loader) const {
+  if (loader.shape() != shape() || loader.dtype() != dtype())
+    throw InvalidArgument(base::text("NpyFile::read_into: ", path(), " holds ", shape_text(shape(), dtype()),
+                                     ", the loader is made for ",
+                                     shape_text(loader.shape(), loader.dtype())));
+  const auto rows = rows_by_worker(loader.plan(), loader.team());
+  std::byte* const dataset = loader.buffer().data();
+  std::atomic<bool> stop{false};  // once a read has failed, the others need not go on for minutes
+  run_team(loader.team(), [&](unsigned worker) {
+    source::NpyRowReader reader(state_->file, state_->header, path(), stop);
+    try {
+      for (const base::Range& range : rows[worker]) reader.read(range, dataset);
+    } catch (...) {
+      stop = true;
+      throw;
+    }
+  });
+}
+
+BatchLoader load_npy(const std::string& path, std::uint64_t batch_size, const LoaderOptions& options,
+                     const NpyOptions& npy) {
+  const NpyFile file(path, npy);
+  BatchLoader loader(file.shape(), file.dtype(), batch_size, options);
+  file.read_into(loader);
+  return loader;
+}
+
+}  // namespace nodewise

@@ -1,0 +1,141 @@
+#include "source/npy_read.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include <nodewise/error.hpp>
+
+#include "base/text.hpp"
+
+namespace nodewise::source {
+namespace {
+
+constexpr std::size_t chunk_bytes = std::size_t{8} << 20;    // of one read; a multiple of any element
+constexpr std::size_t scratch_bytes = std::size_t{1} << 20;  // of one worker, gaps apart
+constexpr std::size_t run_bytes = 256;      // of a row, written at once when transposing: whole cache lines
+constexpr std::size_t line_gap_bytes = 64;  // columns a power of two apart would share cache sets
+constexpr std::size_t short_column_bytes = 4096;  // copying less than this costs less than a call of its own
+
+std::uint16_t swapped(std::uint16_t word) {
+  return __builtin_bswap16(word);
+}
+std::uint32_t swapped(std::uint32_t word) {
+  return __builtin_bswap32(word);
+}
+std::uint64_t swapped(std::uint64_t word) {
+  return __builtin_bswap64(word);
+}
+
+template <class Word>
+void swap_words(std::byte* data, std::size_t bytes) {
+  for (std::size_t at = 0; at < bytes; at += sizeof(Word)) {
+    Word word;
+    std::memcpy(&word, data + at, sizeof word);
+    word = swapped(word);
+    std::memcpy(data + at, &word, sizeof word);
+  }
+}
+
+void swap_in_place(std::byte* data, std::size_t bytes, std::size_t element_bytes) {
+  if (element_bytes == 2) swap_words<std::uint16_t>(data, bytes);
+  if (element_bytes == 4) swap_words<std::uint32_t>(data, bytes);
+  if (element_bytes == 8) swap_words<std::uint64_t>(data, bytes);
+}
+
+/// Where elements lie: each of `count` lines at `line_bytes` from the one before.
+struct Lines {
+  std::size_t count = 0;
+  std::size_t line_bytes = 0;
+};
+
+/// Element (i, j) of `from` becomes element (j, i) of `to`.
+template <class Word>
+void transpose_words(const std::byte* from, Lines columns, std::byte* to, Lines rows) {
+  for (std::size_t row = 0; row < rows.count; ++row)
+    for (std::size_t column = 0; column < columns.count; ++column)
+      std::memcpy(to + row * rows.line_bytes + column * sizeof(Word),
+                  from + column * columns.line_bytes + row * sizeof(Word), sizeof(Word));
+}
+
+void transpose(const std::byte* from, Lines columns, std::byte* to, Lines rows, std::size_t element_bytes) {
+  if (element_bytes == 1) transpose_words<std::uint8_t>(from, columns, to, rows);
+  if (element_bytes == 2) transpose_words<std::uint16_t>(from, columns, to, rows);
+  if (element_bytes == 4) transpose_words<std::uint32_t>(from, columns, to, rows);
+  if (element_bytes == 8) transpose_words<std::uint64_t>(from, columns, to, rows);
+}
+
+}  // namespace
+
+void NpyRowReader::read(base::Range rows, std::byte* dataset) {
+  const bool same_in_both_orders = header_.shape.samples == 1 || header_.shape.features == 1;
+  if (header_.fortran_order && !same_in_both_orders)
+    read_columns(rows, dataset);
+  else
+    read_rows(rows, dataset);
+}
+
+/// `bytes` of the array from `offset`, counted from its first element, in this machine's byte order.
+void NpyRowReader::read_elements(std::byte* to, std::size_t bytes, std::uint64_t offset) const {
+  const auto got = file_.read(to, bytes, header_.data_offset + offset);
+  const std::uint64_t reached = header_.data_offset + offset + got.value;
+  if (!got.ok())
+    throw SystemError(base::text("NpyFile::read_into: ", path_, " cannot be read at byte ", reached),
+                      got.error);
+  if (got.value < bytes)
+    throw FormatError(base::text("NpyFile::read_into: ", path_,
+                                 " shrank while it was read: nothing is at byte ", reached,
+                                 ", its array goes to byte ", header_.data_offset + header_.data_bytes));
+  if (header_.swapped) swap_in_place(to, bytes, dtype_bytes(header_.dtype));
+}
+
+void NpyRowReader::read_rows(base::Range rows, std::byte* dataset) const {
+  const std::uint64_t row_bytes = header_.shape.features * dtype_bytes(header_.dtype);
+  const std::uint64_t end = rows.end * row_bytes;
+  for (std::uint64_t at = rows.begin * row_bytes; at < end && !stop_; at += chunk_bytes)
+    read_elements(dataset + at, std::min<std::uint64_t>(chunk_bytes, end - at), at);
+}
+
+/// Fortran order: a block of columns after another is read into the scratch memory and transposed from there.
+void NpyRowReader::read_columns(base::Range rows, std::byte* dataset) {
+  const std::uint64_t features = header_.shape.features;
+  const std::size_t element = dtype_bytes(header_.dtype);
+  const std::uint64_t row_bytes = features * element;
+  const std::uint64_t rows_at_once =
+      std::min(rows.size(), scratch_bytes / std::min<std::uint64_t>(row_bytes, run_bytes));
+  const bool short_columns = header_.shape.samples * element <= short_column_bytes;
+  const std::uint64_t column_bytes =
+      std::max((short_columns ? header_.shape.samples : rows_at_once) * element, line_gap_bytes);
+  const std::uint64_t features_at_once = std::max<std::uint64_t>(1, scratch_bytes / column_bytes);
+
+  for (std::uint64_t row = rows.begin; row < rows.end; row += rows_at_once)
+    for (std::uint64_t feature = 0; feature < features; feature += features_at_once) {
+      if (stop_) return;
+      const Block block{{row, std::min(row + rows_at_once, rows.end)},
+                        {feature, std::min(feature + features_at_once, features)}};
+      const std::size_t line_bytes = fill_scratch(block);
+      transpose(scratch_.data(), {block.features.size(), line_bytes},
+                dataset + row * row_bytes + feature * element, {block.rows.size(), row_bytes}, element);
+    }
+}
+
+/// Puts the block's columns into the scratch memory, and gives the distance from one to the next in bytes.
+std::size_t NpyRowReader::fill_scratch(const Block& block) {
+  const std::size_t element = dtype_bytes(header_.dtype);
+  const std::uint64_t file_line_bytes = header_.shape.samples * element;
+  const std::uint64_t wanted_bytes = block.rows.size() * element;
+  const std::uint64_t first = block.features.begin * file_line_bytes + block.rows.begin * element;
+  const std::uint64_t columns = block.features.size();
+
+  if (file_line_bytes <= short_column_bytes) {  // with what lies between them
+    scratch_.resize((columns - 1) * file_line_bytes + wanted_bytes);
+    read_elements(scratch_.data(), scratch_.size(), first);
+    return file_line_bytes;
+  }
+  const std::uint64_t line_bytes = wanted_bytes + line_gap_bytes;
+  scratch_.resize(columns * line_bytes);
+  for (std::uint64_t column = 0; column < columns; ++column)
+    read_elements(scratch_.data() + column * line_bytes, wanted_bytes, first + column * file_line_bytes);
+  return line_bytes;
+}
+
+}  // namespace nodewise::source

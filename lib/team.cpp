@@ -1,0 +1,234 @@
+#include <nodewise/team.hpp>
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <string_view>
+
+#include <nodewise/error.hpp>
+
+#include "base/checked.hpp"
+#include "base/text.hpp"
+#include "os/os.hpp"
+#include "team_run.hpp"
+
+namespace nodewise {
+namespace {
+
+constexpr unsigned most_workers = 8192;
+
+// Where OMP_PROC_BIND is set the runtime has already narrowed the initial thread to one place; what the
+// process was really given is the union of the places.
+IndexSet openmp_places() {
+  IndexSet cpus;
+  if (omp_get_proc_bind() == omp_proc_bind_false) return cpus;
+  for (int place = 0; place < omp_get_num_places(); ++place) {
+    std::vector<int> members(static_cast<std::size_t>(omp_get_place_num_procs(place)));
+    omp_get_place_proc_ids(place, members.data());
+    for (const int cpu : members) cpus.insert(static_cast<unsigned>(cpu));
+  }
+  return cpus;
+}
+
+IndexSet find_usable_cpus(const Topology& topology) {
+  const auto mask = os::current().affinity();
+  if (!mask.ok()) throw SystemError("Team: the calling thread's CPU mask cannot be read", mask.error);
+  IndexSet in_cpuset;
+  for (const Node& node : topology.nodes()) in_cpuset |= node.allowed_cpus;
+  IndexSet usable = (mask.value | openmp_places()) & in_cpuset;
+  if (usable.empty())
+    throw SystemError(
+        base::text("Team: none of the CPUs that the calling thread may use (", mask.value.to_string(),
+                   ") is among those of the topology (", in_cpuset.to_string(), ")"),
+        ENODEV);
+  return usable;
+}
+
+// CPUs to pin to, in the order of preference: the first hardware thread of each core, then the second, ...
+std::vector<std::vector<unsigned>> cpus_by_rank(const Node& node, const IndexSet& usable) {
+  std::vector<std::vector<unsigned>> ranks;
+  const auto add_core = [&](const std::vector<unsigned>& cpus) {
+    if (ranks.size() < cpus.size()) ranks.resize(cpus.size());
+    for (std::size_t rank = 0; rank < cpus.size(); ++rank) ranks[rank].push_back(cpus[rank]);
+  };
+  IndexSet in_cores;
+  for (const IndexSet& core : node.cores) {
+    in_cores |= core;
+    add_core((core & usable).indices());
+  }
+  // A CPU that no core names is a core of its own.
+  for (const unsigned cpu : (node.allowed_cpus & usable).indices())
+    if (!in_cores.contains(cpu)) add_core({cpu});
+  return ranks;
+}
+
+std::optional<unsigned> count_from_environment(const char* name) {
+  const char* text = std::getenv(name);
+  if (text == nullptr) return std::nullopt;
+  const std::string_view value(text);
+  unsigned count = 0;
+  const auto parsed = std::from_chars(value.data(), value.data() + value.size(), count);
+  if (parsed.ec != std::errc() || count == 0) return std::nullopt;
+  return count;  // OMP_NUM_THREADS may be a list by nesting level: the first counts
+}
+
+// Our own variable is checked as our other ones are; OpenMP's is OpenMP's.
+std::optional<unsigned> nodewise_workers() {
+  const char* text = std::getenv("NODEWISE_WORKERS");
+  if (text == nullptr || *text == '\0') return std::nullopt;
+  const auto count = count_from_environment("NODEWISE_WORKERS");
+  if (count && *count <= most_workers && std::to_string(*count) == text) return count;
+  throw InvalidArgument(base::text("NODEWISE_WORKERS is \"", text, "\"; it may be 1 to ", most_workers));
+}
+
+unsigned within_quota(unsigned cores, const Topology& topology) {
+  const auto quota = topology.cpu_quota();
+  if (!quota) return cores;
+  return *quota >= cores ? cores : std::max(1U, static_cast<unsigned>(std::ceil(*quota)));
+}
+
+unsigned worker_count(const TeamOptions& options, unsigned cores, const Topology& topology) {
+  if (options.workers > most_workers)
+    throw InvalidArgument(
+        base::text("Team: ", options.workers, " workers are asked for; at most ", most_workers, " work"));
+  if (options.workers != 0) return options.workers;
+  if (const auto asked = nodewise_workers()) return *asked;
+  const unsigned here = within_quota(cores, topology);
+  if (const auto asked = count_from_environment("OMP_NUM_THREADS")) return std::min(*asked, here);
+  return here;
+}
+
+// Deals the workers out over the nodes, one at a time, cores before their second hardware threads; grouped
+// by node in the end. More workers than CPUs begin again.
+std::vector<Worker> deal(const Topology& topology, const IndexSet& usable, const TeamOptions& options) {
+  std::vector<std::vector<std::vector<unsigned>>> ranks;
+  std::size_t deepest = 0;
+  unsigned cores = 0;
+  for (const Node& node : topology.nodes()) {
+    ranks.push_back(cpus_by_rank(node, usable));
+    deepest = std::max(deepest, ranks.back().size());
+    if (!ranks.back().empty()) cores += static_cast<unsigned>(ranks.back().front().size());
+  }
+  std::vector<Worker> order;
+  for (std::size_t rank = 0; rank < deepest; ++rank) {
+    const auto before = order.size();
+    for (std::size_t turn = 0, dealt = 1; dealt != 0; ++turn) {
+      dealt = 0;
+      for (const Node& node : topology.nodes()) {
+        const auto& of_node = ranks[node.index];
+        if (rank >= of_node.size() || turn >= of_node[rank].size()) continue;
+        order.push_back({0, node.index, of_node[rank][turn]});
+        ++dealt;
+      }
+    }
+    if (order.size() == before) break;
+  }
+  const unsigned count = worker_count(options, cores, topology);
+  std::vector<Worker> workers;
+  for (unsigned i = 0; i < count; ++i) workers.push_back(order[i % order.size()]);
+  std::stable_sort(workers.begin(), workers.end(),
+                   [](const Worker& a, const Worker& b) { return a.node < b.node; });
+  for (unsigned i = 0; i < count; ++i) workers[i].worker = i;
+  return workers;
+}
+
+// Which workers read what lies on each node: its own, else those of the nearest node that has any.
+std::vector<std::vector<unsigned>> assign_readers(const Topology& topology,
+                                                  const std::vector<Worker>& workers) {
+  std::vector<std::vector<unsigned>> own(topology.nodes().size());
+  for (const Worker& worker : workers) own[worker.node].push_back(worker.worker);
+  auto readers = own;
+  for (const Node& node : topology.nodes()) {
+    if (!own[node.index].empty()) continue;
+    for (const unsigned near : topology.nearest(node.index)) {
+      if (own[near].empty()) continue;
+      readers[node.index] = own[near];
+      break;
+    }
+  }
+  return readers;
+}
+
+// The negative control: the workers of the next node that has any.
+std::vector<std::vector<unsigned>> displace(const std::vector<std::vector<unsigned>>& readers,
+                                            const std::vector<Worker>& workers) {
+  auto displaced = readers;
+  const auto nodes = readers.size();
+  for (std::size_t node = 0; node < nodes; ++node) {
+    const unsigned home = workers[readers[node].front()].node;
+    for (std::size_t step = 1; step < nodes; ++step) {
+      const auto& candidate = readers[(home + step) % nodes];
+      if (workers[candidate.front()].node == home) continue;
+      displaced[node] = candidate;
+      break;
+    }
+  }
+  return displaced;
+}
+
+}  // namespace
+
+Team::Team(const Topology& topology, const TeamOptions& options)
+    : topology_(topology), displaced_(options.displaced) {
+  if (!topology.is_this_machine())
+    throw PlacementError(base::text("Team: the topology (", topology.origin(),
+                                    ") describes another machine; it can be planned for, not run on"));
+  usable_cpus_ = find_usable_cpus(topology);
+  workers_ = deal(topology, usable_cpus_, options);
+  home_of_node_ = assign_readers(topology_, workers_);
+  readers_of_node_ = displaced_ ? displace(home_of_node_, workers_) : home_of_node_;
+}
+
+std::span<const Worker> Team::workers() const& noexcept {
+  return workers_;
+}
+
+std::vector<unsigned> Team::readers(const Plan& plan, std::size_t shard) const {
+  if (shard >= plan.shards().size())
+    throw OutOfRange(base::text("Team::readers: shard ", shard, " of ", plan.shards().size()));
+  const unsigned node = plan.shards()[shard].node;
+  if (node >= readers_of_node_.size())
+    throw OutOfRange(base::text("Team::readers: node ", node, " of ", readers_of_node_.size()));
+  return readers_of_node_[node];
+}
+
+const std::vector<unsigned>& Team::home_workers(unsigned node) const {
+  if (node >= home_of_node_.size())
+    throw OutOfRange(base::text("Team::home_workers: node ", node, " of ", home_of_node_.size()));
+  return home_of_node_[node];
+}
+
+std::vector<Orphan> Team::orphans(const Plan& plan) const {
+  std::vector<Orphan> orphans;
+  for (std::size_t shard = 0; shard < plan.shards().size(); ++shard) {
+    const unsigned node = plan.shards()[shard].node;
+    const bool has_worker = std::any_of(workers_.begin(), workers_.end(),
+                                        [node](const Worker& worker) { return worker.node == node; });
+    if (has_worker || plan.shards()[shard].batches.count() == 0) continue;
+    orphans.push_back({shard, node, workers_[readers(plan, shard).front()].node});
+  }
+  return orphans;
+}
+
+void Team::for_each_shard(const Plan& plan, const std::function<void(const ShardPart&)>& fn) const {
+  std::vector<std::vector<ShardPart>> parts(workers_.size());
+  for (std::size_t shard = 0; shard < plan.shards().size(); ++shard) {
+    const BatchRange batches = plan.shards()[shard].batches;
+    const auto shared_by = readers(plan, shard);
+    for (std::size_t i = 0; i < shared_by.size(); ++i) {
+      const auto part = base::split(batches.count(), shared_by.size(), i);
+      if (part.size() == 0) continue;
+      const Worker& worker = workers_[shared_by[i]];
+      parts[worker.worker].push_back({worker, shard, {batches.begin + part.begin, batches.begin + part.end}});
+    }
+  }
+  run_team(*this, [&](unsigned worker) {
+    for (const ShardPart& part : parts[worker]) fn(part);
+  });
+}
+
+}  // namespace nodewise

@@ -1,0 +1,221 @@
+#include <nodewise/topology.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include <nodewise/error.hpp>
+
+#include "base/text.hpp"
+#include "os/hwloc_topology.hpp"
+#include "os/moment.hpp"
+#include "os/os.hpp"
+
+namespace nodewise {
+namespace {
+
+constexpr unsigned local_distance = 10;
+constexpr unsigned remote_distance = 20;
+constexpr unsigned largest_number = 1U << 20;  // of a CPU or node; what IndexSet::parse takes
+
+template <class... Pieces>
+void require(bool condition, const Pieces&... pieces) {
+  if (!condition) throw InvalidArgument(base::text("topology: ", pieces...));
+}
+
+bool is_subset(const IndexSet& part, const IndexSet& whole) {
+  return (part & whole) == part;
+}
+
+bool below_limit(const IndexSet& set) {
+  const auto members = set.indices();
+  return members.empty() || members.back() <= largest_number;
+}
+
+void check_node(const Node& node, std::size_t position) {
+  require(node.index == position, "the node at position ", position, " has index ", node.index);
+  require(node.os_index <= largest_number && below_limit(node.cpus), "node ", node.os_index,
+          " or one of its CPUs has a number above ", largest_number);
+  require(is_subset(node.allowed_cpus, node.cpus), "allowed CPUs ", node.allowed_cpus.to_string(),
+          " of node ", node.os_index, " are not all among its CPUs ", node.cpus.to_string());
+  for (const IndexSet& core : node.cores)
+    require(is_subset(core, node.cpus), "core ", core.to_string(), " of node ", node.os_index,
+            " is not within its CPUs ", node.cpus.to_string());
+}
+
+void check_nodes(const std::vector<Node>& nodes) {
+  require(!nodes.empty(), "there is no node");
+  IndexSet os_indices;
+  IndexSet cpus;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const Node& node = nodes[i];
+    check_node(node, i);
+    require(!os_indices.contains(node.os_index), "two nodes have the kernel's number ", node.os_index);
+    const IndexSet shared = cpus & node.cpus;
+    require(shared.empty(), "CPUs ", shared.to_string(), " of node ", node.os_index,
+            " belong to another node too");
+    os_indices.insert(node.os_index);
+    cpus |= node.cpus;
+  }
+}
+
+void check(const Topology::Data& data) {
+  check_nodes(data.nodes);
+  const std::size_t count = data.nodes.size();
+  require(data.distances.empty() || data.distances.size() == count * count, count, " nodes need ",
+          count * count, " distances or none, not ", data.distances.size());
+  require(std::has_single_bit(data.page_bytes), "the base page of ", data.page_bytes,
+          " bytes is not a power of two");
+  for (const Device& device : data.devices)
+    require(!device.node || *device.node < count, "device ", device.name, " is near node ",
+            device.node.value_or(0), " of ", count);
+  for (const MemoryAttribute& attribute : data.memory_attributes)
+    require(attribute.from < count && attribute.to < count, attribute.name, " from node ", attribute.from,
+            " to node ", attribute.to, " of ", count);
+}
+
+unsigned distance_in(const Topology::Data& data, unsigned from, unsigned to) {
+  if (!data.distances.empty()) return data.distances[from * data.nodes.size() + to];
+  return from == to ? local_distance : remote_distance;
+}
+
+// The 64-bit Fowler-Noll-Vo hash, variant 1a: http://www.isthe.com/chongo/tech/comp/fnv/
+std::uint64_t fnv1a(std::string_view text) noexcept {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char character : text) {
+    hash ^= static_cast<unsigned char>(character);
+    hash *= 0x100000001b3;
+  }
+  return hash;
+}
+
+std::string hexadecimal(std::uint64_t number) {
+  std::string digits(16, '0');
+  for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit, number >>= 4)
+    *digit = "0123456789abcdef"[number & 15];
+  return digits;
+}
+
+// The text is defined in docs/topology.md.
+std::string fingerprint_of(const Topology::Data& data) {
+  std::vector<const Node*> nodes;
+  for (const Node& node : data.nodes) nodes.push_back(&node);
+  std::sort(nodes.begin(), nodes.end(), [](auto a, auto b) { return a->os_index < b->os_index; });
+  std::string text = base::text("nodewise.topology/1\npage ", data.page_bytes, '\n');
+  for (const Node* from : nodes) {
+    text += base::text("node ", from->os_index, " cpus ", from->cpus.to_string(), " memory ",
+                       from->memory_bytes > 0 ? "yes" : "no", " distances");
+    for (const Node* to : nodes) text += base::text(' ', distance_in(data, from->index, to->index));
+    text += '\n';
+  }
+  return hexadecimal(fnv1a(text));
+}
+
+// What a file or a description contradicts is its format, not an argument of the caller's.
+Topology from_text(Topology::Data (*read)(const std::string&), const std::string& source) {
+  auto data = read(source);
+  try {
+    return Topology::from_data(std::move(data));
+  } catch (const InvalidArgument& error) {
+    throw FormatError(base::text(source, ": ", error.what()));
+  }
+}
+
+}  // namespace
+
+Topology::Topology(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
+
+Topology Topology::this_machine() {
+  auto machine = os::current().this_machine();
+  if (!machine.ok()) throw SystemError("Topology::this_machine", machine.error);
+  if (machine.value.is_this_machine) os::read_moment(machine.value);
+  return from_data(std::move(machine.value));
+}
+
+Topology Topology::from_xml(const std::string& path) {
+  return from_text(os::hwloc_xml, path);
+}
+
+Topology Topology::from_synthetic(const std::string& description) {
+  return from_text(os::hwloc_synthetic, description);
+}
+
+Topology Topology::from_data(Data data) {
+  check(data);
+  data.fingerprint = fingerprint_of(data);
+  return Topology(std::make_shared<const Data>(std::move(data)));
+}
+
+std::span<const Node> Topology::nodes() const& noexcept {
+  return data_->nodes;
+}
+
+const Node& Topology::node(unsigned index) const {
+  if (index >= data_->nodes.size())
+    throw OutOfRange(
+        base::text("Topology::node: node ", index, " of ", data_->nodes.size(), " (", data_->origin, ")"));
+  return data_->nodes[index];
+}
+
+std::optional<unsigned> Topology::node_of_os_index(unsigned os_index) const noexcept {
+  for (const Node& node : data_->nodes)
+    if (node.os_index == os_index) return node.index;
+  return std::nullopt;
+}
+
+std::optional<unsigned> Topology::node_of_cpu(unsigned cpu) const noexcept {
+  for (const Node& node : data_->nodes)
+    if (node.cpus.contains(cpu)) return node.index;
+  return std::nullopt;
+}
+
+unsigned Topology::distance(unsigned from, unsigned to) const {
+  return distance_in(*data_, node(from).index, node(to).index);
+}
+
+std::vector<unsigned> Topology::nearest(unsigned from) const {
+  std::vector<unsigned> others;
+  for (const Node& other : data_->nodes)
+    if (other.index != node(from).index) others.push_back(other.index);
+  std::stable_sort(others.begin(), others.end(), [this, from](unsigned a, unsigned b) {
+    return distance_in(*data_, from, a) < distance_in(*data_, from, b);
+  });
+  return others;
+}
+
+std::vector<unsigned> Topology::default_targets() const {
+  std::vector<unsigned> targets;
+  for (const Node& node : data_->nodes)
+    if (node.allowed && node.memory_bytes > 0 && !node.allowed_cpus.empty()) targets.push_back(node.index);
+  return targets;
+}
+
+std::size_t Topology::page_bytes() const noexcept {
+  return data_->page_bytes;
+}
+
+std::span<const Device> Topology::devices() const& noexcept {
+  return data_->devices;
+}
+
+std::span<const MemoryAttribute> Topology::memory_attributes() const& noexcept {
+  return data_->memory_attributes;
+}
+
+std::optional<double> Topology::cpu_quota() const noexcept {
+  return data_->cpu_quota;
+}
+
+bool Topology::is_this_machine() const noexcept {
+  return data_->is_this_machine;
+}
+
+const std::string& Topology::origin() const noexcept {
+  return data_->origin;
+}
+
+const std::string& Topology::fingerprint() const noexcept {
+  return data_->fingerprint;
+}
+
+}  // namespace nodewise

@@ -1,0 +1,54 @@
+"""Runs the command for the tests: from the root of the tree, in an environment without surprises."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+COMMAND = pathlib.Path(os.environ["NODEWISE_COMMAND"])
+SOURCE = pathlib.Path(os.environ["SOURCE"])
+DIGITS = "tests/data/digits.npy"
+DOCKER_FILTER = [sys.executable, str(SOURCE / "tests/support/docker_filter.py")]
+
+
+def environment(**extra):
+    kept = {name: value for name, value in os.environ.items()
+            if not re.match(r"(OMP|GOMP|KMP|NODEWISE)_|NO_COLOR$|COLUMNS$", name)}
+    return kept | {"OMP_WAIT_POLICY": "passive", "LC_ALL": "C.UTF-8"} | extra
+
+
+def nodewise(*words, under=(), env=None, cwd=SOURCE, **options):
+    """(exit code, standard output, standard error)."""
+    line = [*under, str(COMMAND), *map(str, words)]
+    done = subprocess.run(line, capture_output=True, text=True, cwd=cwd, env=environment(**(env or {})),
+                          timeout=120, **options)
+    return done.returncode, done.stdout, done.stderr
+
+
+def shell(line):
+    """(exit code, all output as a terminal would show it) of a line in which `nodewise` is the command."""
+    path = f"{COMMAND.parent}:{os.environ['PATH']}"
+    done = subprocess.run(["bash", "-c", line], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          cwd=SOURCE, env=environment(PATH=path), timeout=120)
+    return done.returncode, done.stdout
+
+
+def answer(*words, **options):
+    """The JSON that a successful call prints."""
+    code, out, err = nodewise(*words, "--json", **options)
+    if code != 0:
+        raise AssertionError(f"exit code {code}: {err}")
+    return json.loads(out)
+
+
+def matches(pattern, text):
+    """Whether `text` is `pattern`, in which "..." stands for anything within a line, and a line that is only
+    "..." for any lines."""
+    lines = []
+    for line in pattern.rstrip("\n").split("\n"):
+        if line.strip() == "...":
+            lines.append("(?:.*\n)*?")
+        else:
+            lines.append(".*?".join(map(re.escape, line.rstrip().split("..."))) + "[ ]*\n")
+    return re.fullmatch("".join(lines), text.rstrip("\n") + "\n") is not None

@@ -1,0 +1,88 @@
+// Goal: whichever system call fails, whenever, the library gives an error or a named degradation, leaks
+// nothing, and works again afterwards.
+// Method: the whole life of a batch on a fake machine, over and over; each time the n-th call of one kind
+// fails, for every kind and every n that occurs. Mappings and descriptors are counted.
+#include <doctest/doctest.h>
+
+#include <fstream>
+
+#include <nodewise/error.hpp>
+#include <nodewise/npy.hpp>
+
+#include "support/machines.hpp"
+
+using namespace nodewise;
+using test::World;
+
+namespace {
+
+struct Outcome {
+  bool threw = false;
+  std::vector<double> means;
+  std::string report;
+};
+
+// Everything there is: read a file, place, compute, ask, serve, write.
+Outcome life_of_a_batch() {
+  Outcome outcome;
+  try {
+    LoaderOptions options;
+    options.team.workers = 3;
+    auto loader = load_npy(NODEWISE_TEST_DATA "/digits.npy", 100, options);
+    outcome.means = loader.means();
+    outcome.report = loader.placement().to_json();
+    static_cast<void>(loader.is_zero_copy(0));
+    static_cast<void>(worker_reads(loader.buffer(), loader.compute_means()));
+    static_cast<void>(residency(loader.buffer().topology(), loader.buffer().data(), 10000));
+  } catch (const Error&) {
+    outcome.threw = true;
+  }
+  return outcome;
+}
+
+}  // namespace
+
+TEST_CASE("the n-th failure of every system call, for every n") {
+  World world(test::even_machine(4));
+  const auto sound = life_of_a_batch();
+  REQUIRE_FALSE(sound.threw);
+  const auto mask = world.fake.affinity().value;
+  std::uint64_t failures = 0;
+  for (unsigned kind = 0; kind < os::call_kinds; ++kind) {
+    const auto call = static_cast<os::Call>(kind);
+    const auto before = world.faulty.calls(call);
+    life_of_a_batch();
+    const auto occurring = world.faulty.calls(call) - before;
+    for (const int error : {EPERM, ENOMEM, EINVAL})
+      for (std::uint64_t nth = 1; nth <= occurring; ++nth) {
+        CAPTURE(os::to_string(call));
+        CAPTURE(nth);
+        CAPTURE(error);
+        world.faulty.fail(call, nth, error);
+        const auto outcome = life_of_a_batch();
+        ++failures;
+        // Either an error, or the right means: never wrong ones.
+        if (!outcome.threw) CHECK(outcome.means == sound.means);
+        CHECK(world.faulty.live_mappings() == 0);
+        CHECK(world.faulty.live_descriptors() == 0);
+      }
+  }
+  CHECK(failures > 100);
+  world.fake.set_affinity(mask);  // a refused mask cannot be given back by anybody
+  CHECK(life_of_a_batch().means == sound.means);
+}
+
+TEST_CASE("each kind of call refused for good") {
+  World world(test::even_machine(4));
+  const auto sound = life_of_a_batch();
+  for (unsigned kind = 0; kind < os::call_kinds; ++kind) {
+    const auto call = static_cast<os::Call>(kind);
+    CAPTURE(os::to_string(call));
+    world.faulty.refuse(call, EPERM);
+    const auto outcome = life_of_a_batch();
+    world.faulty.refuse(call, 0);
+    if (!outcome.threw) CHECK(outcome.means == sound.means);
+    CHECK(world.faulty.live_mappings() == 0);
+    CHECK(world.faulty.live_descriptors() == 0);
+  }
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""Each public header compiles alone, without a warning, and brings in none of the library's own needs.
+
+    headers.py FOLDER HEADER... -- COMPILER ARGUMENTS...
+
+The program of each is one line, `#include <HEADER>`, written twice: a header must bear that too.
+"""
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
+PRIVATE = re.compile(r"(^|/)(hwloc|numa|omp)\w*\.h$|/(hwloc|fmt|CLI|nlohmann)/")
+
+
+def check(folder, header, compiler, work):
+    """Nothing, or what is wrong with the header."""
+    program, dependencies = work / "program.cpp", work / "program.d"
+    program.write_text(f"#include <{header}>\n#include <{header}>\n")
+    done = subprocess.run([*compiler, "-std=c++20", *WARNINGS, "-I", folder, "-MD", "-MF", dependencies,
+                           "-c", program, "-o", work / "program.o"], capture_output=True, text=True)
+    if done.returncode != 0:
+        return f"{header} does not compile alone:\n{done.stderr}"
+    files = dependencies.read_text().replace("\\\n", " ").split()[1:]
+    if not any(file.endswith(header) for file in files):
+        return f"{header}: the compiler names no file of it: {files}"
+    private = [file for file in files if PRIVATE.search(file)]
+    return f"{header} includes {', '.join(private)}" if private else None
+
+
+def main():
+    split = sys.argv.index("--")
+    folder, *headers = sys.argv[1:split]
+    with tempfile.TemporaryDirectory() as work:
+        wrong = [check(folder, header, sys.argv[split + 1:], pathlib.Path(work)) for header in headers]
+    found = [line for line in wrong if line]
+    print("\n".join(found) or f"{len(headers)} headers, each alone")
+    return 1 if found or not headers else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,259 @@
+// Goal: on a real kernel with several nodes, memory lies where the plan says, by each means of placing that
+// is left, and the report says what an independent witness sees.
+// Method: loaders of many kinds; a separate program without a line of the library asks the kernel about this
+// process from outside. Runs on any machine of two nodes or more; in the ordinary test run, in the machines
+// that tests/machines boots.
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <sstream>
+
+#include <nodewise/error.hpp>
+#include <nodewise/loader.hpp>
+
+#include "support/machines.hpp"
+#include "support/skip.hpp"
+
+using namespace nodewise;
+using test::MiB;
+
+#define NEEDS_TWO_NODES()    \
+  if (number_of_nodes() < 2) \
+  NODEWISE_SKIP("this machine has one NUMA node; tests/machines runs this on machines of many")
+
+namespace {
+
+std::size_t number_of_nodes() {
+  const auto topology = Topology::this_machine();
+  return topology.nodes().size();
+}
+
+std::string witness(const std::string& verb, const void* data, std::size_t bytes,
+                    const std::string& more = "") {
+  std::ostringstream command;
+  command << NODEWISE_WITNESS << ' ' << verb << ' ' << ::getpid() << ' ' << std::hex
+          << reinterpret_cast<std::uintptr_t>(data) << std::dec << ' ' << bytes << ' ' << more;
+  std::FILE* pipe = ::popen(command.str().c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  std::string text;
+  char piece[4096];
+  while (const auto got = std::fread(piece, 1, sizeof piece, pipe)) text.append(piece, got);
+  REQUIRE(::pclose(pipe) == 0);
+  return text;
+}
+
+// The node that the witness sees under each byte of the buffer's pages, as runs.
+struct SeenRun {
+  ByteRange bytes;
+  int node = 0;
+};
+std::vector<SeenRun> seen_by_witness(const Buffer& buffer) {
+  std::istringstream lines(witness("where", buffer.data(), buffer.plan().mapped_bytes()));
+  std::vector<SeenRun> runs;
+  std::uint64_t offset = 0, bytes = 0;
+  for (int node = 0; lines >> offset >> bytes >> node;) runs.push_back({{offset, offset + bytes}, node});
+  return runs;
+}
+
+// Bytes of the shards' pages that the witness sees elsewhere than on their nodes.
+std::uint64_t misplaced_by_witness(const Buffer& buffer) {
+  std::uint64_t misplaced = 0, seen = 0;
+  for (const SeenRun& run : seen_by_witness(buffer))
+    for (const Shard& shard : buffer.plan().shards()) {
+      const auto begin = std::max(run.bytes.begin, shard.pages.begin);
+      const auto end = std::min(run.bytes.end, shard.pages.end);
+      if (begin >= end) continue;
+      seen += end - begin;
+      if (run.node != static_cast<int>(shard.os_index)) misplaced += end - begin;
+    }
+  CHECK(seen == buffer.plan().mapped_bytes());
+  return misplaced;
+}
+
+// The policy of the mapping that begins at each shard, as numa_maps writes it.
+std::vector<std::string> policies(const Buffer& buffer) {
+  std::istringstream lines(witness("policy", buffer.data(), buffer.plan().mapped_bytes()));
+  std::map<std::uint64_t, std::string> by_offset;
+  std::uint64_t offset = 0;
+  for (std::string policy; lines >> offset >> policy;) by_offset[offset] = policy;
+  std::vector<std::string> policies;
+  for (const Shard& shard : buffer.plan().shards())
+    if (shard.pages.bytes() > 0) policies.push_back(by_offset[shard.pages.begin]);
+  return policies;
+}
+
+void check_contract(const BatchLoader& loader) {
+  const auto placement = loader.placement();
+  const auto total = placement.total();
+  CHECK(total.misplaced_bytes == 0);
+  CHECK(total.absent_bytes == 0);
+  CHECK(total.unknown_bytes == 0);
+  CHECK(total.cut_bytes == loader.plan().cut_bytes());
+  CHECK(total.local_bytes + total.cut_bytes == loader.plan().total_bytes());
+  CHECK(misplaced_by_witness(loader.buffer()) == 0);
+}
+
+LoaderOptions options_of(Binding binding, PageKind pages, unsigned workers = 0) {
+  LoaderOptions options;
+  options.binding = binding;
+  options.pages = pages;
+  options.team.workers = workers;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("the contract: binding x pages x element size x batches that meet pages or do not") {
+  NEEDS_TWO_NODES();
+  for (const auto binding : {Binding::preferred, Binding::required})
+    for (const auto pages : {PageKind::automatic, PageKind::base, PageKind::transparent})
+      for (const auto dtype : {DType::f64, DType::f16, DType::u8})
+        for (const std::uint64_t batch_size : {256U, 1000U, 333U}) {
+          CAPTURE(to_string(binding));
+          CAPTURE(to_string(pages));
+          CAPTURE(dtype_name(dtype));
+          CAPTURE(batch_size);
+          const std::uint64_t features = 16 * 8 / dtype_bytes(dtype);
+          const BatchLoader loader({65536 + 7, features}, dtype, batch_size, options_of(binding, pages));
+          check_contract(loader);
+          CHECK(loader.placement().placing_rung() == PlacingRung::mbind);
+          std::vector<std::string> expected;
+          for (const Shard& shard : loader.plan().shards())
+            if (shard.pages.bytes() > 0)
+              expected.push_back((binding == Binding::required ? "bind=static:" : "prefer=static:") +
+                                 std::to_string(shard.os_index));
+          CHECK(policies(loader.buffer()) == expected);
+        }
+}
+
+TEST_CASE("each node's share is within a batch of the others'") {
+  NEEDS_TWO_NODES();
+  const BatchLoader loader({100003, 16}, DType::f64, 100);
+  std::uint64_t least = ~std::uint64_t{0}, most = 0;
+  for (const ShardPlacement& shard : loader.placement().shards()) {
+    least = std::min(least, shard.planned_bytes);
+    most = std::max(most, shard.planned_bytes);
+  }
+  CHECK(most - least <= 100 * 16 * 8);
+}
+
+TEST_CASE("with mbind refused, first touch from the nodes keeps the contract, with many workers or one") {
+  NEEDS_TWO_NODES();
+  os::Faulty faulty(os::real());
+  faulty.refuse(os::Call::bind, EPERM);
+  const os::Scoped scoped(faulty);
+  for (const unsigned workers : {0U, 1U, 3U}) {
+    CAPTURE(workers);
+    const BatchLoader loader({65536, 16}, DType::f64, 333,
+                             options_of(Binding::preferred, PageKind::base, workers));
+    CHECK(loader.placement().placing_rung() == PlacingRung::first_touch);
+    const auto reachable = loader.placement();
+    const bool all_reachable =
+        std::none_of(reachable.degradations().begin(), reachable.degradations().end(),
+                     [](const Degradation& degradation) { return degradation.name == "node-out-of-reach"; });
+    if (all_reachable) check_contract(loader);
+    CHECK(reachable.total().misplaced_bytes == misplaced_by_witness(loader.buffer()));
+  }
+}
+
+TEST_CASE("with move_pages refused, whole shards are counted, and a page moved away is found") {
+  NEEDS_TWO_NODES();
+  os::Faulty faulty(os::real());
+  faulty.refuse(os::Call::pages_status, EPERM);
+  const os::Scoped scoped(faulty);
+  for (const bool bind_refused : {false, true}) {
+    CAPTURE(bind_refused);
+    faulty.refuse(os::Call::bind, bind_refused ? EPERM : 0);
+    const BatchLoader loader({65536, 16}, DType::f64, 256, options_of(Binding::preferred, PageKind::base));
+    const auto placement = loader.placement();
+    CHECK(placement.asking_rung() == AskingRung::numa_maps);
+    CHECK(placement.granularity() == "shard");
+    CHECK(placement.total().unknown_bytes == 0);
+    CHECK(placement.total().misplaced_bytes == misplaced_by_witness(loader.buffer()));
+    const Shard& first = loader.plan().shards().front();
+    const Shard& last = loader.plan().shards().back();
+    witness("move", loader.buffer().data() + first.pages.begin, 4096, std::to_string(last.os_index));
+    CHECK(loader.placement().shards().front().misplaced_bytes == 4096);
+  }
+}
+
+TEST_CASE("a shard that another program moves is named") {
+  NEEDS_TWO_NODES();
+  const BatchLoader loader({65536, 16}, DType::f64, 256, options_of(Binding::preferred, PageKind::base));
+  const Shard& moved = loader.plan().shards()[1];
+  const Shard& there = loader.plan().shards()[0];
+  const auto pages = std::stoull(witness("move", loader.buffer().data() + moved.pages.begin,
+                                         moved.pages.bytes(), std::to_string(there.os_index)));
+  const auto placement = loader.placement();
+  CHECK(pages == moved.pages.bytes() / 4096);
+  CHECK(placement.total().misplaced_bytes == moved.pages.bytes());
+  CHECK(placement.shards()[1].misplaced_bytes == moved.pages.bytes());
+  CHECK_THROWS_WITH_AS(placement.require(0.99),
+                       doctest::Contains(("shard 1 (node " + std::to_string(moved.os_index)).c_str()),
+                       PlacementError);
+}
+
+TEST_CASE("workers on the wrong nodes: nothing is misplaced, everything is read from afar") {
+  NEEDS_TWO_NODES();
+  auto options = options_of(Binding::preferred, PageKind::base);
+  for (const bool displaced : {false, true}) {
+    CAPTURE(displaced);
+    options.team.displaced = displaced;
+    const BatchLoader loader({65536, 16}, DType::f64, 256, options);
+    check_contract(loader);
+    std::uint64_t local = 0, remote = 0, orphaned = 0;
+    for (const Orphan& orphan : loader.team().orphans(loader.plan()))
+      orphaned += loader.plan().shards()[orphan.shard].bytes.bytes();
+    for (const WorkerReads& reads : worker_reads(loader.buffer(), loader.compute_means())) {
+      local += reads.local_bytes;
+      remote += reads.remote_bytes;
+    }
+    CHECK(local == (displaced ? 0 : loader.plan().total_bytes() - orphaned));
+    CHECK(remote == (displaced ? loader.plan().total_bytes() : orphaned));
+  }
+}
+
+TEST_CASE("workers really ran on the nodes that they name") {
+  NEEDS_TWO_NODES();
+  const auto topology = Topology::this_machine();
+  const BatchLoader loader({65536, 16}, DType::f64, 256);
+  const auto means = loader.compute_means();
+  for (const Worker& worker : means.team) {
+    CHECK(topology.node(worker.node).cpus.contains(worker.cpu));
+    CHECK(worker == loader.team().workers()[worker.worker]);
+  }
+}
+
+TEST_CASE("interleaved memory is spread over the nodes and promises nothing") {
+  NEEDS_TWO_NODES();
+  auto options = options_of(Binding::preferred, PageKind::base);
+  options.policy = Policy::interleaved;
+  const BatchLoader loader({65536, 16}, DType::f64, 256, options);
+  const auto found =
+      residency(loader.buffer().topology(), loader.buffer().data(), loader.plan().total_bytes());
+  const auto targets = loader.buffer().topology().default_targets();
+  for (const unsigned node : targets)
+    CHECK(found.bytes_on_node[node] >= loader.plan().total_bytes() / targets.size() / 2);
+  CHECK_FALSE(loader.placement().local_fraction().has_value());
+}
+
+TEST_CASE("a memory-only node takes data when it is named, read from the nearest node") {
+  NEEDS_TWO_NODES();
+  const auto topology = Topology::this_machine();
+  const auto nodes = topology.nodes();
+  const auto found = std::find_if(nodes.begin(), nodes.end(), [](const Node& node) {
+    return node.cpus.empty() && node.memory_bytes > 0;
+  });
+  if (found == nodes.end()) NODEWISE_SKIP("no memory-only node here; the machine 2x2+1mem has one");
+  auto options = options_of(Binding::required, PageKind::base);
+  options.targets = {0, found->index};
+  const BatchLoader loader({65536, 16}, DType::f64, 256, options);
+  check_contract(loader);
+  const auto orphans = loader.team().orphans(loader.plan());
+  REQUIRE(orphans.size() == 1);
+  CHECK(orphans[0].node == found->index);
+  CHECK(orphans[0].read_from == topology.nearest(found->index).front());
+}

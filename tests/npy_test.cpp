@@ -1,0 +1,328 @@
+// Reading .npy files into placed memory.
+//
+// Goal: whatever the element type, element order and byte order of a file, and however many workers read it,
+// the loader ends with the same row-major bytes; what goes wrong while opening or reading is told with file,
+// place and cause, and leaves nothing open. Method: files made by hand, with elements that follow from their
+// position, loaded on a fake machine of two nodes; calls that stutter, fail, or meet a file that shrank.
+#include <doctest/doctest.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <nodewise/error.hpp>
+#include <nodewise/npy.hpp>
+
+#include "support/machines.hpp"
+
+using namespace nodewise;
+using test::World;
+
+namespace {
+
+/// A file in the temporary folder, gone with its owner.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& content)
+      : path_((std::filesystem::temp_directory_path() / "nodewise_npy_XXXXXX").string()) {
+    const int descriptor = ::mkstemp(path_.data());
+    REQUIRE(descriptor >= 0);
+    ::close(descriptor);
+    std::ofstream(path_, std::ios::binary) << content;
+  }
+  ~TemporaryFile() { std::filesystem::remove(path_); }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+struct Array {
+  Shape shape;
+  std::string code = "u1";
+  bool fortran = false;
+  bool other_byte_order = false;
+
+  std::size_t element_bytes() const { return static_cast<std::size_t>(code.back() - '0'); }
+  std::size_t total_bytes() const { return shape.samples * shape.features * element_bytes(); }
+};
+
+/// Byte `byte` of the element at (row, column), in this machine's order; neighbours differ in all directions.
+char byte_of(std::uint64_t row, std::uint64_t column, std::size_t byte) {
+  return static_cast<char>((row * 1000003 + column * 10007 + byte * 101 + 7) * 0x9e3779b97f4a7c15 >> 56);
+}
+
+std::string row_major(const Array& array) {
+  std::string bytes;
+  bytes.reserve(array.total_bytes());
+  for (std::uint64_t row = 0; row < array.shape.samples; ++row)
+    for (std::uint64_t column = 0; column < array.shape.features; ++column)
+      for (std::size_t byte = 0; byte < array.element_bytes(); ++byte) bytes += byte_of(row, column, byte);
+  return bytes;
+}
+
+std::string npy_header(const Array& array) {
+  const bool big = (std::endian::native == std::endian::big) != array.other_byte_order;
+  std::string literal = "{'descr': '" + std::string(big ? ">" : "<") + array.code +
+                        "', 'fortran_order': " + (array.fortran ? "True" : "False") + ", 'shape': (" +
+                        std::to_string(array.shape.samples) + ", " + std::to_string(array.shape.features) +
+                        "), }\n";
+  std::string start = "\x93NUMPY\x01";
+  start += '\0';
+  start += static_cast<char>(literal.size());
+  start += '\0';
+  return start + literal;
+}
+
+std::string npy_file(const Array& array) {
+  std::string out = npy_header(array);
+  out.reserve(out.size() + array.total_bytes());
+  const std::size_t bytes = array.element_bytes();
+  const std::uint64_t outer = array.fortran ? array.shape.features : array.shape.samples;
+  const std::uint64_t inner = array.fortran ? array.shape.samples : array.shape.features;
+  for (std::uint64_t i = 0; i < outer; ++i)
+    for (std::uint64_t j = 0; j < inner; ++j)
+      for (std::size_t byte = 0; byte < bytes; ++byte)
+        out += byte_of(array.fortran ? j : i, array.fortran ? i : j,
+                       array.other_byte_order ? bytes - 1 - byte : byte);
+  return out;
+}
+
+LoaderOptions with_workers(unsigned workers) {
+  LoaderOptions options;
+  options.team.workers = workers;
+  return options;
+}
+
+std::string_view loaded_bytes(const BatchLoader& loader) {
+  return {reinterpret_cast<const char*>(loader.buffer().data()), loader.plan().total_bytes()};
+}
+
+/// The message of what `fn` throws, which must be an E.
+template <class E, class Fn>
+std::string message_of(Fn fn) {
+  try {
+    fn();
+  } catch (const E& error) {
+    return error.what();
+  }
+  FAIL("nothing of that type was thrown");
+  return {};
+}
+
+bool holds(const std::string& message, const std::string& piece) {
+  return message.find(piece) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("every element order, byte order and width, read by 1, 2, 3 and 8 workers, gives the same bytes") {
+  World world(test::even_machine(2));
+  const Shape shapes[] = {
+      {1000, 7},    // short columns
+      {30000, 3},   // long columns, few of them
+      {9000, 300},  // several blocks of rows and of columns
+      {2, 50000},   // fewer rows than workers, wide
+      {1, 40},      // one row: either order is the same
+      {40, 1},
+  };
+  for (const Shape shape : shapes)
+    for (const std::string code : {"u1", "f2", "i4", "f8"})
+      for (const bool fortran : {false, true})
+        for (const bool other_byte_order : {false, true}) {
+          const Array array{shape, code, fortran, other_byte_order};
+          if (array.total_bytes() > 12'000'000 || (other_byte_order && code == "u1")) continue;
+          const TemporaryFile file(npy_file(array));
+          const std::string expected = row_major(array);
+          for (const unsigned workers : {1U, 2U, 3U, 8U}) {
+            CAPTURE(shape.samples);
+            CAPTURE(code);
+            CAPTURE(fortran);
+            CAPTURE(other_byte_order);
+            CAPTURE(workers);
+            const auto loader = load_npy(file.path(), 100, with_workers(workers));
+            CHECK((loaded_bytes(loader) == expected));
+          }
+        }
+  CHECK(world.faulty.live_descriptors() == 0);
+}
+
+TEST_CASE("a file says what it is before it is read") {
+  const TemporaryFile file(npy_file({{5, 3}, "i2", true, true}));
+  const NpyFile npy(file.path());
+  CHECK(npy.path() == file.path());
+  CHECK(npy.shape() == Shape{5, 3});
+  CHECK(npy.dtype() == DType::i16);
+  CHECK(npy.fortran_order());
+  CHECK(npy.swapped());
+}
+
+TEST_CASE("bytes behind the array are left alone") {
+  const Array array{{10, 3}, "f4"};
+  const TemporaryFile file(npy_file(array) + "another array follows");
+  CHECK((loaded_bytes(load_npy(file.path(), 4)) == row_major(array)));
+}
+
+TEST_CASE("an array of no samples") {
+  for (const bool fortran : {false, true}) {
+    const TemporaryFile file(npy_file({{0, 3}, "f4", fortran}));
+    const auto loader = load_npy(file.path(), 4);
+    CHECK(loader.num_batches() == 0);
+    CHECK(loader.means().empty());
+  }
+}
+
+TEST_CASE("two-byte elements as bfloat16") {
+  const Array array{{10, 3}, "u2", false, true};
+  const TemporaryFile file(npy_file(array));
+  const auto loader = load_npy(file.path(), 4, {}, {.as_bf16 = true});
+  CHECK(loader.dtype() == DType::bf16);
+  CHECK((loaded_bytes(loader) == row_major(array)));
+}
+
+TEST_CASE("one open file fills several loaders, and moves") {
+  const Array array{{100, 3}, "f4"};
+  const TemporaryFile file(npy_file(array));
+  NpyFile first(file.path());
+  NpyFile npy(std::move(first));
+  first = NpyFile(file.path());
+  npy = std::move(first);
+  for (const std::uint64_t batch_size : {1U, 7U, 100U}) {
+    BatchLoader loader(npy.shape(), npy.dtype(), batch_size);
+    npy.read_into(loader);
+    CHECK((loaded_bytes(loader) == row_major(array)));
+  }
+}
+
+TEST_CASE("the handwritten digits have the means that Python's fsum gives") {
+  const auto loader = load_npy(NODEWISE_TEST_DATA "/digits.npy", 1024);
+  CHECK(loader.shape() == Shape{1797, 64});
+  CHECK(loader.dtype() == DType::u8);
+  CHECK(loader.means() == std::vector<double>{4.913238525390625, 4.845650064683053});
+  CHECK(loader.get_batch_means() == std::vector<double>{4.9132, 4.8457});
+  CHECK(load_npy(NODEWISE_TEST_DATA "/digits.npy", 1797).means() == std::vector<double>{4.884164579855314});
+}
+
+namespace {
+
+/// Reads little at a time, and is interrupted in between.
+class Stuttering : public os::Fake {
+ public:
+  using os::Fake::Fake;
+  os::Result<std::size_t> read_at(int descriptor, void* data, std::size_t bytes,
+                                  std::uint64_t offset) override {
+    if (++calls_ % 3 == 0) return {0, EINTR};
+    return os::Fake::read_at(descriptor, data, std::min<std::size_t>(bytes, 777), offset);
+  }
+
+ private:
+  std::atomic<unsigned> calls_{0};
+};
+
+}  // namespace
+
+TEST_CASE("short reads and interruptions change nothing") {
+  Stuttering stuttering(test::even_machine(2));
+  const os::Scoped scoped(stuttering);
+  for (const bool fortran : {false, true}) {
+    const Array array{{3000, 7}, "f8", fortran, true};
+    const TemporaryFile file(npy_file(array));
+    CHECK((loaded_bytes(load_npy(file.path(), 100, with_workers(3))) == row_major(array)));
+  }
+}
+
+TEST_CASE("a file that shrinks after it was opened") {
+  for (const bool fortran : {false, true}) {
+    const Array array{{3000, 7}, "f8", fortran};
+    const TemporaryFile file(npy_file(array));
+    const NpyFile npy(file.path());
+    BatchLoader loader(npy.shape(), npy.dtype(), 100, with_workers(1));
+    std::filesystem::resize_file(file.path(), 100'000);
+    const auto message = message_of<FormatError>([&] { npy.read_into(loader); });
+    CAPTURE(message);
+    CHECK(holds(message, file.path() + " shrank"));
+    CHECK(holds(message, "nothing is at byte 100000"));
+    CHECK(holds(message, std::to_string(npy_header(array).size() + array.total_bytes())));
+  }
+}
+
+namespace {
+
+/// States sizes that have passed by the time of reading.
+class Overstating : public os::Fake {
+ public:
+  using os::Fake::Fake;
+  os::Result<std::uint64_t> file_bytes(int descriptor) override {
+    auto result = os::Fake::file_bytes(descriptor);
+    result.value += 1000;
+    return result;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a file that shrinks while it is opened") {
+  Overstating overstating(test::even_machine(1));
+  const os::Scoped scoped(overstating);
+  const TemporaryFile file("short");
+  const auto message = message_of<FormatError>([&] { NpyFile npy(file.path()); });
+  CHECK(holds(message, file.path() + " shrank while it was opened, from 1005 to 5 bytes"));
+}
+
+TEST_CASE("failing calls: file, place and cause are named, nothing stays open") {
+  World world(test::even_machine(2));
+  const Array array{{3000, 7}, "f8"};
+  const TemporaryFile file(npy_file(array));
+  const auto load = [&] { static_cast<void>(load_npy(file.path(), 100, with_workers(1))); };
+
+  world.faulty.fail(os::Call::open_file, 1, EACCES);
+  CHECK(holds(message_of<SystemError>(load), file.path() + " cannot be opened: Permission denied (EACCES)"));
+  world.faulty.fail(os::Call::file_bytes, 1, EIO);
+  CHECK(holds(message_of<SystemError>(load), file.path() + " cannot be read: Input/output error (EIO)"));
+  world.faulty.fail(os::Call::read_at, 1, EIO);
+  CHECK(holds(message_of<SystemError>(load), file.path() + " cannot be read: Input/output error (EIO)"));
+  world.faulty.fail(os::Call::read_at, 2, EIO);
+  const auto at = std::to_string(npy_header(array).size());
+  CHECK(holds(message_of<SystemError>(load),
+              file.path() + " cannot be read at byte " + at + ": Input/output error (EIO)"));
+  CHECK(world.faulty.live_descriptors() == 0);
+  CHECK(world.faulty.live_mappings() == 0);
+  CHECK_NOTHROW(load());
+}
+
+TEST_CASE("what cannot be opened as a .npy file") {
+  const auto open = [](const std::string& path) { return [path] { static_cast<void>(NpyFile(path)); }; };
+  CHECK(holds(message_of<SystemError>(open("/no/such.npy")), "/no/such.npy cannot be opened"));
+  CHECK(holds(message_of<SystemError>(open("/tmp")), "/tmp cannot be read: Is a directory (EISDIR)"));
+  const TemporaryFile empty("");
+  CHECK(holds(message_of<FormatError>(open(empty.path())), empty.path() + ": not an .npy file"));
+  const Array array{{10, 3}, "f4"};
+  const TemporaryFile cut(npy_file(array).substr(0, npy_header(array).size() + 100));
+  const auto message = message_of<FormatError>(open(cut.path()));
+  CHECK(holds(message, cut.path()));
+  CHECK(holds(message, "need 120 bytes"));
+  CHECK(holds(message, "only 100 are there"));
+}
+
+TEST_CASE("a loader made for another shape or element type is refused") {
+  const TemporaryFile file(npy_file({{10, 3}, "f4"}));
+  const NpyFile npy(file.path());
+  for (auto& [shape, dtype] : std::vector<std::pair<Shape, DType>>{
+           {{11, 3}, DType::f32}, {{10, 4}, DType::f32}, {{10, 3}, DType::i32}}) {
+    BatchLoader loader(shape, dtype, 4);
+    const auto message = message_of<InvalidArgument>([&] { npy.read_into(loader); });
+    CHECK(holds(message, "10 x 3 f32"));
+    CHECK(holds(message, std::to_string(shape.samples) + " x " + std::to_string(shape.features)));
+  }
+}

@@ -1,0 +1,153 @@
+// Goal: the real system and the fake one keep the same promises, so that what is tested on the fake holds on
+// the real one.
+// Method: one suite, run on both; then what only one of them has.
+#include <doctest/doctest.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "support/machines.hpp"
+#include "support/skip.hpp"
+
+using namespace nodewise;
+using os::Advice;
+using os::BindMode;
+
+namespace {
+
+struct RealSystem {
+  os::Os& os = os::real();
+};
+struct FakeSystem {
+  os::Fake fake{test::even_machine(1)};
+  os::Os& os = fake;
+};
+
+constexpr std::size_t page = 4096;
+
+int status_of(os::Os& os, std::byte* address) {
+  void* pointer = address;
+  int status = 12345;
+  REQUIRE(os.pages_status({&pointer, 1}, {&status, 1}) == 0);
+  return status;
+}
+
+std::string temporary_file(const char* name) {
+  return std::string(P_tmpdir) + "/nodewise_os_test_" + name;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("mapped memory is zero, aligned, absent until populated, and gone after unmapping", System,
+                   RealSystem, FakeSystem) {
+  System system;
+  for (const std::size_t alignment : {page, std::size_t{2} << 20}) {
+    const auto mapped = system.os.map(8 * page, alignment, 0);
+    REQUIRE(mapped.ok());
+    auto* data = static_cast<std::byte*>(mapped.value);
+    CHECK(reinterpret_cast<std::uintptr_t>(data) % alignment == 0);
+    system.os.advise(data, 8 * page, Advice::no_huge_pages);
+    CHECK(system.os.check_mapped(data, 8 * page) == 0);
+    CHECK(system.os.check_mapped(data + 10, 20) == 0);
+    CHECK(status_of(system.os, data) == -ENOENT);
+    CHECK(system.os.populate(data, 4 * page) == 0);
+    CHECK(status_of(system.os, data) >= 0);
+    CHECK(status_of(system.os, data + 3 * page) >= 0);
+    CHECK(status_of(system.os, data + 4 * page) == -ENOENT);  // asking touched nothing
+    CHECK(data[0] == std::byte{0});
+    data[0] = std::byte{42};
+    CHECK(system.os.populate(data, 8 * page) == 0);
+    CHECK(data[0] == std::byte{42});
+    CHECK(system.os.unmap(data, 8 * page) == 0);
+    CHECK(system.os.check_mapped(data, 8 * page) == ENOMEM);
+  }
+}
+
+TEST_CASE_TEMPLATE("a policy is taken for a node that exists, and refused for one that does not", System,
+                   RealSystem, FakeSystem) {
+  System system;
+  const auto mapped = system.os.map(4 * page, page, 0);
+  REQUIRE(mapped.ok());
+  for (const auto mode : {BindMode::preferred, BindMode::strict}) {
+    if (system.os.bind(mapped.value, 4 * page, mode, 0) == EPERM) NODEWISE_SKIP("mbind is refused here");
+    CHECK(system.os.bind(mapped.value, 4 * page, mode, 1000) == EINVAL);
+  }
+  CHECK(system.os.interleave(mapped.value, 4 * page, {0}) == 0);
+  CHECK(system.os.populate(mapped.value, 4 * page) == 0);
+  system.os.unmap(mapped.value, 4 * page);
+}
+
+TEST_CASE_TEMPLATE("a thread is where it put itself", System, RealSystem, FakeSystem) {
+  System system;
+  const auto before = system.os.affinity();
+  REQUIRE(before.ok());
+  const unsigned last = before.value.indices().back();
+  REQUIRE(system.os.set_affinity({last}) == 0);
+  CHECK(system.os.affinity().value == IndexSet{last});
+  CHECK(system.os.current_cpu().value == last);
+  CHECK(system.os.set_affinity({}) == EINVAL);
+  CHECK(system.os.set_affinity(before.value) == 0);
+  CHECK(system.os.affinity().value == before.value);
+}
+
+TEST_CASE_TEMPLATE("files", System, RealSystem, FakeSystem) {
+  System system;
+  const auto path = temporary_file("file");
+  REQUIRE(system.os.write_text(path, "first") == 0);
+  REQUIRE(system.os.write_text(path, "0123456789") == 0);
+  CHECK(system.os.read_text(path).value == "0123456789");
+  const auto file = system.os.open_file(path);
+  REQUIRE(file.ok());
+  CHECK(system.os.file_bytes(file.value).value == 10);
+  char text[16] = {};
+  CHECK(system.os.read_at(file.value, text, 4, 3).value == 4);
+  CHECK(std::strcmp(text, "3456") == 0);
+  CHECK(system.os.read_at(file.value, text, 16, 8).value == 2);
+  CHECK(system.os.read_at(file.value, text, 16, 10).value == 0);
+  CHECK(system.os.close_file(file.value) == 0);
+  std::remove(path.c_str());
+  CHECK(system.os.open_file(path).error == ENOENT);
+  CHECK(system.os.read_text(path).error == ENOENT);
+  CHECK(system.os.write_text(path + "/below", "x") != 0);
+}
+
+TEST_CASE_TEMPLATE("a machine has nodes, allowed ones, and a name", System, RealSystem, FakeSystem) {
+  System system;
+  const auto machine = system.os.this_machine();
+  REQUIRE(machine.ok());
+  CHECK_FALSE(machine.value.nodes.empty());
+  CHECK(system.os.host_name().ok());
+  const auto allowed = system.os.allowed_nodes();
+  if (allowed.error == EPERM) NODEWISE_SKIP("get_mempolicy is refused here");
+  CHECK(allowed.value.contains(machine.value.nodes.front().os_index));
+}
+
+TEST_CASE("the fake spills from a full node as a preferred policy does, and kills under a strict one") {
+  auto data = test::even_machine(2);
+  data.nodes[0].free_bytes = page;
+  os::Fake fake(data);
+  auto* memory = static_cast<std::byte*>(fake.map(4 * page, page, 0).value);
+  fake.bind(memory, 4 * page, BindMode::preferred, 0);
+  CHECK(fake.populate(memory, 2 * page) == 0);
+  CHECK(status_of(fake, memory) == 0);
+  CHECK(status_of(fake, memory + page) == 1);
+  CHECK_FALSE(fake.killed());
+  fake.bind(memory, 4 * page, BindMode::strict, 0);
+  CHECK(fake.populate(memory, 4 * page) == ENOMEM);
+  CHECK(fake.killed());
+  fake.unmap(memory, 4 * page);
+}
+
+TEST_CASE("a fault comes once, at its turn; a refusal stays") {
+  os::Fake fake(test::even_machine(1));
+  os::Faulty faulty(fake);
+  faulty.fail(os::Call::host_name, 2, EIO);
+  CHECK(faulty.host_name().ok());
+  CHECK(faulty.host_name().error == EIO);
+  CHECK(faulty.host_name().ok());
+  faulty.refuse(os::Call::host_name, EPERM);
+  CHECK(faulty.host_name().error == EPERM);
+  CHECK(faulty.host_name().error == EPERM);
+  CHECK(faulty.calls(os::Call::host_name) == 5);
+}

@@ -1,0 +1,89 @@
+// Goal: NODEWISE_REPORT makes any program that links the library leave a placement report when it exits,
+// also for loaders that were never destroyed.
+// Method: a forked and executed copy of this program, as a program that makes loaders and ends.
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include <nodewise/loader.hpp>
+
+#include "base/json_reader.hpp"
+
+using namespace nodewise;
+
+namespace {
+
+constexpr const char* child_mark = "NODEWISE_REPORT_TEST_CHILD";
+
+// Runs this program again, only the case below, reporting to `target`; its exit code and process id.
+struct Ended {
+  int code = -1;
+  pid_t pid = 0;
+};
+Ended run_child(const std::string& target) {
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    if (std::freopen("/dev/null", "w", stdout) == nullptr) ::_exit(126);  // its summary is not ours
+    ::setenv("NODEWISE_REPORT", target.c_str(), 1);
+    ::setenv(child_mark, "1", 1);
+    ::execl("/proc/self/exe", "report_test", "--test-case=a program that is reported on",
+            static_cast<char*>(nullptr));
+    ::_exit(127);
+  }
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, pid};
+}
+
+std::string content(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace
+
+TEST_CASE("a program that is reported on") {
+  if (std::getenv(child_mark) == nullptr) return;  // only as the child of the next case
+  const BatchLoader gone({1000, 64}, DType::f64, 10);
+  static const BatchLoader until_the_end({500, 64}, DType::f32, 10);
+  static auto* leaked = new BatchLoader({10, 1}, DType::u8, 10);
+  CHECK(leaked->num_batches() == 1);
+  if (std::string(std::getenv("NODEWISE_REPORT")).find("%p") != std::string::npos) return;
+  const pid_t child = ::fork();  // its exit must not write over the parent's report
+  if (child == 0) std::exit(0);
+  ::waitpid(child, nullptr, 0);
+}
+
+TEST_CASE("the report holds every loader, and %p is the process") {
+  for (const char* name : {"/nodewise_report_test.json", "/nodewise_report_%p.json"}) {
+    CAPTURE(name);
+    std::string path = P_tmpdir + std::string(name);
+    const auto ended = run_child(path);
+    REQUIRE(ended.code == 0);
+    if (path.find("%p") != std::string::npos) path.replace(path.find("%p"), 2, std::to_string(ended.pid));
+    const auto report = base::parse_json(content(path));
+    std::remove(path.c_str());
+    CHECK(*report.find("schema")->get_if<std::string>() == "nodewise.report/1");
+    CHECK(*report.find("pid")->get_if<std::uint64_t>() == static_cast<std::uint64_t>(ended.pid));
+    const auto& placements = *report.find("placements")->get_if<base::JsonArray>();
+    REQUIRE(placements.size() == 3);
+    std::uint64_t planned = 0;
+    for (const auto& placement : placements) {
+      const auto bytes = *placement.find("planned_bytes")->get_if<std::uint64_t>();
+      CHECK(*placement.find("local_bytes")->get_if<std::uint64_t>() == bytes);
+      planned += bytes;
+    }
+    CHECK(planned == 1000 * 64 * 8 + 500 * 64 * 4 + 10);
+    CHECK(report.find("failures")->get_if<base::JsonArray>()->empty());
+  }
+}
+
+TEST_CASE("a report that cannot be written harms nobody") {
+  CHECK(run_child("/proc/no/such/folder").code == 0);
+}

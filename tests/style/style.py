@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""The rules of style that a machine can judge, over the whole tree: sizes of lines, functions and files,
+the include ladder, who may speak to the system, files that nothing uses, words for unfinished work.
+
+    style.py [ROOT]
+
+Prints each finding as "path: what"; exits 1 if there is one.
+"""
+import ast
+import pathlib
+import re
+import sys
+
+import ladder
+
+WIDTH = 110
+FUNCTION_LINES = 70
+FILE_LINES = 500
+FOLDERS = ("include", "lib", "tests", "tools", "bench")
+CODE = re.compile(r"\.(cpp|hpp|py|sh)$|(^|/)meson\.build$|^tools/dev$")
+UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|un" r"implemented)\b|\bnot " r"implemented\b")
+SYSTEM_HEADERS = re.compile(r"^((hwloc|numa)\w*|sched|unistd|fcntl|dlfcn|pthread|(hwloc|sys|linux)/.*)\.h$")
+ENDS_OR_PRINTS = re.compile(r"std::(cout|cerr|clog|terminate)\b"
+                            r"|(?<!\w)(f?printf|f?puts|perror|abort|_?exit|quick_exit)\s*\(")
+
+
+def read_tree(root):
+    """Every text file of the folders that hold code, and lib/README.md, by path."""
+    tree = {}
+    for folder in FOLDERS:
+        for path in sorted((root / folder).rglob("*")):
+            name = path.relative_to(root).as_posix()
+            if path.is_file() and (CODE.search(name) or name == "lib/README.md"):
+                tree[name] = path.read_text(encoding="utf-8")
+    return tree
+
+
+def without_comments(text):
+    """C++ with comments, literals and preprocessor lines blanked, line by line where it was."""
+    pattern = re.compile(
+        r'//[^\n]*|/\*.*?\*/|R"(?P<mark>[^(\s]*)\(.*?\)(?P=mark)"|"(?:\\.|[^"\\\n])*"'
+        r"|(?<![0-9A-Fa-f])'(?:\\.|[^'\\\n])+'|^[ \t]*#(?:[^\n\\]|\\.|\\\n)*", re.S | re.M)
+    return pattern.sub(lambda found: "\n" * found[0].count("\n") or " ", text)
+
+
+def is_scope(head):
+    """Whether a brace after `head` opens a namespace or a type, whose inside is not a function's."""
+    while (shorter := re.sub(r"template\s*<[^<>]*>|<[^<>]*>", " ", head)) != head:
+        head = shorter
+    return "(" not in head and re.search(r"\b(namespace|class|struct|union|enum|extern)\b", head) is not None
+
+
+def functions(text):
+    """(first line, number of lines) of each function of C++, tables of data left out."""
+    code = without_comments(text)
+    scopes, start, depth = [], 0, 0  # depth counts the braces inside a function
+    for place, char in enumerate(code):
+        if depth == 0 and char in ";{}":
+            head = code[start:place]
+            if char == "{" and is_scope(head):
+                scopes.append("{")
+            elif char == "{":
+                depth, data = 1, head.rstrip().endswith(("=", "]"))
+                first = start + len(head) - len(head.lstrip())
+            start = place + 1
+        elif char == "{":
+            depth += 1
+        elif char == "}":
+            depth -= 1
+            if depth == 0:
+                start = place + 1
+                if not data:
+                    yield code.count("\n", 0, first) + 1, code.count("\n", first, place) + 1
+
+
+def python_functions(text):
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            yield node.lineno, node.end_lineno - node.lineno + 1
+
+
+def lengths_of_functions(path, text):
+    if path.endswith((".cpp", ".hpp")):
+        return functions(text)
+    return python_functions(text) if path.endswith(".py") else ()
+
+
+def sizes(tree):
+    for path, text in tree.items():
+        if not CODE.search(path):
+            continue
+        lines = text.splitlines()
+        if len(lines) > FILE_LINES:
+            yield f"{path}: {len(lines)} lines; {FILE_LINES} are enough"
+        for number, line in enumerate(lines, 1):
+            if len(line) > WIDTH:
+                yield f"{path}:{number}: {len(line)} columns; {WIDTH} are enough"
+        for first, length in lengths_of_functions(path, text):
+            if length > FUNCTION_LINES:
+                yield f"{path}:{first}: a function of {length} lines; {FUNCTION_LINES} are enough"
+
+
+def words(tree):
+    for path, text in tree.items():
+        for number, line in enumerate(text.splitlines(), 1):
+            if found := UNFINISHED.search(line):
+                yield f"{path}:{number}: {found[0]}: finish it, or leave it out"
+
+
+def system(tree):
+    """In the library only lib/os speaks to the system, and nothing prints or ends the process."""
+    for path, text in tree.items():
+        if not re.match(r"(lib|include)/.*pp$", path):
+            continue
+        for _, included in ladder.INCLUDE.findall(text):
+            if SYSTEM_HEADERS.match(included) and not path.startswith("lib/os/"):
+                yield f"{path}: includes {included}, which is for lib/os alone"
+        for number, line in enumerate(without_comments(text).splitlines(), 1):
+            if found := ENDS_OR_PRINTS.search(line):
+                yield f"{path}:{number}: {found[0]}: the library neither prints nor ends the process"
+
+
+def names(tree, folder, path):
+    """Whether the folder's meson.build names `path`, which is relative to it, with or without its ending."""
+    return re.search(rf"'{path[:-4]}(\.[hc]pp)?'", tree.get(f"{folder}/meson.build", "")) is not None
+
+
+def dead_files(tree):
+    """A source file that no meson.build above it names, a header that none names and nothing includes."""
+    included = {name.rpartition("/")[2] for text in tree.values() for _, name in ladder.INCLUDE.findall(text)}
+    for path in tree:
+        if not path.endswith("pp"):
+            continue
+        *folders, name = path.split("/")
+        named = any(names(tree, "/".join(folders[:n]), "/".join(folders[n:] + [name]))
+                    for n in range(1, len(folders) + 1))
+        if not named and (path.startswith("include/") or not (name.endswith(".hpp") and name in included)):
+            yield f"{path}: no meson.build names it"
+
+
+RULES = (sizes, words, system, dead_files, ladder.findings)
+
+
+def findings(tree):
+    return [finding for rule in RULES for finding in rule(tree)]
+
+
+def main():
+    root = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).parents[2]
+    found = findings(read_tree(root))
+    print("\n".join(found) or "style: no finding")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

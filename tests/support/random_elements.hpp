@@ -1,0 +1,107 @@
+// Pseudo-random elements, the same on every machine and in tests/data/means/make_golden.py.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include <nodewise/dtype.hpp>
+
+namespace nodewise::test {
+
+class SplitMix64 {
+ public:
+  explicit SplitMix64(std::uint64_t seed) : state_(seed) {}
+  std::uint64_t operator()() {
+    state_ += 0x9E3779B97F4A7C15;
+    std::uint64_t z = state_;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+    return z ^ (z >> 31);
+  }
+
+ private:
+  std::uint64_t state_;
+};
+
+/// Bits in a double's exponent, and so on; 0 for integers.
+constexpr int exponent_bits(DType dtype) {
+  if (dtype == DType::f64) return 11;
+  if (dtype == DType::f16) return 5;
+  return dtype == DType::f32 || dtype == DType::bf16 ? 8 : 0;
+}
+
+/// The bits of one element of "any" kind: `random`'s highest, but no infinity and no NaN.
+inline std::uint64_t any_bits(DType dtype, std::uint64_t random) {
+  const auto width = static_cast<int>(dtype_bytes(dtype) * 8);
+  const int exponent = exponent_bits(dtype);
+  std::uint64_t bits = random >> (64 - width);
+  const std::uint64_t mask = ((std::uint64_t{1} << exponent) - 1) << (width - 1 - exponent);
+  if (exponent != 0 && (bits & mask) == mask) bits ^= std::uint64_t{1} << (width - 2);
+  return bits;
+}
+
+/// The bits of one element of "mild" kind: a float in [-1, 1), evenly spaced.
+inline std::uint64_t mild_bits(DType dtype, std::uint64_t random) {
+  const int fraction_bits = static_cast<int>(dtype_bytes(dtype) * 8) - 1 - exponent_bits(dtype);
+  const auto steps = static_cast<std::int64_t>(random >> (63 - fraction_bits));
+  const std::int64_t one = std::int64_t{1} << fraction_bits;
+  const double value = static_cast<double>(steps - one) / static_cast<double>(one);
+  if (dtype == DType::f64) return std::bit_cast<std::uint64_t>(value);
+  const auto narrow = static_cast<float>(value);
+  if (dtype == DType::f32) return std::bit_cast<std::uint32_t>(narrow);
+  return dtype == DType::f16 ? float16(narrow).bits : bfloat16(narrow).bits;
+}
+
+/// `count` elements of a kind ("any_bits" or "mild_bits"), as bytes.
+inline std::vector<std::byte> elements(DType dtype, std::uint64_t count,
+                                       std::uint64_t (*kind)(DType, std::uint64_t), std::uint64_t seed) {
+  static_assert(std::endian::native == std::endian::little);
+  SplitMix64 random(seed);
+  const std::size_t width = dtype_bytes(dtype);
+  std::vector<std::byte> data(count * width);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::uint64_t bits = kind(dtype, random());
+    std::memcpy(data.data() + i * width, &bits, width);
+  }
+  return data;
+}
+
+/// Calls fn(T()) with T the C++ type of `dtype`.
+template <class Fn>
+void with_type(DType dtype, Fn fn) {
+  switch (dtype) {
+    case DType::f64:
+      return fn(double());
+    case DType::f32:
+      return fn(float());
+    case DType::f16:
+      return fn(float16());
+    case DType::bf16:
+      return fn(bfloat16());
+    case DType::i64:
+      return fn(std::int64_t());
+    case DType::i32:
+      return fn(std::int32_t());
+    case DType::i16:
+      return fn(std::int16_t());
+    case DType::i8:
+      return fn(std::int8_t());
+    case DType::u64:
+      return fn(std::uint64_t());
+    case DType::u32:
+      return fn(std::uint32_t());
+    case DType::u16:
+      return fn(std::uint16_t());
+    case DType::u8:
+      return fn(std::uint8_t());
+  }
+}
+
+/// The same bits: tells -0 from +0, and one NaN from another.
+inline bool same(double a, double b) {
+  return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
+}
+
+}  // namespace nodewise::test

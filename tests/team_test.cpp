@@ -1,0 +1,274 @@
+// Goal: workers stand where the team says, every batch is visited exactly once by a worker that should read
+// it, and the caller's threads get their masks back, whatever the caller's own OpenMP is doing.
+// Method: machines of several nodes behind the fake system; this machine for masks, nesting and fork.
+#include <doctest/doctest.h>
+#include <omp.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <set>
+
+#include <nodewise/error.hpp>
+#include <nodewise/team.hpp>
+
+#include "support/machines.hpp"
+#include "team_run.hpp"
+
+using namespace nodewise;
+using test::Environment;
+using test::World;
+
+namespace {
+
+Plan plan_on(const Topology& topology, std::uint64_t batches, std::vector<unsigned> targets = {}) {
+  PlanOptions options;
+  options.targets = std::move(targets);
+  return Plan(topology, {batches * 64, 64}, DType::f64, 64, options);
+}
+
+TeamOptions workers(unsigned count, bool displaced = false) {
+  TeamOptions options;
+  options.workers = count;
+  options.displaced = displaced;
+  return options;
+}
+
+std::size_t size_of(const Topology& topology, const TeamOptions& options = {}) {
+  const Team team(topology, options);
+  return team.workers().size();
+}
+
+std::map<unsigned, unsigned> workers_by_node(const Team& team) {
+  std::map<unsigned, unsigned> count;
+  for (const Worker& worker : team.workers()) ++count[worker.node];
+  return count;
+}
+
+// How often each batch was visited; whether always by a reader of its shard, on that reader's node.
+std::vector<int> visits(const Team& team, const Plan& plan) {
+  std::vector<int> seen(plan.num_batches());
+  std::mutex mutex;
+  bool right = true;
+  team.for_each_shard(plan, [&](const ShardPart& part) {
+    const std::lock_guard lock(mutex);
+    const auto readers = team.readers(plan, part.shard);
+    right = right && std::count(readers.begin(), readers.end(), part.worker.worker) == 1;
+    for (auto batch = part.batches.begin; batch < part.batches.end; ++batch) {
+      right = right && plan.shard_of(batch) == part.shard;
+      ++seen[batch];
+    }
+  });
+  CHECK(right);
+  return seen;
+}
+
+}  // namespace
+
+TEST_CASE("one worker for each core, grouped by node, each on its node's CPUs") {
+  const Environment nodewise_workers("NODEWISE_WORKERS", nullptr), omp("OMP_NUM_THREADS", nullptr);
+  World world(test::even_machine(4, 3));
+  const auto topology = Topology::this_machine();
+  const Team team(topology);
+  REQUIRE(team.workers().size() == 12);
+  std::set<unsigned> cpus;
+  for (const Worker& worker : team.workers()) {
+    CHECK(topology.node(worker.node).cpus.contains(worker.cpu));
+    CHECK(worker.node == worker.worker / 3);
+    cpus.insert(worker.cpu);
+  }
+  CHECK(cpus.size() == 12);
+}
+
+TEST_CASE("cores come before their second hardware threads") {
+  auto data = test::even_machine(2, 4);
+  for (Node& node : data.nodes) {
+    const auto cpus = node.cpus.indices();
+    node.cores = {{cpus[0], cpus[1]}, {cpus[2], cpus[3]}};
+  }
+  World world(data);
+  const Environment nodewise_workers("NODEWISE_WORKERS", nullptr), omp("OMP_NUM_THREADS", nullptr);
+  const auto topology = Topology::this_machine();
+  const Team team(topology);
+  std::vector<unsigned> cpus;
+  for (const Worker& worker : team.workers()) cpus.push_back(worker.cpu);
+  CHECK(cpus == std::vector<unsigned>{0, 2, 4, 6});
+  CHECK(size_of(topology, workers(8)) == 8);
+  CHECK(size_of(topology, workers(19)) == 19);  // more than CPUs: they share
+}
+
+TEST_CASE("fewer workers are spread over the nodes") {
+  World world(test::even_machine(4));
+  const auto topology = Topology::this_machine();
+  CHECK(workers_by_node(Team(topology, workers(2))) == std::map<unsigned, unsigned>{{0, 1}, {1, 1}});
+  CHECK(workers_by_node(Team(topology, workers(6))) ==
+        std::map<unsigned, unsigned>{{0, 2}, {1, 2}, {2, 1}, {3, 1}});
+}
+
+TEST_CASE("the number comes from NODEWISE_WORKERS, else OMP_NUM_THREADS, never beyond the quota") {
+  auto data = test::even_machine(2, 4);
+  data.cpu_quota = 2.5;
+  World world(data);
+  const auto topology = Topology::this_machine();
+  const Environment nodewise_workers("NODEWISE_WORKERS", nullptr), omp("OMP_NUM_THREADS", nullptr);
+  CHECK(size_of(topology) == 3);
+  {
+    const Environment two("OMP_NUM_THREADS", "2,4");
+    CHECK(size_of(topology) == 2);
+    const Environment five("NODEWISE_WORKERS", "5");
+    CHECK(size_of(topology) == 5);
+    CHECK(size_of(topology, workers(1)) == 1);
+  }
+  const Environment many("OMP_NUM_THREADS", "64");
+  CHECK(size_of(topology) == 3);
+  CHECK_THROWS_AS(Team(topology, workers(100000)), InvalidArgument);
+}
+
+TEST_CASE("a NODEWISE_WORKERS that is no number of workers is refused") {
+  World world(test::even_machine(2));
+  const auto topology = Topology::this_machine();
+  for (const char* value : {"x", "0", "-1", "4x", "99999999999"}) {
+    CAPTURE(value);
+    const Environment nodewise_workers("NODEWISE_WORKERS", value);
+    CHECK_THROWS_AS(Team{topology}, InvalidArgument);
+  }
+}
+
+TEST_CASE("CPUs that no core names are cores of their own") {
+  auto data = test::even_machine(1, 3);
+  data.nodes[0].cores.clear();
+  World world(data);
+  const Environment nodewise_workers("NODEWISE_WORKERS", nullptr), omp("OMP_NUM_THREADS", nullptr);
+  CHECK(size_of(Topology::this_machine()) == 3);
+}
+
+TEST_CASE("a deliberate mask is never widened") {
+  World world(test::even_machine(2, 2));
+  world.fake.set_affinity({1});
+  const Environment nodewise_workers("NODEWISE_WORKERS", nullptr), omp("OMP_NUM_THREADS", nullptr);
+  const Team team(Topology::this_machine());
+  REQUIRE(team.workers().size() == 1);
+  CHECK(team.workers()[0].cpu == 1);
+  CHECK(team.usable_cpus() == IndexSet{1});
+}
+
+TEST_CASE("every batch is visited once, by a reader of its shard") {
+  World world(test::machine({{0, 2}, {4, 1}, {16, 3}}));
+  const auto topology = Topology::this_machine();
+  for (const unsigned count : {1U, 2U, 3U, 6U, 17U})
+    for (const std::uint64_t batches :
+         {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{2}, std::uint64_t{1000}}) {
+      CAPTURE(count);
+      CAPTURE(batches);
+      const auto plan = plan_on(topology, batches);
+      CHECK(visits(Team(topology, workers(count)), plan) == std::vector<int>(batches, 1));
+      CHECK(visits(Team(topology, workers(count, true)), plan) == std::vector<int>(batches, 1));
+    }
+}
+
+TEST_CASE("orphans of a node without workers are read from the nearest node") {
+  auto data = test::machine({{0, 2}, {1, 2}, {2, 0}});
+  data.distances = {10, 20, 30, 20, 10, 15, 30, 15, 10};
+  World world(data);
+  const auto topology = Topology::this_machine();
+  const Team team(topology, workers(4));
+  const auto plan = plan_on(topology, 30, {0, 1, 2});
+  const auto orphans = team.orphans(plan);
+  REQUIRE(orphans.size() == 1);
+  CHECK(orphans[0].shard == 2);
+  CHECK(orphans[0].node == 2);
+  CHECK(orphans[0].read_from == 1);
+  CHECK(visits(team, plan) == std::vector<int>(30, 1));
+}
+
+TEST_CASE("displaced workers belong to another node than the shard") {
+  World world(test::even_machine(3));
+  const auto topology = Topology::this_machine();
+  const Team team(topology, workers(6, true));
+  const auto plan = plan_on(topology, 9);
+  for (std::size_t shard = 0; shard < 3; ++shard)
+    for (const unsigned reader : team.readers(plan, shard))
+      CHECK(team.workers()[reader].node == (plan.shards()[shard].node + 1) % 3);
+}
+
+TEST_CASE("a team runs on this machine only") {
+  const auto foreign = Topology::from_synthetic("numa:2 core:2 pu:1");
+  CHECK_THROWS_AS(Team{foreign}, PlacementError);
+  World world(test::even_machine(1));
+  const auto topology = Topology::this_machine();
+  world.fake.set_affinity({77});
+  CHECK_THROWS_AS(Team{topology}, SystemError);
+  world.faulty.refuse(os::Call::affinity, EPERM);
+  CHECK_THROWS_AS(Team{topology}, SystemError);
+}
+
+TEST_CASE("what a worker throws arrives, once, after all have finished") {
+  const auto topology = Topology::this_machine();
+  const Team team(topology, workers(2));
+  const auto plan = plan_on(topology, 64);
+  std::atomic<int> calls{0};
+  CHECK_THROWS_WITH(team.for_each_shard(plan,
+                                        [&](const ShardPart&) {
+                                          ++calls;
+                                          throw std::runtime_error("from a worker");
+                                        }),
+                    "from a worker");
+  CHECK(calls == 2);
+  CHECK(visits(team, plan) == std::vector<int>(64, 1));
+}
+
+TEST_CASE("the caller's mask and OpenMP settings are as before") {
+  const auto before = os::current().affinity().value;
+  const int threads = omp_get_max_threads();
+  const auto topology = Topology::this_machine();
+  const Team team(topology, workers(3));
+  visits(team, plan_on(topology, 10));
+  CHECK(os::current().affinity().value == before);
+  CHECK(omp_get_max_threads() == threads);
+}
+
+TEST_CASE("a team works inside a parallel region of the caller") {
+  const auto topology = Topology::this_machine();
+  const Team team(topology, workers(4));
+  const auto plan = plan_on(topology, 100);
+  std::atomic<int> wrong{0};
+#pragma omp parallel num_threads(2)
+  {
+    std::atomic<int> seen{0};
+    team.for_each_shard(plan, [&](const ShardPart& part) { seen += static_cast<int>(part.batches.count()); });
+    if (seen != 100) ++wrong;
+  }
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("a thread that cannot be pinned is named, and its work is done") {
+  World world(test::even_machine(2));
+  const auto topology = Topology::this_machine();
+  const Team team(topology, workers(4));
+  world.faulty.refuse(os::Call::set_affinity, EPERM);
+  std::atomic<int> calls{0};
+  const auto run = run_team(team, [&](unsigned) { ++calls; });
+  CHECK(calls == 4);
+  for (const int error : run.pin_errors) CHECK(error == EPERM);
+}
+
+TEST_CASE("in a forked child work is done on the calling thread") {
+  const auto topology = Topology::this_machine();
+  const Team team(topology, workers(2));
+  const auto plan = plan_on(topology, 10);
+  visits(team, plan);  // the parent's OpenMP threads exist: a region in the child would wait for them
+  const pid_t child = ::fork();
+  if (child == 0) {
+    int seen = 0;
+    team.for_each_shard(plan, [&](const ShardPart& part) { seen += static_cast<int>(part.batches.count()); });
+    const bool serial = run_team(team, [](unsigned) {}).on_calling_thread;
+    ::_exit(seen == 10 && serial ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+}

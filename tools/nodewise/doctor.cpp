@@ -1,0 +1,121 @@
+// nodewise doctor: what hurts placement here, with evidence and remedy.
+#include "doctor.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "command.hpp"
+#include "describe.hpp"
+#include "flags.hpp"
+#include "json_text.hpp"
+#include "os/os.hpp"
+#include "terminal.hpp"
+
+namespace nodewise::tools {
+
+std::string_view to_string(Level level) noexcept {
+  switch (level) {
+    case Level::ok:
+      return "ok";
+    case Level::note:
+      return "note";
+    case Level::warning:
+      return "warning";
+    default:
+      return "problem";
+  }
+}
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Options {
+  bool json = false;
+  std::string fail_on;
+};
+
+Level worst_of(const std::vector<Finding>& findings) {
+  Level worst = Level::ok;
+  for (const Finding& finding : findings) worst = std::max(worst, finding.level);
+  return worst;
+}
+
+std::string json_of(const std::vector<Finding>& findings, const Topology& topology) {
+  Json rows = Json::array();
+  for (const Finding& finding : findings)
+    rows.push_back({{"name", finding.name},
+                    {"level", to_string(finding.level)},
+                    {"evidence", finding.evidence},
+                    {"remedy", finding.remedy}});
+  return json_text({{"schema", "nodewise.doctor/1"},
+                    {"host", os::current().host_name().value},
+                    {"fingerprint", topology.fingerprint()},
+                    {"worst", to_string(worst_of(findings))},
+                    {"findings", rows}});
+}
+
+Ink ink_of(Level level) {
+  switch (level) {
+    case Level::ok:
+      return Ink::good;
+    case Level::note:
+      return Ink::plain;
+    case Level::warning:
+      return Ink::fair;
+    default:
+      return Ink::bad;
+  }
+}
+
+std::string text_of(const std::vector<Finding>& findings, const Topology& topology) {
+  const Screen screen = tools::screen();
+  std::string text = machine_text(topology) + "\n\n";
+  std::size_t counts[4] = {};
+  for (const Finding& finding : findings) {
+    ++counts[static_cast<std::size_t>(finding.level)];
+    text += inked(screen, ink_of(finding.level), fmt::format("{:<8}", to_string(finding.level)));
+    text += fmt::format(" {}: {}\n", finding.name, finding.evidence);
+    if (!finding.remedy.empty()) text += fmt::format("         remedy: {}\n", finding.remedy);
+  }
+  return text + fmt::format("\n{}, {}, {}, {} ok\n", counted(counts[3], "problem"),
+                            counted(counts[2], "warning"), counted(counts[1], "note"), counts[0]);
+}
+
+Exit examine(const Options& options) {
+  const Topology topology = Topology::this_machine();
+  auto findings = examine_machine(topology);
+  for (Finding& finding : examine_process(topology)) findings.push_back(std::move(finding));
+  print(options.json ? json_of(findings, topology) : text_of(findings, topology));
+  if (options.fail_on.empty()) return Exit::done;
+  for (const Level level : {Level::note, Level::warning, Level::problem}) {
+    if (to_string(level) != options.fail_on) continue;
+    if (worst_of(findings) < level) return Exit::done;
+    throw Failure(Exit::unmet, fmt::format("--fail-on={}: the worst finding is a {}", options.fail_on,
+                                           to_string(worst_of(findings))));
+  }
+  return Exit::done;
+}
+
+}  // namespace
+
+Subcommand add_doctor(CLI::App& root) {
+  CLI::App* app =
+      root.add_subcommand("doctor", "what hurts placement on this machine, with evidence and remedy");
+  const auto options = std::make_shared<Options>();
+  add_json(*app, options->json, "nodewise.doctor/1");
+  app->add_option(
+         "--fail-on", options->fail_on,
+         "exit with 1 where there is a finding of this level or a worse one; else findings never fail")
+      ->check(CLI::IsMember({"note", "warning", "problem"}))
+      ->type_name("note|warning|problem");
+  app->footer(R"(Examples
+  nodewise doctor
+  nodewise doctor --fail-on=problem)");
+  return {app, [options] { return examine(*options); }};
+}
+
+}  // namespace nodewise::tools

@@ -1,0 +1,185 @@
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "doctor.hpp"
+#include "os/os.hpp"
+#include "parse.hpp"
+#include "preflight.hpp"
+
+namespace nodewise::tools {
+namespace {
+
+using base::human_bytes;
+
+std::string trimmed(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  return text;
+}
+
+// kernel.numa_balancing is a bit mask: 1 moves pages towards their readers, 2 between tiers of memory.
+Finding autonuma(const Topology& topology) {
+  Finding finding{"autonuma", Level::ok, {}, {}};
+  const auto text = os::current().read_text("/proc/sys/kernel/numa_balancing");
+  const auto mode = parse_count(trimmed(text.value));
+  if (!text.ok() || !mode) {
+    finding.evidence = "this kernel has no kernel.numa_balancing: it moves no page on its own";
+    return finding;
+  }
+  finding.evidence = fmt::format("kernel.numa_balancing = {}", *mode);
+  if (*mode == 0) {
+    finding.evidence += " (off)";
+    return finding;
+  }
+  if ((*mode & 1) != 0) finding.evidence += ", bit 1: pages move towards the CPUs that use them";
+  if ((*mode & 2) != 0) finding.evidence += ", bit 2: pages move between fast and slow memory";
+  if (topology.nodes().size() == 1) {
+    finding.evidence += "; without effect on one node";
+    return finding;
+  }
+  finding.level = Level::note;
+  finding.evidence += "; first-touched memory may move after it was placed, memory bound by mbind stays";
+  finding.remedy =
+      "sysctl kernel.numa_balancing=0, or keep mbind available; `nodewise run` verifies in any case";
+  return finding;
+}
+
+// The word in brackets of "always [madvise] never".
+std::string chosen_word(const std::string& text) {
+  const auto open = text.find('[');
+  const auto close = text.find(']');
+  return open < close && close != std::string::npos ? text.substr(open + 1, close - open - 1) : "";
+}
+
+Finding transparent_huge_pages() {
+  Finding finding{"transparent-huge-pages", Level::ok, {}, {}};
+  const auto text = os::current().read_text("/sys/kernel/mm/transparent_hugepage/enabled");
+  const std::string mode = text.ok() ? chosen_word(text.value) : "";
+  if (mode.empty()) {
+    finding.level = Level::note;
+    finding.evidence = "this kernel has none; memory is made of base pages";
+    return finding;
+  }
+  finding.evidence = "enabled = " + mode;
+  const auto defrag = os::current().read_text("/sys/kernel/mm/transparent_hugepage/defrag");
+  if (defrag.ok()) finding.evidence += ", defrag = " + chosen_word(defrag.value);
+  if (mode != "never") return finding;
+  finding.level = Level::note;
+  finding.evidence += "; large datasets are read through base pages, with more TLB misses";
+  finding.remedy = "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled";
+  return finding;
+}
+
+Finding huge_page_pools(const Topology& topology) {
+  Finding finding{"huge-page-pools", Level::ok, {}, {}};
+  std::vector<std::uint64_t> per_node;
+  for (const Node& node : topology.nodes()) {
+    std::uint64_t pooled = 0;
+    for (const PagePool& pool : node.pools) {
+      if (pool.page_bytes == topology.page_bytes() || pool.total_pages == 0) continue;
+      pooled += pool.page_bytes * pool.total_pages;
+      finding.evidence +=
+          fmt::format("{}node {}: {} of {} pages of {} free", finding.evidence.empty() ? "" : "; ",
+                      node.os_index, pool.free_pages, pool.total_pages, human_bytes(pool.page_bytes));
+    }
+    if (node.memory_bytes > 0) per_node.push_back(pooled);
+  }
+  if (finding.evidence.empty()) {
+    finding.evidence = "no pool is set aside; needed only for --pages hugetlb";
+    return finding;
+  }
+  if (std::adjacent_find(per_node.begin(), per_node.end(), std::not_equal_to<>()) == per_node.end())
+    return finding;
+  finding.level = Level::warning;
+  finding.evidence += "; the nodes differ, so shards of equal size do not all fit";
+  finding.remedy = "write one number to every /sys/devices/system/node/node*/hugepages/*/nr_hugepages";
+  return finding;
+}
+
+Finding cpuset(const Topology& topology) {
+  Finding finding{"cpuset", Level::ok, {}, {}};
+  IndexSet cpus;
+  IndexSet allowed_cpus;
+  IndexSet nodes;
+  IndexSet allowed_nodes;
+  for (const Node& node : topology.nodes()) {
+    cpus |= node.cpus;
+    allowed_cpus |= node.allowed_cpus;
+    nodes.insert(node.os_index);
+    if (node.allowed) allowed_nodes.insert(node.os_index);
+  }
+  finding.evidence = fmt::format("CPUs {} of {} and nodes {} of {} are allowed", allowed_cpus.to_string(),
+                                 cpus.to_string(), allowed_nodes.to_string(), nodes.to_string());
+  if (cpus == allowed_cpus && nodes == allowed_nodes) return finding;
+  finding.level = Level::note;
+  finding.remedy =
+      "intended in most jobs and containers; else docker --cpuset-cpus and --cpuset-mems, or the job's "
+      "request";
+  return finding;
+}
+
+Finding cpu_quota(const Topology& topology) {
+  Finding finding{"cpu-quota", Level::ok, "none", {}};
+  if (!topology.cpu_quota()) return finding;
+  unsigned allowed = 0;
+  for (const Node& node : topology.nodes()) allowed += node.allowed_cpus.size();
+  finding.evidence = fmt::format("the control group grants {:.4g} CPUs' time, {} CPUs are allowed",
+                                 *topology.cpu_quota(), allowed);
+  if (*topology.cpu_quota() >= allowed) return finding;
+  finding.level = Level::warning;
+  finding.evidence += "; more workers than the quota are stopped together, so nodewise starts fewer";
+  finding.remedy =
+      "raise the quota (docker --cpus, Kubernetes limits.cpu), or allow as many whole CPUs as it grants";
+  return finding;
+}
+
+Finding memory_limit(const Topology& topology) {
+  Finding finding{"memory", Level::ok, {}, {}};
+  std::uint64_t free_bytes = 0;
+  for (const Node& node : topology.nodes())
+    if (node.allowed) free_bytes += node.free_bytes;
+  const auto allowance = allowance_now(topology);
+  if (!allowance) {
+    finding.evidence = fmt::format("{} free on the allowed nodes", human_bytes(free_bytes));
+    return finding;
+  }
+  finding.evidence = fmt::format("{} may still be used, by {}; {} free on the allowed nodes",
+                                 human_bytes(allowance->bytes), allowance->from, human_bytes(free_bytes));
+  if (allowance->from.find("/proc/meminfo") == 0 || allowance->bytes >= free_bytes / 2) return finding;
+  finding.level = Level::note;
+  finding.remedy = "a larger dataset needs a higher limit (docker --memory, Slurm --mem)";
+  return finding;
+}
+
+Finding shared_memory() {
+  Finding finding{"shared-memory", Level::ok, {}, {}};
+  struct statvfs space {};
+  if (::statvfs("/dev/shm", &space) != 0) {
+    finding.level = Level::note;
+    finding.evidence = "/dev/shm is not mounted";
+    finding.remedy =
+        "mount -t tmpfs tmpfs /dev/shm; needed by programs that share memory, not by `nodewise run`";
+    return finding;
+  }
+  const std::uint64_t size = std::uint64_t{space.f_blocks} * space.f_frsize;
+  const std::uint64_t free_bytes = std::uint64_t{space.f_bavail} * space.f_frsize;
+  finding.evidence = fmt::format("/dev/shm holds {}, {} free", human_bytes(size), human_bytes(free_bytes));
+  constexpr std::uint64_t docker_default = std::uint64_t{64} << 20;
+  if (size > docker_default) return finding;
+  finding.level = Level::warning;
+  finding.evidence += "; a program that shares more than that ends by SIGBUS";
+  finding.remedy = "docker --shm-size, or an emptyDir of medium Memory on /dev/shm in Kubernetes";
+  return finding;
+}
+
+}  // namespace
+
+std::vector<Finding> examine_machine(const Topology& topology) {
+  return {autonuma(topology), transparent_huge_pages(), huge_page_pools(topology),
+          cpuset(topology),   cpu_quota(topology),      memory_limit(topology),
+          shared_memory()};
+}
+
+}  // namespace nodewise::tools

@@ -1,0 +1,187 @@
+#include <fmt/format.h>
+#include <numaif.h>
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <sstream>
+
+#include "base/text.hpp"
+#include "doctor.hpp"
+#include "os/os.hpp"
+#include "parse.hpp"
+
+namespace nodewise::tools {
+namespace {
+
+// What a call answered when it was tried in a way that changes nothing, and what its refusal costs.
+struct Probe {
+  const char* call;
+  int error;
+  Level level;
+  const char* consequence;
+};
+
+int try_mbind(const Topology& topology) {
+  os::Os& os = os::current();
+  const auto page = os.map(os.base_page_bytes(), os.base_page_bytes(), 0);
+  if (!page.ok()) return page.error;
+  unsigned node = 0;
+  for (const Node& candidate : topology.nodes())
+    if (candidate.allowed && candidate.memory_bytes > 0) node = candidate.os_index;
+  const int error = os.bind(page.value, os.base_page_bytes(), os::BindMode::preferred, node);
+  os.unmap(page.value, os.base_page_bytes());
+  return error;
+}
+
+// Sets what is set already: what get_mempolicy says, or where that is refused the default.
+int try_set_mempolicy() {
+  constexpr unsigned long bits = 8192;
+  unsigned long mask[bits / (8 * sizeof(unsigned long))] = {};
+  int mode = MPOL_DEFAULT;
+  if (::get_mempolicy(&mode, mask, bits, nullptr, 0) != 0) mode = MPOL_DEFAULT;
+  const bool by_node = mode != MPOL_DEFAULT;
+  return ::set_mempolicy(mode, by_node ? mask : nullptr, by_node ? bits : 0) == 0 ? 0 : errno;
+}
+
+int try_move_pages() {
+  const int here = 0;
+  void* page = const_cast<int*>(&here);
+  int status = 0;
+  return os::current().pages_status({&page, 1}, {&status, 1});
+}
+
+int try_set_affinity() {
+  const auto mask = os::current().affinity();
+  return mask.ok() ? os::current().set_affinity(mask.value) : mask.error;
+}
+
+std::vector<Probe> probes(const Topology& topology) {
+  return {
+      {"mbind", try_mbind(topology), Level::warning,
+       "pages are placed by first touch from workers on their nodes, and nothing keeps them there"},
+      {"set_mempolicy", try_set_mempolicy(), Level::note, "numactl does not work; nodewise does not need it"},
+      {"get_mempolicy", os::current().allowed_nodes().error, Level::note,
+       "numactl --show does not work; nodewise does not need it"},
+      {"move_pages", try_move_pages(), Level::warning,
+       "placement is verified by whole shards in /proc/self/numa_maps, not page by page"},
+      {"sched_setaffinity", try_set_affinity(), Level::problem,
+       "workers cannot be pinned, so nothing can be placed by first touch"},
+  };
+}
+
+Finding finding_of(const Probe& probe) {
+  const std::string name = base::text("call-", probe.call);
+  if (probe.error == 0) return {name, Level::ok, "allowed", {}};
+  const bool filtered = probe.error == EPERM || probe.error == ENOSYS;  // by seccomp, in a container
+  const char* remedy = std::string_view(probe.call) == "move_pages"
+                           ? "a seccomp profile that allows move_pages"
+                           : "docker --cap-add SYS_NICE";
+  return {name, probe.level, base::text("refused: ", base::errno_text(probe.error), "; ", probe.consequence),
+          filtered ? base::text(remedy, "; see docs/howto/docker.md")
+                   : "see the call's manual page for this error"};
+}
+
+std::optional<std::string> variable(const char* name) {
+  const char* value = std::getenv(name);
+  if (value == nullptr || *value == '\0') return std::nullopt;
+  return value;
+}
+
+unsigned allowed_cores(const Topology& topology) {
+  unsigned cores = 0;
+  for (const Node& node : topology.nodes())
+    for (const IndexSet& core : node.cores)
+      if (!(core & node.allowed_cpus).empty()) ++cores;
+  return cores;
+}
+
+// OMP_NUM_THREADS may be a list by nesting level: the first counts.
+std::optional<std::uint64_t> first_number(const std::optional<std::string>& text) {
+  return text ? parse_count(std::string_view(*text).substr(0, text->find(','))) : std::nullopt;
+}
+
+Finding omp_threads(const Topology& topology) {
+  const auto set = variable("OMP_NUM_THREADS");
+  const auto limit = variable("OMP_THREAD_LIMIT");
+  const unsigned cores = allowed_cores(topology);
+  Finding finding{
+      "omp-threads", Level::ok, "OMP_NUM_THREADS is not set: one worker for each allowed core", {}};
+  if (set) finding.evidence = fmt::format("OMP_NUM_THREADS = {}, {} cores are allowed", *set, cores);
+  if (limit) finding.evidence += fmt::format(", OMP_THREAD_LIMIT = {}", *limit);
+  const auto fewest = std::min(first_number(set).value_or(cores), first_number(limit).value_or(cores));
+  if (fewest >= cores) return finding;
+  // A launcher that sets one thread per process is common, and leaves nodes without a reader.
+  finding.level = fewest < topology.default_targets().size() ? Level::warning : Level::note;
+  if (finding.level == Level::warning)
+    finding.evidence += "; fewer workers than nodes, so some read from afar";
+  finding.remedy = "nodewise run --workers N, NODEWISE_WORKERS, or another OMP_NUM_THREADS";
+  return finding;
+}
+
+Finding omp_binding() {
+  std::string set;
+  for (const char* name : {"OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY"})
+    if (const auto value = variable(name))
+      set += fmt::format("{}{} = {}", set.empty() ? "" : ", ", name, *value);
+  if (set.empty()) return {"omp-binding", Level::ok, "no variable binds OpenMP threads", {}};
+  return {"omp-binding",
+          Level::note,
+          set + "; nodewise pins its own workers within these places and gives the masks back",
+          {}};
+}
+
+// Threads that spin while they wait take the CPUs of those that they wait for, where there are too few.
+Finding omp_waiting(const Topology& topology) {
+  const auto policy = variable("OMP_WAIT_POLICY");
+  if (!policy) return {"omp-waiting", Level::ok, "OMP_WAIT_POLICY is not set", {}};
+  const unsigned cores = allowed_cores(topology);
+  const auto threads = first_number(variable("OMP_NUM_THREADS")).value_or(cores);
+  const bool spins = *policy == "active" || *policy == "ACTIVE";
+  std::string evidence = fmt::format("OMP_WAIT_POLICY = {}, {} threads on {} cores", *policy, threads, cores);
+  if (!spins || threads <= cores) return {"omp-waiting", Level::ok, std::move(evidence), {}};
+  return {"omp-waiting", Level::warning, evidence + ": waiting threads take the CPUs of working ones",
+          "OMP_WAIT_POLICY=passive, or no more threads than cores"};
+}
+
+Finding openmp_runtimes() {
+  const auto maps = os::current().read_text("/proc/self/maps");
+  std::string found;
+  unsigned count = 0;
+  for (const char* runtime : {"/libgomp", "/libomp", "/libiomp5"}) {
+    if (maps.value.find(runtime) == std::string::npos) continue;
+    found += base::text(found.empty() ? "" : " and ", runtime + 1);
+    ++count;
+  }
+  if (count < 2)
+    return {"openmp-runtimes", Level::ok, count == 1 ? found + " alone" : "none is loaded as a library", {}};
+  return {"openmp-runtimes", Level::note,
+          found + " are both in this process, by LD_PRELOAD; each keeps threads of its own",
+          "OMP_WAIT_POLICY=passive keeps one's idle threads from slowing the other's; see "
+          "docs/howto/hybrid-openmp.md"};
+}
+
+Finding memlock() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return {"memlock", Level::note, "cannot be asked", {}};
+  if (limit.rlim_cur == RLIM_INFINITY) return {"memlock", Level::ok, "unlimited", {}};
+  return {"memlock",
+          Level::ok,
+          fmt::format("{} may be locked; nodewise locks nothing", base::human_bytes(limit.rlim_cur)),
+          {}};
+}
+
+}  // namespace
+
+std::vector<Finding> examine_process(const Topology& topology) {
+  std::vector<Finding> findings;
+  for (const Probe& probe : probes(topology)) findings.push_back(finding_of(probe));
+  findings.push_back(omp_threads(topology));
+  findings.push_back(omp_binding());
+  findings.push_back(omp_waiting(topology));
+  findings.push_back(openmp_runtimes());
+  findings.push_back(memlock());
+  return findings;
+}
+
+}  // namespace nodewise::tools

@@ -1,0 +1,223 @@
+// nodewise generate: a .npy for trying, the same bytes for the same flags.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <bit>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+
+#include "base/checked.hpp"
+#include "base/text.hpp"
+#include "command.hpp"
+#include "flags.hpp"
+#include "progress.hpp"
+#include "terminal.hpp"
+
+namespace nodewise::tools {
+namespace {
+
+struct Options {
+  std::string file;
+  std::optional<std::uint64_t> samples;
+  std::optional<std::uint64_t> bytes;
+  std::optional<std::uint64_t> features;
+  std::optional<DType> dtype;
+  std::optional<std::uint64_t> seed;
+  bool force = false;
+};
+
+volatile std::sig_atomic_t interrupted_by = 0;
+extern "C" void note_interruption(int signal) {
+  interrupted_by = signal;
+}
+
+// A 64-bit mix of the position, so that an element depends on the seed and its place alone. The constants
+// are those of SplitMix64: https://prng.di.unimi.it/splitmix64.c
+std::uint64_t random_bits(std::uint64_t seed, std::uint64_t position) {
+  std::uint64_t bits = seed + (position + 1) * 0x9e3779b97f4a7c15;
+  bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9;
+  bits = (bits ^ (bits >> 27)) * 0x94d049bb133111eb;
+  return bits ^ (bits >> 31);
+}
+
+template <class T>
+void put(std::byte*& at, T value) {
+  std::memcpy(at, &value, sizeof value);
+  at += sizeof value;
+}
+
+// Floats are even over [0, 1), integers over 0 to 100: values that a reader can judge by their means.
+void put_element(std::byte*& at, DType dtype, std::uint64_t bits) {
+  const double fraction = static_cast<double>(bits >> 11) * 0x1p-53;
+  const auto whole = static_cast<std::uint8_t>(bits % 101);
+  switch (dtype) {
+    case DType::f64:
+      return put(at, fraction);
+    case DType::f32:
+      return put(at, static_cast<float>(bits >> 40) * 0x1p-24F);
+    case DType::f16:
+      return put(at, float16(static_cast<float>(bits >> 53) * 0x1p-11F));
+    case DType::bf16:
+      return put(at, bfloat16(static_cast<float>(bits >> 56) * 0x1p-8F));
+    case DType::i64:
+    case DType::u64:
+      return put(at, std::uint64_t{whole});
+    case DType::i32:
+    case DType::u32:
+      return put(at, std::uint32_t{whole});
+    case DType::i16:
+    case DType::u16:
+      return put(at, std::uint16_t{whole});
+    default:
+      return put(at, whole);
+  }
+}
+
+std::string descr_of(DType dtype) {
+  const auto name = dtype_name(dtype);
+  if (dtype == DType::bf16) return "<u2";  // .npy has no name for it
+  const auto bytes = dtype_bytes(dtype);
+  const char order = bytes == 1 ? '|' : std::endian::native == std::endian::little ? '<' : '>';
+  return fmt::format("{}{}{}", order, name.front(), bytes);
+}
+
+// Version 1.0: magic, version, a two-byte length, a dictionary padded with spaces to a multiple of 64.
+std::string npy_header(Shape shape, DType dtype) {
+  std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}, {}), }}",
+                                 descr_of(dtype), shape.samples, shape.features);
+  constexpr std::size_t preamble = 10;
+  constexpr std::size_t unit = 64;
+  text.append((unit - (preamble + text.size() + 1) % unit) % unit, ' ');
+  text += '\n';
+  const auto length = static_cast<std::uint16_t>(text.size());
+  const char bytes[] = {static_cast<char>(length & 0xff), static_cast<char>(length >> 8)};
+  return std::string("\x93NUMPY\x01\x00", 8) + std::string(bytes, 2) + text;
+}
+
+// A file that takes its name only when it is whole, and leaves nothing behind if it never is.
+class WholeFile {
+ public:
+  explicit WholeFile(std::string path)
+      : path_(std::move(path)), temporary_(base::text(path_, ".part-", ::getpid())) {
+    file_ = std::fopen(temporary_.c_str(), "wbx");
+    if (file_ == nullptr) fail(Exit::bad_input, "cannot be created");
+  }
+  ~WholeFile() {
+    if (file_ != nullptr) std::fclose(file_);
+    if (!kept_ && file_ != nullptr) std::remove(temporary_.c_str());
+  }
+  WholeFile(const WholeFile&) = delete;
+  WholeFile& operator=(const WholeFile&) = delete;
+
+  void write(const void* data, std::size_t bytes) {
+    if (std::fwrite(data, 1, bytes, file_) != bytes) fail(Exit::machine_cannot, "cannot be written");
+  }
+
+  void keep() {
+    if (std::fflush(file_) != 0) fail(Exit::machine_cannot, "cannot be written");
+    if (std::rename(temporary_.c_str(), path_.c_str()) != 0)
+      fail(Exit::bad_input, "cannot be given its name");
+    kept_ = true;
+  }
+
+ private:
+  [[noreturn]] void fail(Exit code, const char* what) const {
+    throw Failure(code, base::text(path_, " ", what, ": ", base::errno_text(errno)));
+  }
+  std::string path_;
+  std::string temporary_;
+  std::FILE* file_ = nullptr;
+  bool kept_ = false;
+};
+
+void write_elements(WholeFile& file, std::uint64_t elements, DType dtype, std::uint64_t seed) {
+  constexpr std::uint64_t elements_per_write = 1U << 17;
+  std::vector<std::byte> block(std::min(elements, elements_per_write) * dtype_bytes(dtype));
+  std::atomic<std::uint64_t> done = 0;
+  const Progress progress("writing", elements, [&done] { return done.load(); });
+  while (done < elements) {
+    const std::uint64_t count = std::min(elements - done, elements_per_write);
+    std::byte* at = block.data();
+    for (std::uint64_t i = 0; i < count; ++i) put_element(at, dtype, random_bits(seed, done + i));
+    file.write(block.data(), count * dtype_bytes(dtype));
+    done += count;
+    if (interrupted_by != 0) throw Failure(Exit::machine_cannot, "interrupted; nothing was left behind");
+  }
+}
+
+Shape shape_of(const Options& options) {
+  if (!options.features || *options.features == 0)
+    throw Failure(Exit::bad_input, "--features is required, and at least 1");
+  if (options.samples.has_value() == options.bytes.has_value())
+    throw Failure(Exit::bad_input, "give either --samples or --bytes");
+  const auto row = base::checked_mul(*options.features, dtype_bytes(*options.dtype));
+  const std::uint64_t samples = options.samples ? *options.samples : row ? *options.bytes / *row : 0;
+  const auto total = row ? base::checked_mul(*row, samples) : row;
+  constexpr std::uint64_t largest = std::uint64_t{1} << 62;
+  if (!total || *total > largest)
+    throw Failure(Exit::bad_input, fmt::format("{} x {} of {} is more than a file can hold", samples,
+                                               *options.features, dtype_name(*options.dtype)));
+  return {samples, *options.features};
+}
+
+void check_place(const Options& options, std::uint64_t bytes) {
+  std::error_code error;
+  const std::filesystem::path path(options.file);
+  if (std::filesystem::is_directory(path, error))
+    throw Failure(Exit::bad_input, options.file + " is a directory; name a file");
+  if (!options.force && std::filesystem::exists(path, error))
+    throw Failure(Exit::bad_input, options.file + " exists; --force replaces it");
+  const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  const auto space = std::filesystem::space(folder, error);
+  if (!error && space.available < bytes)
+    throw Failure(Exit::machine_cannot,
+                  fmt::format("{} needs {}, and its file system has {} free", options.file,
+                              base::human_bytes(bytes), base::human_bytes(space.available)));
+}
+
+Exit generate(const Options& options) {
+  if (!options.dtype) throw Failure(Exit::bad_input, "--dtype is required");
+  const Shape shape = shape_of(options);
+  const std::string header = npy_header(shape, *options.dtype);
+  const std::uint64_t elements = shape.samples * shape.features;
+  const std::uint64_t bytes = elements * dtype_bytes(*options.dtype);
+  check_place(options, bytes + header.size());
+  std::signal(SIGINT, note_interruption);
+  std::signal(SIGTERM, note_interruption);
+  WholeFile file(options.file);
+  file.write(header.data(), header.size());
+  write_elements(file, elements, *options.dtype, options.seed.value_or(0));
+  file.keep();
+  std::string text = fmt::format("{}: {} x {} of {}, {}\n", options.file, shape.samples, shape.features,
+                                 dtype_name(*options.dtype), base::human_bytes(bytes));
+  if (*options.dtype == DType::bf16) text += "a .npy cannot name bf16: read it with --dtype bf16\n";
+  print(text);
+  return Exit::done;
+}
+
+}  // namespace
+
+Subcommand add_generate(CLI::App& root) {
+  CLI::App* app = root.add_subcommand("generate", "a .npy file for trying");
+  const auto options = std::make_shared<Options>();
+  app->add_option("FILE", options->file, "the file to write; it appears only when it is whole")
+      ->required()
+      ->type_name("");
+  add_count(*app, "--samples", options->samples, "rows");
+  add_size(*app, "--bytes", options->bytes, "as many rows as fit into this, instead of --samples: 64MiB");
+  add_count(*app, "--features", options->features, "columns");
+  add_dtype(*app, options->dtype, "element type: f64, f32, f16, bf16, i64 to i8, u64 to u8");
+  add_count(*app, "--seed", options->seed, "another seed gives other values (0)");
+  app->add_flag("--force", options->force, "replace a file that exists");
+  app->footer(R"(Examples
+  nodewise generate data.npy --samples 100000 --features 64 --dtype f32
+  nodewise generate data.npy --bytes 64MiB --features 16 --dtype f64 --seed 7)");
+  return {app, [options] { return generate(*options); }};
+}
+
+}  // namespace nodewise::tools

@@ -1,0 +1,170 @@
+// nodewise plan: what would lie where, here or on another machine.
+#include <nodewise/plan.hpp>
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include <nodewise/error.hpp>
+
+#include "base/text.hpp"
+#include "command.hpp"
+#include "describe.hpp"
+#include "flags.hpp"
+#include "loader_options.hpp"
+#include "os/os.hpp"
+#include "strips.hpp"
+#include "terminal.hpp"
+
+namespace nodewise::tools {
+namespace {
+
+struct Options {
+  std::string file;
+  std::optional<std::uint64_t> samples;
+  std::optional<std::uint64_t> features;
+  std::optional<DType> dtype;
+  std::optional<std::uint64_t> page_bytes;
+  PlacingFlags placing;
+  TopologyFlag topology;
+  bool json = false;
+  std::string save;
+};
+
+struct Dataset {
+  std::string name;
+  Shape shape;
+  DType dtype;
+};
+
+Dataset dataset_of(const Options& options) {
+  const bool described = options.samples || options.features;
+  if (options.file.empty() == !described)
+    throw Failure(Exit::bad_input, "give either a FILE, or --samples, --features and --dtype");
+  if (!options.file.empty()) {
+    const NpyFile file = open_npy(options.file, options.dtype);
+    return {options.file, file.shape(), file.dtype()};
+  }
+  if (!options.samples || !options.features || !options.dtype)
+    throw Failure(Exit::bad_input, "without a FILE, all of --samples, --features and --dtype are needed");
+  return {"a dataset", {*options.samples, *options.features}, *options.dtype};
+}
+
+// A foreign machine's pools decide its huge page; where it states none, the size that most machines have.
+std::size_t hugetlb_page_of(const Topology& topology) {
+  constexpr std::size_t usual = std::size_t{2} << 20;
+  for (const Node& node : topology.nodes())
+    for (const PagePool& pool : node.pools)
+      if (pool.page_bytes > topology.page_bytes()) return pool.page_bytes;
+  return usual;
+}
+
+PlanOptions plan_options_of(const Options& options, const Topology& topology) {
+  const LoaderOptions placing = resolve(options.placing, topology);
+  PlanOptions plan = plan_options(placing);
+  if (!topology.is_this_machine())
+    plan.page_bytes = chosen_pages(placing) == PageKind::hugetlb ? hugetlb_page_of(topology) : 0;
+  if (options.page_bytes) plan.page_bytes = *options.page_bytes;
+  return plan;
+}
+
+std::string shards_text(const Plan& plan) {
+  std::vector<std::vector<std::string>> rows = {
+      {"node", "batches", "bytes", "page bytes", "cut", "beyond its memory"}};
+  for (const Shard& shard : plan.shards())
+    rows.push_back({std::to_string(shard.os_index), std::to_string(shard.batches.count()),
+                    std::to_string(shard.bytes.bytes()), std::to_string(shard.pages.bytes()),
+                    std::to_string(shard.cut_bytes), std::to_string(shard.spill_bytes)});
+  return draw_table(rows, "rrrrrr");
+}
+
+std::string spill_text(const Plan& plan) {
+  if (plan.spill_bytes() == 0) return "nothing: every shard fits the memory of its node";
+  return fmt::format(
+      "{} bytes exceed the memory of their node and would lie elsewhere; use more nodes, or "
+      "--weights capacity",
+      plan.spill_bytes());
+}
+
+std::string next_steps(const Options& options, const Plan& plan, const Topology& topology) {
+  std::vector<std::pair<std::string, std::string>> commands;
+  if (const auto better = batch_size_without_cut(plan); better > 0)
+    commands.emplace_back(same_arguments("plan", better),
+                          "the batch size nearby at which no page is shared by two nodes");
+  const bool runs_alike = topology.is_this_machine() && options.save.empty() && !options.page_bytes;
+  if (options.file.empty())
+    commands.emplace_back(fmt::format("generate data.npy --samples {} --features {} --dtype {}",
+                                      plan.shape().samples, plan.shape().features, dtype_name(plan.dtype())),
+                          "a file of this shape, for trying");
+  else if (!options.save.empty() && topology.is_this_machine())
+    commands.emplace_back(fmt::format("run {} --plan {}", shell_word(options.file), shell_word(options.save)),
+                          "replay this plan, compute the means of the batches, and see where the pages lie");
+  else
+    commands.emplace_back(
+        runs_alike ? same_arguments("run")
+                   : fmt::format("run {} --batch-size {}", shell_word(options.file), plan.batch_size()),
+        "place it here, compute the means of its batches, and see where the pages lie");
+  return next_text(commands);
+}
+
+std::string text_of(const Options& options, const std::string& name, const Plan& plan,
+                    const Topology& topology) {
+  const Screen screen = tools::screen();
+  std::string text = fmt::format("Data     {}: {}\n", printable(name), dataset_text(plan));
+  text += fmt::format("Machine  {}\n", machine_text(topology));
+  text += fmt::format("Plan     {}\n\n", plan_text(plan));
+  text += draw_strips(plan, planned_runs(plan), screen) + '\n';
+  text += shards_text(plan) + '\n';
+  text += fmt::format("Cut      {}\n", cut_text(plan));
+  text += fmt::format("Spill    {}\n", spill_text(plan));
+  if (plan.num_batches() > 0) text += fmt::format("Example  {}\n", example_text(plan, planned_runs(plan)));
+  return text + '\n' + next_steps(options, plan, topology);
+}
+
+Plan make_plan(const Dataset& data, const Options& options, const Topology& topology) {
+  const PlanOptions planned = plan_options_of(options, topology);
+  try {
+    return Plan(topology, data.shape, data.dtype, *options.placing.batch_size, planned);
+  } catch (const PlacementError& error) {  // only where a required binding exceeds a node
+    throw Failure(Exit::unmet, error.what());
+  }
+}
+
+Exit make(const Options& options) {
+  if (!options.placing.batch_size) throw Failure(Exit::bad_input, "--batch-size is required");
+  const Dataset data = dataset_of(options);
+  const Topology topology = load(options.topology);
+  const Plan plan = make_plan(data, options, topology);
+  if (!options.save.empty())
+    if (const int refused = os::current().write_text(options.save, plan.to_json()))
+      throw Failure(Exit::bad_input,
+                    base::text("--save ", options.save, ": cannot be written: ", base::errno_text(refused)));
+  print(options.json ? plan.to_json() : text_of(options, data.name, plan, topology));
+  return Exit::done;
+}
+
+}  // namespace
+
+Subcommand add_plan(CLI::App& root) {
+  CLI::App* app =
+      root.add_subcommand("plan", "what would lie where, for a file or a shape, here or elsewhere");
+  const auto options = std::make_shared<Options>();
+  app->add_option("FILE", options->file, "a .npy file; only its header is read")->type_name("");
+  add_count(*app, "--samples", options->samples, "rows, where there is no FILE");
+  add_count(*app, "--features", options->features, "columns, where there is no FILE");
+  add_dtype(*app, options->dtype,
+            "element type, where there is no FILE; bf16 reads a file's 2-byte elements so");
+  add_placing_flags(*app, options->placing);
+  add_size(*app, "--page-bytes", options->page_bytes, "plan for pages of this size, such as 2M or 1G");
+  add_topology_flag(*app, options->topology);
+  add_json(*app, options->json, "nodewise.plan/1");
+  app->add_option("--save", options->save, "write nodewise.plan/1 to a file, for `run --plan`")
+      ->type_name("FILE");
+  app->footer(R"(Examples
+  nodewise plan data.npy --batch-size 1024
+  nodewise plan --samples 1000000 --features 64 --dtype f32 --batch-size 1024 --topology "numa:4 core:8 pu:1"
+  nodewise plan data.npy --batch-size 1024 --nodes 0,1 --weights 2,1 --save plan.json)");
+  return {app, [options] { return make(*options); }};
+}
+
+}  // namespace nodewise::tools

@@ -1,0 +1,204 @@
+// nodewise run: the main job. Load, place, compute per-batch means, verify.
+#include "run.hpp"
+
+#include <chrono>
+#include <memory>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include <nodewise/error.hpp>
+
+#include "base/text.hpp"
+#include "command.hpp"
+#include "flags.hpp"
+#include "loader_options.hpp"
+#include "os/os.hpp"
+#include "progress.hpp"
+#include "terminal.hpp"
+
+namespace nodewise::tools {
+namespace {
+
+struct Options {
+  std::string file;
+  std::optional<DType> dtype;
+  PlacingFlags placing;
+  std::optional<std::uint64_t> workers;
+  std::string plan_file;
+  std::optional<double> require_local;
+  std::optional<double> hold_seconds;
+  bool json = false;
+  bool no_means = false;
+  bool negative_control = false;
+};
+
+void check(const Options& options) {
+  if (options.plan_file.empty() && !options.placing.batch_size)
+    throw Failure(Exit::bad_input, "--batch-size is required, unless --plan gives it");
+  if (!options.plan_file.empty() && options.placing.batch_size)
+    throw Failure(Exit::bad_input, "--plan has a batch size of its own; leave --batch-size out");
+  if (options.require_local && options.placing.options.policy == Policy::interleaved)
+    throw Failure(Exit::bad_input,
+                  "--require-local asks for what --policy interleaved never promises; use --policy blocked");
+}
+
+// The seconds that `phase` takes.
+template <class Phase>
+double timed(const Phase& phase) {
+  const auto begin = std::chrono::steady_clock::now();
+  phase();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+LoaderOptions loader_options(const Options& options, const Topology& topology) {
+  LoaderOptions loader = resolve(options.placing, topology);
+  loader.team.displaced = options.negative_control;
+  if (options.workers) {
+    constexpr std::uint64_t most = 1U << 20;  // the team has a limit of its own, and says so
+    loader.team.workers = static_cast<unsigned>(std::min(*options.workers, most));
+    if (loader.team.workers == 0) throw Failure(Exit::bad_input, "--workers 0: at least one must work");
+  }
+  return loader;
+}
+
+Plan saved_plan(const Options& options, const NpyFile& file, const Topology& topology) {
+  const auto text = os::current().read_text(options.plan_file);
+  if (!text.ok())
+    throw Failure(Exit::bad_input, base::text("--plan ", options.plan_file,
+                                              ": cannot be read: ", base::errno_text(text.error)));
+  Plan plan = Plan::from_json(text.value, topology);
+  if (plan.shape() == file.shape() && plan.dtype() == file.dtype()) return plan;
+  throw Failure(Exit::bad_input, fmt::format("--plan {} is for {} x {} of {}, but {} holds {} x {} of {}",
+                                             options.plan_file, plan.shape().samples, plan.shape().features,
+                                             dtype_name(plan.dtype()), file.path(), file.shape().samples,
+                                             file.shape().features, dtype_name(file.dtype())));
+}
+
+// Places memory for the file. Where the binding is required, failing is an unmet requirement.
+BatchLoader place(const Options& options, const NpyFile& file, const Topology& topology) {
+  LoaderOptions wanted = loader_options(options, topology);
+  std::optional<Plan> saved;
+  if (!options.plan_file.empty()) {
+    saved = saved_plan(options, file, topology);
+    // A plan for larger pages than the base page is one for a pool's pages.
+    if (saved->page_bytes() != topology.page_bytes()) wanted.pages = PageKind::hugetlb;
+  }
+  const Binding binding = saved ? saved->binding() : chosen_binding(wanted);
+  try {
+    const Progress progress("placing",
+                            file.shape().samples * file.shape().features * dtype_bytes(file.dtype()),
+                            bytes_resident_now);
+    if (saved) return BatchLoader(*saved, wanted);
+    return BatchLoader(file.shape(), file.dtype(), *options.placing.batch_size, wanted);
+  } catch (const PlacementError& error) {
+    throw Failure(binding == Binding::required ? Exit::unmet : Exit::machine_cannot, error.what());
+  } catch (const SystemError& error) {  // no huge page in the pool, for one
+    throw Failure(binding == Binding::required ? Exit::unmet : Exit::machine_cannot, error.what());
+  }
+}
+
+void read(const NpyFile& file, BatchLoader& loader) {
+  const std::uint64_t before = bytes_read_so_far();
+  const Progress progress("reading", loader.plan().total_bytes(),
+                          [before] { return bytes_read_so_far() - before; });
+  file.read_into(loader);
+}
+
+void compute(const Options& options, RunResult& result) {
+  if (options.no_means) {
+    for (const Worker& worker : result.loader->team().workers()) result.reads.push_back({worker, 0, 0, 0});
+    return;
+  }
+  const Progress progress("computing means", 0, [] { return std::uint64_t{0}; });
+  result.means = result.loader->compute_means();
+}
+
+// Waits so that others can look, or meddle, before the pages are verified.
+void hold(double seconds, const BatchLoader& loader) {
+  const std::byte* data = loader.buffer().data();
+  const auto milliseconds = static_cast<std::uint64_t>(seconds * 1000);
+  complain(fmt::format(
+      "nodewise run: holding for {} s; pid {}; data at {}-{}; look with: {} placement --pid {}", seconds,
+      os::current().process_id(), fmt::ptr(data), fmt::ptr(data + loader.plan().total_bytes()),
+      typed_words().front(), os::current().process_id()));
+  const auto begin = std::chrono::steady_clock::now();
+  const Progress progress("holding", milliseconds, [begin] {
+    const auto since = std::chrono::steady_clock::now() - begin;
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(since).count());
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+}
+
+void verify(RunResult& result) {
+  const Progress progress("asking where each page is", 0, [] { return std::uint64_t{0}; });
+  result.placement = result.loader->placement();
+}
+
+Exit judge(const Options& options, const Placement& placement) {
+  if (!options.require_local) return Exit::done;
+  try {
+    placement.require(*options.require_local);
+  } catch (const PlacementError& error) {
+    // Not being able to ask is the machine's fault, lying elsewhere is the placement's.
+    throw Failure(placement.local_fraction() ? Exit::unmet : Exit::machine_cannot, error.what());
+  }
+  return Exit::done;
+}
+
+Exit run(const Options& options) {
+  check(options);
+  const NpyFile file = open_npy(options.file, options.dtype);
+  RunResult result;
+  result.path = options.file;
+  result.negative_control = options.negative_control;
+  result.nodes_named = options.placing.nodes.has_value();
+  result.replayed = !options.plan_file.empty();
+  result.judged = options.require_local.has_value();
+  std::optional<Topology> topology;
+  result.timing.topology_seconds = timed([&] { topology = Topology::this_machine(); });
+  std::optional<BatchLoader> loader;
+  result.timing.place_seconds = timed([&] { loader = place(options, file, *topology); });
+  result.loader = &*loader;
+  result.timing.read_seconds = timed([&] { read(file, *loader); });
+  result.timing.means_seconds = timed([&] { compute(options, result); });
+  result.orphans = loader->team().orphans(loader->plan());
+  if (result.means) result.reads = worker_reads(loader->buffer(), *result.means);
+  if (options.hold_seconds) hold(*options.hold_seconds, *loader);
+  result.timing.verify_seconds = timed([&] { verify(result); });
+  print(options.json ? run_json(result) : run_text(result));
+  return judge(options, *result.placement);
+}
+
+}  // namespace
+
+Subcommand add_run(CLI::App& root) {
+  CLI::App* app =
+      root.add_subcommand("run", "the main job: load a file, place it, compute batch means, verify");
+  const auto options = std::make_shared<Options>();
+  app->add_option("FILE", options->file, "a .npy file")->required()->type_name("");
+  add_placing_flags(*app, options->placing);
+  add_count(
+      *app, "--workers", options->workers,
+      "pinned workers; default: OMP_NUM_THREADS, else one for each allowed core. Also NODEWISE_WORKERS");
+  app->add_option("--plan", options->plan_file, "replay a plan that `plan --save` wrote")->type_name("FILE");
+  add_dtype(*app, options->dtype,
+            "bf16: read the file's 2-byte elements as bfloat16, which .npy cannot name");
+  add_number(*app, "--require-local", options->require_local, 0, 1,
+             "exit with 1 unless this part of the bytes is local, such as 0.99");
+  constexpr double longest_hold = 1e6;
+  add_number(*app, "--hold", options->hold_seconds, 0, longest_hold,
+             "seconds to wait between computing and verifying, for a look from outside");
+  app->add_flag("--no-means", options->no_means, "place and verify only");
+  app->add_flag("--negative-control", options->negative_control,
+                "have every shard read by the workers of another node, to see what that looks like");
+  add_json(*app, options->json, "nodewise.run/1");
+  app->footer(R"(Examples
+  nodewise run data.npy --batch-size 1024
+  nodewise run data.npy --batch-size 1024 --require-local 0.99 --json
+  nodewise run data.npy --batch-size 1024 --nodes 0,1 --weights 2,1
+  nodewise run data.npy --plan plan.json --hold 60)");
+  return {app, [options] { return run(*options); }};
+}
+
+}  // namespace nodewise::tools

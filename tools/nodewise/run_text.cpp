@@ -1,0 +1,217 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "base/text.hpp"
+#include "describe.hpp"
+#include "run.hpp"
+#include "strips.hpp"
+#include "terminal.hpp"
+
+namespace nodewise::tools {
+namespace {
+
+std::string team_text(const RunResult& result) {
+  const Topology& topology = result.loader->buffer().topology();
+  std::vector<unsigned> on_node(topology.nodes().size());
+  for (const Worker& worker : result.loader->team().workers()) ++on_node[worker.node];
+  std::string text = counted(result.loader->team().workers().size(), "pinned worker") + ':';
+  const char* separator = " ";
+  for (const Node& node : topology.nodes()) {
+    if (on_node[node.index] == 0) continue;
+    text += fmt::format("{}{} on node {}", separator, on_node[node.index], node.os_index);
+    separator = ", ";
+  }
+  return text;
+}
+
+std::string pages_text(const RunResult& result) {
+  const Placement& placement = *result.placement;
+  const PageKind kind = result.loader->pages().kind();
+  const std::string pages = kind == PageKind::transparent
+                                ? "transparent huge pages"
+                                : fmt::format("{} pages of {}", to_string(kind),
+                                              base::human_bytes(result.loader->plan().page_bytes()));
+  const std::string_view unit = placement.granularity();
+  const std::string asked = unit == "none" ? "not verified: the kernel could not be asked"
+                                           : fmt::format("verified by {}, {} by {}",
+                                                         to_string(placement.asking_rung()), unit, unit);
+  return fmt::format("{}, placed by {}, {}", pages, to_string(placement.placing_rung()), asked);
+}
+
+std::string means_text(const RunResult& result) {
+  if (!result.means) return "not computed (--no-means)";
+  constexpr std::size_t shown = 6;
+  const auto& values = result.means->values;
+  if (values.empty()) return "none: the file has no sample";
+  std::string text;
+  for (std::size_t i = 0; i < std::min(shown, values.size()); ++i)
+    text += fmt::format("{}{}", i == 0 ? "" : "  ", round_to_4(values[i]));
+  if (values.size() > shown) text += fmt::format("  ...  ({} in all; --json gives every one)", values.size());
+  return text;
+}
+
+std::vector<std::string> row_of(const std::string& name, const PlacementBytes& bytes) {
+  return {name,
+          std::to_string(bytes.planned_bytes),
+          std::to_string(bytes.local_bytes),
+          std::to_string(bytes.misplaced_bytes),
+          std::to_string(bytes.cut_bytes),
+          std::to_string(bytes.absent_bytes),
+          std::to_string(bytes.unknown_bytes)};
+}
+
+std::string placement_table(const Placement& placement) {
+  std::vector<std::vector<std::string>> rows = {
+      {"bytes on", "planned", "local", "misplaced", "cut", "absent", "unknown"}};
+  for (const ShardPlacement& shard : placement.shards())
+    rows.push_back(row_of(base::text("node ", shard.os_index), shard));
+  if (rows.size() > 2) rows.push_back(row_of("all", placement.total()));
+  return draw_table(rows, "lrrrrrr");
+}
+
+std::string readers_text(const RunResult& result) {
+  std::uint64_t local = 0;
+  std::uint64_t remote = 0;
+  std::uint64_t unknown = 0;
+  for (const WorkerReads& reads : result.reads) {
+    local += reads.local_bytes;
+    remote += reads.remote_bytes;
+    unknown += reads.unknown_bytes;
+  }
+  std::string text = fmt::format("{} bytes from the reader's own node, {} from another", local, remote);
+  if (unknown > 0) text += fmt::format(", {} from where the kernel does not say", unknown);
+  if (result.negative_control) text += "; the readers were put on the wrong nodes (--negative-control)";
+  const Topology& topology = result.loader->buffer().topology();
+  for (const Orphan& orphan : result.orphans)
+    text += fmt::format("\n         node {} has no worker: those of node {} read its batches",
+                        topology.node(orphan.node).os_index, topology.node(orphan.read_from).os_index);
+  return text;
+}
+
+bool autonuma_is_on() {
+  std::ifstream file("/proc/sys/kernel/numa_balancing");
+  unsigned mode = 0;
+  return file >> mode && mode != 0;
+}
+
+std::string cause(const Placement& placement) {
+  for (const Degradation& lost : placement.degradations())
+    if (lost.name == "node-full") return "their node was full; see below";
+  // AutoNUMA leaves bound pages alone.
+  if (placement.placing_rung() == PlacingRung::mbind)
+    return "moved after they were placed, by another program (migratepages, move_pages) or a change of the "
+           "cpuset";
+  return autonuma_is_on() ? "they could not be bound here, see below, and AutoNUMA moves such pages"
+                          : "they could not be bound here; see below";
+}
+
+// The batches of a shard that a byte of is misplaced, from the first to the last.
+std::string misplaced_batches(const Placement& placement, const ShardPlacement& shard) {
+  BatchRange range{shard.batches.end, shard.batches.end};
+  for (const BatchRun& run : placement.batches()) {
+    const BatchRange part{std::max(run.batches.begin, shard.batches.begin),
+                          std::min(run.batches.end, shard.batches.end)};
+    if (run.state != BatchRun::State::misplaced || part.begin >= part.end) continue;
+    range = {std::min(range.begin, part.begin), part.end};
+  }
+  return batches_text(range);
+}
+
+std::string misplaced_text(const Placement& placement, const Topology& topology) {
+  std::string text = fmt::format("{} bytes lie on another node than planned: {}",
+                                 placement.total().misplaced_bytes, cause(placement));
+  for (const ShardPlacement& shard : placement.shards()) {
+    if (shard.misplaced_bytes == 0) continue;
+    text += fmt::format("\n         {}, planned for node {}:", misplaced_batches(placement, shard),
+                        shard.os_index);
+    const char* separator = " ";
+    for (std::size_t node = 0; node < shard.bytes_on_node.size(); ++node) {
+      if (node == shard.node || shard.bytes_on_node[node] == 0) continue;
+      text += fmt::format("{}{} bytes on node {}", separator, shard.bytes_on_node[node],
+                          topology.node(static_cast<unsigned>(node)).os_index);
+      separator = ", ";
+    }
+  }
+  return text;
+}
+
+std::string verdict_text(const RunResult& result, const Screen& screen) {
+  const Placement& placement = *result.placement;
+  const PlacementBytes bytes = placement.total();
+  if (result.loader->plan().policy() == Policy::interleaved)
+    return fmt::format("{} bytes alternate over the nodes; interleaving promises no locality",
+                       bytes.planned_bytes);
+  if (bytes.misplaced_bytes > 0)
+    return inked(screen, Ink::bad, misplaced_text(placement, result.loader->buffer().topology()));
+  if (bytes.absent_bytes > 0)
+    return inked(screen, Ink::bad,
+                 fmt::format("{} bytes are not in memory: untouched or swapped out", bytes.absent_bytes));
+  if (bytes.unknown_bytes > 0)
+    return inked(screen, Ink::fair,
+                 fmt::format("of {} bytes the kernel does not say where they lie", bytes.unknown_bytes));
+  return inked(screen, Ink::good,
+               fmt::format("all {} bytes lie where the plan wants them", bytes.planned_bytes));
+}
+
+// Where workers are, by the kernel's numbers.
+std::string nodes_with_workers(const RunResult& result) {
+  IndexSet nodes;
+  for (const Worker& worker : result.loader->team().workers())
+    nodes.insert(result.loader->buffer().topology().node(worker.node).os_index);
+  return nodes.to_string();
+}
+
+std::string next_steps(const RunResult& result) {
+  const Plan& plan = result.loader->plan();
+  const std::string file = shell_word(result.path);
+  const PlacementBytes bytes = result.placement->total();
+  std::vector<std::pair<std::string, std::string>> commands;
+  if (bytes.misplaced_bytes + bytes.absent_bytes + bytes.unknown_bytes > 0 ||
+      !result.placement->degradations().empty())
+    commands.emplace_back("doctor", "what stands in the way here, and the remedy");
+  if (!result.orphans.empty() && !result.nodes_named && !result.replayed)
+    commands.emplace_back(same_arguments("run") + " --nodes " + nodes_with_workers(result),
+                          "only nodes that have workers, so that nobody reads from afar");
+  if (const auto better = batch_size_without_cut(plan); better > 0 && !result.replayed)
+    commands.emplace_back(same_arguments("run", better),
+                          "the batch size nearby at which no page is shared by two nodes");
+  if (result.loader->buffer().topology().nodes().size() == 1)
+    commands.emplace_back(
+        fmt::format("plan {} --batch-size {} --topology \"numa:4 core:2 pu:1\"", file, plan.batch_size()),
+        "this machine has one node; see where the batches would lie on one of four");
+  if (!result.judged)
+    commands.emplace_back(
+        same_arguments("run") + " --require-local 0.99 --json",
+        "the same for a script: exit code 1 if less than 99 % is local, all means, all numbers");
+  commands.emplace_back("topology", "what this machine is");
+  constexpr std::size_t most_shown = 3;
+  commands.resize(std::min(commands.size(), most_shown));
+  return next_text(commands);
+}
+
+}  // namespace
+
+std::string run_text(const RunResult& result) {
+  const Screen screen = tools::screen();
+  const Plan& plan = result.loader->plan();
+  const Placement& placement = *result.placement;
+  std::string text = fmt::format("Data     {}: {}\n", printable(result.path), dataset_text(plan));
+  text += fmt::format("Machine  {}\n", machine_text(result.loader->buffer().topology()));
+  text += fmt::format("Team     {}\n", team_text(result));
+  text += fmt::format("Plan     {}\n", plan_text(plan));
+  text += fmt::format("Pages    {}\n\n", pages_text(result));
+  text += draw_strips(plan, placement.batches(), screen) + '\n';
+  text += placement_table(placement) + '\n';
+  if (plan.num_batches() > 0) text += fmt::format("Example  {}\n", example_text(plan, placement.batches()));
+  text += fmt::format("Means    {}\n", means_text(result));
+  if (result.means) text += fmt::format("Readers  {}\n", readers_text(result));
+  if (plan.cut_bytes() > 0) text += fmt::format("Cut      {}\n", cut_text(plan));
+  text += fmt::format("Verdict  {}\n", verdict_text(result, screen));
+  for (const Degradation& lost : placement.degradations())
+    text += fmt::format("Less     {}: {}\n", lost.name, lost.message);
+  return text + '\n' + next_steps(result);
+}
+
+}  // namespace nodewise::tools

@@ -1,0 +1,180 @@
+#include "strips.hpp"
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "describe.hpp"
+
+namespace nodewise::tools {
+namespace {
+
+using State = BatchRun::State;
+
+struct Look {
+  State state;
+  char mark;
+  Ink ink;
+  const char* meaning;
+};
+
+// Worst first, so that a column that stands for several batches shows the worst.
+constexpr Look looks[] = {
+    {State::misplaced, 'x', Ink::bad, "on another node than planned"},
+    {State::absent, '.', Ink::bad, "not in memory"},
+    {State::unknown, '?', Ink::fair, "the kernel does not say"},
+    {State::cut, '+', Ink::fair, "partly on a page of the neighbour's node"},
+    {State::local, '=', Ink::good, "as planned"},
+};
+
+std::size_t rank_of(State state) {
+  std::size_t rank = 0;
+  while (looks[rank].state != state) ++rank;
+  return rank;
+}
+
+// The worst that is said about any of `batches`, which are not none.
+std::size_t worst_of(const std::vector<BatchRun>& runs, BatchRange batches) {
+  const auto ends_before = [](const BatchRun& run, std::uint64_t batch) { return run.batches.end <= batch; };
+  auto run = std::lower_bound(runs.begin(), runs.end(), batches.begin, ends_before);
+  std::size_t worst = rank_of(State::local);
+  for (; run != runs.end() && run->batches.begin < batches.end; ++run)
+    worst = std::min(worst, rank_of(run->state));
+  return worst;
+}
+
+// How batches become columns: `cell` columns for a batch, or `per_column` batches for a column.
+struct Scale {
+  Scale(std::uint64_t most_batches, std::uint64_t last_batch, std::size_t columns) {
+    constexpr std::size_t widest_cell = 12;
+    cell = static_cast<std::size_t>(
+        std::min<std::uint64_t>(widest_cell, columns / std::max<std::uint64_t>(1, most_batches)));
+    per_column = cell > 0 ? 1 : (most_batches + columns - 1) / columns;
+    digits = std::to_string(last_batch).size();
+  }
+  // A label may take the room of the marks only where there is nothing to mark.
+  bool labelled(State state) const { return cell >= digits + (state == State::local ? 1 : 2); }
+
+  std::size_t cell = 0;
+  std::uint64_t per_column = 1;
+  std::size_t digits = 1;
+};
+
+std::string draw_batch(std::uint64_t batch, std::size_t look, const Scale& scale, const Screen& screen) {
+  std::string label = scale.cell > 1 ? "|" : "";
+  if (scale.labelled(looks[look].state)) label += std::to_string(batch);
+  return label + inked(screen, looks[look].ink, std::string(scale.cell - label.size(), looks[look].mark));
+}
+
+std::string draw_strip(BatchRange batches, const std::vector<BatchRun>& runs, const Scale& scale,
+                       const Screen& screen) {
+  if (batches.count() == 0) return "";
+  std::string strip = scale.cell > 1 ? "" : "|";
+  for (std::uint64_t batch = batches.begin; batch < batches.end; batch += scale.per_column) {
+    const BatchRange shown{batch, std::min(batch + scale.per_column, batches.end)};
+    const std::size_t look = worst_of(runs, shown);
+    strip += scale.cell > 0 ? draw_batch(batch, look, scale, screen)
+                            : inked(screen, looks[look].ink, std::string(1, looks[look].mark));
+  }
+  return strip + '|';
+}
+
+std::string legend(const Plan& plan, const std::vector<BatchRun>& runs, const Scale& scale,
+                   const Screen& screen) {
+  std::string line = scale.cell > 1    ? "one cell is one batch"
+                     : scale.cell == 1 ? "one column is one batch"
+                                       : base::text("one column is ", scale.per_column, " batches");
+  const char* separator = ": ";
+  for (std::size_t i = std::size(looks); i-- > 0;) {  // what is well comes first
+    const Look& look = looks[i];
+    const auto shown = [&look](const BatchRun& run) { return run.state == look.state; };
+    if (std::none_of(runs.begin(), runs.end(), shown)) continue;
+    const bool alternates = plan.policy() == Policy::interleaved && look.state == State::local;
+    line += separator + inked(screen, look.ink, std::string(1, look.mark)) + ' ';
+    line += alternates ? "pages alternate over these nodes" : look.meaning;
+    separator = ", ";
+  }
+  return line;
+}
+
+}  // namespace
+
+std::vector<BatchRun> planned_runs(const Plan& plan) {
+  std::vector<BatchRun> runs;
+  const auto add = [&runs](std::uint64_t begin, std::uint64_t end, State state) {
+    if (begin >= end) return;
+    if (!runs.empty() && runs.back().state == state && runs.back().batches.end == begin)
+      runs.back().batches.end = end;
+    else
+      runs.push_back({{begin, end}, state});
+  };
+  const std::uint64_t batch_bytes = plan.num_batches() > 0 ? plan.batch_bytes(0).bytes() : 1;
+  const std::uint64_t offset = plan.base_offset();
+  for (const Shard& shard : plan.shards()) {
+    const auto [begin, end] = shard.batches;
+    const bool apart = plan.policy() == Policy::blocked && shard.cut_bytes > 0;
+    std::uint64_t own_begin = begin;
+    std::uint64_t own_end = end;
+    if (apart && shard.pages.bytes() == 0) own_begin = end;
+    if (apart && shard.pages.bytes() > 0) {
+      // The first batch that begins on an own page, and the first that ends behind the last own page.
+      own_begin =
+          std::max(begin, (std::max(shard.pages.begin, offset) - offset + batch_bytes - 1) / batch_bytes);
+      const std::uint64_t last_byte = shard.pages.end - offset;
+      own_end = last_byte >= shard.bytes.end ? end : std::max(own_begin, last_byte / batch_bytes);
+    }
+    own_begin = std::min(own_begin, end);
+    add(begin, own_begin, State::cut);
+    add(own_begin, own_end, State::local);
+    add(std::max(own_begin, own_end), end, State::cut);
+  }
+  return runs;
+}
+
+std::string draw_strips(const Plan& plan, const std::vector<BatchRun>& runs, const Screen& screen) {
+  std::vector<std::vector<std::string>> left;
+  std::uint64_t most = 0;
+  for (const Shard& shard : plan.shards()) {
+    // Interleaved batches lie everywhere; what a node has of its own is the reading.
+    const char* owner = plan.policy() == Policy::interleaved ? "read on node " : "node ";
+    left.push_back({base::text(owner, shard.os_index), batches_text(shard.batches),
+                    base::human_bytes(shard.bytes.bytes())});
+    most = std::max(most, shard.batches.count());
+  }
+  constexpr std::size_t narrowest_strip = 12;
+  const std::string table = draw_table(left, "llr");
+  const std::size_t left_width = table.find('\n') + 2;
+  const std::size_t room = screen.width - std::min(screen.width, left_width + 1);
+  const Scale scale(most, plan.num_batches(), std::max(narrowest_strip, room - 1));
+  std::string picture;
+  std::size_t line_begin = 0;
+  for (const Shard& shard : plan.shards()) {
+    const auto line_end = table.find('\n', line_begin);
+    const std::string strip = draw_strip(shard.batches, runs, scale, screen);
+    picture += table.substr(line_begin, line_end - line_begin);
+    picture += strip.empty() ? "\n" : "  " + strip + '\n';
+    line_begin = line_end + 1;
+  }
+  if (most > 0) picture += legend(plan, runs, scale, screen) + '\n';
+  return picture;
+}
+
+std::string draw_table(const std::vector<std::vector<std::string>>& rows, std::string_view alignment) {
+  std::vector<std::size_t> widths(alignment.size());
+  for (const auto& row : rows)
+    for (std::size_t column = 0; column < row.size(); ++column)
+      widths[column] = std::max(widths[column], row[column].size());
+  std::string table;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t column = 0; column < row.size(); ++column) {
+      const std::string space(widths[column] - row[column].size(), ' ');
+      if (column > 0) line += "  ";
+      line += alignment[column] == 'r' ? space + row[column] : row[column] + space;
+    }
+    if (alignment.back() == 'l') line.resize(line.find_last_not_of(' ') + 1);
+    table += line + '\n';
+  }
+  return table;
+}
+
+}  // namespace nodewise::tools
