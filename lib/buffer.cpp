@@ -60,6 +60,9 @@ Buffer Buffer::allocate(const Plan& plan, const Team& team, PageKind kind) {
 }
 
 Buffer Buffer::adopt(const Plan& plan, const Topology& topology, Pages pages) {
+  if (plan.fingerprint() != topology.fingerprint())
+    throw PlacementError(base::text("Buffer::adopt: the plan is for machine ", plan.fingerprint(),
+                                    ", and this is ", topology.fingerprint()));
   const auto address = reinterpret_cast<std::uintptr_t>(pages.data());
   if (plan.total_bytes() > 0 && address % plan.page_bytes() != plan.base_offset())
     throw InvalidArgument(base::text("Buffer::adopt: the memory begins ", address % plan.page_bytes(),

@@ -8,6 +8,7 @@
 #include "loader_options.hpp"
 #include "os/os.hpp"
 #include "report.hpp"
+#include "team_run.hpp"
 
 namespace nodewise {
 
@@ -48,10 +49,13 @@ BatchLoader::BatchLoader(const void* data, Shape shape, DType dtype, std::uint64
                          const LoaderOptions& options)
     : BatchLoader(shape, dtype, batch_size, options) {
   // Each worker copies what it will read, so the copy is as node-local as the reading.
-  team().for_each_shard(plan(), [&](const ShardPart& part) {
-    const std::uint64_t begin = plan().batch_bytes(part.batches.begin).begin;
-    const std::uint64_t end = plan().batch_bytes(part.batches.end - 1).end;
-    std::memcpy(buffer().data() + begin, static_cast<const std::byte*>(data) + begin, end - begin);
+  const auto rows = rows_by_worker(plan(), team());
+  run_team(team(), [&](unsigned worker) {
+    for (const base::Range& range : rows[worker]) {
+      const std::uint64_t begin = range.begin * plan().row_bytes();
+      std::memcpy(buffer().data() + begin, static_cast<const std::byte*>(data) + begin,
+                  range.size() * plan().row_bytes());
+    }
   });
 }
 

@@ -52,13 +52,13 @@ bool is_weight(double value) noexcept {
 
 std::vector<std::uint64_t> given_weights(const std::vector<double>& given, std::size_t targets) {
   if (given.size() != targets)
-    throw InvalidArgument(text("Plan: ", given.size(), " given_weights for ", targets,
-                               " target nodes; give one for each, in the order of the targets"));
+    throw InvalidArgument(text("Plan: weights given: ", given.size(), ", target nodes: ", targets,
+                               "; give one weight for each node, in the order of the targets"));
   double largest = 0;
   for (std::size_t index = 0; index < given.size(); ++index) {
     if (!is_weight(given[index]))
-      throw InvalidArgument(text("Plan: given_weights[", index, "] is ", given[index],
-                                 "; weights are finite numbers from 0 up"));
+      throw InvalidArgument(
+          text("Plan: weight ", index, " is ", given[index], "; weights are finite numbers from 0 up"));
     const double value = std::bit_cast<std::uint64_t>(given[index]) << 1 == 0 ? 0.0 : given[index];
     // Doubles from 0 up are ordered as their bits are.
     if (std::bit_cast<std::uint64_t>(value) > std::bit_cast<std::uint64_t>(largest)) largest = value;

@@ -6,6 +6,8 @@
 
 #include <nodewise/team.hpp>
 
+#include "base/checked.hpp"
+
 namespace nodewise {
 
 /// What a region really was.
@@ -20,5 +22,9 @@ struct TeamRun {
 /// are given back. What `fn` throws is thrown again after all have finished. No fn starts before every
 /// thread exists and is pinned.
 TeamRun run_team(const Team& team, const std::function<void(unsigned worker)>& fn);
+
+/// Each worker's rows: its part of every shard that it reads. Divided by rows, not by batches, so that all
+/// of a node's workers have some even where a shard has fewer batches than that. For filling the dataset.
+std::vector<std::vector<base::Range>> rows_by_worker(const Plan& plan, const Team& team);
 
 }  // namespace nodewise

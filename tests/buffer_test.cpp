@@ -261,6 +261,7 @@ TEST_CASE("preconditions") {
   CHECK_THROWS_AS(Buffer::adopt(Plan(topology, {16, 64}, DType::f64, 8, shifted), topology, pages),
                   InvalidArgument);
   CHECK_THROWS_AS(Buffer::adopt(Plan(topology, {17, 64}, DType::f64, 8), topology, pages), InvalidArgument);
+  CHECK_THROWS_AS(Buffer::adopt(Plan(other, {16, 64}, DType::f64, 8), topology, pages), PlacementError);
 }
 
 TEST_CASE("an empty dataset maps nothing") {

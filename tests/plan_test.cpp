@@ -257,11 +257,12 @@ TEST_CASE("arguments that no machine could satisfy are refused") {
   const auto given = [&](const std::vector<double>& weights) {
     return make({1, 1}, 1, {.weights = Weights::given, .given_weights = weights});
   };
-  CHECK(given({1}) ==
-        "Plan: 1 given_weights for 2 target nodes; give one for each, in the order of the targets");
-  CHECK(given({1, -1}) == "Plan: given_weights[1] is -1; weights are finite numbers from 0 up");
-  CHECK(given({nan, 1}) == "Plan: given_weights[0] is nan; weights are finite numbers from 0 up");
-  CHECK(given({infinity, 1}) == "Plan: given_weights[0] is inf; weights are finite numbers from 0 up");
+  CHECK(
+      given({1}) ==
+      "Plan: weights given: 1, target nodes: 2; give one weight for each node, in the order of the targets");
+  CHECK(given({1, -1}) == "Plan: weight 1 is -1; weights are finite numbers from 0 up");
+  CHECK(given({nan, 1}) == "Plan: weight 0 is nan; weights are finite numbers from 0 up");
+  CHECK(given({infinity, 1}) == "Plan: weight 0 is inf; weights are finite numbers from 0 up");
   CHECK(given({0, -0.0}) == "Plan: given_weights are all 0; at least one must be more");
 }
 

@@ -39,7 +39,8 @@ class NODEWISE_PUBLIC Buffer {
   static Buffer allocate(const Plan& plan, const Team& team, PageKind kind = PageKind::automatic);
 
   /// Memory that exists, as it is: not copied, moved, aligned or touched. Precondition: `data` modulo
-  /// plan.page_bytes() is plan.base_offset(), and `pages` holds plan.total_bytes().
+  /// plan.page_bytes() is plan.base_offset(), and `pages` holds plan.total_bytes(), else InvalidArgument; the
+  /// plan is for `topology`, else PlacementError.
   static Buffer adopt(const Plan& plan, const Topology& topology, Pages pages);
   Buffer(Buffer&&) noexcept = default;
   Buffer& operator=(Buffer&&) noexcept = default;

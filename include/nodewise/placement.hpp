@@ -83,8 +83,8 @@ class NODEWISE_PUBLIC Placement {
   const std::vector<Degradation>& degradations() const& noexcept { return degradations_; }
   std::vector<Degradation> degradations() && noexcept { return std::move(degradations_); }
 
-  /// Throws PlacementError, naming each shard that lies wrong and its bytes, unless at least
-  /// `local_fraction` of the planned bytes are local; also where nothing could be asked.
+  /// Throws PlacementError, naming the shards that lie wrong (the first eight) and their bytes, unless at
+  /// least `local_fraction` of the planned bytes are local; also where nothing could be asked.
   void require(double local_fraction) const;
 
   /// Throws PlacementError, as require, unless nothing is misplaced, absent or unknown: cuts, which the plan

@@ -211,7 +211,8 @@ class Real final : public Os {
   int process_id() const noexcept override { return ::getpid(); }
 
   Result<int> open_file(const std::string& path) override {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;  // a named pipe is refused later, not waited for
+    const int descriptor = ::open(path.c_str(), flags);
     return descriptor < 0 ? Result<int>{-1, errno} : Result<int>{descriptor, 0};
   }
 

@@ -38,22 +38,6 @@ source::NpyHeader read_header(const os::File& file, const std::string& path, con
   return source::parse_npy_header(start, file_bytes.value, options, path);
 }
 
-/// Each worker's rows: its part of every shard that it reads. Divided by rows, not by batches, so that all
-/// of a node's workers read even where a shard has fewer batches than that.
-std::vector<std::vector<base::Range>> rows_by_worker(const Plan& plan, const Team& team) {
-  std::vector<std::vector<base::Range>> rows(team.workers().size());
-  for (std::size_t shard = 0; shard < plan.shards().size(); ++shard) {
-    const ByteRange bytes = plan.shards()[shard].bytes;
-    const std::uint64_t first = bytes.begin / plan.row_bytes();
-    const auto readers = team.readers(plan, shard);
-    for (std::size_t part = 0; part < readers.size(); ++part) {
-      const auto range = base::split(bytes.bytes() / plan.row_bytes(), readers.size(), part);
-      if (range.size() > 0) rows[readers[part]].push_back({first + range.begin, first + range.end});
-    }
-  }
-  return rows;
-}
-
 }  // namespace
 
 NpyFile::NpyFile(const std::string& path, const NpyOptions& options) : state_(std::make_unique<State>()) {

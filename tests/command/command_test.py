@@ -83,6 +83,8 @@ class Usage(Case):
                 ("doctor --fail-on panic", r"panic"),
                 ("generate /nowhere/x.npy --samples 1 --features 1 --dtype u8", r"ENOENT"),
                 ("generate x --features 1 --dtype u8", r"either --samples or --bytes"),
+                ("generate x --bytes 7 --features 1 --dtype f64", r"less than one sample of 8 bytes"),
+                (f"run {DIGITS} --batch-size 7 --topology numa:2", r"`nodewise plan --topology` tells"),
                 ("generate x --samples 1 --features 1", r"--dtype is required")):
             with self.subTest(line=line):
                 self.assert_fails(2, pattern, *line.split())
@@ -101,6 +103,7 @@ class Usage(Case):
                 ("--nodes 0,77", r"there is no node 77 on this machine; it has 0"),
                 ("--nodes a", r"a list of nodes such as"),
                 ("--weights 1,,2", r"one number for each node"),
+                ("--weights " + "1," * 99 + "1", r"run: weights given: 100, target nodes: \d+;"),
                 ("--weights 1,-2", r"one number for each node"),
                 ("--pages big", r"auto\|base\|transparent\|hugetlb"),
                 ("--dtype f33", r"one of f64, f32"),
@@ -188,6 +191,18 @@ class Run(Case):
                         r"^Verdict +\S", r"^Next$", r"--require-local 0.99 --json$"):
             self.assertRegex(out, re.compile(pattern, re.M))
 
+    def test_what_a_newcomer_may_overlook_is_said(self):
+        for subcommand in ("run", "plan"):
+            out = nodewise(subcommand, DIGITS, "--batch-size", 5000)[1]
+            self.assertIn("in 1 batch of 5000, which it does not fill", out)
+        if len(answer("topology")["nodes"]) == 1:
+            self.assert_fails(3, r"needs workers on two nodes", "run", DIGITS, "--batch-size", 7,
+                              "--negative-control")
+
+    def test_a_pipe_is_refused_and_not_waited_for(self):
+        os.mkfifo(self.folder / "pipe.npy")
+        self.assert_fails(2, r"pipe.npy cannot be read", "run", self.folder / "pipe.npy", "--batch-size", 7)
+
     def test_require_local(self):
         self.assertEqual(nodewise("run", DIGITS, "--batch-size", 32, "--require-local", "0.5")[0], 0)
 
@@ -205,7 +220,8 @@ class Run(Case):
     def test_a_saved_plan_is_replayed_and_a_foreign_one_refused(self):
         here, elsewhere = self.folder / "here.json", self.folder / "elsewhere.json"
         nodewise("plan", DIGITS, "--batch-size", 50, "--save", here)
-        nodewise("plan", DIGITS, "--batch-size", 50, "--save", elsewhere, "--topology", FOUR_NODES)
+        out = nodewise("plan", DIGITS, "--batch-size", 50, "--save", elsewhere, "--topology", FOUR_NODES)[1]
+        self.assertRegex(out, r"\nSaved +\S+elsewhere.json, for the machine with fingerprint [0-9a-f]{16}\n")
         result = answer("run", DIGITS, "--plan", here)
         self.assertEqual((result["batch_size"], result["num_batches"]), (50, 36))
         self.assert_fails(3, r"fingerprint|machine", "run", DIGITS, "--plan", elsewhere)
@@ -257,7 +273,7 @@ class UnderDockersFilter(Case):
         self.assertEqual(lost, {"mbind-refused": errno.EPERM, "move_pages-refused": errno.EPERM})
         out = nodewise(*words, under=DOCKER_FILTER)[1]
         self.assertIn("placed by first_touch, verified by numa_maps, shard by shard", out)
-        self.assertRegex(out, r"(?m)^Less +mbind-refused: ")
+        self.assertRegex(out, r"(?m)^Degraded mbind-refused: ")
         self.assertRegex(out, r"(?m)^Next\n .* doctor$")
 
     def test_doctor_names_each_call(self):

@@ -118,6 +118,13 @@ class Tally(Folder):
             code, lines = self.tally(("a", result, output))
             self.assertEqual((code, lines[-1]), (1, counts))
 
+    def test_the_last_words_of_what_failed_are_repeated(self):
+        code, lines = self.tally(("a", "OK", "all well\n"), ("b", "FAIL", "1\n" * 99 + "what broke\n"))
+        self.assertEqual(code, 1)
+        self.assertIn("  what broke", lines[-3:])
+        self.assertNotIn("  all well", lines)
+        self.assertLess(len(lines), 20)
+
     def test_a_build_that_failed_fails(self):
         code, lines = self.tally(("a", "OK", ""), failed=["the build of x"])
         self.assertEqual((code, lines), (1, ["FAILED   the build of x", "1 passed, 1 failed"]))

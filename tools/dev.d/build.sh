@@ -49,7 +49,9 @@ configure() {  # NAME COMPILER OPTIONS...
 
 build() {  # NAME COMPILER OPTIONS...
   configure "$@" || return 1
-  echo "building build/$1"
+  local first=''
+  if [ ! -f "build/$1/.ninja_log" ]; then first=', some minutes the first time'; fi
+  echo "building build/$1$first"
   quietly "$1" ninja -C "build/$1"
 }
 

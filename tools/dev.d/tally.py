@@ -18,6 +18,7 @@ DOCTEST = re.compile(r"^\[doctest\] test cases:\s*\d+"
 UNITTEST = re.compile(r"^Ran (\d+) tests? in .*\n+\w+(?: \((.*)\))?$", re.M)
 LAST_LINE = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*\Z", re.M)
 SKIP = re.compile(r"^SKIP: (.*)$", re.M)
+LAST_LINES = 8  # of a failed test: often all that is kept of a long log is its end
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -37,6 +38,7 @@ class Tally:
         self.passed = 0
         self.failures = []
         self.skips = []
+        self.last_words = []  # of each test that failed: its name, and how its output ended
 
     def add(self, where, test):
         """`test` is one line of Meson's log."""
@@ -52,6 +54,8 @@ class Tally:
         else:
             passed, failed, left_out = int(good) - len(reasons), 0, 0
         self.passed += max(passed, 0)
+        if failed or not good and result != "SKIP":
+            self.last_words.append((name, output.strip().splitlines()[-LAST_LINES:]))
         self.failures += [f"{name}: a test case failed"] * failed
         if not good and result != "SKIP" and failed == 0:  # a crash, perhaps after the last case
             self.failures.append(f"{name}: {result.lower()}")
@@ -71,6 +75,9 @@ def main():
             for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
                 tally.add(folder.name, json.loads(line))
     print()
+    for name, lines in tally.last_words:
+        print(f"{name} ended with")
+        print("\n".join(f"  {line}" for line in lines))
     for skip in tally.skips:
         print(f"skipped  {skip}")
     for failure in tally.failures:

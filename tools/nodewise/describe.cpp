@@ -18,10 +18,14 @@ std::string counted(std::uint64_t count, const std::string& noun) {
 }
 
 std::string dataset_text(const Plan& plan) {
-  return fmt::format("{} x {} of {} ({}) in {} of {}", counted(plan.shape().samples, "sample"),
-                     counted(plan.shape().features, "feature"), dtype_name(plan.dtype()),
-                     human_bytes(plan.total_bytes()), counted(plan.num_batches(), "batch"),
-                     plan.batch_size());
+  std::string text =
+      fmt::format("{} x {} of {} ({}) in {} of {}", counted(plan.shape().samples, "sample"),
+                  counted(plan.shape().features, "feature"), dtype_name(plan.dtype()),
+                  human_bytes(plan.total_bytes()), counted(plan.num_batches(), "batch"), plan.batch_size());
+  if (plan.batch_size() > plan.shape().samples && plan.num_batches() > 0)
+    text += fmt::format(", which it does not fill: all of it belongs to one node; {} would share it out",
+                        "a smaller --batch-size");
+  return text;
 }
 
 std::string machine_text(const Topology& topology) {
@@ -91,6 +95,14 @@ std::string batches_text(BatchRange batches) {
   if (batches.count() == 0) return "no batch";
   if (batches.count() == 1) return base::text("batch ", batches.begin);
   return base::text("batches ", batches.begin, '-', batches.end - 1);
+}
+
+std::string without_call(const std::string& message) {
+  const auto name_end = message.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_:");
+  const bool is_call = !message.empty() && message.front() >= 'A' && message.front() <= 'Z' &&
+                       name_end != std::string::npos && name_end > 0 && message[name_end - 1] == ':' &&
+                       message[name_end] == ' ';
+  return is_call ? message.substr(name_end + 1) : message;
 }
 
 std::string shell_word(const std::string& text) {

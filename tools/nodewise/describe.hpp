@@ -28,6 +28,9 @@ std::string example_text(const Plan& plan, const std::vector<BatchRun>& runs);
 /// "batches 3-7", "batch 3", "no batch".
 std::string batches_text(BatchRange batches);
 
+/// A message of the library without the C++ call it begins with: "Plan: ", "Buffer::allocate: ".
+std::string without_call(const std::string& message);
+
 /// A word that a shell reads back as it is.
 std::string shell_word(const std::string& text);
 /// The batch size that makes every cut zero, the nearer one if there are two; 0: there is none.

@@ -88,6 +88,8 @@ Finding huge_page_pools(const Topology& topology) {
   }
   if (finding.evidence.empty()) {
     finding.evidence = "no pool is set aside; needed only for --pages hugetlb";
+    finding.remedy =
+        "for that: write a number of pages to /sys/devices/system/node/node*/hugepages/*/nr_hugepages";
     return finding;
   }
   if (std::adjacent_find(per_node.begin(), per_node.end(), std::not_equal_to<>()) == per_node.end())

@@ -81,7 +81,7 @@ std::string known_nodes(const Topology& topology) {
 
 CLI::Option* add_count(CLI::App& app, const std::string& name, std::optional<std::uint64_t>& target,
                        const std::string& description) {
-  return add_parsed(app, name, "N", "a whole number", description,
+  return add_parsed(app, name, "N", "a whole number from 0 to 2^64 - 1", description,
                     [&target](const std::string& text) { return (target = parse_count(text)).has_value(); });
 }
 
@@ -110,6 +110,11 @@ CLI::Option* add_dtype(CLI::App& app, std::optional<DType>& target, const std::s
 
 CLI::Option* add_json(CLI::App& app, bool& target, const std::string& schema) {
   return app.add_flag("--json", target, "print " + schema + " for programs to read (docs/json.md)");
+}
+
+void add_refused(CLI::App& app, const std::string& name, const std::string& reason) {
+  const auto refuse = [name, reason](const std::string&) { throw CLI::ValidationError(name, reason); };
+  app.add_option_function<std::string>(name, refuse)->group("");
 }
 
 void add_topology_flag(CLI::App& app, TopologyFlag& flag) {

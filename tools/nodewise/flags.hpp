@@ -27,6 +27,8 @@ CLI::Option* add_json(CLI::App& app, bool& target, const std::string& schema);
 struct TopologyFlag {
   std::string text;
 };
+/// A flag that is not shown in the help, and refused with a reason.
+void add_refused(CLI::App& app, const std::string& name, const std::string& reason);
 void add_topology_flag(CLI::App& app, TopologyFlag& flag);
 /// Throws Failure where the file or description is bad.
 Topology load(const TopologyFlag& flag);

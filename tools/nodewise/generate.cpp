@@ -156,6 +156,9 @@ Shape shape_of(const Options& options) {
   if (options.samples.has_value() == options.bytes.has_value())
     throw Failure(Exit::bad_input, "give either --samples or --bytes");
   const auto row = base::checked_mul(*options.features, dtype_bytes(*options.dtype));
+  if (row && options.bytes && *options.bytes < *row)
+    throw Failure(Exit::bad_input,
+                  fmt::format("--bytes {} is less than one sample of {} bytes", *options.bytes, *row));
   const std::uint64_t samples = options.samples ? *options.samples : row ? *options.bytes / *row : 0;
   const auto total = row ? base::checked_mul(*row, samples) : row;
   constexpr std::uint64_t largest = std::uint64_t{1} << 62;

@@ -10,6 +10,7 @@
 
 #include "base/text.hpp"
 #include "command.hpp"
+#include "describe.hpp"
 #include "terminal.hpp"
 
 namespace nodewise::tools {
@@ -37,7 +38,7 @@ Exit code_of(const std::exception& error) {
 
 std::string message_of(const std::exception& error) {
   if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return "not enough memory";
-  return error.what();
+  return without_call(error.what());
 }
 
 class CommandLine {

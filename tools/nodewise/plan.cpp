@@ -99,6 +99,9 @@ std::string next_steps(const Options& options, const Plan& plan, const Topology&
   else if (!options.save.empty() && topology.is_this_machine())
     commands.emplace_back(fmt::format("run {} --plan {}", shell_word(options.file), shell_word(options.save)),
                           "replay this plan, compute the means of the batches, and see where the pages lie");
+  else if (!options.save.empty())
+    commands.emplace_back(fmt::format("run {} --plan {}", shell_word(options.file), shell_word(options.save)),
+                          "on that machine: replay this plan; any other one refuses it");
   else
     commands.emplace_back(
         runs_alike ? same_arguments("run")
@@ -118,6 +121,9 @@ std::string text_of(const Options& options, const std::string& name, const Plan&
   text += fmt::format("Cut      {}\n", cut_text(plan));
   text += fmt::format("Spill    {}\n", spill_text(plan));
   if (plan.num_batches() > 0) text += fmt::format("Example  {}\n", example_text(plan, planned_runs(plan)));
+  if (!options.save.empty())
+    text += fmt::format("Saved    {}, for the machine with fingerprint {}\n", printable(options.save),
+                        plan.fingerprint());
   return text + '\n' + next_steps(options, plan, topology);
 }
 

@@ -98,6 +98,14 @@ BatchLoader place(const Options& options, const NpyFile& file, const Topology& t
   }
 }
 
+// Where all workers are on one node, none can be put on the wrong one.
+void check_displaced(const Team& team) {
+  for (const Worker& worker : team.workers())
+    if (worker.node != team.workers().front().node) return;
+  throw Failure(Exit::machine_cannot,
+                "--negative-control needs workers on two nodes or more, and here all are on one");
+}
+
 void read(const NpyFile& file, BatchLoader& loader) {
   const std::uint64_t before = bytes_read_so_far();
   const Progress progress("reading", loader.plan().total_bytes(),
@@ -160,6 +168,7 @@ Exit run(const Options& options) {
   std::optional<BatchLoader> loader;
   result.timing.place_seconds = timed([&] { loader = place(options, file, *topology); });
   result.loader = &*loader;
+  if (options.negative_control) check_displaced(loader->team());
   result.timing.read_seconds = timed([&] { read(file, *loader); });
   result.timing.means_seconds = timed([&] { compute(options, result); });
   result.orphans = loader->team().orphans(loader->plan());
@@ -192,6 +201,9 @@ Subcommand add_run(CLI::App& root) {
   app->add_flag("--no-means", options->no_means, "place and verify only");
   app->add_flag("--negative-control", options->negative_control,
                 "have every shard read by the workers of another node, to see what that looks like");
+  // Not shown; who has used `plan --topology` expects it, and is told.
+  add_refused(*app, "--topology",
+              "run works on this machine; `nodewise plan --topology` tells what would lie where on another");
   add_json(*app, options->json, "nodewise.run/1");
   app->footer(R"(Examples
   nodewise run data.npy --batch-size 1024

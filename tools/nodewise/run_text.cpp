@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 
 #include "base/text.hpp"
@@ -40,6 +41,12 @@ std::string pages_text(const RunResult& result) {
   return fmt::format("{}, placed by {}, {}", pages, to_string(placement.placing_rung()), asked);
 }
 
+// Four decimals, as get_batch_means rounds, unless that would be a line of digits.
+std::string mean_text(double mean) {
+  constexpr double long_from = 1e15;
+  return std::abs(mean) < long_from ? fmt::format("{:.4f}", round_to_4(mean)) : fmt::format("{}", mean);
+}
+
 std::string means_text(const RunResult& result) {
   if (!result.means) return "not computed (--no-means)";
   constexpr std::size_t shown = 6;
@@ -47,7 +54,7 @@ std::string means_text(const RunResult& result) {
   if (values.empty()) return "none: the file has no sample";
   std::string text;
   for (std::size_t i = 0; i < std::min(shown, values.size()); ++i)
-    text += fmt::format("{}{}", i == 0 ? "" : "  ", round_to_4(values[i]));
+    text += (i == 0 ? "" : "  ") + mean_text(values[i]);
   if (values.size() > shown) text += fmt::format("  ...  ({} in all; --json gives every one)", values.size());
   return text;
 }
@@ -210,7 +217,7 @@ std::string run_text(const RunResult& result) {
   if (plan.cut_bytes() > 0) text += fmt::format("Cut      {}\n", cut_text(plan));
   text += fmt::format("Verdict  {}\n", verdict_text(result, screen));
   for (const Degradation& lost : placement.degradations())
-    text += fmt::format("Less     {}: {}\n", lost.name, lost.message);
+    text += fmt::format("Degraded {}: {}\n", lost.name, without_call(lost.message));
   return text + '\n' + next_steps(result);
 }
 
