@@ -26,8 +26,6 @@
 
 namespace {
 
-using nodewise::DType;
-
 std::size_t size_bytes() {
   const char* text = std::getenv("NODEWISE_BENCH_MIB");
   return (text == nullptr ? 256 : std::strtoul(text, nullptr, 10)) << 20;

@@ -249,7 +249,7 @@ std::string wrong_shards(const std::vector<ShardPlacement>& shards) {
 
 }  // namespace
 
-void Placement::require(double wanted) const {
+void Placement::require(double wanted_fraction) const {
   if (policy_ == Policy::interleaved)
     throw PlacementError("Placement::require: interleaved memory has no local part; use the blocked policy");
   const auto fraction = local_fraction();
@@ -258,10 +258,10 @@ void Placement::require(double wanted) const {
     for (const Degradation& lost : degradations_) why += "; " + lost.message;
     throw PlacementError("Placement::require: the kernel could not be asked where the pages are" + why);
   }
-  if (*fraction >= wanted) return;
+  if (*fraction >= wanted_fraction) return;
   const PlacementBytes bytes = total();
   throw PlacementError(base::text("Placement::require: ", bytes.local_bytes, " of ", bytes.planned_bytes,
-                                  " bytes are local (", *fraction, "), ", wanted, " is required; ",
+                                  " bytes are local (", *fraction, "), ", wanted_fraction, " is required; ",
                                   bytes.cut_bytes, " bytes are cut", wrong_shards(shards_)));
 }
 

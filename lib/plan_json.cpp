@@ -236,8 +236,8 @@ std::string Plan::to_json() const {
   return json.take();
 }
 
-Plan Plan::from_json(std::string_view json, const Topology& topology) try {
-  const JsonValue document = base::parse_json(json);
+Plan Plan::from_json(std::string_view text, const Topology& topology) try {
+  const JsonValue document = base::parse_json(text);
   const JsonFields file(document, "plan");
   check_identity(file, topology);
   PlanParts parts = read_header(file);
@@ -246,9 +246,9 @@ Plan Plan::from_json(std::string_view json, const Topology& topology) try {
   check_agreement(file, plan);
   return plan;
 } catch (const FormatError& error) {
-  throw FormatError(text("Plan::from_json: ", error.what()));
+  throw FormatError(base::text("Plan::from_json: ", error.what()));
 } catch (const InvalidArgument& error) {
-  throw FormatError(text("Plan::from_json: ", error.what()));
+  throw FormatError(base::text("Plan::from_json: ", error.what()));
 }
 
 }  // namespace nodewise

@@ -65,6 +65,7 @@ std::vector<std::uint64_t> given_weights(const std::vector<double>& given, std::
   }
   std::vector<std::uint64_t> weights;
   if (std::bit_cast<std::uint64_t>(largest) == 0) return std::vector<std::uint64_t>(targets, 0);
+  weights.reserve(targets);
   for (const double value : given) weights.push_back(scaled(value, largest));
   return weights;
 }

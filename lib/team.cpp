@@ -21,17 +21,21 @@ namespace {
 
 constexpr unsigned most_workers = 8192;
 
-// Where OMP_PROC_BIND is set the runtime has already narrowed the initial thread to one place; what the
-// process was really given is the union of the places.
-IndexSet openmp_places() {
-  IndexSet cpus;
-  if (omp_get_proc_bind() == omp_proc_bind_false) return cpus;
+// Where OMP_PROC_BIND is set the runtime has already narrowed the calling thread to one place; what the
+// process was really given is the union of the places. A mask that is no place is somebody's own: it stands.
+IndexSet openmp_places(const IndexSet& mask) {
+  IndexSet all;
+  bool mask_is_a_place = false;
+  if (omp_get_proc_bind() == omp_proc_bind_false) return all;
   for (int place = 0; place < omp_get_num_places(); ++place) {
     std::vector<int> members(static_cast<std::size_t>(omp_get_place_num_procs(place)));
     omp_get_place_proc_ids(place, members.data());
+    IndexSet cpus;
     for (const int cpu : members) cpus.insert(static_cast<unsigned>(cpu));
+    mask_is_a_place = mask_is_a_place || cpus == mask;
+    all |= cpus;
   }
-  return cpus;
+  return mask_is_a_place ? all : IndexSet();
 }
 
 IndexSet find_usable_cpus(const Topology& topology) {
@@ -39,7 +43,7 @@ IndexSet find_usable_cpus(const Topology& topology) {
   if (!mask.ok()) throw SystemError("Team: the calling thread's CPU mask cannot be read", mask.error);
   IndexSet in_cpuset;
   for (const Node& node : topology.nodes()) in_cpuset |= node.allowed_cpus;
-  IndexSet usable = (mask.value | openmp_places()) & in_cpuset;
+  IndexSet usable = (mask.value | openmp_places(mask.value)) & in_cpuset;
   if (usable.empty())
     throw SystemError(
         base::text("Team: none of the CPUs that the calling thread may use (", mask.value.to_string(),

@@ -205,7 +205,7 @@ TEST_CASE("floats and bfloat16 of every range of exponents") {
       std::vector<bfloat16> brains;
       for (const double value : ranging(-range / 2, range / 2, count, 11)) {
         floats.push_back(static_cast<float>(value));
-        brains.push_back(bfloat16(floats.back()));
+        brains.emplace_back(floats.back());
       }
       CAPTURE(range);
       CAPTURE(count);

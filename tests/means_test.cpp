@@ -72,11 +72,13 @@ std::vector<Golden> goldens() {
 std::vector<double> ill_conditioned(std::size_t count, int condition_bits, std::uint64_t seed) {
   SplitMix64 random(seed);
   const auto symmetric = [&] { return static_cast<double>(static_cast<std::int64_t>(random())) * 0x1p-63; };
+  const std::size_t middle = count / 2;
+  const auto half = static_cast<double>(middle);
   std::vector<double> data;
   double sum = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const bool first_half = i < count / 2;
-    const double share = static_cast<double>(first_half ? i : count - 1 - i) / static_cast<double>(count / 2);
+    const double share = static_cast<double>(first_half ? i : count - 1 - i) / half;
     const double term = std::ldexp(symmetric(), static_cast<int>(share * condition_bits / 2));
     data.push_back(first_half ? term : term - sum);
     sum += data.back();

@@ -25,7 +25,7 @@ LoaderOptions with_workers(unsigned count) {
 }
 
 // 64 batches of 64 KiB on each of the machine's nodes; boundaries on pages.
-BatchLoader aligned_loader(unsigned nodes, LoaderOptions options = with_workers(4)) {
+BatchLoader aligned_loader(unsigned nodes, const LoaderOptions& options = with_workers(4)) {
   return BatchLoader({std::uint64_t{nodes} * 64 * 128, 64}, DType::f64, 128, options);
 }
 

@@ -24,7 +24,7 @@ using test::TemporaryFile;
 using test::text_of;
 
 // hwloc loses the object that it was reading where a file breaks off.
-extern "C" const char* __lsan_default_suppressions() {
+extern "C" const char* __lsan_default_suppressions() {  // NOLINT(bugprone-reserved-identifier)
   return "leak:hwloc_alloc_setup_object\n";
 }
 

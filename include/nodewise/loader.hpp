@@ -84,7 +84,7 @@ class NODEWISE_PUBLIC BatchLoader {
   struct State;
   explicit BatchLoader(std::unique_ptr<State> state) noexcept;
   void place(const Plan& plan, const Topology& topology, const LoaderOptions& options);
-  void* element(std::uint64_t row, std::uint64_t col, DType dtype) const;
+  void* element(std::uint64_t row, std::uint64_t col, DType written) const;
   std::unique_ptr<State> state_;
 };
 

@@ -84,8 +84,8 @@ class NODEWISE_PUBLIC Placement {
   std::vector<Degradation> degradations() && noexcept { return std::move(degradations_); }
 
   /// Throws PlacementError, naming the shards that lie wrong (the first eight) and their bytes, unless at
-  /// least `local_fraction` of the planned bytes are local; also where nothing could be asked.
-  void require(double local_fraction) const;
+  /// least `wanted_fraction` of the planned bytes are local; also where nothing could be asked.
+  void require(double wanted_fraction) const;
 
   /// Throws PlacementError, as require, unless nothing is misplaced, absent or unknown: cuts, which the plan
   /// announced, are no fault. What Binding::required checks.

@@ -84,7 +84,7 @@ class Mean {
     const double fraction = std::frexp(std::fabs(value), &exponent);  // exact, subnormals too
     const auto position = std::max(exponent - 53, -1074);
     const auto significand = static_cast<std::uint64_t>(std::ldexp(fraction, exponent - position));
-    (value < 0 ? negative_ : positive_).add(significand, static_cast<std::size_t>(position + 1074));
+    (value < 0 ? negative_ : positive_).add(significand, static_cast<std::size_t>(position) + 1074);
   }
   void add(std::uint64_t value) {
     ++count_;
