@@ -46,6 +46,7 @@ Buffer Buffer::allocate(const Plan& plan, const Team& team, PageKind kind) {
                    "is for pages of ",
                    plan.page_bytes(), " bytes; or the kernel has none"));
   auto found = preflight(plan, team.topology(), kind);
+  if (auto unseen = unseen_nodes(team.topology())) found.push_back(std::move(*unseen));
   Placing placing(plan, team);
   auto mapped = placing.map(kind);
   placing.bind();

@@ -63,6 +63,18 @@ std::string shortage(const Shard& shard, std::uint64_t free, bool of_pool) {
                             : " bytes) free; use more nodes, smaller weights for this one, or another time");
 }
 
+// The call is refused in many containers; the file says the same.
+IndexSet nodes_granted() {
+  const auto asked = os::current().allowed_nodes();
+  if (asked.ok()) return asked.value;
+  const auto status = os::current().read_text("/proc/self/status").value;
+  constexpr std::string_view key = "\nMems_allowed_list:";
+  const auto found = status.find(key);
+  if (found == std::string::npos) return {};
+  const auto begin = found + key.size();
+  return IndexSet::parse(status.substr(begin, status.find('\n', begin) - begin)).value_or(IndexSet());
+}
+
 // Pools were set aside before: what else is free does not matter to them, nor do they count against groups.
 void check_allowance(const Plan& plan, const Topology& topology) {
   const auto allowance = allowance_now(topology);
@@ -116,6 +128,17 @@ std::vector<Degradation> preflight(const Plan& plan, const Topology& topology, P
                      message + "; what does not fit will lie elsewhere, or on smaller pages", 0});
   }
   return found;
+}
+
+std::optional<Degradation> unseen_nodes(const Topology& topology) {
+  IndexSet unseen = nodes_granted();
+  for (const Node& node : topology.nodes()) unseen.erase(node.os_index);
+  if (unseen.empty()) return std::nullopt;
+  return Degradation{"nodes-unseen",
+                     base::text("the kernel grants memory on node(s) ", unseen.to_string(),
+                                ", which the topology does not show (is /sys mounted?); nothing is placed "
+                                "there, and readers on such a node count as near"),
+                     0};
 }
 
 }  // namespace nodewise

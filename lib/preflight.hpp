@@ -31,4 +31,8 @@ std::optional<std::uint64_t> free_pool_bytes_now(const Node& node, std::size_t p
 /// control group without room throws under both, since going on would end in the kernel killing the process.
 std::vector<Degradation> preflight(const Plan& plan, const Topology& topology, PageKind kind);
 
+/// "nodes-unseen": the kernel grants memory on nodes that the topology does not show, as where /sys is not
+/// mounted and the whole machine looks like one node. Nothing where the kernel does not say.
+std::optional<Degradation> unseen_nodes(const Topology& topology);
+
 }  // namespace nodewise

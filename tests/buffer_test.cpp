@@ -136,6 +136,18 @@ TEST_CASE("a node without room: refused when required, announced and counted whe
   CHECK_FALSE(world.fake.killed());
 }
 
+TEST_CASE("nodes that the kernel grants and the topology does not show are named") {
+  World world(test::even_machine(2));
+  const auto topology = Topology::this_machine();
+  CHECK(buffer_on(topology, 2).degradations().empty());
+  world.faulty.refuse(os::Call::allowed_nodes, EPERM);
+  CHECK(buffer_on(topology, 2).degradations().empty());  // the kernel does not say
+  world.fake.set_text("/proc/self/status", "Name:\tx\nMems_allowed:\tf\nMems_allowed_list:\t0-3\nx:\n");
+  const auto buffer = buffer_on(topology, 2);
+  REQUIRE(named(buffer.degradations(), "nodes-unseen"));
+  CHECK(buffer.degradations()[0].message.find("2-3") != std::string::npos);
+}
+
 TEST_CASE("a node that fills up between look and touch does not end the process") {
   auto data = test::even_machine(2);
   data.nodes[1].free_bytes = MiB;
