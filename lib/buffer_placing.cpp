@@ -7,17 +7,24 @@
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
-#include "os/os.hpp"
+#include "huge_pages.hpp"
 #include "preflight.hpp"
 #include "residency_ask.hpp"
-#include "team_run.hpp"
 
 namespace nodewise {
 namespace {
 
-constexpr std::size_t huge_page_bytes = std::size_t{2} << 20;
+// Where the kernel has no huge pages, the usual size serves as well: it only keeps workers apart.
+std::size_t huge_page_bytes_here() {
+  constexpr std::size_t usual = std::size_t{2} << 20;
+  const std::size_t bytes = transparent_pages().page_bytes;
+  return bytes != 0 ? bytes : usual;
+}
 
 }  // namespace
+
+Placing::Placing(const Plan& plan, const Team& team)
+    : plan_(plan), team_(team), huge_page_bytes_(huge_page_bytes_here()) {}
 
 void Placing::degrade(std::string name, std::string message, int error) {
   degradations_.push_back({std::move(name), std::move(message), error});
@@ -52,8 +59,9 @@ Pages Placing::map_ordinary(std::uint64_t bytes, PageKind kind) {
   // Where pages cannot be asked about one by one, the kernel's sums per mapping have to do, and then each
   // shard must be a mapping of its own, with a border on either side.
   const bool apart = !interleaved() && !can_ask_pages();
-  const std::size_t border = apart ? huge_page_bytes : 0;
-  if (kind == PageKind::automatic && bytes < huge_page_bytes) kind = PageKind::base;  // not for borders' sake
+  const std::size_t border = apart ? huge_page_bytes_ : 0;
+  if (kind == PageKind::automatic && bytes < huge_page_bytes_)
+    kind = PageKind::base;  // not for borders' sake
   const auto mapped_bytes = base::checked_add(bytes, 2 * border);
   if (!mapped_bytes)
     throw InvalidArgument(base::text("Buffer::allocate: ", bytes, " bytes exceed the address space"));
@@ -64,7 +72,7 @@ Pages Placing::map_ordinary(std::uint64_t bytes, PageKind kind) {
   }
   data_ = pages.data() + border;
   const bool transparent = pages.kind() == PageKind::transparent;
-  slice_unit_ = transparent ? std::max(huge_page_bytes, plan_.page_bytes()) : plan_.page_bytes();
+  slice_unit_ = transparent ? std::max(huge_page_bytes_, plan_.page_bytes()) : plan_.page_bytes();
   if (apart) keep_shards_apart(border);
   return pages;
 }
@@ -73,46 +81,79 @@ void Placing::keep_shards_apart(std::size_t border) {
   // Neighbours that differ in one flag stay separate mappings; leaving every second shard out of core dumps
   // is a flag that costs nothing else. The borders continue the alternation.
   bool flagged = true;
+  int refused = 0;
+  const auto flag = [&](std::byte* at, std::size_t bytes) {
+    if (const int error = os::current().advise(at, bytes, os::Advice::no_dump)) refused = error;
+  };
   for (const Shard& shard : plan_.shards()) {
     if (shard.pages.bytes() == 0) continue;
-    if (flagged) os::current().advise(data_ + shard.pages.begin, shard.pages.bytes(), os::Advice::no_dump);
+    if (flagged) flag(data_ + shard.pages.begin, shard.pages.bytes());
     flagged = !flagged;
   }
-  if (flagged && border > 0) os::current().advise(data_ + plan_.mapped_bytes(), border, os::Advice::no_dump);
+  if (flagged && border > 0) flag(data_ + plan_.mapped_bytes(), border);
+  if (refused != 0)
+    degrade(
+        "shards-not-apart",
+        base::text("madvise: ", base::errno_text(refused),
+                   "; the kernel may sum up the pages of several shards, which then cannot be told apart"),
+        refused);
 }
 
-int Placing::bind_shards(bool strict) {
-  const auto mode = strict ? os::BindMode::strict : os::BindMode::preferred;
-  for (const Shard& shard : plan_.shards()) {
-    if (shard.pages.bytes() == 0) continue;
-    const int error =
-        os::current().bind(data_ + shard.pages.begin, shard.pages.bytes(), mode, shard.os_index);
-    if (error != 0) return error;
+void Placing::refuse_binding(int error, const std::string& consequence) {
+  degrade("mbind-refused", base::text("mbind: ", base::errno_text(error), "; ", consequence), error);
+}
+
+int Placing::bind_shard(std::size_t shard, os::BindMode mode) const {
+  const Shard& bound = plan_.shards()[shard];
+  if (bound.pages.bytes() == 0) return 0;
+  return os::current().bind(data_ + bound.pages.begin, bound.pages.bytes(), mode, bound.os_index);
+}
+
+void Placing::bind_shards() {
+  rung_ = PlacingRung::mbind;
+  for (std::size_t shard = 0; shard < plan_.shards().size(); ++shard) {
+    const int error = bind_shard(shard, os::BindMode::preferred);
+    if (error == 0) continue;
+    if (error == EINVAL) {  // this node alone: outside of the cpuset, or without memory
+      refuse_binding(error, base::text("the pages of node ", plan_.shards()[shard].os_index,
+                                       " are placed by first touch, wherever that is"));
+      continue;
+    }
+    rung_ = PlacingRung::first_touch;
+    // Policies that differ split a huge page at the shards' borders; without them something else must.
+    keep_shards_apart(0);
+    return refuse_binding(error, "pages are placed by first touch from workers on their nodes");
   }
-  return 0;
 }
 
-int Placing::bind_interleaved() {
+void Placing::bind_interleaved() {
   IndexSet nodes;
   for (const Shard& shard : plan_.shards()) nodes.insert(shard.os_index);
-  return os::current().interleave(data_, plan_.mapped_bytes(), nodes);
-}
-
-void Placing::bind() {
-  if (data_ == nullptr) return;
-  const int error = interleaved() ? bind_interleaved() : bind_shards(false);
+  const int error = os::current().interleave(data_, plan_.mapped_bytes(), nodes);
   if (error == 0) {
     rung_ = PlacingRung::mbind;
     return;
   }
-  rung_ = interleaved() ? PlacingRung::none : PlacingRung::first_touch;
-  // Policies that differ split a huge page at the shards' borders; without them something else must.
-  if (rung_ == PlacingRung::first_touch) keep_shards_apart(0);
-  degrade("mbind-refused",
-          base::text("mbind: ", base::errno_text(error),
-                     interleaved() ? "; pages lie where they are touched, not interleaved"
-                                   : "; pages are placed by first touch from workers on their nodes"),
-          error);
+  if (plan_.binding() == Binding::required)
+    throw PlacementError(
+        base::text("Buffer::allocate: the binding is required, and the kernel refuses to interleave: mbind: ",
+                   base::errno_text(error)));
+  refuse_binding(error, "pages lie where they are touched, not interleaved");
+}
+
+void Placing::bind() {
+  if (data_ == nullptr) return;
+  if (interleaved()) return bind_interleaved();
+  bind_shards();
+  if (rung_ == PlacingRung::mbind) note_tight_nodes();
+}
+
+void Placing::note_tight_nodes() {
+  if (plan_.page_bytes() > team_.topology().page_bytes()) return;  // a pool has no page cache
+  for (std::size_t shard = 0; shard < plan_.shards().size(); ++shard) {
+    const auto free = unused_bytes_now(team_.topology().node(plan_.shards()[shard].node));
+    if (!free || plan_.shards()[shard].pages.bytes() > *free) tight_shards_.push_back(shard);
+  }
 }
 
 // Each shard's pages are divided among the workers of its node, in units that no two of them share.
@@ -182,21 +223,27 @@ void Placing::populate() {
                                    " pages failed; the node, the huge page "
                                    "pool or the control group ran out while it was filled"),
                         error);
-  if (rung_ == PlacingRung::first_touch) judge_first_touch(run.pin_errors, unreached);
+  note_workers(run);
+  if (rung_ == PlacingRung::first_touch) judge_first_touch(unreached);
 }
 
 // First touch places a page where its toucher stands, so it placed nothing if nobody could be made to stand.
-void Placing::judge_first_touch(const std::vector<int>& pin_errors,
-                                const std::vector<std::vector<int>>& unreached) {
-  for (const int error : pin_errors) {
+void Placing::note_workers(const TeamRun& run) {
+  if (run.on_calling_thread)
+    degrade("forked-child",
+            "this process was forked after OpenMP had begun: one thread does all workers' parts");
+  for (const int error : run.pin_errors) {
     if (error == 0) continue;
-    rung_ = PlacingRung::none;
+    if (rung_ == PlacingRung::first_touch) rung_ = PlacingRung::none;
     degrade("pinning-refused",
             base::text("sched_setaffinity: ", base::errno_text(error),
                        "; workers run and touch wherever the kernel puts them"),
             error);
     return;
   }
+}
+
+void Placing::judge_first_touch(const std::vector<std::vector<int>>& unreached) {
   for (std::size_t shard = 0; shard < plan_.shards().size(); ++shard) {
     int error = 0;
     for (const auto& of_worker : unreached) error = of_worker[shard] != 0 ? of_worker[shard] : error;
@@ -210,11 +257,16 @@ void Placing::judge_first_touch(const std::vector<int>& pin_errors,
 }
 
 void Placing::seal() {
-  if (data_ == nullptr || interleaved() || plan_.binding() != Binding::required) return;
-  if (rung_ != PlacingRung::mbind) return;
-  if (const int error = bind_shards(true))
-    degrade("mbind-refused", base::text("mbind, to make the policy strict: ", base::errno_text(error)),
-            error);
+  if (data_ == nullptr || interleaved() || rung_ != PlacingRung::mbind) return;
+  const bool required = plan_.binding() == Binding::required;
+  for (const std::size_t shard : tight_shards_) {
+    bind_shard(shard, os::BindMode::strict_moving);  // where it fails, verifying finds what it left
+    if (!required) bind_shard(shard, os::BindMode::preferred);
+  }
+  if (!required) return;
+  for (std::size_t shard = 0; shard < plan_.shards().size(); ++shard)
+    if (const int error = bind_shard(shard, os::BindMode::strict))
+      return refuse_binding(error, "the policy could not be made strict");
 }
 
 }  // namespace nodewise

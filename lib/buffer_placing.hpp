@@ -5,19 +5,23 @@
 
 #include <nodewise/buffer.hpp>
 
+#include "os/os.hpp"
+#include "team_run.hpp"
+
 namespace nodewise {
 
 /// One placing of one buffer. The steps are called once each, in the order of their declaration.
 class Placing {
  public:
-  Placing(const Plan& plan, const Team& team) : plan_(plan), team_(team) {}
+  Placing(const Plan& plan, const Team& team);
 
   Pages map(PageKind kind);
   void bind();
   void populate();
-  /// Under Binding::required: now that every page is there, the policy becomes strict. Before, a node that
-  /// filled up between preflight and touch would have ended the process; now it can only lack pages that
-  /// are swapped in again.
+  /// Mends and seals, now that every page is there. A node whose free pages ran out while its page cache
+  /// could have made room gets its shard's pages back; and under Binding::required the policy becomes strict.
+  /// Before, a strict policy would have ended the process on a node that filled up between preflight and
+  /// touch.
   void seal();
 
   std::byte* data() const noexcept { return data_; }
@@ -34,17 +38,23 @@ class Placing {
   Pages map_pool(std::uint64_t bytes);
   Pages map_ordinary(std::uint64_t bytes, PageKind kind);
   void keep_shards_apart(std::size_t border);
-  int bind_shards(bool strict);
-  int bind_interleaved();
+  void note_tight_nodes();
+  void note_workers(const TeamRun& run);
+  int bind_shard(std::size_t shard, os::BindMode mode) const;
+  void bind_shards();
+  void bind_interleaved();
+  void refuse_binding(int error, const std::string& consequence);
   std::vector<std::vector<Slice>> slices() const;
   int populate_slice(const Slice& slice, unsigned worker_node, std::vector<int>& unreached) const;
-  void judge_first_touch(const std::vector<int>& pin_errors, const std::vector<std::vector<int>>& unreached);
+  void judge_first_touch(const std::vector<std::vector<int>>& unreached);
   void degrade(std::string name, std::string message, int error = 0);
 
   const Plan& plan_;
   const Team& team_;
   std::byte* data_ = nullptr;
   std::size_t slice_unit_ = 0;  // no two workers touch one page of this size
+  std::size_t huge_page_bytes_ = 0;
+  std::vector<std::size_t> tight_shards_;  // larger than what was free of their node, page cache aside
   PlacingRung rung_ = PlacingRung::none;
   std::vector<Degradation> degradations_;
 };

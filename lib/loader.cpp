@@ -72,10 +72,15 @@ BatchLoader BatchLoader::adopt(void* data, Shape shape, DType dtype, std::uint64
   const auto bytes = base::checked_mul(shape.samples, shape.features);
   const auto total = bytes ? base::checked_mul(*bytes, dtype_bytes(dtype)) : bytes;
   Pages pages = Pages::adopt(data, total.value_or(0), std::move(release));
+  const auto address = reinterpret_cast<std::uintptr_t>(data);
+  if (address % dtype_bytes(dtype) != 0 || (data == nullptr && total != 0))
+    throw InvalidArgument(base::text("BatchLoader::adopt: elements of ", dtype_name(dtype),
+                                     " cannot begin at address ", address,
+                                     "; their memory must be aligned to ", dtype_bytes(dtype), " bytes"));
   const Topology topology = chosen_topology(options);
   PlanOptions planned = plan_options(options);
   planned.page_bytes = topology.page_bytes();
-  planned.base_offset = reinterpret_cast<std::uintptr_t>(data) % topology.page_bytes();
+  planned.base_offset = address % topology.page_bytes();
   Buffer buffer =
       Buffer::adopt(Plan(topology, shape, dtype, batch_size, planned), topology, std::move(pages));
   if (planned.binding == Binding::required) Placement::of(buffer).require_planned();
@@ -94,20 +99,20 @@ std::uint64_t BatchLoader::batch_size() const noexcept {
 std::uint64_t BatchLoader::num_batches() const noexcept {
   return plan().num_batches();
 }
-const Buffer& BatchLoader::buffer() const noexcept {
+const Buffer& BatchLoader::buffer() const& noexcept {
   return state_->buffer;
 }
-const Plan& BatchLoader::plan() const noexcept {
+const Plan& BatchLoader::plan() const& noexcept {
   return state_->buffer.plan();
 }
-const Team& BatchLoader::team() const noexcept {
+const Team& BatchLoader::team() const& noexcept {
   return state_->team;
 }
-const Pages& BatchLoader::pages() const noexcept {
+const Pages& BatchLoader::pages() const& noexcept {
   return state_->buffer.pages();
 }
 
-AnyBatchView BatchLoader::get_batch(std::uint64_t batch) const {
+AnyBatchView BatchLoader::get_batch(std::uint64_t batch) const& {
   if (batch >= num_batches())
     throw OutOfRange(base::text("BatchLoader::get_batch: batch ", batch, " of ", num_batches()));
   const std::uint64_t features = shape().features;

@@ -161,9 +161,9 @@ double mean(const void* data, DType dtype, std::uint64_t count) {
 double round_to_4(double value) noexcept {
   constexpr double scale = 10000;
   constexpr double sparse =
-      0x1p39;  // from here on doubles are further apart than decimals, and stay as they are
+      0x1p39;           // from here on doubles are further apart than decimals, and stay as they are
+  const FpGuard guard;  // even a comparison with a NaN may trap
   if (!(std::fabs(value) < sparse)) return value;
-  const FpGuard guard;
   FpGuard::settle(value);
   const double scaled = value * scale;
   const double lost = std::fma(value, scale, -scaled);  // scaled + lost is the product exactly

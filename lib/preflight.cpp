@@ -1,6 +1,7 @@
 #include "preflight.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include <nodewise/error.hpp>
 
@@ -16,15 +17,24 @@ struct GroupFiles {
   const char* controller;
   const char* limit;
   const char* used;
-  const char* cache;  // the line of memory.stat that names file pages that can be given up
+  std::array<const char*, 3> reclaimable;  // lines of memory.stat: what the kernel takes back before it kills
 };
 constexpr GroupFiles hierarchies[] = {
-    {"memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "\ntotal_inactive_file "},
-    {"", "memory.max", "memory.current", "\ninactive_file "}};
+    {"memory",
+     "memory.limit_in_bytes",
+     "memory.usage_in_bytes",
+     {"\ntotal_inactive_file ", "\ntotal_active_file ", "\nslab_reclaimable "}},
+    {"", "memory.max", "memory.current", {"\ninactive_file ", "\nactive_file ", "\nslab_reclaimable "}}};
 
-std::uint64_t cached_in(const std::string& folder, const char* key) {
-  const auto stat = os::current().read_text(folder + "/memory.stat");
-  return os::meminfo_bytes(base::text("\n", stat.value), key) / 1024;  // here the unit is bytes
+std::uint64_t reclaimable_in(const std::string& folder, const GroupFiles& files) {
+  const auto stat = base::text("\n", os::current().read_text(folder + "/memory.stat").value);
+  std::uint64_t bytes = 0;
+  for (const char* key : files.reclaimable) bytes += os::meminfo_bytes(stat, key) / 1024;  // here in bytes
+  return bytes;
+}
+
+os::Result<std::string> meminfo_of(const Node& node) {
+  return os::current().read_text(base::text("/sys/devices/system/node/node", node.os_index, "/meminfo"));
 }
 
 void narrow(std::optional<Allowance>& allowance, std::uint64_t bytes, const std::string& from) {
@@ -37,7 +47,7 @@ void narrow_by_groups(std::optional<Allowance>& allowance, const GroupFiles& fil
     const auto limit = os::number_in(folder + "/" + files.limit);
     const auto used = os::number_in(folder + "/" + files.used);
     if (!limit || !used) continue;
-    const auto in_use = *used - std::min(*used, cached_in(folder, files.cache));
+    const auto in_use = *used - std::min(*used, reclaimable_in(folder, files));
     narrow(allowance, *limit - std::min(*limit, in_use), folder + "/" + files.limit);
   }
 }
@@ -63,18 +73,6 @@ std::string shortage(const Shard& shard, std::uint64_t free, bool of_pool) {
                             : " bytes) free; use more nodes, smaller weights for this one, or another time");
 }
 
-// The call is refused in many containers; the file says the same.
-IndexSet nodes_granted() {
-  const auto asked = os::current().allowed_nodes();
-  if (asked.ok()) return asked.value;
-  const auto status = os::current().read_text("/proc/self/status").value;
-  constexpr std::string_view key = "\nMems_allowed_list:";
-  const auto found = status.find(key);
-  if (found == std::string::npos) return {};
-  const auto begin = found + key.size();
-  return IndexSet::parse(status.substr(begin, status.find('\n', begin) - begin)).value_or(IndexSet());
-}
-
 // Pools were set aside before: what else is free does not matter to them, nor do they count against groups.
 void check_allowance(const Plan& plan, const Topology& topology) {
   const auto allowance = allowance_now(topology);
@@ -88,10 +86,13 @@ void check_allowance(const Plan& plan, const Topology& topology) {
 }  // namespace
 
 std::optional<std::uint64_t> free_bytes_now(const Node& node) {
-  const auto path = base::text("/sys/devices/system/node/node", node.os_index, "/meminfo");
-  const auto meminfo = os::current().read_text(path);
-  if (!meminfo.ok()) return std::nullopt;
-  return os::free_bytes(meminfo.value);
+  const auto meminfo = meminfo_of(node);
+  return meminfo.ok() ? std::optional(os::free_bytes(meminfo.value)) : std::nullopt;
+}
+
+std::optional<std::uint64_t> unused_bytes_now(const Node& node) {
+  const auto meminfo = meminfo_of(node);
+  return meminfo.ok() ? std::optional(os::meminfo_bytes(meminfo.value, "MemFree:")) : std::nullopt;
 }
 
 std::optional<Allowance> allowance_now(const Topology& topology) {
@@ -131,7 +132,7 @@ std::vector<Degradation> preflight(const Plan& plan, const Topology& topology, P
 }
 
 std::optional<Degradation> unseen_nodes(const Topology& topology) {
-  IndexSet unseen = nodes_granted();
+  IndexSet unseen = os::nodes_granted();
   for (const Node& node : topology.nodes()) unseen.erase(node.os_index);
   if (unseen.empty()) return std::nullopt;
   return Degradation{"nodes-unseen",

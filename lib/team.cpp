@@ -191,13 +191,17 @@ std::span<const Worker> Team::workers() const& noexcept {
   return workers_;
 }
 
+void Team::check_plan(const Plan& plan) const {
+  if (plan.fingerprint() != topology_.fingerprint())
+    throw PlacementError(base::text("Team: the plan is for machine ", plan.fingerprint(), ", the team is on ",
+                                    topology_.fingerprint()));
+}
+
 std::vector<unsigned> Team::readers(const Plan& plan, std::size_t shard) const {
+  check_plan(plan);
   if (shard >= plan.shards().size())
     throw OutOfRange(base::text("Team::readers: shard ", shard, " of ", plan.shards().size()));
-  const unsigned node = plan.shards()[shard].node;
-  if (node >= readers_of_node_.size())
-    throw OutOfRange(base::text("Team::readers: node ", node, " of ", readers_of_node_.size()));
-  return readers_of_node_[node];
+  return readers_of_node_[plan.shards()[shard].node];
 }
 
 const std::vector<unsigned>& Team::home_workers(unsigned node) const {

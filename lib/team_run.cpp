@@ -2,6 +2,7 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <optional>
@@ -115,8 +116,10 @@ TeamRun run_team(const Team& team, const std::function<void(unsigned worker)>& f
     region.run.on_calling_thread = true;
     region.play(0, 1, [] {});
   } else {
-    const int workers = static_cast<int>(team.workers().size());
-#pragma omp parallel num_threads(workers)
+    // More threads than CPUs gain nothing, and where threads are limited OpenMP ends the process.
+    const int threads =
+        static_cast<int>(std::min<std::size_t>(team.workers().size(), team.usable_cpus().size()));
+#pragma omp parallel num_threads(threads)
     region.play(static_cast<unsigned>(omp_get_thread_num()), static_cast<unsigned>(omp_get_num_threads()),
                 [] {
 #pragma omp barrier

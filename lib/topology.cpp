@@ -173,12 +173,12 @@ unsigned Topology::distance(unsigned from, unsigned to) const {
   return distance_in(*data_, node(from).index, node(to).index);
 }
 
-std::vector<unsigned> Topology::nearest(unsigned from) const {
+std::vector<unsigned> Topology::nearest(unsigned to) const {
   std::vector<unsigned> others;
   for (const Node& other : data_->nodes)
-    if (other.index != node(from).index) others.push_back(other.index);
-  std::stable_sort(others.begin(), others.end(), [this, from](unsigned a, unsigned b) {
-    return distance_in(*data_, from, a) < distance_in(*data_, from, b);
+    if (other.index != node(to).index) others.push_back(other.index);
+  std::stable_sort(others.begin(), others.end(), [this, to](unsigned a, unsigned b) {
+    return distance_in(*data_, a, to) < distance_in(*data_, b, to);
   });
   return others;
 }

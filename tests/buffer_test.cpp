@@ -136,6 +136,52 @@ TEST_CASE("a node without room: refused when required, announced and counted whe
   CHECK_FALSE(world.fake.killed());
 }
 
+TEST_CASE("page cache on a node makes way for the data") {
+  for (const Binding binding : {Binding::preferred, Binding::required}) {
+    CAPTURE(to_string(binding));
+    World world(test::even_machine(2));
+    world.fake.fill_with_cache(1, 63 * MiB);  // the kernel would rather use the neighbour's free pages
+    const auto topology = Topology::this_machine();
+    const auto buffer = buffer_on(topology, 4, binding);
+    CHECK(every_page_on_its_node(world, buffer));
+    CHECK(buffer.degradations().empty());
+    CHECK_FALSE(world.fake.killed());
+  }
+}
+
+TEST_CASE("a node that refuses binding costs the others nothing") {
+  World world(test::even_machine(3));
+  const auto topology = Topology::this_machine();
+  world.faulty.fail(os::Call::bind, 2, EINVAL);
+  const auto buffer = buffer_on(topology, 3, Binding::preferred, 3 * MiB);
+  CHECK(buffer.placing_rung() == PlacingRung::mbind);
+  REQUIRE(named(buffer.degradations(), "mbind-refused"));
+  CHECK(buffer.degradations()[0].message.find("node 1") != std::string::npos);
+  const Team few(topology, workers(1));  // on node 0, where what is not bound then lies
+  world.faulty.fail(os::Call::bind, 2, EINVAL);
+  const auto placement = Placement::of(Buffer::allocate(plan_on(topology, 3 * MiB), few));
+  CHECK(placement.total().misplaced_bytes == MiB);
+  CHECK(placement.shards()[1].misplaced_bytes == MiB);
+}
+
+TEST_CASE("workers that cannot be pinned are named on every rung") {
+  World world(test::even_machine(2));
+  const auto topology = Topology::this_machine();
+  world.faulty.refuse(os::Call::set_affinity, EPERM);
+  const auto buffer = buffer_on(topology, 2);
+  CHECK(buffer.placing_rung() == PlacingRung::mbind);
+  CHECK(named(buffer.degradations(), "pinning-refused"));
+  CHECK(every_page_on_its_node(world, buffer));
+}
+
+TEST_CASE("shards that cannot be kept apart are named") {
+  World world(test::even_machine(2));
+  const auto topology = Topology::this_machine();
+  for (const auto call : {os::Call::bind, os::Call::pages_status, os::Call::advise})
+    world.faulty.refuse(call, EPERM);
+  CHECK(named(buffer_on(topology, 2).degradations(), "shards-not-apart"));
+}
+
 TEST_CASE("nodes that the kernel grants and the topology does not show are named") {
   World world(test::even_machine(2));
   const auto topology = Topology::this_machine();
@@ -249,6 +295,10 @@ TEST_CASE("interleaved memory is asked to interleave, and promises nothing") {
   CHECK_FALSE(placement.local_fraction().has_value());
   CHECK(placement.total().local_bytes == 3 * MiB);
   CHECK_THROWS_AS(placement.require(0.1), PlacementError);
+  world.faulty.refuse(os::Call::interleave, EPERM);
+  CHECK(named(Buffer::allocate(plan, team).degradations(), "mbind-refused"));
+  const auto required = plan_on(topology, 3 * MiB, Binding::required, Policy::interleaved);
+  CHECK_THROWS_AS(Buffer::allocate(required, team), PlacementError);
 }
 
 TEST_CASE("a populate that fails is an error and leaves nothing") {

@@ -168,16 +168,22 @@ TEST_CASE("adopted memory is released even when adopting fails") {
   CHECK_THROWS_AS(BatchLoader::adopt(memory.data(), {~std::uint64_t{0}, 2}, DType::f64, 4, {}, release),
                   InvalidArgument);
   CHECK(released == 2);
+  void* odd = reinterpret_cast<char*>(memory.data()) + 1;
+  CHECK_THROWS_AS(BatchLoader::adopt(odd, {5, 2}, DType::f64, 4, {}, release), InvalidArgument);
+  CHECK_THROWS_AS(BatchLoader::adopt(nullptr, {5, 2}, DType::f64, 4, {}, release), InvalidArgument);
+  CHECK(released == 4);
 }
 
 TEST_CASE("defaults come from the environment, and code goes before it") {
   World world(test::even_machine(2));
   const Environment binding("NODEWISE_BINDING", "required"), pages("NODEWISE_PAGES", "base");
-  CHECK(BatchLoader({8, 2}, DType::f64, 4).plan().binding() == Binding::required);
-  CHECK(BatchLoader({8, 2}, DType::f64, 4).pages().kind() == PageKind::base);
+  const BatchLoader from_environment({8, 2}, DType::f64, 4);
+  CHECK(from_environment.plan().binding() == Binding::required);
+  CHECK(from_environment.pages().kind() == PageKind::base);
   LoaderOptions options;
   options.binding = Binding::preferred;
-  CHECK(BatchLoader({8, 2}, DType::f64, 4, options).plan().binding() == Binding::preferred);
+  const BatchLoader from_code({8, 2}, DType::f64, 4, options);
+  CHECK(from_code.plan().binding() == Binding::preferred);
   const Environment nonsense("NODEWISE_BINDING", "strict");
   CHECK_THROWS_WITH_AS(BatchLoader({8, 2}, DType::f64, 4),
                        "NODEWISE_BINDING is \"strict\"; it may be preferred, required", InvalidArgument);

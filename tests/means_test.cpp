@@ -330,6 +330,20 @@ TEST_CASE("round_to_4: the exact binary value, half to even") {
   CHECK(round_to_4(0x1p-1074) == 0);
 }
 
+TEST_CASE("a NaN traps nothing, whatever the caller has enabled") {
+  feenableexcept(FE_DIVBYZERO | FE_INVALID | FE_OVERFLOW);
+  const volatile double unknown = NAN;
+  const double nan = unknown;
+  const bool still_nan = std::isnan(round_to_4(nan));
+  const double infinities[] = {INFINITY, -INFINITY};
+  const bool no_mean = std::isnan(mean(infinities, DType::f64, 2));
+  const bool unflagged = std::fetestexcept(FE_INVALID) == 0;
+  fedisableexcept(FE_ALL_EXCEPT);
+  CHECK(still_nan);
+  CHECK(no_mean);
+  CHECK(unflagged);
+}
+
 TEST_CASE("round_to_4 agrees with conversion to decimal and back") {
   SplitMix64 random(2);
   const auto by_decimal = [](double value) {

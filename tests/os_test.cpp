@@ -2,6 +2,7 @@
 // the real one.
 // Method: one suite, run on both; then what only one of them has.
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -110,6 +111,19 @@ TEST_CASE_TEMPLATE("files", System, RealSystem, FakeSystem) {
   CHECK(system.os.open_file(path).error == ENOENT);
   CHECK(system.os.read_text(path).error == ENOENT);
   CHECK(system.os.write_text(path + "/below", "x") != 0);
+}
+
+TEST_CASE("a link stays a link, and what it leads to is written") {
+  RealSystem system;
+  const auto path = temporary_file("target"), link = temporary_file("link");
+  REQUIRE(system.os.write_text(path, "first") == 0);
+  REQUIRE(::symlink(path.c_str(), link.c_str()) == 0);
+  CHECK(system.os.write_text(link, "second") == 0);
+  CHECK(system.os.read_text(path).value == "second");
+  char target[256] = {};
+  CHECK(::readlink(link.c_str(), target, sizeof target - 1) == static_cast<ssize_t>(path.size()));
+  std::remove(link.c_str());
+  std::remove(path.c_str());
 }
 
 TEST_CASE_TEMPLATE("a machine has nodes, allowed ones, and a name", System, RealSystem, FakeSystem) {

@@ -31,7 +31,8 @@ struct LoaderOptions {
 };
 
 /// A dataset of one of the twelve element types. Views stay valid while the loader or a copy of its pages()
-/// lives; moving the loader does not invalidate them. Thread class: reading members may be called from any
+/// lives; moving the loader does not invalidate them; what points into a loader is not had from a temporary.
+/// Thread class: reading members may be called from any
 /// thread; elements are plain memory, so concurrent writes to one element are the caller's to order.
 class NODEWISE_PUBLIC BatchLoader {
  public:
@@ -40,10 +41,10 @@ class NODEWISE_PUBLIC BatchLoader {
   /// A copy of `data` (row-major, contiguous; precondition: shape × dtype readable bytes).
   BatchLoader(const void* data, Shape shape, DType dtype, std::uint64_t batch_size,
               const LoaderOptions& options = {});
-  /// A saved plan, replayed.
+  /// A saved plan, replayed: of the options only pages, team and topology count, the rest is the plan's.
   BatchLoader(const Plan& plan, const LoaderOptions& options = {});
   /// Memory of the caller, where it is: no copy, no move. `release(data)` is called once, when the last
-  /// owner goes, or if this throws.
+  /// owner goes, or if this throws. Throws InvalidArgument where `data` is not aligned to an element.
   static BatchLoader adopt(void* data, Shape shape, DType dtype, std::uint64_t batch_size,
                            const LoaderOptions& options = {}, std::function<void(void*)> release = {});
   ~BatchLoader();
@@ -55,7 +56,8 @@ class NODEWISE_PUBLIC BatchLoader {
   std::uint64_t batch_size() const noexcept;
   std::uint64_t num_batches() const noexcept;
   /// A view of the batch, not a copy. Throws OutOfRange. Cost: O(1), no allocation, no lock.
-  AnyBatchView get_batch(std::uint64_t batch) const;
+  AnyBatchView get_batch(std::uint64_t batch) const&;
+  AnyBatchView get_batch(std::uint64_t batch) const&& = delete;
   /// Whether what get_batch returns lies in the buffer and the buffer's memory is mapped, by asking.
   bool is_zero_copy(std::uint64_t batch) const;
   /// The same for any view: false for one that points elsewhere.
@@ -74,11 +76,15 @@ class NODEWISE_PUBLIC BatchLoader {
   }
 
   Placement placement() const;
-  const Buffer& buffer() const noexcept;
-  const Plan& plan() const noexcept;
-  const Team& team() const noexcept;
+  const Buffer& buffer() const& noexcept;
+  const Buffer& buffer() const&& noexcept = delete;
+  const Plan& plan() const& noexcept;
+  const Plan& plan() const&& noexcept = delete;
+  const Team& team() const& noexcept;
+  const Team& team() const&& noexcept = delete;
   /// The memory's owner: keep a copy to keep views valid beyond the loader.
-  const Pages& pages() const noexcept;
+  const Pages& pages() const& noexcept;
+  const Pages& pages() const&& noexcept = delete;
 
  private:
   struct State;
@@ -110,7 +116,8 @@ class ZeroCopyBatchLoader {
   }
 
   std::uint64_t num_batches() const noexcept { return loader_.num_batches(); }
-  BatchView<T> get_batch(std::uint64_t batch) const { return loader_.get_batch(batch).template as<T>(); }
+  BatchView<T> get_batch(std::uint64_t batch) const& { return loader_.get_batch(batch).template as<T>(); }
+  BatchView<T> get_batch(std::uint64_t batch) const&& = delete;
   bool is_zero_copy(std::uint64_t batch) const { return loader_.is_zero_copy(batch); }
   std::vector<double> means() const { return loader_.means(); }
   std::vector<double> get_batch_means() const { return loader_.get_batch_means(); }
@@ -118,7 +125,8 @@ class ZeroCopyBatchLoader {
     loader_.write_to_buffer(row, col, value);
   }
   Placement placement() const { return loader_.placement(); }
-  const BatchLoader& loader() const noexcept { return loader_; }
+  const BatchLoader& loader() const& noexcept { return loader_; }
+  const BatchLoader& loader() const&& noexcept = delete;
 
  private:
   static const T* checked(std::span<const T> data, std::uint64_t n_samples, std::uint64_t n_features) {

@@ -57,7 +57,8 @@ class NODEWISE_PUBLIC Team {
   bool displaced() const noexcept { return displaced_; }
   /// CPUs (kernel numbers) that the team keeps to: its caller's when it was made, within the cpuset.
   const IndexSet& usable_cpus() const noexcept { return usable_cpus_; }
-  /// The workers (by number) that read `shard` of `plan`, never none.
+  /// The workers (by number) that read `shard` of `plan`, never none. Throws OutOfRange; here and below a
+  /// plan for another machine throws PlacementError.
   std::vector<unsigned> readers(const Plan& plan, std::size_t shard) const;
   /// The workers nearest to a node (logical index), displaced or not: those who populate its pages.
   const std::vector<unsigned>& home_workers(unsigned node) const;
@@ -69,6 +70,7 @@ class NODEWISE_PUBLIC Team {
   void for_each_shard(const Plan& plan, const std::function<void(const ShardPart&)>& fn) const;
 
  private:
+  void check_plan(const Plan& plan) const;
   Topology topology_;
   IndexSet usable_cpus_;
   std::vector<Worker> workers_;

@@ -82,8 +82,9 @@ class NODEWISE_PUBLIC Topology {
   std::optional<unsigned> node_of_cpu(unsigned cpu) const noexcept;
   /// Distance as the firmware states it (10 is local), or 10 and 20 where it is silent. Ordinal, no unit.
   unsigned distance(unsigned from, unsigned to) const;
-  /// Nodes other than `from`, nearest first; ties by logical index.
-  std::vector<unsigned> nearest(unsigned from) const;
+  /// Nodes other than `to`, by the distance from them to it, nearest first; ties by logical index. So the
+  /// first with CPUs should read its memory, where it has none.
+  std::vector<unsigned> nearest(unsigned to) const;
   /// Nodes with allowed CPUs and allowed memory: where a plan puts data unless told otherwise.
   std::vector<unsigned> default_targets() const;
 

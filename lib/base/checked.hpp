@@ -40,7 +40,6 @@ struct Range {
 };
 
 /// The `index`-th of `parts` contiguous parts of [0, count), sizes differing by at most one.
-/// Initialisation and compute both divide by this, so they agree.
 constexpr Range split(std::uint64_t count, std::uint64_t parts, std::uint64_t index) noexcept {
   return {mul_div(count, index, parts), mul_div(count, index + 1, parts)};
 }

@@ -33,10 +33,15 @@ std::string human_bytes(std::uint64_t bytes) {
 }
 
 std::string errno_text(int error) {
+#if __GLIBC_PREREQ(2, 32)
   const char* description = strerrordesc_np(error);
   const char* name = strerrorname_np(error);
   if (description == nullptr || name == nullptr) return text("error ", error);
   return text(description, " (", name, ")");
+#else
+  char buffer[128] = {};
+  return text(strerror_r(error, buffer, sizeof buffer), " (errno ", error, ")");
+#endif
 }
 
 }  // namespace nodewise::base

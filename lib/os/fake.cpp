@@ -82,9 +82,13 @@ int Fake::advise(void* data, std::size_t bytes, Advice advice) {
 int Fake::bind(void* data, std::size_t bytes, BindMode mode, unsigned node) {
   const std::lock_guard lock(mutex_);
   if (!free_bytes_.contains(node)) return EINVAL;
-  const Policy policy{mode == BindMode::strict ? Policy::Mode::strict : Policy::Mode::preferred, {node}};
+  const Policy policy{mode == BindMode::preferred ? Policy::Mode::preferred : Policy::Mode::strict, {node}};
   return for_pages(data, bytes, [&](Page& page) {
     page.policy = policy;
+    const bool elsewhere = page.node && *page.node != node;
+    if (mode != BindMode::strict_moving || !elsewhere || !take(node, true)) return 0;
+    free_bytes_[*page.node] += page_bytes;
+    page.node = node;
     return 0;
   });
 }
@@ -97,11 +101,23 @@ int Fake::interleave(void* data, std::size_t bytes, const IndexSet& nodes) {
   });
 }
 
-bool Fake::take(unsigned node) {
-  const auto free = free_bytes_.find(node);
-  if (free == free_bytes_.end() || free->second < page_bytes) return false;
-  free->second -= page_bytes;
-  return true;
+bool Fake::take(unsigned node, bool reclaiming) {
+  for (auto* bytes : {&free_bytes_, &cache_bytes_}) {
+    const auto left = bytes->find(node);
+    if (left == bytes->end() || left->second < page_bytes) {
+      if (!reclaiming) return false;
+      continue;
+    }
+    left->second -= page_bytes;
+    return true;
+  }
+  return false;
+}
+
+void Fake::fill_with_cache(unsigned node, std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  free_bytes_[node] -= bytes;
+  cache_bytes_[node] += bytes;
 }
 
 std::optional<unsigned> Fake::place(const Page& page, unsigned local_node) {
@@ -113,7 +129,7 @@ std::optional<unsigned> Fake::place(const Page& page, unsigned local_node) {
     const auto nodes = page.policy.nodes.indices();
     wanted = nodes[pages_.size() % nodes.size()];
   }
-  if (take(wanted)) return wanted;
+  if (take(wanted, page.policy.mode == Mode::strict)) return wanted;
   if (page.policy.mode == Mode::strict) {
     killed_ = true;
     return std::nullopt;
@@ -201,9 +217,12 @@ std::optional<std::string> Fake::node_text(const std::string& path) const {
   if (std::sscanf(path.c_str(), "/sys/devices/system/node/node%u/meminfo", &node) != 1) return std::nullopt;
   const auto free = free_bytes_.find(node);
   if (free == free_bytes_.end() || !path.ends_with("meminfo")) return std::nullopt;
+  const auto cached = cache_bytes_.find(node);
+  const std::uint64_t cache = cached == cache_bytes_.end() ? 0 : cached->second;
   const auto prefix = "Node " + std::to_string(node);
   return prefix + " MemTotal: " + std::to_string(free->second / 1024) + " kB\n" + prefix +
-         " MemFree: " + std::to_string(free->second / 1024) + " kB\n";
+         " MemFree: " + std::to_string(free->second / 1024) + " kB\n" + prefix +
+         " Inactive(file): " + std::to_string(cache / 1024) + " kB\n";
 }
 
 // As the kernel does: pages that differ in nothing are one mapping.

@@ -23,6 +23,8 @@ class Fake : public Os {
   /// What another program does with move_pages: puts the present pages of the range on `node` (kernel's
   /// number).
   void migrate(const void* data, std::size_t bytes, unsigned node);
+  /// Fills free memory of `node` with page cache, which only a strict policy makes it give up.
+  void fill_with_cache(unsigned node, std::uint64_t bytes);
   /// Whether a strict policy met a full node: the kernel would have killed the process.
   bool killed() const noexcept { return killed_; }
   /// Gives `path` a content; without one, it does not exist (but for what the fake itself answers).
@@ -74,7 +76,7 @@ class Fake : public Os {
   template <class Fn>
   int for_pages(const void* data, std::size_t bytes, Fn fn);             // ENOMEM where one is not mapped
   std::optional<unsigned> place(const Page& page, unsigned local_node);  // node with room, or none
-  bool take(unsigned node);
+  bool take(unsigned node, bool reclaiming = false);
   struct Run;
   std::vector<Run> runs() const;
   std::string maps() const;
@@ -83,6 +85,7 @@ class Fake : public Os {
 
   Topology::Data machine_;
   std::map<unsigned, std::uint64_t> free_bytes_;  // by kernel's number
+  std::map<unsigned, std::uint64_t> cache_bytes_;
   std::map<Address, Page> pages_;
   std::map<std::thread::id, IndexSet> masks_;
   std::map<std::string, std::string> texts_;

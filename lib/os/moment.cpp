@@ -62,9 +62,24 @@ std::uint64_t free_bytes(const std::string& meminfo) {
          meminfo_bytes(meminfo, "SReclaimable:") / 2;
 }
 
+IndexSet nodes_granted() {
+  const auto asked = current().allowed_nodes();
+  if (asked.ok()) return asked.value;
+  const auto status = current().read_text("/proc/self/status").value;
+  constexpr std::string_view key = "\nMems_allowed_list:";
+  const auto found = status.find(key);
+  if (found == std::string::npos) return {};
+  const auto begin = found + key.size();
+  return IndexSet::parse(status.substr(begin, status.find('\n', begin) - begin)).value_or(IndexSet());
+}
+
 void read_moment(Topology::Data& machine) {
   const bool alone = machine.nodes.size() == 1;
+  const IndexSet granted = nodes_granted();
   for (Node& node : machine.nodes) {
+    // hwloc takes every node for allowed where it cannot find the cpuset's files.
+    if (!granted.empty() && node.memory_bytes > 0)
+      node.allowed = node.allowed && granted.contains(node.os_index);
     const auto folder = base::text("/sys/devices/system/node/node", node.os_index);
     read_memory(node, folder, alone);
     for (PagePool& pool : node.pools)

@@ -14,6 +14,10 @@ namespace nodewise::os {
 /// left as it is.
 void read_moment(Topology::Data& machine);
 
+/// Nodes (kernel's numbers) whose memory the kernel lets this process use, by get_mempolicy or, where that
+/// call is refused, by /proc/self/status; empty where neither says.
+IndexSet nodes_granted();
+
 /// Free or cheaply reclaimed bytes, from a meminfo file of a node or of the whole machine:
 /// MemFree + (Inactive(file) - Dirty) + SReclaimable / 2.
 std::uint64_t free_bytes(const std::string& meminfo);

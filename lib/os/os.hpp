@@ -21,7 +21,9 @@ struct Result {
 };
 
 enum class Advice { huge_pages, no_huge_pages, no_dump };
-enum class BindMode { preferred, strict };
+/// strict_moving: strict, and pages that lie elsewhere move to the node, which gives up its page cache for
+/// them where it must. What cannot move stays; nothing is killed.
+enum class BindMode { preferred, strict, strict_moving };
 
 /// Calls return 0 or an errno, or a Result. Thread class: any thread.
 class Os {

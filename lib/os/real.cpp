@@ -11,6 +11,8 @@
 #include <bit>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+#include <memory>
 #include <vector>
 
 #include <nodewise/error.hpp>
@@ -53,11 +55,11 @@ struct NodeMask {
   std::vector<unsigned long> words = std::vector<unsigned long>(2);
 };
 
-int bind_to(void* data, std::size_t bytes, int mode, const IndexSet& nodes) {
+int bind_to(void* data, std::size_t bytes, int mode, const IndexSet& nodes, unsigned flags = 0) {
   const NodeMask mask(nodes);
   // Static: a later change of the cpuset must not silently turn one node into another.
-  return ::mbind(data, bytes, mode | MPOL_F_STATIC_NODES, mask.words.data(), mask.maxnode(), 0) == 0 ? 0
-                                                                                                     : errno;
+  mode |= MPOL_F_STATIC_NODES;
+  return ::mbind(data, bytes, mode, mask.words.data(), mask.maxnode(), flags) == 0 ? 0 : errno;
 }
 
 // Before Linux 5.14: writes back what each page holds, which makes it present without changing it.
@@ -76,6 +78,19 @@ Result<std::string> read_all(int descriptor) {
     if (got == 0) return {std::move(text), 0};
     text.append(piece, static_cast<std::size_t>(got));
   }
+}
+
+bool is_open_as(const std::string& path, int descriptor) {
+  struct stat named {};
+  struct stat opened {};
+  return ::stat(path.c_str(), &named) == 0 && ::fstat(descriptor, &opened) == 0 &&
+         named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+}
+
+// A link stays a link: what it leads to is replaced.
+std::string without_links(const std::string& path) {
+  const std::unique_ptr<char, decltype(&std::free)> real_path(::realpath(path.c_str(), nullptr), &std::free);
+  return real_path ? real_path.get() : path;
 }
 
 int write_all(int descriptor, const std::string& text) {
@@ -125,7 +140,8 @@ class Real final : public Os {
   }
 
   int bind(void* data, std::size_t bytes, BindMode mode, unsigned node) override {
-    return bind_to(data, bytes, mode == BindMode::strict ? MPOL_BIND : MPOL_PREFERRED, {node});
+    return bind_to(data, bytes, mode == BindMode::preferred ? MPOL_PREFERRED : MPOL_BIND, {node},
+                   mode == BindMode::strict_moving ? MPOL_MF_MOVE : 0);
   }
 
   int interleave(void* data, std::size_t bytes, const IndexSet& nodes) override {
@@ -236,12 +252,15 @@ class Real final : public Os {
 
   int write_text(const std::string& path, const std::string& text) override {
     if (path == "-") return write_all(STDOUT_FILENO, text);
+    for (const int stream : {STDOUT_FILENO, STDERR_FILENO})  // /dev/stdout, where it is a file too
+      if (is_open_as(path, stream)) return write_all(stream, text);
+    const std::string target = without_links(path);
     struct stat status {};
-    const bool special = ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
-    if (special) return write_file(path, 0, text);  // a pipe or a terminal must not be replaced
-    const std::string draft = path + "." + std::to_string(::getpid());
+    const bool special = ::stat(target.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
+    if (special) return write_file(target, 0, text);  // a pipe or a terminal must not be replaced
+    const std::string draft = target + "." + std::to_string(::getpid());
     int error = write_file(draft, O_CREAT | O_TRUNC, text);
-    if (error == 0 && ::rename(draft.c_str(), path.c_str()) != 0) error = errno;
+    if (error == 0 && ::rename(draft.c_str(), target.c_str()) != 0) error = errno;
     if (error != 0) ::unlink(draft.c_str());
     return error;
   }

@@ -15,12 +15,13 @@ compiler_of() {
 }
 
 options_of() {
-  echo -Dwerror=true -Dtests=enabled -Dtools=enabled
+  local sanitized='-Dtools=disabled -Dbench=disabled --buildtype=debugoptimized -Db_lundef=false'
+  echo -Dwerror=true -Dtests=enabled
   case $1 in
-    test-gcc) echo -Doptimization=2 -Ddebug=false -Db_ndebug=false ;;  # assertions hold
-    test-clang) echo --buildtype=release ;;                            # what users get
-    asan-*) echo --buildtype=debugoptimized -Db_lundef=false -Db_sanitize=address,undefined ;;
-    tsan-*) echo --buildtype=debugoptimized -Db_lundef=false -Db_sanitize=thread ;;
+    test-gcc) echo -Dtools=enabled -Doptimization=2 -Ddebug=false -Db_ndebug=false ;;  # assertions hold
+    test-clang) echo -Dtools=enabled --buildtype=release ;;                            # what users get
+    asan-*) echo $sanitized -Db_sanitize=address,undefined ;;
+    tsan-*) echo $sanitized -Db_sanitize=thread ;;
   esac
 }
 

@@ -36,8 +36,6 @@ struct Options {
 void check(const Options& options) {
   if (options.plan_file.empty() && !options.placing.batch_size)
     throw Failure(Exit::bad_input, "--batch-size is required, unless --plan gives it");
-  if (!options.plan_file.empty() && options.placing.batch_size)
-    throw Failure(Exit::bad_input, "--plan has a batch size of its own; leave --batch-size out");
   if (options.require_local && options.placing.options.policy == Policy::interleaved)
     throw Failure(Exit::bad_input,
                   "--require-local asks for what --policy interleaved never promises; use --policy blocked");
@@ -82,7 +80,13 @@ BatchLoader place(const Options& options, const NpyFile& file, const Topology& t
   if (!options.plan_file.empty()) {
     saved = saved_plan(options, file, topology);
     // A plan for larger pages than the base page is one for a pool's pages.
-    if (saved->page_bytes() != topology.page_bytes()) wanted.pages = PageKind::hugetlb;
+    if (saved->page_bytes() != topology.page_bytes()) {
+      if (wanted.pages && *wanted.pages != PageKind::hugetlb)
+        throw Failure(Exit::bad_input, "--plan is for the pages of a hugetlb pool; leave --pages out");
+      wanted.pages = PageKind::hugetlb;
+    }
+    if (saved->policy() == Policy::interleaved && options.require_local)
+      throw Failure(Exit::bad_input, "--require-local asks for what an interleaved plan never promises");
   }
   const Binding binding = saved ? saved->binding() : chosen_binding(wanted);
   try {
@@ -179,6 +183,14 @@ Exit run(const Options& options) {
   return judge(options, *result.placement);
 }
 
+// A saved plan has said all this already.
+void add_plan_file(CLI::App& app, Options& options) {
+  CLI::Option* plan = app.add_option("--plan", options.plan_file, "replay a plan that `plan --save` wrote")
+                          ->type_name("FILE");
+  for (const char* name : {"--batch-size", "--policy", "--weights", "--nodes", "--binding"})
+    plan->excludes(app.get_option(name));
+}
+
 }  // namespace
 
 Subcommand add_run(CLI::App& root) {
@@ -190,7 +202,7 @@ Subcommand add_run(CLI::App& root) {
   add_count(
       *app, "--workers", options->workers,
       "pinned workers; default: OMP_NUM_THREADS, else one for each allowed core. Also NODEWISE_WORKERS");
-  app->add_option("--plan", options->plan_file, "replay a plan that `plan --save` wrote")->type_name("FILE");
+  add_plan_file(*app, *options);
   add_dtype(*app, options->dtype,
             "bf16: read the file's 2-byte elements as bfloat16, which .npy cannot name");
   add_number(*app, "--require-local", options->require_local, 0, 1,

@@ -17,7 +17,12 @@ std::string team_text(const RunResult& result) {
   const Topology& topology = result.loader->buffer().topology();
   std::vector<unsigned> on_node(topology.nodes().size());
   for (const Worker& worker : result.loader->team().workers()) ++on_node[worker.node];
-  std::string text = counted(result.loader->team().workers().size(), "pinned worker") + ':';
+  const auto& lost = result.placement->degradations();
+  const bool pinned = std::none_of(lost.begin(), lost.end(), [](const Degradation& degradation) {
+    return degradation.name == "pinning-refused";
+  });
+  const auto count = result.loader->team().workers().size();
+  std::string text = counted(count, pinned ? "pinned worker" : "unpinned worker") + ':';
   const char* separator = " ";
   for (const Node& node : topology.nodes()) {
     if (on_node[node.index] == 0) continue;
@@ -108,8 +113,8 @@ std::string cause(const Placement& placement) {
     if (lost.name == "node-full") return "their node was full; see below";
   // AutoNUMA leaves bound pages alone.
   if (placement.placing_rung() == PlacingRung::mbind)
-    return "moved after they were placed, by another program (migratepages, move_pages) or a change of the "
-           "cpuset";
+    return "their node had no page free when they were touched, or they were moved since, by another program "
+           "(migratepages, move_pages) or a change of the cpuset";
   return autonuma_is_on() ? "they could not be bound here, see below, and AutoNUMA moves such pages"
                           : "they could not be bound here; see below";
 }
@@ -147,6 +152,8 @@ std::string misplaced_text(const Placement& placement, const Topology& topology)
 std::string verdict_text(const RunResult& result, const Screen& screen) {
   const Placement& placement = *result.placement;
   const PlacementBytes bytes = placement.total();
+  if (result.loader->plan().policy() == Policy::interleaved && placement.placing_rung() == PlacingRung::none)
+    return inked(screen, Ink::fair, "the bytes lie where they were touched; they could not be interleaved");
   if (result.loader->plan().policy() == Policy::interleaved)
     return fmt::format("{} bytes alternate over the nodes; interleaving promises no locality",
                        bytes.planned_bytes);
