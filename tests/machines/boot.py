@@ -31,7 +31,9 @@ KERNELS = {"6.12": "linux-image-6.12-amd64", "6.1": "linux-image-amd64"}  # Debi
 MODULES = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay")  # where they are not built in
 
 # The guest's first process. It lays a throw-away overlay over the host's files, runs `prepare` (the world's
-# own commands, as root), then the job, and writes the job's exit code to where the host reads it.
+# own commands, as root), then the job, and writes the job's exit code to where the host reads it. All CPUs
+# but one wait until now: while it starts the kernel rewrites its own code, and QEMU's emulation lets the other
+# CPUs stumble over that once in a while ("Oops: int3").
 INIT = """#!/bin/busybox sh
 /bin/busybox mount -t proc proc /proc; mount -t devtmpfs dev /dev
 for m in {modules}; do insmod /m/$m.ko || echo "$m did not load"; done
@@ -43,6 +45,7 @@ mkdir -p dev/shm dev/pts dev/hugepages run/machine
 mount -t tmpfs shm dev/shm; mount -t devpts pts dev/pts; mount -t hugetlbfs huge dev/hugepages
 mount -t cgroup2 cgroup sys/fs/cgroup
 echo always >sys/kernel/mm/transparent_hugepage/enabled # off by default below 512 MiB
+for cpu in sys/devices/system/cpu/cpu*/online; do echo 1 >$cpu; done
 hostname machine; ip link set lo up
 p9 cache=none job run/machine
 while read -r tag dir; do mkdir -p "./$dir"; p9 cache=mmap $tag "./$dir"; done <run/machine/rw
@@ -199,7 +202,7 @@ def qemu_command(topology, mib, kernel, job, writable, append, extra):
               ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"]),
             "-kernel", str(cache / "vmlinuz"), "-initrd", str(cache / "initrd"), "-append",
             "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off nokaslr nowatchdog random.trust_cpu=on "
-            f"tsc=reliable lpj=10000000 cpuhp.parallel=0 cryptomgr.notests {append}",
+            f"tsc=reliable lpj=10000000 cpuhp.parallel=0 maxcpus=1 cryptomgr.notests {append}",
             *share("/", "host", "readonly=on"), *share(job, "job"),
             *(o for tag, path in writable for o in share(path, tag)),
             "-device", "virtio-serial-pci", *extra]
@@ -225,6 +228,10 @@ def pump(source, target):
             target.flush()
         except BrokenPipeError:
             pass  # nobody reads: keep draining, or the guest would wait
+
+
+class Died(Exception):
+    """The guest ended before its job did; what its console said last."""
 
 
 def run(topology, command, *, mib=256, kernel="6.12", prepare=(), rw=(), append="", timeout=300,
@@ -263,10 +270,8 @@ def run(topology, command, *, mib=256, kernel="6.12", prepare=(), rw=(), append=
                 os.close(r)
         if (job / "rc").exists():
             return int((job / "rc").read_text())
-        if (job / "console").exists():
-            sys.stderr.write((job / "console").read_text(errors="replace")[-4000:])
-        print("machine: the guest ended without an answer", file=sys.stderr)
-        return 125
+        console = (job / "console").read_text(errors="replace") if (job / "console").exists() else ""
+        raise Died(f"the guest ended without an answer\n{console[-4000:]}")
 
 
 def main():
@@ -295,8 +300,12 @@ def main():
     command = a.command[1:] if a.command[:1] == ["--"] else a.command
     if not command:
         parser.error("a command is needed after --")
-    return run(known[a.topology], command, mib=a.mem, kernel=a.kernel, prepare=a.prepare, rw=a.rw,
-               append=a.append, timeout=a.timeout)
+    try:
+        return run(known[a.topology], command, mib=a.mem, kernel=a.kernel, prepare=a.prepare, rw=a.rw,
+                   append=a.append, timeout=a.timeout)
+    except Died as death:
+        print(f"machine: {death}", file=sys.stderr)
+        return 125
 
 
 if __name__ == "__main__":
