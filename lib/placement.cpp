@@ -199,6 +199,15 @@ Placement Placement::of(const Buffer& buffer) {
     placement.shards_.back().host = placement.host_;
   }
   placement.batches_ = runs.take();
+  const std::uint64_t unknown = placement.total().unknown_bytes;
+  if (asker.rung == AskingRung::move_pages && unknown > 0)
+    placement.degradations_.push_back(
+        {"pages-unknown",
+         base::text(unknown,
+                    " bytes are in memory, but move_pages names no node of the topology for them; "
+                    "under AutoNUMA some kernels (Linux 6.1) hide pages until they are read again: ask "
+                    "then, or set kernel.numa_balancing to 0"),
+         0});
   return placement;
 }
 

@@ -176,6 +176,20 @@ TEST_CASE("where nothing can be asked everything is unknown and a requirement fa
   CHECK_THROWS_AS(placement.require_planned(), PlacementError);
 }
 
+TEST_CASE("pages that the kernel hides are unknown, not absent, and that is named") {
+  World world(test::even_machine(2));
+  const auto loader = aligned_loader(2);
+  CHECK(loader.placement().degradations().empty());
+  world.fake.hide(loader.buffer().data(), 8192);
+  const auto placement = loader.placement();
+  check_sums(placement);
+  CHECK(placement.total().absent_bytes == 0);
+  CHECK(placement.total().unknown_bytes == 8192);
+  REQUIRE(placement.degradations().size() == 1);
+  CHECK(placement.degradations()[0].name == "pages-unknown");
+  CHECK_THROWS_AS(placement.require(1.0), PlacementError);
+}
+
 TEST_CASE("pages never touched are absent") {
   World world(test::even_machine(2));
   const auto pages = Pages::map(8 * MiB, PageKind::base);

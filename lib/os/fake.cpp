@@ -38,6 +38,14 @@ void Fake::migrate(const void* data, std::size_t bytes, unsigned node) {
   });
 }
 
+void Fake::hide(const void* data, std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  for_pages(data, bytes, [](Page& page) {
+    page.hidden = true;
+    return 0;
+  });
+}
+
 void Fake::set_text(const std::string& path, std::string text) {
   texts_[path] = std::move(text);
 }
@@ -157,9 +165,10 @@ int Fake::pages_status(std::span<void* const> pages, std::span<int> status) {
   const std::lock_guard lock(mutex_);
   for (std::size_t i = 0; i < pages.size(); ++i) {
     const auto page = pages_.find(base::round_down(reinterpret_cast<Address>(pages[i]), page_bytes));
-    status[i] = page == pages_.end() ? -EFAULT
-                : page->second.node  ? static_cast<int>(*page->second.node)
-                                     : -ENOENT;
+    status[i] = page == pages_.end()  ? -EFAULT
+                : page->second.hidden ? -EBUSY
+                : page->second.node   ? static_cast<int>(*page->second.node)
+                                      : -ENOENT;
   }
   return 0;
 }

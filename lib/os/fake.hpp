@@ -25,6 +25,8 @@ class Fake : public Os {
   void migrate(const void* data, std::size_t bytes, unsigned node);
   /// Fills free memory of `node` with page cache, which only a strict policy makes it give up.
   void fill_with_cache(unsigned node, std::uint64_t bytes);
+  /// What AutoNUMA does on Linux 6.1: from now on move_pages does not say where the range's pages are.
+  void hide(const void* data, std::size_t bytes);
   /// Whether a strict policy met a full node: the kernel would have killed the process.
   bool killed() const noexcept { return killed_; }
   /// Gives `path` a content; without one, it does not exist (but for what the fake itself answers).
@@ -69,6 +71,7 @@ class Fake : public Os {
   struct Page {
     Policy policy;
     bool dumped = true;
+    bool hidden = false;
     std::optional<unsigned> node;  // kernel's number; none: untouched
     unsigned cpu = 0;              // who touched it
   };

@@ -43,7 +43,8 @@ class Os {
   virtual int interleave(void* data, std::size_t bytes, const IndexSet& nodes) = 0;
   /// Makes every page present and writable, by the calling thread, without changing a byte.
   virtual int populate(void* data, std::size_t bytes) = 0;
-  /// Fills `status` with a node (kernel's number) or a negative errno for each page; moves nothing.
+  /// Fills `status` with a node (kernel's number) or a negative errno for each page; moves nothing. -ENOENT
+  /// is a page that is not in memory, -EBUSY one of which the kernel hides where it is.
   virtual int pages_status(std::span<void* const> pages, std::span<int> status) = 0;
   /// Whether every page of the range is mapped: 0, or ENOMEM.
   virtual int check_mapped(const void* data, std::size_t bytes) = 0;
