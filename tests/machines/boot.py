@@ -31,9 +31,9 @@ KERNELS = {"6.12": "linux-image-6.12-amd64", "6.1": "linux-image-amd64"}  # Debi
 MODULES = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay")  # where they are not built in
 
 # The guest's first process. It lays a throw-away overlay over the host's files, runs `prepare` (the world's
-# own commands, as root), then the job, and writes the job's exit code to where the host reads it. All CPUs
-# but one wait until now: while it starts the kernel rewrites its own code, and QEMU's emulation lets the other
-# CPUs stumble over that once in a while ("Oops: int3").
+# own commands, as root), then the job, and writes the job's exit code to where the host reads it. Until then
+# one CPU is alone: while it starts the kernel rewrites its own code, and QEMU's emulation lets other CPUs
+# stumble over that once in a while ("Oops: int3").
 INIT = """#!/bin/busybox sh
 /bin/busybox mount -t proc proc /proc; mount -t devtmpfs dev /dev
 for m in {modules}; do insmod /m/$m.ko || echo "$m did not load"; done
@@ -58,11 +58,13 @@ rc=$?; wait; sync; echo $rc >run/machine/rc; poweroff -f
 
 @dataclasses.dataclass
 class Topology:
-    """cpus: CPUs of each node, 0 for a memory-only one. memless: nodes without memory. dist: the
+    """cpus: CPUs of each node, 0 for a memory-only one. memless: nodes without memory. absent: nodes that the
+    firmware knows and that are not plugged in, so that their numbers are a gap. dist: the
     firmware's distances. hmat: (latency in ns, bandwidth in MB/s) from each node with CPUs to each node.
     sockets: how many packages the nodes with CPUs form; each its own unless said."""
     cpus: list
     memless: list = dataclasses.field(default_factory=list)
+    absent: list = dataclasses.field(default_factory=list)
     dist: list = dataclasses.field(default_factory=list)
     hmat: list = dataclasses.field(default_factory=list)
     sockets: int = 0
@@ -155,15 +157,16 @@ def build_boot_files(work):
 def numa_arguments(t, mib):
     """The QEMU options that describe the processors, the memory and the nodes."""
     sockets = t.sockets or sum(c > 0 for c in t.cpus)
+    with_memory = [node for node in range(len(t.cpus)) if node not in t.memless + t.absent]
     arguments = ["-machine", "q35,usb=off,vmport=off" + (",hmat=on" if t.hmat else ""),
-                 "-smp", f"{sum(t.cpus)},sockets={sockets},cores={sum(t.cpus) // sockets},threads=1",
-                 "-m", f"{mib * (len(t.cpus) - len(t.memless))}M"]
+                 "-smp", f"{cpus_at_start(t)},maxcpus={sum(t.cpus)},sockets={sockets},"
+                 f"cores={sum(t.cpus) // sockets},threads=1", "-m", f"{mib * len(with_memory)}M"]
     first = 0
     for node, count in enumerate(t.cpus):
         options = f"node,nodeid={node}"
         if count:
             options += f",cpus={first}-{first + count - 1}"
-        if node not in t.memless:
+        if node in with_memory:
             arguments += ["-object", f"memory-backend-ram,id=m{node},size={mib}M"]
             options += f",memdev=m{node}"
         if t.hmat:
@@ -178,7 +181,23 @@ def numa_arguments(t, mib):
             lb = f"hmat-lb,initiator={i},target={j},hierarchy=memory,data-type=access-"
             arguments += ["-numa", f"{lb}latency,latency={latency}",
                           "-numa", f"{lb}bandwidth,bandwidth={bandwidth}M"]
-    return arguments
+    return arguments + plugged_in(t)
+
+
+def cpus_at_start(t):
+    """QEMU starts the first CPUs; those behind an absent node are plugged in beside them."""
+    return sum(t.cpus[:min(t.absent, default=len(t.cpus))])
+
+
+def plugged_in(t):
+    """The CPUs behind an absent node, each node a socket."""
+    behind = [node for node in range(min(t.absent, default=len(t.cpus)), len(t.cpus)) if node not in t.absent]
+    return [word for node in behind for core in range(t.cpus[node])
+            for word in ("-device", f"max-x86_64-cpu,socket-id={node},core-id={core},thread-id=0")]
+
+
+def present_cpus(t):
+    return sum(count for node, count in enumerate(t.cpus) if node not in t.absent)
 
 
 def kvm_works():
@@ -198,11 +217,12 @@ def qemu_command(topology, mib, kernel, job, writable, append, extra):
     return ["setpriv", "--pdeathsig", "KILL",  # QEMU must not outlive a killed script
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
             "-serial", f"file:{job}/console", *numa_arguments(topology, mib),
-            *(["-accel", "kvm", "-cpu", "host"] if kvm else
+            *(["-accel", "kvm", "-cpu", "max"] if kvm else
               ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"]),
             "-kernel", str(cache / "vmlinuz"), "-initrd", str(cache / "initrd"), "-append",
             "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off nokaslr nowatchdog random.trust_cpu=on "
-            f"tsc=reliable lpj=10000000 cpuhp.parallel=0 maxcpus=1 cryptomgr.notests {append}",
+            f"tsc=reliable lpj=10000000 cpuhp.parallel=0 maxcpus=1 cryptomgr.notests "
+            f"possible_cpus={present_cpus(topology)} {append}",
             *share("/", "host", "readonly=on"), *share(job, "job"),
             *(o for tag, path in writable for o in share(path, tag)),
             "-device", "virtio-serial-pci", *extra]

@@ -7,8 +7,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <map>
+#include <mutex>
 #include <sstream>
 
 #include <nodewise/error.hpp>
@@ -73,16 +76,13 @@ std::uint64_t misplaced_by_witness(const Buffer& buffer) {
   return misplaced;
 }
 
-// The policy of the mapping that begins at each shard, as numa_maps writes it.
-std::vector<std::string> policies(const Buffer& buffer) {
+// The policies of the buffer's mappings by where they begin, as numa_maps writes them.
+std::map<std::uint64_t, std::string> policies(const Buffer& buffer) {
   std::istringstream lines(witness("policy", buffer.data(), buffer.plan().mapped_bytes()));
   std::map<std::uint64_t, std::string> by_offset;
   std::uint64_t offset = 0;
   for (std::string policy; lines >> offset >> policy;) by_offset[offset] = policy;
-  std::vector<std::string> policies;
-  for (const Shard& shard : buffer.plan().shards())
-    if (shard.pages.bytes() > 0) policies.push_back(by_offset[shard.pages.begin]);
-  return policies;
+  return by_offset;
 }
 
 void check_contract(const BatchLoader& loader) {
@@ -104,29 +104,98 @@ LoaderOptions options_of(Binding binding, PageKind pages, unsigned workers = 0) 
   return options;
 }
 
+void set_autonuma(bool on) {
+  std::ofstream file("/proc/sys/kernel/numa_balancing");
+  file << on << std::flush;
+  REQUIRE(file.good());
+}
+
+// Another program that fills a node at the worst moment: after the library has looked for room, before it
+// touches the first page.
+class FillsNode : public os::Faulty {
+ public:
+  explicit FillsNode(unsigned os_index) : os::Faulty(os::real()), os_index_(os_index) {}
+  ~FillsNode() override {
+    for (void* piece : pieces_) os::real().unmap(piece, piece_bytes);
+  }
+  int populate(void* data, std::size_t bytes) override {
+    std::call_once(once_, [this] {
+      while (add_piece()) continue;
+    });
+    return os::Faulty::populate(data, bytes);
+  }
+
+ private:
+  static constexpr std::size_t piece_bytes = MiB;
+  bool add_piece() {  // false: it came to lie elsewhere, so the node is full
+    auto& system = os::real();
+    const auto mapped = system.map(piece_bytes, 4096, 0);
+    if (!mapped.ok()) return false;
+    pieces_.push_back(mapped.value);
+    system.bind(mapped.value, piece_bytes, os::BindMode::preferred, os_index_);
+    system.populate(mapped.value, piece_bytes);
+    void* last = static_cast<std::byte*>(mapped.value) + piece_bytes - 4096;
+    int node = -1;
+    return system.pages_status({&last, 1}, {&node, 1}) == 0 && node == static_cast<int>(os_index_);
+  }
+  unsigned os_index_;
+  std::once_flag once_;
+  std::vector<void*> pieces_;
+};
+
+void check_blocked(PageKind pages) {
+  for (const auto binding : {Binding::preferred, Binding::required})
+    for (const auto dtype : {DType::f64, DType::f16, DType::u8})
+      for (const std::uint64_t batch_size : {256U, 1000U, 333U}) {
+        CAPTURE(to_string(binding));
+        CAPTURE(to_string(pages));
+        CAPTURE(dtype_name(dtype));
+        CAPTURE(batch_size);
+        const std::uint64_t features = 16 * 8 / dtype_bytes(dtype);
+        const BatchLoader loader({65536 + 7, features}, dtype, batch_size, options_of(binding, pages));
+        check_contract(loader);
+        CHECK(loader.placement().placing_rung() == PlacingRung::mbind);
+        if (pages == PageKind::hugetlb) CHECK(loader.pages().kind() == PageKind::hugetlb);
+        std::map<std::uint64_t, std::string> expected;
+        for (const Shard& shard : loader.plan().shards())
+          if (shard.pages.bytes() > 0)
+            expected[shard.pages.begin] = (binding == Binding::required ? "bind=static:" : "prefer=static:") +
+                                          std::to_string(shard.os_index);
+        CHECK(policies(loader.buffer()) == expected);
+      }
+}
+
+// Spread as the witness sees it; pages larger than base pages are few, so only base pages are spread evenly.
+void check_interleaved(const BatchLoader& loader) {
+  const Buffer& buffer = loader.buffer();
+  const std::uint64_t bytes = buffer.plan().mapped_bytes();
+  std::map<int, std::uint64_t> seen;
+  for (const SeenRun& run : seen_by_witness(buffer)) seen[run.node] += run.bytes.bytes();
+  const auto found = residency(buffer.topology(), buffer.data(), bytes);
+  const auto targets = buffer.topology().default_targets();
+  std::uint64_t on_targets = 0;
+  for (const unsigned node : targets) {
+    CHECK(found.bytes_on_node[node] == seen[static_cast<int>(buffer.topology().node(node).os_index)]);
+    on_targets += found.bytes_on_node[node];
+    if (loader.pages().kind() == PageKind::base)
+      CHECK(found.bytes_on_node[node] >= bytes / targets.size() / 2);
+  }
+  CHECK(on_targets == bytes);
+  CHECK(policies(buffer)[0].starts_with("interleave=static:"));
+  CHECK_FALSE(loader.placement().local_fraction().has_value());
+}
+
 }  // namespace
 
 TEST_CASE("the contract: binding x pages x element size x batches that meet pages or do not") {
   NEEDS_TWO_NODES();
-  for (const auto binding : {Binding::preferred, Binding::required})
-    for (const auto pages : {PageKind::automatic, PageKind::base, PageKind::transparent})
-      for (const auto dtype : {DType::f64, DType::f16, DType::u8})
-        for (const std::uint64_t batch_size : {256U, 1000U, 333U}) {
-          CAPTURE(to_string(binding));
-          CAPTURE(to_string(pages));
-          CAPTURE(dtype_name(dtype));
-          CAPTURE(batch_size);
-          const std::uint64_t features = 16 * 8 / dtype_bytes(dtype);
-          const BatchLoader loader({65536 + 7, features}, dtype, batch_size, options_of(binding, pages));
-          check_contract(loader);
-          CHECK(loader.placement().placing_rung() == PlacingRung::mbind);
-          std::vector<std::string> expected;
-          for (const Shard& shard : loader.plan().shards())
-            if (shard.pages.bytes() > 0)
-              expected.push_back((binding == Binding::required ? "bind=static:" : "prefer=static:") +
-                                 std::to_string(shard.os_index));
-          CHECK(policies(loader.buffer()) == expected);
-        }
+  for (const auto pages : {PageKind::automatic, PageKind::base, PageKind::transparent}) check_blocked(pages);
+}
+
+TEST_CASE("the contract on pages of the pool: binding x element size x batches that meet pages or do not" *
+          doctest::test_suite("hugetlb")) {
+  NEEDS_TWO_NODES();
+  check_blocked(PageKind::hugetlb);
 }
 
 TEST_CASE("each node's share is within a batch of the others'") {
@@ -227,20 +296,75 @@ TEST_CASE("workers really ran on the nodes that they name") {
   }
 }
 
-TEST_CASE("interleaved memory is spread over the nodes and promises nothing") {
+TEST_CASE("interleaved memory is spread over the nodes and promises nothing, whatever binding and pages") {
   NEEDS_TWO_NODES();
-  auto options = options_of(Binding::preferred, PageKind::base);
-  options.policy = Policy::interleaved;
-  const BatchLoader loader({65536, 16}, DType::f64, 256, options);
-  const auto found =
-      residency(loader.buffer().topology(), loader.buffer().data(), loader.plan().total_bytes());
-  const auto targets = loader.buffer().topology().default_targets();
-  for (const unsigned node : targets)
-    CHECK(found.bytes_on_node[node] >= loader.plan().total_bytes() / targets.size() / 2);
-  CHECK_FALSE(loader.placement().local_fraction().has_value());
+  for (const auto binding : {Binding::preferred, Binding::required})
+    for (const auto pages : {PageKind::automatic, PageKind::base, PageKind::transparent})
+      for (const auto dtype : {DType::f64, DType::u8}) {
+        CAPTURE(to_string(binding));
+        CAPTURE(to_string(pages));
+        CAPTURE(dtype_name(dtype));
+        auto options = options_of(binding, pages);
+        options.policy = Policy::interleaved;
+        check_interleaved(BatchLoader({65536 + 7, 128 / dtype_bytes(dtype)}, dtype, 333, options));
+      }
 }
 
-TEST_CASE("a memory-only node takes data when it is named, read from the nearest node") {
+TEST_CASE("a node that fills between look and touch: the process lives, and what spilled is counted") {
+  NEEDS_TWO_NODES();
+  const unsigned filled = Topology::this_machine().default_targets().back();
+  const Node node = Topology::this_machine().node(filled);
+  if (node.memory_bytes > 4096 * MiB) NODEWISE_SKIP("filling a node of this machine would disturb its users");
+  for (const auto binding : {Binding::preferred, Binding::required}) {
+    CAPTURE(to_string(binding));
+    FillsNode filler(node.os_index);
+    const os::Scoped scoped(filler);
+    const auto options = options_of(binding, PageKind::base);
+    const Shape shape{65536, 128};
+    if (binding == Binding::required) {
+      CHECK_THROWS_WITH_AS(BatchLoader(shape, DType::f64, 256, options),
+                           doctest::Contains(("(node " + std::to_string(node.os_index)).c_str()),
+                           PlacementError);
+      continue;
+    }
+    const BatchLoader loader(shape, DType::f64, 256, options);
+    CHECK(loader.placement().total().misplaced_bytes > 0);
+    CHECK(loader.placement().total().misplaced_bytes == misplaced_by_witness(loader.buffer()));
+  }
+}
+
+TEST_CASE("AutoNUMA moves what first touch placed and leaves what is bound; both are counted" *
+          doctest::test_suite("autonuma")) {
+  NEEDS_TWO_NODES();
+  os::Faulty faulty(os::real());
+  const os::Scoped scoped(faulty);
+  auto options = options_of(Binding::preferred, PageKind::base);
+  options.team.displaced = true;  // the readers that AutoNUMA wants to bring the pages to
+  for (const bool bound : {true, false}) {
+    CAPTURE(bound);
+    faulty.refuse(os::Call::bind, bound ? 0 : EPERM);
+    set_autonuma(true);
+    const BatchLoader loader({65536, 16}, DType::f64, 256, options);
+    const auto now = [&] { return loader.placement().total(); };
+    CHECK(now().misplaced_bytes == 0);
+    std::uint64_t called_absent = 0;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(bound ? 8 : 60);
+    while (now().misplaced_bytes == 0 && std::chrono::steady_clock::now() < end) {
+      loader.compute_means();
+      called_absent = std::max(called_absent, now().absent_bytes);
+    }
+    CHECK(called_absent == 0);
+    // What AutoNUMA has marked by now some kernels name no node for, neither to the library nor to the
+    // witness, until it is read again.
+    set_autonuma(false);
+    loader.compute_means();
+    CHECK((now().misplaced_bytes > 0) == !bound);
+    CHECK(now().misplaced_bytes == misplaced_by_witness(loader.buffer()));
+  }
+}
+
+TEST_CASE("a memory-only node takes data when it is named, read from the nearest node" *
+          doctest::test_suite("memory-only")) {
   NEEDS_TWO_NODES();
   const auto topology = Topology::this_machine();
   const auto nodes = topology.nodes();

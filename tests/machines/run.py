@@ -8,6 +8,7 @@ A world is a machine in a state: a topology, commands that prepare it, the tests
 assertions they must make at least. worlds.json holds them all. The last line is "N passed, N failed".
 """
 import argparse
+import dataclasses
 import io
 import json
 import pathlib
@@ -17,56 +18,100 @@ import sys
 import time
 
 import boot
+import contract_page
+from worlds import WORLDS
 
 HERE = pathlib.Path(__file__).resolve().parent
+HARDWARE = "{build}/tests/machines/hardware_test --no-intro --duration=true"
+PROGRAMS = {
+    "hardware": HARDWARE + " --test-suite-exclude={excluded}",
+    "autonuma": HARDWARE + " --test-suite=autonuma",
+    "os": "{build}/tests/os_test --no-intro",
+    "command": "{here}/expect.py {build}/tools/nodewise/nodewise {build}/tests/witness "
+               "{build}/machines.npy {world}",
+}
+SUITES = ("memory-only", "autonuma", "hugetlb")  # of hardware_test, for the worlds that name them
 SUMMARY = re.compile(r"test cases: *\d+ *\| *(\d+) passed *\| *(\d+) failed")
-CONTRACT_FILE_SAMPLES = 65536  # of 128 f64 features: 64 MiB
 ASSERTIONS = re.compile(r"assertions: *(\d+)")
+SAMPLES = 65536  # of 128 f64 features: 64 MiB
+BOOTS = 3
 
 
-def worlds():
-    return json.loads((HERE / "worlds.json").read_text())
+@dataclasses.dataclass
+class Result:
+    name: str
+    passed: int = 0
+    failed: int = 0
+    assertions: int = 0
+    text: str = ""
+
+
+def script(name, world, build):
+    """One boot runs all programs of a world; each prints its own summary."""
+    excluded = ",".join(suite for suite in SUITES if suite not in world.get("suites", []))
+    commands = [PROGRAMS[program].format(build=build, here=HERE, world=name, excluded=excluded)
+                for program in world["programs"]]
+    return "rc=0; " + " ".join(f"{command} || rc=1;" for command in commands) + " exit $rc"
+
+
+def boot_world(name, world, build):
+    """The exit code and all output; boots again where the emulated kernel itself died."""
+    for last in [False] * (BOOTS - 1) + [True]:
+        output = io.BytesIO()
+        try:
+            rc = boot.run(boot.topologies()[world["topology"]], ["sh", "-c", script(name, world, build)],
+                          mib=world.get("mib", 384), kernel=world.get("kernel", "6.12"),
+                          prepare=world.get("prepare", []), timeout=600, stdout=output, stderr=output)
+            return rc, output.getvalue().decode(errors="replace")
+        except boot.Died as death:
+            print(f"{name}: {death}" + ("" if last else "; booting again"), flush=True)
+    return 125, "the machine died each time"
 
 
 def run_world(name, world, build):
-    """Boots one world; the tests passed and failed in it."""
-    topology = boot.topologies()[world["topology"]]
-    # One boot for all commands of a world; each prints its own summary.
-    commands = [command.format(build=build, here=HERE, world=name) for command in world["commands"]]
-    script = "rc=0; " + " ".join(f"{command} || rc=1;" for command in commands) + " exit $rc"
-    output = io.BytesIO()
-    output.flush = lambda: None
     started = time.monotonic()
-    rc = boot.run(topology, [*world.get("wrap", []), "sh", "-c", script], mib=world.get("mib", 256),
-                  kernel=world.get("kernel", "6.12"), prepare=world.get("prepare", []),
-                  append=world.get("append", ""), timeout=world.get("timeout", 300),
-                  stdout=output, stderr=output)
-    text = output.getvalue().decode(errors="replace")
-    passed = sum(int(m[1]) for m in SUMMARY.finditer(text))
-    failed = sum(int(m[2]) for m in SUMMARY.finditer(text))
-    assertions = sum(int(n) for n in ASSERTIONS.findall(text))
+    rc, text = boot_world(name, world, build)
+    result = Result(name, text=text)
+    result.passed = sum(int(m[1]) for m in SUMMARY.finditer(text))
+    result.failed = sum(int(m[2]) for m in SUMMARY.finditer(text))
+    result.assertions = sum(int(n) for n in ASSERTIONS.findall(text))
     problems = []
-    if rc != 0 or failed:
+    if rc != 0 or result.failed:
         problems.append(f"exit code {rc}")
-    if assertions < world["assertions"]:
-        problems.append(f"{assertions} assertions, at least {world['assertions']} are due")
+    if result.assertions < world["assertions"]:
+        problems.append(f"{result.assertions} assertions, at least {world['assertions']} are due")
     if "SKIP: " in text:
         problems.append("a test was skipped")
-    verdict = "; ".join(problems) or "ok"
-    seconds = time.monotonic() - started
-    print(f"{name:16} {passed:3} tests {assertions:6} assertions {seconds:5.0f} s  {verdict}", flush=True)
+    if problems:
+        result.failed = max(result.failed, 1)
+    print(f"{name:16} {result.passed:3} tests {result.assertions:6} assertions "
+          f"{time.monotonic() - started:5.0f} s  {'; '.join(problems) or 'ok'}", flush=True)
     if problems:
         print(text)
-    return passed, max(failed, 1) if problems else 0
+    return result
 
 
-def make_contract_file(build):
-    """The file that contract.py runs the command on."""
-    file = build / "contract.npy"
+def make_file(build):
+    """The file that expect.py runs the command on."""
+    file = build / "machines.npy"
     if not file.exists():
         subprocess.run([build / "tools/nodewise/nodewise", "generate", file, "--features", "128",
-                        "--samples", str(CONTRACT_FILE_SAMPLES), "--dtype", "f64"], check=True,
-                       stdout=subprocess.DEVNULL)
+                        "--samples", str(SAMPLES), "--dtype", "f64"], check=True, stdout=subprocess.DEVNULL)
+
+
+def list_worlds():
+    for name, world in WORLDS.items():
+        print(f"{name:16} {'core ' if world.get('core') else '     '} {world['about']}")
+
+
+def bootable(names):
+    """Why the worlds cannot be booted here, or nothing."""
+    try:
+        for kernel in sorted({WORLDS[name].get("kernel", "6.12") for name in names}):
+            boot.setup(kernel)
+    except (subprocess.CalledProcessError, OSError) as error:
+        return str(error)
+    return ""
 
 
 def main():
@@ -74,31 +119,29 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--all", action="store_true", help="every world, not the core set alone")
+    parser.add_argument("--contract", metavar="PAGE", help="with --all: write placement-contract.md anew")
     parser.add_argument("build", nargs="?")
     parser.add_argument("names", nargs="*", metavar="WORLD")
     a = parser.parse_args()
-    known = worlds()
     if a.list or not a.build:
-        for name, world in known.items():
-            print(f"{name:16} {'core ' if world.get('core') else '     '} {world['about']}")
+        list_worlds()
         return 0 if a.list else 2
-    unknown = [name for name in a.names if name not in known]
+    unknown = [name for name in a.names if name not in WORLDS]
     if unknown:
         print(f"no such world: {', '.join(unknown)}; --list names them", file=sys.stderr)
         return 2
-    names = a.names or [name for name, world in known.items() if a.all or world.get("core")]
-    try:
-        for kernel in sorted({known[name].get("kernel", "6.12") for name in names}):
-            boot.setup(kernel)
-    except (subprocess.CalledProcessError, OSError) as error:
-        print(f"SKIP: machines of many nodes cannot be booted here: {error}")
+    names = a.names or [name for name, world in WORLDS.items() if a.all or world.get("core")]
+    if why := bootable(names):
+        print(f"SKIP: machines of many nodes cannot be booted here: {why}")
         print("0 passed, 0 failed")
         return 0
     build = pathlib.Path(a.build).resolve()
-    make_contract_file(build)
-    results = [run_world(name, known[name], build) for name in names]
-    passed, failed = (sum(r[i] for r in results) for i in (0, 1))
-    print(f"{passed} passed, {failed} failed")
+    make_file(build)
+    results = [run_world(name, WORLDS[name], build) for name in names]
+    failed = sum(result.failed for result in results)
+    if a.contract and a.all and not failed:
+        pathlib.Path(a.contract).write_text(contract_page.text(results), encoding="utf-8")
+    print(f"{sum(result.passed for result in results)} passed, {failed} failed")
     return 1 if failed else 0
 
 
