@@ -1,0 +1,106 @@
+// Makes a known number of accesses from each node to a page of each node, and prints what the counter should
+// find in its dataset: "CPU_NODE MEMORY_NODE LOADS LOAD_BYTES STORES STORE_BYTES" a line. Where the kernel
+// says that a page is not where it was to be, the exit code is 1.
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <map>
+
+#include "count_marks.hpp"
+
+namespace {
+
+using nodewise::count::Mark;
+using nodewise::count::tell;
+
+constexpr std::size_t page_bytes = 4096;
+constexpr unsigned max_nodes = 64;
+constexpr std::uint64_t copied = 777;  // by one rep movsb
+
+// One CPU of each node.
+std::map<unsigned, unsigned> cpu_of_node() {
+  std::map<unsigned, unsigned> cpus;
+  for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    unsigned node = 0;
+    if (::sched_setaffinity(0, sizeof one, &one) == 0 && ::getcpu(nullptr, &node) == 0) cpus[node] = cpu;
+  }
+  return cpus;
+}
+
+bool run_on(unsigned cpu, unsigned node) {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(cpu, &one);
+  unsigned here = max_nodes;
+  return ::sched_setaffinity(0, sizeof one, &one) == 0 && ::getcpu(nullptr, &here) == 0 && here == node;
+}
+
+std::byte* page_on(unsigned node) {
+  constexpr int bind = 2;
+  void* page = ::mmap(nullptr, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  const unsigned long mask[2] = {1UL << node, 0};
+  if (page == MAP_FAILED || ::syscall(SYS_mbind, page, page_bytes, bind, mask, max_nodes + 1, 0) != 0)
+    return nullptr;
+  std::memset(page, 1, page_bytes);
+  int status = -1;
+  if (::syscall(SYS_move_pages, 0, 1, &page, nullptr, &status, 0) != 0 || status != static_cast<int>(node))
+    return nullptr;
+  return static_cast<std::byte*>(page);
+}
+
+// `times` loads of 8 bytes that may lie askew, as many stores of 2 bytes, one atomic addition of 8 bytes, and
+// one copy within the page.
+void access(std::byte* page, std::uint64_t times) {
+  std::byte* from = page + page_bytes / 2;
+  std::byte* to = page;
+  auto copies = copied;
+  auto left = times;
+  asm volatile(
+      "1:\tmov 61(%[page]), %%rax\n\t"
+      "mov %%ax, 128(%[page])\n\t"
+      "dec %[left]\n\t"
+      "jnz 1b\n\t"
+      "lock xadd %%rax, 256(%[page])\n\t"
+      "rep movsb"
+      : [left] "+r"(left), "+S"(from), "+D"(to), "+c"(copies)
+      : [page] "r"(page)
+      : "rax", "memory", "cc");
+}
+
+bool access_from(unsigned cpu_node, unsigned cpu, unsigned memory_node) {
+  std::byte* page = page_on(memory_node);
+  if (page == nullptr || !run_on(cpu, cpu_node)) return false;
+  const std::uint64_t times = 1000 * (cpu_node + 1) + memory_node + 1;
+  tell<Mark::data_first>(page);
+  tell<Mark::data_last>(page + page_bytes - 1);
+  access(page, times);
+  tell<Mark::data_done>(page);
+  access(page, times);  // after the dataset was done: counts for the program alone
+  ::munmap(page, page_bytes);
+  // An atomic read-modify-write is one store.
+  std::printf("%u %u %llu %llu %llu %llu\n", cpu_node, memory_node,
+              static_cast<unsigned long long>(times + copied),
+              static_cast<unsigned long long>(8 * times + copied),
+              static_cast<unsigned long long>(times + 1 + copied),
+              static_cast<unsigned long long>(2 * times + 8 + copied));
+  return true;
+}
+
+}  // namespace
+
+int main() {
+  const auto cpus = cpu_of_node();
+  for (const auto& [cpu_node, cpu] : cpus)
+    for (const auto& [memory_node, ignored] : cpus)
+      if (!access_from(cpu_node, cpu, memory_node)) return 1;
+  return 0;
+}
