@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Goal: `nodewise count` counts exactly, knows whose memory is whose, and keeps boot, kernel and program apart.
-Method: two programs whose accesses are known to the last one. The first has neither a library nor a stack: all
-that it does is what is counted of the program. The second reaches from every node into a page of every node,
-which the kernel confirms. What is missing is taken away, to see it named.
+"""Goal: `nodewise count` counts exactly, knows whose memory is whose, and keeps boot, kernel and program
+apart. Method: two programs whose accesses are known to the last one. The first has neither a library nor a
+stack: all that it does is what is counted of the program. The second reaches from every node into a page of
+every node, which the kernel confirms. What is missing is taken away, to see it named.
 
-Environment: NODEWISE_COMMAND; COUNT_ALONE, COUNT_KNOWN, the programs.
+Environment: NODEWISE_COMMAND; COUNT_ALONE, COUNT_KNOWN, the programs; MESON, its command, and BUILD.
 """
 import json
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -28,8 +29,8 @@ def setUpModule():
         raise unittest.SkipTest(f"SKIP: machines of many nodes cannot be booted here: {error}")
 
 
-def command(*words, **environment):
-    return subprocess.run([NODEWISE, "count", *words], capture_output=True, text=True,
+def command(*words, program=NODEWISE, **environment):
+    return subprocess.run([program, "count", *words], capture_output=True, text=True,
                           env=os.environ | environment)
 
 
@@ -75,6 +76,19 @@ class Exact(unittest.TestCase):
         self.assertEqual(data["remote"]["load_bytes"], sum(line[3] for line in told if line[0] != line[1]))
         self.assertGreaterEqual(counted["program"]["local"]["loads"], 2 * data["local"]["loads"])
         self.assertIsNone(counted["total"])
+
+
+class Installed(unittest.TestCase):
+    def test_that_it_finds_what_it_boots_with(self):
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([*shlex.split(os.environ["MESON"]), "install", "-C", os.environ["BUILD"],
+                            "--no-rebuild", "--destdir", folder], check=True, capture_output=True)
+            installed, = pathlib.Path(folder).rglob("bin/nodewise")
+            done = command("--topology", "1x2", "--skip-boot", "--", os.environ["COUNT_ALONE"],
+                           program=installed)
+        self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertIn(str(ALONE["load_bytes"] + ALONE["store_bytes"]), done.stderr)
+        self.assertEqual(done.stdout, "")
 
 
 class Missing(unittest.TestCase):

@@ -9,9 +9,9 @@ cannot be had. Each line of the report is
 
     GROUP CPU_NODE MEMORY_NODE KIND ACCESSES BYTES
 
-GROUP: `program`, `kernel` (while the program runs), `outside` (before and after), `data:LABEL` (of the program's,
-those to what it marked as its dataset). KIND: `load`, `store`. A node of -1 is unknown, of -2 a device. The last line is
-`complete` where the program was seen to begin and to end.
+GROUP: `program`, `kernel` (while the program runs), `outside` (before and after), `data:LABEL` (of the
+program's, those to what it marked as its dataset). KIND: `load`, `store`. A node of -1 is unknown, of -2 a
+device. The last line is `complete` where the program was seen to begin and to end.
 """
 import argparse
 import contextlib
@@ -41,7 +41,7 @@ def missing(kernel, files):
         return f"there is no qemu-system-x86_64; `{machine}` installs it (Debian's package qemu-system-x86)"
     takes = subprocess.run(["qemu-system-x86_64", "-help"], capture_output=True, text=True).stdout
     if "-plugin " not in takes:
-        return "this qemu-system-x86_64 takes no plugins (it was built without --enable-plugins); Debian's does"
+        return "this qemu-system-x86_64 takes no plugins (built without --enable-plugins); Debian's does"
     if not boot.cache_of(kernel).exists():
         return f"kernel {kernel} is not here; `{machine}` fetches it (some 100 MB, from Debian)"
     absent = [str(file) for file in files if not file.exists()]
@@ -99,7 +99,8 @@ def main():
     command = a.command[1:] if a.command[:1] == ["--"] else a.command
     known = boot.topologies()
     if a.topology not in known:
-        print(f"nodewise count: there is no machine {a.topology}; there are {', '.join(known)}", file=sys.stderr)
+        names = ", ".join(known)
+        print(f"nodewise count: there is no machine {a.topology}; there are {names}", file=sys.stderr)
         return 2
     lacking = missing(a.kernel, (a.plugin, a.launcher))
     if lacking:

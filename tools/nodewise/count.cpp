@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -13,7 +15,6 @@
 #include "base/text.hpp"
 #include "command.hpp"
 #include "flags.hpp"
-#include "progress.hpp"
 #include "terminal.hpp"
 
 namespace nodewise::tools {
@@ -65,22 +66,48 @@ std::vector<std::string> script_words(const CountOptions& options, const fs::pat
   return words;
 }
 
-// Runs a command and returns its exit code; `quiet_stdout`: what it prints goes to standard error.
-int run_words(std::vector<std::string> words, bool quiet_stdout) {
+// Starts a command with the signals as a shell would leave them.
+pid_t start(std::vector<std::string> words, bool quiet_stdout) {
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
+  sigset_t usual;
+  ::sigemptyset(&usual);
+  for (const int signal : {SIGINT, SIGQUIT, SIGPIPE}) ::sigaddset(&usual, signal);
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  ::posix_spawnattr_setsigdefault(&attributes, &usual);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   if (quiet_stdout) ::posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
   pid_t pid = 0;
-  const int refused = ::posix_spawnp(&pid, pointers[0], &actions, nullptr, pointers.data(), environ);
+  const int refused = ::posix_spawnp(&pid, pointers[0], &actions, &attributes, pointers.data(), environ);
   ::posix_spawn_file_actions_destroy(&actions);
+  ::posix_spawnattr_destroy(&attributes);
   if (refused != 0)
     throw Failure(Exit::machine_cannot, base::text(words[0], " cannot be run: ", base::errno_text(refused)));
+  return pid;
+}
+
+// Runs a command and returns its exit code; `quiet_stdout`: what it prints goes to standard error. An
+// interrupt from the terminal ends the command, which cleans up, and then so do we.
+int run_words(const std::vector<std::string>& words, bool quiet_stdout) {
+  std::signal(SIGINT, SIG_IGN);
+  std::signal(SIGQUIT, SIG_IGN);
+  const pid_t pid = start(words, quiet_stdout);
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+  std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGQUIT, SIG_DFL);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+// Without a report the script has said why; its own codes are for wrong usage and an interrupt.
+Exit without_report(int code) {
+  constexpr int interrupted = 130;
+  return code == static_cast<int>(Exit::bad_input) || code == interrupted ? static_cast<Exit>(code)
+                                                                          : Exit::machine_cannot;
 }
 
 void write_report(const CountResult& result) {
@@ -101,11 +128,12 @@ Exit count(const CountOptions& options) {
   const fs::path report = folder.path / "report";
   CountResult result{options, {}, 0};
   const bool mixed = options.json && options.output.empty();
+  if (::isatty(STDERR_FILENO) != 0)
+    complain(base::text("nodewise count: booting ", options.topology, " in emulation, which takes a while"));
   result.exit_code = run_words(script_words(options, report), mixed);
   std::ifstream lines(report);
   result.counted = read_counted(lines);
-  // The script has said why there is no report.
-  if (!lines.is_open()) return static_cast<Exit>(result.exit_code);
+  if (!lines.is_open()) return without_report(result.exit_code);
   if (!result.counted.complete)
     throw Failure(Exit::machine_cannot,
                   base::text("the counter did not see the program begin and end (exit code ",
@@ -140,9 +168,10 @@ Subcommand add_count_command(CLI::App& root) {
       ->required()
       ->type_name("PROGRAM ...");
   app->footer(
-      R"(The program runs as root in a machine that sees this one's files; what it writes is thrown away. The
-report goes to standard error behind the program's own output; with --json to standard output, and the program's
-output to standard error; with -o FILE into the file. The exit code is the program's.
+      R"(The program runs as root in a machine that sees this one's files; what it writes is thrown
+away. The report goes to standard error behind the program's own output; with --json to standard
+output, and the program's output to standard error; with -o FILE into the file. The exit code is the
+program's.
 Examples
   nodewise count -- nodewise run data.npy --batch-size 64
   nodewise count --topology 2x2 -- numactl --interleave=all ./solver input
