@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cinttypes>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -87,11 +88,11 @@ bool access_from(unsigned cpu_node, unsigned cpu, unsigned memory_node) {
   access(page, times);  // after the dataset was done: counts for the program alone
   ::munmap(page, page_bytes);
   // An atomic read-modify-write is one store.
-  std::printf("%u %u %llu %llu %llu %llu\n", cpu_node, memory_node,
-              static_cast<unsigned long long>(times + copied),
-              static_cast<unsigned long long>(8 * times + copied),
-              static_cast<unsigned long long>(times + 1 + copied),
-              static_cast<unsigned long long>(2 * times + 8 + copied));
+  const std::uint64_t counts[] = {times + copied, 8 * times + copied, times + 1 + copied,
+                                  2 * times + 8 + copied};
+  std::printf("%u %u", cpu_node, memory_node);
+  for (const std::uint64_t count : counts) std::printf(" %" PRIu64, count);
+  std::printf("\n");
   return true;
 }
 

@@ -87,7 +87,7 @@ std::string path_of(const std::string& program) {
   const std::string folders = variable == nullptr ? "/usr/bin:/bin" : variable;
   for (std::size_t begin = 0; begin <= folders.size();) {
     const auto end = std::min(folders.find(':', begin), folders.size());
-    const auto path = folders.substr(begin, end - begin) + '/' + program;
+    auto path = folders.substr(begin, end - begin) + '/' + program;
     if (::access(path.c_str(), X_OK) == 0) return path;
     begin = end + 1;
   }

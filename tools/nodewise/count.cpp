@@ -59,9 +59,9 @@ std::vector<std::string> script_words(const CountOptions& options, const fs::pat
                                     "--mem",      std::to_string(*options.node_mib),
                                     "--timeout",  std::to_string(*options.timeout_seconds),
                                     "--report",   report.string()};
-  if (options.skip_boot) words.push_back("--skip-boot");
+  if (options.skip_boot) words.emplace_back("--skip-boot");
   for (const std::string& folder : options.writable) words.insert(words.end(), {"--rw", folder});
-  words.push_back("--");
+  words.emplace_back("--");
   words.insert(words.end(), options.command.begin(), options.command.end());
   return words;
 }
@@ -69,6 +69,7 @@ std::vector<std::string> script_words(const CountOptions& options, const fs::pat
 // Starts a command with the signals as a shell would leave them.
 pid_t start(std::vector<std::string> words, bool quiet_stdout) {
   std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   sigset_t usual;
