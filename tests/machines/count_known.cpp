@@ -1,6 +1,6 @@
-// Makes a known number of accesses from each node to a page of each node, and prints what the counter should
-// find in its dataset: "CPU_NODE MEMORY_NODE LOADS LOAD_BYTES STORES STORE_BYTES" a line. Where the kernel
-// says that a page is not where it was to be, the exit code is 1.
+// Makes a known number of accesses from each node to a page of each node, and some that lie on two pages.
+// Prints what the counter should find: "LABEL CPU_NODE MEMORY_NODE LOADS LOAD_BYTES STORES STORE_BYTES" a
+// line. Where the kernel says that a page is not where it was to be, the exit code is 1.
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstring>
 #include <map>
+#include <vector>
 
 #include "count_marks.hpp"
 
@@ -45,17 +46,32 @@ bool run_on(unsigned cpu, unsigned node) {
   return ::sched_setaffinity(0, sizeof one, &one) == 0 && ::getcpu(nullptr, &here) == 0 && here == node;
 }
 
-std::byte* page_on(unsigned node) {
+std::byte* map(std::size_t bytes) {
+  void* pages = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return pages == MAP_FAILED ? nullptr : static_cast<std::byte*>(pages);
+}
+
+bool put_on(unsigned node, void* page) {
   constexpr int bind = 2;
-  void* page = ::mmap(nullptr, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   const unsigned long mask[2] = {1UL << node, 0};
-  if (page == MAP_FAILED || ::syscall(SYS_mbind, page, page_bytes, bind, mask, max_nodes + 1, 0) != 0)
-    return nullptr;
+  if (::syscall(SYS_mbind, page, page_bytes, bind, mask, max_nodes + 1, 0) != 0) return false;
   std::memset(page, 1, page_bytes);
   int status = -1;
-  if (::syscall(SYS_move_pages, 0, 1, &page, nullptr, &status, 0) != 0 || status != static_cast<int>(node))
-    return nullptr;
-  return static_cast<std::byte*>(page);
+  return ::syscall(SYS_move_pages, 0, 1, &page, nullptr, &status, 0) == 0 && status == static_cast<int>(node);
+}
+
+void mark(const std::byte* first, std::size_t bytes, unsigned label) {
+  alignas(page_bytes) static const std::byte numbers[page_bytes] = {};
+  tell<Mark::data_label>(numbers + label);
+  tell<Mark::data_first>(first);
+  tell<Mark::data_last>(first + bytes - 1);
+}
+
+void print(unsigned label, unsigned cpu_node, unsigned memory_node,
+           const std::vector<std::uint64_t>& counts) {
+  std::printf("%u %u %u", label, cpu_node, memory_node);
+  for (const std::uint64_t count : counts) std::printf(" %" PRIu64, count);
+  std::printf("\n");
 }
 
 // `times` loads of 8 bytes that may lie askew, as many stores of 2 bytes, one atomic addition of 8 bytes, and
@@ -78,21 +94,34 @@ void access(std::byte* page, std::uint64_t times) {
 }
 
 bool access_from(unsigned cpu_node, unsigned cpu, unsigned memory_node) {
-  std::byte* page = page_on(memory_node);
-  if (page == nullptr || !run_on(cpu, cpu_node)) return false;
+  std::byte* page = map(page_bytes);
+  if (page == nullptr || !put_on(memory_node, page) || !run_on(cpu, cpu_node)) return false;
   const std::uint64_t times = 1000 * (cpu_node + 1) + memory_node + 1;
-  tell<Mark::data_first>(page);
-  tell<Mark::data_last>(page + page_bytes - 1);
+  mark(page, page_bytes, 0);
   access(page, times);
   tell<Mark::data_done>(page);
   access(page, times);  // after the dataset was done: counts for the program alone
   ::munmap(page, page_bytes);
   // An atomic read-modify-write is one store.
-  const std::uint64_t counts[] = {times + copied, 8 * times + copied, times + 1 + copied,
-                                  2 * times + 8 + copied};
-  std::printf("%u %u", cpu_node, memory_node);
-  for (const std::uint64_t count : counts) std::printf(" %" PRIu64, count);
-  std::printf("\n");
+  print(0, cpu_node, memory_node,
+        {times + copied, 8 * times + copied, times + 1 + copied, 2 * times + 8 + copied});
+  return true;
+}
+
+// A hundred loads whose first bytes are on the one node and whose last are on the other.
+bool access_astride(unsigned cpu, unsigned first_node, unsigned second_node) {
+  std::byte* pages = map(2 * page_bytes);
+  if (pages == nullptr || !put_on(first_node, pages) || !put_on(second_node, pages + page_bytes))
+    return false;
+  if (!run_on(cpu, first_node)) return false;
+  std::uint64_t left = 100;
+  mark(pages, 2 * page_bytes, 1);
+  asm volatile("1:\tmov 4092(%[pages]), %%rax\n\tdec %[left]\n\tjnz 1b"
+               : [left] "+r"(left)
+               : [pages] "r"(pages)
+               : "rax", "memory", "cc");
+  tell<Mark::data_done>(pages);
+  print(1, first_node, first_node, {100, 800, 0, 0});
   return true;
 }
 
@@ -103,5 +132,6 @@ int main() {
   for (const auto& [cpu_node, cpu] : cpus)
     for (const auto& [memory_node, ignored] : cpus)
       if (!access_from(cpu_node, cpu, memory_node)) return 1;
-  return 0;
+  const auto [first_node, cpu] = *cpus.begin();
+  return access_astride(cpu, first_node, cpus.rbegin()->first) ? 0 : 1;
 }

@@ -2,7 +2,8 @@
 """Goal: `nodewise count` counts exactly, knows whose memory is whose, and keeps boot, kernel and program
 apart. Method: two programs whose accesses are known to the last one. The first has neither a library nor a
 stack: all that it does is what is counted of the program. The second reaches from every node into a page of
-every node, which the kernel confirms. What is missing is taken away, to see it named.
+every node, which the kernel confirms, and over the border of two pages. What is missing is taken away, to see
+it named.
 
 Environment: NODEWISE_COMMAND; COUNT_ALONE, COUNT_KNOWN, the programs; MESON, its command, and BUILD.
 """
@@ -69,11 +70,13 @@ class Exact(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
             counted = json.loads(report.read_text())
         told = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
-        self.assertEqual(len(told), 16, done.stdout)
-        data, = counted["data"]
-        self.assertEqual(data["label"], 0)
-        self.assertEqual(cells(data), {line[:2]: line[2:] for line in told})
-        self.assertEqual(data["remote"]["load_bytes"], sum(line[3] for line in told if line[0] != line[1]))
+        self.assertEqual(len(told), 17, done.stdout)
+        data, astride = counted["data"]
+        self.assertEqual([data["label"], astride["label"]], [0, 1])
+        self.assertEqual(cells(data), {line[1:3]: line[3:] for line in told if line[0] == 0})
+        self.assertEqual(cells(astride), {line[1:3]: line[3:] for line in told if line[0] == 1})
+        remote = sum(line[4] for line in told if line[1] != line[2])
+        self.assertEqual(data["remote"]["load_bytes"], remote)
         self.assertGreaterEqual(counted["program"]["local"]["loads"], 2 * data["local"]["loads"])
         self.assertIsNone(counted["total"])
 
@@ -109,24 +112,25 @@ class Missing(unittest.TestCase):
 
     def test_no_emulator(self):
         with tempfile.TemporaryDirectory() as folder:
-            done = command("--", "true", PATH=self.path_without_qemu(folder))
+            done = command("--", "/bin/true", PATH=self.path_without_qemu(folder))
             self.check(done, 3, "there is no qemu-system-x86_64", "--setup")
 
     def test_no_plugin_interface(self):
         with tempfile.TemporaryDirectory() as folder:
-            done = command("--", "true", PATH=self.path_without_qemu(folder, "qemu-system-x86_64"))
+            done = command("--", "/bin/true", PATH=self.path_without_qemu(folder, "qemu-system-x86_64"))
             self.check(done, 3, "takes no plugins")
 
     def test_no_kernel(self):
         with tempfile.TemporaryDirectory() as folder:
-            self.check(command("--", "true", NODEWISE_MACHINES_CACHE=folder), 3, "kernel 6.12 is not here",
-                       "--setup")
+            done = command("--", "/bin/true", NODEWISE_MACHINES_CACHE=folder)
+            self.check(done, 3, "kernel 6.12 is not here", "--setup")
 
     def test_no_such_machine(self):
-        self.check(command("--topology", "5x5", "--", "true"), 2, "there is no machine 5x5", "4x2")
+        self.check(command("--topology", "5x5", "--", "/bin/true"), 2, "there is no machine 5x5", "4x2")
 
     def test_no_program(self):
         self.check(command(), 2, "--help")
+        self.check(command("--", "/no/such/program"), 2, "there is no program /no/such/program")
 
 
 if __name__ == "__main__":

@@ -102,6 +102,9 @@ def main():
         names = ", ".join(known)
         print(f"nodewise count: there is no machine {a.topology}; there are {names}", file=sys.stderr)
         return 2
+    if not command or not shutil.which(command[0]):
+        print(f"nodewise count: there is no program {' '.join(command[:1])}", file=sys.stderr)
+        return 2
     lacking = missing(a.kernel, (a.plugin, a.launcher))
     if lacking:
         print(f"nodewise count: {lacking}", file=sys.stderr)
