@@ -20,7 +20,7 @@ import unittest
 
 from command import COMMAND, DIGITS, DOCKER_FILTER, SOURCE, answer, environment, nodewise
 
-SUBCOMMANDS = ("topology", "plan", "run", "generate", "placement", "doctor")
+SUBCOMMANDS = ("topology", "plan", "run", "generate", "placement", "doctor", "count")
 FOUR_NODES = "numa:4 core:2 pu:1"
 
 

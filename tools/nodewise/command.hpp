@@ -42,6 +42,7 @@ Subcommand add_run(CLI::App& root);
 Subcommand add_generate(CLI::App& root);
 Subcommand add_placement(CLI::App& root);
 Subcommand add_doctor(CLI::App& root);
+Subcommand add_count_command(CLI::App& root);
 
 /// The command line as its user typed it, so that what it suggests can be pasted: the program first.
 const std::vector<std::string>& typed_words();

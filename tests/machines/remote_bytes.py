@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""Goal: of its dataset nodewise loads no more bytes from other nodes than the plan announced as cut; and how
+much do other ways of placing load from there? Method: remote_bytes makes one pass over 16.8 MB, placed each
+way, in machines of 2, 4 and 8 nodes, while `nodewise count` counts.
+
+    remote_bytes.py NODEWISE REMOTE_BYTES [--topology 4x2]... [--write docs/performance.md]
+
+--write puts the table between the marks in the file. Exits 1 where nodewise loads more than it announced, or
+a pass did not load the dataset.
+"""
+import argparse
+import json
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+
+TOPOLOGIES = ("2x2", "4x2", "8x1")
+BATCHES = {512: "125 pages", 100: "24.4 pages"}  # of 1000-byte rows
+WAYS = {  # name: (mode, what it runs under, whether AutoNUMA is on)
+    "nodewise": ("nodewise", "", False),
+    "serial init": ("serial", "", False),
+    "OpenMP static twice": ("static", "", False),
+    "the same, no huge pages": ("small", "", False),
+    "`numactl --interleave=all`": ("serial", "numactl --interleave=all", False),
+    "`numactl --membind=0`": ("serial", "numactl --membind=0", False),
+    "AutoNUMA, after 10 s": ("mend", "", True),
+}
+# AutoNUMA looks at a process a second after it began, and then ever more rarely: an emulated machine would
+# be looked at hardly once in ten seconds. These are its own knobs.
+AUTONUMA = {"scan_delay_ms": 10, "scan_period_min_ms": 20, "scan_period_max_ms": 100}
+KNOBS = "/sys/kernel/debug/sched/numa_balancing"
+BEGIN, END = "<!-- remote_bytes.py writes from here -->\n", "<!-- to here -->\n"
+
+
+def script(program):
+    """All passes, one after the other, each with a label of its own."""
+    lines = ["set -e", "export OMP_PROC_BIND=true OMP_PLACES=cores",
+             "mount -t debugfs debug /sys/kernel/debug"]
+    lines += [f"echo {value} >{KNOBS}/{name}" for name, value in AUTONUMA.items()]
+    label = 0
+    for mode, under, autonuma in WAYS.values():
+        for batch_size in BATCHES:
+            lines.append(f"echo {int(autonuma)} >/proc/sys/kernel/numa_balancing")
+            # nodewise pins its workers itself.
+            unset = "env -u OMP_PROC_BIND -u OMP_PLACES" if mode == "nodewise" else ""
+            lines.append(f"{unset} {under} {shlex.quote(program)} {mode} {batch_size} {label}")
+            label += 1
+    return "\n".join(lines)
+
+
+def measure(nodewise, program, topology):
+    """{(way, batch size): (dataset bytes, announced cut bytes, loaded bytes, of them remote)}"""
+    with tempfile.TemporaryDirectory() as folder:
+        report = pathlib.Path(folder, "counts.json")
+        done = subprocess.run(
+            [nodewise, "count", "--topology", topology, "--skip-boot", "--json", "-o", report, "--",
+             "sh", "-c", script(program)], capture_output=True, text=True)
+        if done.returncode != 0:
+            sys.exit(f"{topology}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+        counted = {data["label"]: data for data in json.loads(report.read_text())["data"]}
+    results = {}
+    keys = [(way, batch_size) for way in WAYS for batch_size in BATCHES]
+    for key, line in zip(keys, done.stdout.splitlines(), strict=True):
+        label, dataset_bytes, cut_bytes = map(int, line.split())
+        remote, local = (counted[label][part]["load_bytes"] for part in ("remote", "local"))
+        results[key] = (dataset_bytes, cut_bytes, local + remote, remote)
+    return results
+
+
+def problems(topology, results):
+    for (way, batch_size), (dataset_bytes, cut_bytes, loaded, remote) in results.items():
+        where = f"{topology}, batches of {batch_size}, {way}"
+        if loaded != dataset_bytes:
+            yield f"{where}: {loaded} bytes were loaded of a dataset of {dataset_bytes}"
+        if way == "nodewise" and remote > cut_bytes:
+            yield f"{where}: {remote} bytes came from other nodes, {cut_bytes} were announced"
+
+
+def table(measured):
+    head = ["machine", "batch", "announced cut", *WAYS]
+    lines = ["| " + " | ".join(head) + " |", "|---|---|" + "--:|" * (len(head) - 2)]
+    for topology, results in measured.items():
+        for batch_size, pages in BATCHES.items():
+            dataset_bytes, cut_bytes = results["nodewise", batch_size][:2]
+            cells = [topology, f"{batch_size} rows, {pages}", f"{cut_bytes}"]
+            for way in WAYS:
+                remote = results[way, batch_size][3]
+                cells.append(f"{remote} ({100 * remote / dataset_bytes:.1f} %)")
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("nodewise")
+    parser.add_argument("program")
+    parser.add_argument("--topology", action="append", metavar="NAME")
+    parser.add_argument("--write", type=pathlib.Path, metavar="FILE")
+    a = parser.parse_args()
+    measured = {name: measure(a.nodewise, str(pathlib.Path(a.program).resolve()), name)
+                for name in a.topology or TOPOLOGIES}
+    print(table(measured))
+    if a.write:
+        page = a.write.read_text(encoding="utf-8")
+        pattern = re.compile(re.escape(BEGIN) + ".*" + re.escape(END), re.S)
+        a.write.write_text(pattern.sub(lambda _: f"{BEGIN}{table(measured)}{END}", page), encoding="utf-8")
+    found = [problem for name, results in measured.items() for problem in problems(name, results)]
+    print("\n".join(found))
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

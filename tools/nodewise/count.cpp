@@ -1,0 +1,183 @@
+// nodewise count: a machine of many nodes is booted in emulation, and every load and store counted.
+#include "count.hpp"
+
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "base/text.hpp"
+#include "command.hpp"
+#include "flags.hpp"
+#include "terminal.hpp"
+
+namespace nodewise::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A folder of ours, gone when this goes.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (fs::temp_directory_path() / "nodewise-count.XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr)
+      throw Failure(Exit::machine_cannot, base::text(name, ": ", base::errno_text(errno)));
+    path = name;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  fs::path path;
+};
+
+// Beside the command where both were built, or where both were installed.
+fs::path counting_script() {
+  const fs::path here = fs::read_symlink("/proc/self/exe").parent_path();
+  const fs::path installed = here / ".." / NODEWISE_LIBEXEC_FROM_BIN / "count.py";
+  for (const fs::path& script : {here.parent_path() / "machines/count.py", installed})
+    if (fs::exists(script)) return script;
+  throw Failure(Exit::machine_cannot,
+                base::text("there is no ", installed.lexically_normal().string(),
+                           "; nodewise counts on x86-64 alone, and is installed with `meson install`"));
+}
+
+std::vector<std::string> script_words(const CountOptions& options, const fs::path& report) {
+  std::vector<std::string> words = {"python3",    counting_script().string(),
+                                    "--topology", options.topology,
+                                    "--kernel",   options.kernel,
+                                    "--mem",      std::to_string(*options.node_mib),
+                                    "--timeout",  std::to_string(*options.timeout_seconds),
+                                    "--report",   report.string()};
+  if (options.skip_boot) words.emplace_back("--skip-boot");
+  for (const std::string& folder : options.writable) words.insert(words.end(), {"--rw", folder});
+  words.emplace_back("--");
+  words.insert(words.end(), options.command.begin(), options.command.end());
+  return words;
+}
+
+// Starts a command with the signals as a shell would leave them.
+pid_t start(std::vector<std::string> words, bool quiet_stdout) {
+  std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  sigset_t usual;
+  ::sigemptyset(&usual);
+  for (const int signal : {SIGINT, SIGQUIT, SIGPIPE}) ::sigaddset(&usual, signal);
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  ::posix_spawnattr_setsigdefault(&attributes, &usual);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  if (quiet_stdout) ::posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+  pid_t pid = 0;
+  const int refused = ::posix_spawnp(&pid, pointers[0], &actions, &attributes, pointers.data(), environ);
+  ::posix_spawn_file_actions_destroy(&actions);
+  ::posix_spawnattr_destroy(&attributes);
+  if (refused != 0)
+    throw Failure(Exit::machine_cannot, base::text(words[0], " cannot be run: ", base::errno_text(refused)));
+  return pid;
+}
+
+// Runs a command and returns its exit code; `quiet_stdout`: what it prints goes to standard error. An
+// interrupt from the terminal ends the command, which cleans up, and then so do we.
+int run_words(const std::vector<std::string>& words, bool quiet_stdout) {
+  std::signal(SIGINT, SIG_IGN);
+  std::signal(SIGQUIT, SIG_IGN);
+  const pid_t pid = start(words, quiet_stdout);
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+  std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGQUIT, SIG_DFL);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+// Without a report the script has said why; its own codes are for wrong usage and an interrupt.
+Exit without_report(int code) {
+  constexpr int interrupted = 130;
+  return code == static_cast<int>(Exit::bad_input) || code == interrupted ? static_cast<Exit>(code)
+                                                                          : Exit::machine_cannot;
+}
+
+void write_report(const CountResult& result) {
+  const std::string text = result.options.json ? count_json(result) : count_text(result);
+  const std::string& path = result.options.output;
+  if (path.empty() && result.options.json) return print(text);
+  if (path.empty()) {
+    std::fwrite(text.data(), 1, text.size(), stderr);
+    return;
+  }
+  std::ofstream file(path);
+  file << text << std::flush;
+  if (!file) throw Failure(Exit::machine_cannot, base::text(path, " cannot be written"));
+}
+
+Exit count(const CountOptions& options) {
+  const TemporaryFolder folder;
+  const fs::path report = folder.path / "report";
+  CountResult result{options, {}, 0};
+  const bool mixed = options.json && options.output.empty();
+  if (::isatty(STDERR_FILENO) != 0)
+    complain(base::text("nodewise count: booting ", options.topology, " in emulation, which takes a while"));
+  result.exit_code = run_words(script_words(options, report), mixed);
+  std::ifstream lines(report);
+  result.counted = read_counted(lines);
+  if (!lines.is_open()) return without_report(result.exit_code);
+  if (!result.counted.complete)
+    throw Failure(Exit::machine_cannot,
+                  base::text("the counter did not see the program begin and end (exit code ",
+                             result.exit_code, "), or did not learn which node is which"));
+  write_report(result);
+  return static_cast<Exit>(result.exit_code);  // the program's own, whatever it is
+}
+
+}  // namespace
+
+Subcommand add_count_command(CLI::App& root) {
+  CLI::App* app = root.add_subcommand(
+      "count", "boot a machine of many nodes in emulation, and count every load and store of a program");
+  const auto options = std::make_shared<CountOptions>();
+  app->add_option(
+         "--topology", options->topology,
+         "the machine: NODESxCPUS such as 1x2, 2x2, 4x2, 8x1, 16x1, or another of those that a wrong "
+         "name lists (4x2)")
+      ->type_name("NAME");
+  app->add_option("--kernel", options->kernel, "the Linux it runs, Debian's: 6.12 or 6.1 (6.12)")
+      ->check(CLI::IsMember({"6.12", "6.1"}))
+      ->type_name("VERSION");
+  add_count(*app, "--mem", options->node_mib, "memory of each node in MiB (256)");
+  add_count(*app, "--timeout", options->timeout_seconds, "seconds that boot and program may take (600)");
+  app->add_option("--rw", options->writable, "a folder in which the program's writes are kept")
+      ->type_name("DIR");
+  app->add_flag("--skip-boot", options->skip_boot,
+                "count only while the program runs: no `total`, and about a third of the time");
+  app->add_option("-o,--output", options->output, "write the report there")->type_name("FILE");
+  add_json(*app, options->json, "nodewise.count/1");
+  app->add_option("program", options->command, "the program and its arguments, behind --")
+      ->required()
+      ->type_name("PROGRAM ...");
+  app->footer(
+      R"(The program runs as root in a machine that sees this one's files; what it writes is thrown
+away. The report goes to standard error behind the program's own output; with --json to standard
+output, and the program's output to standard error; with -o FILE into the file. The exit code is the
+program's.
+Examples
+  nodewise count -- nodewise run data.npy --batch-size 64
+  nodewise count --topology 2x2 -- numactl --interleave=all ./solver input
+  nodewise count --skip-boot --json -o counts.json -- python3 train.py)");
+  return {app, [options] { return count(*options); }};
+}
+
+}  // namespace nodewise::tools
