@@ -29,9 +29,6 @@ sys.dont_write_bytecode = True
 import boot  # noqa: E402
 
 CANNOT = 3
-# The emulated kernel rewrites its own code while it starts, and CPUs may stumble over that: they start later.
-START_LATER = "maxcpus=1"
-START_NOW = "for cpu in /sys/devices/system/cpu/cpu*/online; do echo 1 >$cpu; done"
 
 
 def missing(kernel, files):
@@ -72,8 +69,8 @@ def count(a, command):
         plugin = f"{a.plugin},node_mib={a.mem},report={a.report},all={'off' if a.skip_boot else 'on'}"
         try:
             outcome = boot.run(boot.topologies()[a.topology], [str(a.launcher), work, *command], mib=a.mem,
-                               kernel=a.kernel, prepare=[START_NOW], rw=[work, *a.rw], append=START_LATER,
-                               timeout=a.timeout, extra=["-plugin", plugin])
+                               kernel=a.kernel, rw=[work, *a.rw], timeout=a.timeout,
+                               extra=["-plugin", plugin])
         finally:
             ended.set()
             for copy in copies:
@@ -111,6 +108,10 @@ def main():
         return CANNOT
     try:
         return count(a, command)
+    except boot.Died as death:
+        a.report.unlink(missing_ok=True)
+        print(f"nodewise count: {death}", file=sys.stderr)
+        return CANNOT
     except KeyboardInterrupt:
         return 130
 

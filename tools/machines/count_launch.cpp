@@ -76,7 +76,9 @@ void tell_memory(unsigned node) {
   std::memset(page, 1, page_bytes);
   int status = -1;
   if (::syscall(SYS_move_pages, 0, 1, &page, nullptr, &status, 0) != 0) fail("move_pages");
-  if (status == static_cast<int>(node)) tell<Mark::memory_node>(static_cast<std::byte*>(page) + node);
+  errno = ENOMEM;
+  if (status != static_cast<int>(node)) fail("a page on node " + std::to_string(node));
+  tell<Mark::memory_node>(static_cast<std::byte*>(page) + node);
   ::munmap(page, page_bytes);
 }
 

@@ -78,7 +78,7 @@ std::vector<std::string> sum_row(const std::string& name, const Traffic& traffic
 
 std::string sums_text(const CountResult& result) {
   const Counted& counted = result.counted;
-  std::vector<std::vector<std::string>> rows = {{"bytes of", "all", "local", "remote", "remote"},
+  std::vector<std::vector<std::string>> rows = {{"bytes of", "all", "local", "remote", "share"},
                                                 sum_row("the program alone", counted.program)};
   for (const auto& [label, data] : counted.data)
     rows.push_back(sum_row(base::text("  in dataset ", label), data));
