@@ -61,7 +61,7 @@ def boot_world(name, world, build):
         try:
             rc = boot.run(boot.topologies()[world["topology"]], ["sh", "-c", script(name, world, build)],
                           mib=world.get("mib", 384), kernel=world.get("kernel", "6.12"),
-                          prepare=world.get("prepare", []), timeout=600, stdout=output, stderr=output)
+                          prepare=world.get("prepare", []), timeout=1200, stdout=output, stderr=output)
             return rc, output.getvalue().decode(errors="replace")
         except boot.Died as death:
             print(f"{name}: {death}" + ("" if last else "; booting again"), flush=True)
