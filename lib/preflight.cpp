@@ -92,7 +92,13 @@ std::optional<std::uint64_t> free_bytes_now(const Node& node) {
 
 std::optional<std::uint64_t> unused_bytes_now(const Node& node) {
   const auto meminfo = meminfo_of(node);
-  return meminfo.ok() ? std::optional(os::meminfo_bytes(meminfo.value, "MemFree:")) : std::nullopt;
+  if (!meminfo.ok()) return std::nullopt;
+  // The kernel turns to other nodes before the last free page is gone: at its low watermark, which is below
+  // this.
+  const auto watermark =
+      2048 * os::number_in("/proc/sys/vm/min_free_kbytes").value_or(0) + node.memory_bytes / 50;
+  const auto free = os::meminfo_bytes(meminfo.value, "MemFree:");
+  return free - std::min(free, watermark);
 }
 
 std::optional<Allowance> allowance_now(const Topology& topology) {

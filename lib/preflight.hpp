@@ -14,7 +14,8 @@ namespace nodewise {
 
 /// Free and cheaply reclaimable bytes of a node now; nothing where the system does not say.
 std::optional<std::uint64_t> free_bytes_now(const Node& node);
-/// Those of them that nothing uses, not even the page cache.
+/// Those of them that nothing uses, not even the page cache, and that the kernel gives without turning to
+/// another node first.
 std::optional<std::uint64_t> unused_bytes_now(const Node& node);
 
 /// What the whole machine, the allowed nodes or the control groups above this process still grant, and which
