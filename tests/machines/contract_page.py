@@ -39,7 +39,8 @@ def section(result):
     rows = [json.loads(line) for line in SHOWN.findall(result.text)]
     if rows:
         lines += ["| promised | asked for | reported |", "|---|---|---|"]
-        lines += [f"| {cell(row['promise'])} | {cell(row['asked'])} | {cell(row['shown'])} |" for row in rows]
+        lines += [f"| {cell(row['promise'])} | {cell(row['asked']) or 'a plain run'} | {cell(row['shown'])} |"
+                  for row in rows]
         lines.append("")
     return lines
 
