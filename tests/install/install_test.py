@@ -117,11 +117,11 @@ class Install(unittest.TestCase):
         source.write_text(re.search(r"^```cpp\n(.*?)^```$", readme, re.M | re.S)[1], encoding="utf-8")
         run(*CXX, "-std=c++20", "-Wall", "-Wextra", "-Werror", source,
             *self.pkg_config("--cflags", "--libs"), "-o", program)
-        self.assertIn("batch 7: 32 x 64", run(program, cwd=SOURCE, **self.environment))
+        self.assertIn("batch 7: 64 x 64", run(program, cwd=SOURCE, **self.environment))
 
     def test_cmake(self):
         build, version = self.work / "cmake", self.pkg_config("--modversion")[0]
-        run("cmake", "-S", HERE, "-B", build, f"-DCMAKE_CXX_COMPILER={CXX[-1]}", f"-DWANTED={version}",
+        run("cmake", "-G", "Ninja", "-S", HERE, "-B", build, f"-DCMAKE_CXX_COMPILER={CXX[-1]}", f"-DWANTED={version}",
             f"-DCMAKE_PREFIX_PATH={self.prefix}", **self.environment)
         run("cmake", "--build", build)
         self.check_program(build / "user_shared", shared=True)
