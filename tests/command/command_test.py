@@ -227,7 +227,8 @@ class Run(Case):
         self.assertEqual((result["batch_size"], result["num_batches"]), (50, 36))
         self.assert_fails(3, r"fingerprint|machine", "run", DIGITS, "--plan", elsewhere)
         self.assert_fails(2, r"ENOENT", "run", DIGITS, "--plan", self.folder / "none.json")
-        self.assert_fails(2, r"JSON", "run", DIGITS, "--plan", "LICENSE")
+        self.assert_fails(2, r"--plan LICENSE is not a saved plan: JSON", "run", DIGITS, "--plan", "LICENSE")
+        self.assert_fails(2, r"would replace the data", "plan", DIGITS, "--batch-size", 9, "--save", DIGITS)
         other = self.generate("other.npy", "--samples", 10, "--features", 64, "--dtype", "u8")
         self.assert_fails(2, r"is for 1797 x 64 of u8, .* holds 10 x 64 of u8", "run", other, "--plan", here)
 

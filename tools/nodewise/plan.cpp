@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <memory>
 
 #include <nodewise/error.hpp>
@@ -138,6 +139,10 @@ Plan make_plan(const Dataset& data, const Options& options, const Topology& topo
 
 Exit make(const Options& options) {
   if (!options.placing.batch_size) throw Failure(Exit::bad_input, "--batch-size is required");
+  std::error_code ignored;
+  if (!options.save.empty() && std::filesystem::equivalent(options.file, options.save, ignored))
+    throw Failure(Exit::bad_input,
+                  base::text("--save ", options.save, " would replace the data; name another file"));
   const Dataset data = dataset_of(options);
   const Topology topology = load(options.topology);
   const Plan plan = make_plan(data, options, topology);

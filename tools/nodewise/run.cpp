@@ -11,6 +11,7 @@
 
 #include "base/text.hpp"
 #include "command.hpp"
+#include "describe.hpp"
 #include "flags.hpp"
 #include "loader_options.hpp"
 #include "os/os.hpp"
@@ -60,12 +61,21 @@ LoaderOptions loader_options(const Options& options, const Topology& topology) {
   return loader;
 }
 
+Plan plan_of(const std::string& path, const std::string& text, const Topology& topology) {
+  try {
+    return Plan::from_json(text, topology);
+  } catch (const FormatError& error) {
+    throw Failure(Exit::bad_input,
+                  base::text("--plan ", path, " is not a saved plan: ", without_call(error.what())));
+  }
+}
+
 Plan saved_plan(const Options& options, const NpyFile& file, const Topology& topology) {
   const auto text = os::current().read_text(options.plan_file);
   if (!text.ok())
     throw Failure(Exit::bad_input, base::text("--plan ", options.plan_file,
                                               ": cannot be read: ", base::errno_text(text.error)));
-  Plan plan = Plan::from_json(text.value, topology);
+  Plan plan = plan_of(options.plan_file, text.value, topology);
   if (plan.shape() == file.shape() && plan.dtype() == file.dtype()) return plan;
   throw Failure(Exit::bad_input, fmt::format("--plan {} is for {} x {} of {}, but {} holds {} x {} of {}",
                                              options.plan_file, plan.shape().samples, plan.shape().features,
@@ -201,7 +211,8 @@ Subcommand add_run(CLI::App& root) {
   add_placing_flags(*app, options->placing);
   add_count(
       *app, "--workers", options->workers,
-      "pinned workers; default: OMP_NUM_THREADS, else one for each allowed core. Also NODEWISE_WORKERS");
+      "pinned workers; default: one for each allowed core, of which OMP_NUM_THREADS may leave fewer. Also "
+      "NODEWISE_WORKERS");
   add_plan_file(*app, *options);
   add_dtype(*app, options->dtype,
             "bf16: read the file's 2-byte elements as bfloat16, which .npy cannot name");

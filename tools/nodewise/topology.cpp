@@ -216,7 +216,7 @@ Subcommand add_topology(CLI::App& root) {
   add_json(*app, options->json, "nodewise.topology/1");
   app->footer(R"(Examples
   nodewise topology
-  nodewise topology --topology "pack:2 [numa] core:4 pu:2"
+  nodewise topology --topology "pack:2 [numa(memory=16GB)] core:4 pu:2"
   nodewise topology --json)");
   return {app, [options] { return show(*options); }};
 }
