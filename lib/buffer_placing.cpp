@@ -111,10 +111,12 @@ int Placing::bind_shard(std::size_t shard, os::BindMode mode) const {
 
 void Placing::bind_shards() {
   rung_ = PlacingRung::mbind;
-  for (std::size_t shard = 0; shard < plan_.shards().size(); ++shard) {
+  const std::size_t count = plan_.shards().size();
+  std::size_t refused = 0;
+  for (std::size_t shard = 0; shard < count; ++shard) {
     const int error = bind_shard(shard, os::BindMode::preferred);
     if (error == 0) continue;
-    if (error == EINVAL) {  // this node alone: outside of the cpuset, or without memory
+    if (error == EINVAL && ++refused < count) {  // this node alone: outside of the cpuset, or without memory
       refuse_binding(error, base::text("the pages of node ", plan_.shards()[shard].os_index,
                                        " are placed by first touch, wherever that is"));
       continue;

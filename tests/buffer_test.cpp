@@ -157,6 +157,11 @@ TEST_CASE("a node that refuses binding costs the others nothing") {
   CHECK(buffer.placing_rung() == PlacingRung::mbind);
   REQUIRE(named(buffer.degradations(), "mbind-refused"));
   CHECK(buffer.degradations()[0].message.find("node 1") != std::string::npos);
+  world.faulty.refuse(os::Call::bind, EINVAL);  // of every node: then first touch has to do it
+  const auto touched = buffer_on(topology, 3, Binding::preferred, 3 * MiB);
+  CHECK(touched.placing_rung() == PlacingRung::first_touch);
+  CHECK(every_page_on_its_node(world, touched));
+  world.faulty.refuse(os::Call::bind, 0);
   const Team few(topology, workers(1));  // on node 0, where what is not bound then lies
   world.faulty.fail(os::Call::bind, 2, EINVAL);
   const auto placement = Placement::of(Buffer::allocate(plan_on(topology, 3 * MiB), few));
