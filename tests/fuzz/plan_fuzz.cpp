@@ -3,7 +3,7 @@
 // Input: a text. Whatever it is, the JSON reader either refuses it or reads a tree that means the same when
 // written anew; the plan reader either refuses it with a message fit for a terminal, or gives a plan that
 // keeps every promise of its header and is saved and read back equal. Half of the inputs are mutated byte by
-// byte, half by the words and signs of JSON, which leaves more of them well-formed.
+// byte, half by the words, signs and numbers of JSON, which leaves more of them well-formed.
 #include <algorithm>
 #include <cctype>
 #include <cstdint>
@@ -129,6 +129,17 @@ std::vector<std::string_view> tokens_of(std::string_view text) {
   return tokens;
 }
 
+/// One number replaced by one of those at which code breaks.
+std::string mutate_number(std::string_view text, std::mt19937& random) {
+  constexpr std::string_view edges[] = {"0", "1", "18446744073709551615"};
+  std::vector<std::string_view> numbers = tokens_of(text);
+  std::erase_if(numbers, [](std::string_view token) { return token[0] < '0' || token[0] > '9'; });
+  if (numbers.empty()) return std::string(text);
+  const std::string_view number = numbers[random() % numbers.size()];
+  const auto begin = static_cast<std::size_t>(number.data() - text.data());
+  return std::string(text).replace(begin, number.size(), edges[random() % std::size(edges)]);
+}
+
 /// One to four tokens erased, said twice, or replaced by a word that is likely to make a difference.
 std::string mutate_tokens(std::string_view text, std::mt19937& random) {
   constexpr std::string_view words[] = {
@@ -159,7 +170,8 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
                                                unsigned seed) {
   std::mt19937 random(seed);
   if (random() % 2 == 0) return LLVMFuzzerMutate(data, size, max_size);
-  const std::string result = mutate_tokens({reinterpret_cast<const char*>(data), size}, random);
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const std::string result = random() % 2 == 0 ? mutate_number(text, random) : mutate_tokens(text, random);
   if (result.size() > max_size) return size;
   std::memcpy(data, result.data(), result.size());
   return result.size();

@@ -35,6 +35,8 @@ SUMMARY = re.compile(r"test cases: *\d+ *\| *(\d+) passed *\| *(\d+) failed")
 ASSERTIONS = re.compile(r"assertions: *(\d+)")
 SAMPLES = 65536  # of 128 f64 features: 64 MiB
 BOOTS = 3
+TELLING = re.compile(r"^.*(?:Error\b|ERROR:|exit code).*$", re.M)
+TELLING_CHARACTERS = 600  # of the lines that say why a world failed, told again at the very end
 
 
 @dataclasses.dataclass
@@ -44,6 +46,7 @@ class Result:
     failed: int = 0
     assertions: int = 0
     text: str = ""
+    why: str = ""  # it failed
 
 
 def script(name, world, build):
@@ -88,6 +91,7 @@ def run_world(name, world, build):
           f"{time.monotonic() - started:5.0f} s  {'; '.join(problems) or 'ok'}", flush=True)
     if problems:
         print(text)
+        result.why = "; ".join([*problems, *TELLING.findall(text)])[:TELLING_CHARACTERS]
     return result
 
 
@@ -141,6 +145,9 @@ def main():
     failed = sum(result.failed for result in results)
     if a.contract and a.all and not failed:
         pathlib.Path(a.contract).write_text(contract_page.text(results), encoding="utf-8")
+    for result in results:
+        if result.why:
+            print(f"FAILED {result.name}: {result.why}")
     print(f"{sum(result.passed for result in results)} passed, {failed} failed")
     return 1 if failed else 0
 
