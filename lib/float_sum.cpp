@@ -14,23 +14,6 @@ using base::FpGuard;
 constexpr std::uint32_t least_patience = 4;
 constexpr std::uint32_t most_patience = 1U << 16;
 
-// Instrumented or emulated processors may leave the flags alone; then nothing is believed without them.
-bool inexact_flag_works() noexcept {
-  static const bool works = [] {
-    FpGuard::lower_flags();
-    double one = 1;
-    FpGuard::settle(one);
-    double sum = one + 1;
-    FpGuard::settle(sum);
-    const bool quiet = !FpGuard::inexact();
-    FpGuard::settle(one);
-    sum = one + 0x1p-60;
-    FpGuard::settle(sum);
-    return quiet && FpGuard::inexact();
-  }();
-  return works;
-}
-
 double element(const std::byte* at, DType dtype) noexcept {
   const auto as = [at](auto value) {
     std::memcpy(&value, at, sizeof value);
@@ -50,6 +33,22 @@ double element(const std::byte* at, DType dtype) noexcept {
 
 }  // namespace
 
+bool inexact_flag_works() noexcept {
+  static const bool works = [] {
+    FpGuard::lower_flags();
+    double one = 1;
+    FpGuard::settle(one);
+    double sum = one + 1;
+    FpGuard::settle(sum);
+    const bool quiet = !FpGuard::inexact();
+    FpGuard::settle(one);
+    sum = one + 0x1p-60;
+    FpGuard::settle(sum);
+    return quiet && FpGuard::inexact();
+  }();
+  return works;
+}
+
 FloatSum::FloatSum(DType dtype, const MeansKernels& kernels) noexcept
     : kernels_(&kernels), dtype_(dtype), flag_works_(inexact_flag_works()) {
   switch (dtype) {
@@ -66,7 +65,7 @@ FloatSum::FloatSum(DType dtype, const MeansKernels& kernels) noexcept
     case DType::f16:
       sum_ = kernels.sum_f16;  // 40 bits from the least to the greatest: plain from zero is always exact
       hardest_way_ = plain;
-      unit_ = 0x1p112;
+      unit_ = kernels.f16_unit;
       break;
     default:
       sum_ = kernels.sum_bf16;
@@ -77,43 +76,55 @@ FloatSum::FloatSum(DType dtype, const MeansKernels& kernels) noexcept
 
 void FloatSum::add(const std::byte* data, std::uint64_t count) noexcept {
   while (count > 0) {
-    const auto some = static_cast<std::size_t>(std::min<std::uint64_t>(count, chunk_elements));
-    add_chunk(data, some);
+    const std::size_t some = add_some(data, count);
     data += some * dtype_bytes(dtype_);
     count -= some;
   }
 }
 
-void FloatSum::add_chunk(const std::byte* data, std::size_t count) noexcept {
-  if (exact_.is_nan()) return;  // and stays so
-  if (!flag_works_) return add_one_by_one(data, count);
-  if (probe_easier_way(data, count)) return;
-  for (;;) {
-    const Outcome outcome = attempt(data, count);
-    if (outcome == Outcome::exact) {
-      ++chunks_here_;
-      return;
-    }
-    const bool from_zero = rows_used_ == 0;
-    if (outcome == Outcome::not_finite || (from_zero && way_ == hardest_way_))
-      return add_one_by_one(data, count);
-    if (from_zero)
-      take_harder_way(1);
-    else
-      flush();
-  }
+std::size_t FloatSum::chunk(unsigned way, std::uint64_t count) const noexcept {
+  const std::size_t most = way < distil ? chunk_bytes / dtype_bytes(dtype_) : distil_elements;
+  return static_cast<std::size_t>(std::min<std::uint64_t>(count, most));
 }
 
-bool FloatSum::probe_easier_way(const std::byte* data, std::size_t count) noexcept {
-  if (way_ == plain || chunks_here_ < patience_) return false;
-  --way_;
-  if (attempt(data, count) == Outcome::exact) {
-    chunks_here_ = 0;
-    patience_ = std::max(patience_ / 2, least_patience);
-    return true;
+// Adds a first part of the elements and returns its length: 0, if nothing but the way was changed.
+std::size_t FloatSum::add_some(const std::byte* data, std::uint64_t count) noexcept {
+  const std::size_t few = chunk(distil, count);
+  if (exact_.is_nan()) return few;  // and stays so
+  if (!flag_works_) {
+    add_one_by_one(data, few);
+    return few;
   }
-  take_harder_way(2);
-  return false;
+  const bool probing = way_ > plain && chunks_here_ >= patience_;
+  if (probing) --way_;
+  const std::size_t some = chunk(way_, count);
+  const Outcome outcome = attempt(data, some);
+  if (probing) return end_probing(outcome, some);
+  if (outcome == Outcome::exact) {
+    ++chunks_here_;
+    return some;
+  }
+  const bool from_zero = rows_used_ == 0;
+  if (outcome == Outcome::not_finite || (from_zero && way_ == hardest_way_)) {
+    add_one_by_one(data, few);
+    return few;
+  }
+  if (from_zero)
+    take_harder_way(1);
+  else
+    flush();
+  return 0;
+}
+
+// Of an easier way, with the chunk that was to be its first.
+std::size_t FloatSum::end_probing(Outcome outcome, std::size_t some) noexcept {
+  if (outcome != Outcome::exact) {
+    take_harder_way(2);
+    return 0;
+  }
+  chunks_here_ = 0;
+  patience_ = std::max(patience_ / 2, least_patience);
+  return some;
 }
 
 void FloatSum::take_harder_way(std::uint32_t more_patience) noexcept {

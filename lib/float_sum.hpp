@@ -11,6 +11,10 @@
 
 namespace nodewise {
 
+/// Whether this processor says which additions were rounded: some emulated ones and some instrumenting tools
+/// leave its flag alone, and then nothing is believed without it.
+bool inexact_flag_works() noexcept;
+
 /// Adds up floats of one type, exactly. The loops of MeansKernels run in plain doubles; the processor's own
 /// inexact flag tells whether any of their additions was rounded. A chunk of data whose sum was rounded is
 /// taken back and added again in the next, more laborious way; at last element by element to an ExactSum.
@@ -26,7 +30,8 @@ class FloatSum {
   ExactSum take_sum() noexcept;
 
  private:
-  static constexpr std::size_t chunk_elements = 2048;  // the errors of so many fit the first cache
+  static constexpr std::size_t chunk_bytes = std::size_t{128} << 10;  // what is between is lost to beginning
+  static constexpr std::size_t distil_elements = 2048;  // the errors of so many fit the first cache
   static constexpr std::size_t lane_count = MeansKernels::lane_count;
   static constexpr std::size_t row_count = 4;
   static constexpr std::size_t row_bytes = lane_count * sizeof(double);
@@ -36,8 +41,9 @@ class FloatSum {
   enum class Outcome { exact, rounded, not_finite };
 
   static unsigned rows_of(unsigned way) noexcept { return way <= split ? way + 1 : way; }
-  void add_chunk(const std::byte* data, std::size_t count) noexcept;
-  bool probe_easier_way(const std::byte* data, std::size_t count) noexcept;
+  std::size_t chunk(unsigned way, std::uint64_t count) const noexcept;
+  std::size_t add_some(const std::byte* data, std::uint64_t count) noexcept;
+  std::size_t end_probing(Outcome outcome, std::size_t some) noexcept;
   void take_harder_way(std::uint32_t more_patience) noexcept;
   Outcome attempt(const std::byte* data, std::size_t count) noexcept;
   bool run(const std::byte* data, std::size_t count) noexcept;
@@ -61,7 +67,7 @@ class FloatSum {
   unsigned rows_used_ = 0;         // of the lanes; the others are zero
   bool exact_used_ = false;
   alignas(64) double lanes_[row_count * lane_count] = {};
-  alignas(64) double errors_[chunk_elements];
+  alignas(64) double errors_[distil_elements];
   ExactSum exact_;
 };
 

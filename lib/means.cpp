@@ -9,6 +9,7 @@
 #include "float_sum.hpp"
 #include "integer_sum.hpp"
 #include "means_dispatch.hpp"
+#include "short_batches.hpp"
 #include "team_run.hpp"
 
 namespace nodewise {
@@ -66,9 +67,10 @@ class Computation {
 
   void run_worker(unsigned worker) {
     const FpGuard guard;
-    with_sum(dtype_, *runnable_means_kernels().front(), [&](auto& sum) {
+    const MeansKernels& kernels = *runnable_means_kernels().front();
+    with_sum(dtype_, kernels, [&](auto& sum) {
       for (Piece& piece : pieces_)
-        if (piece.worker == worker) add_piece(piece, sum);
+        if (piece.worker == worker) add_piece(piece, sum, kernels);
     });
   }
 
@@ -106,18 +108,44 @@ class Computation {
     return {begin, begin + std::min(batch_elements_, total_elements_ - begin)};
   }
 
+  // As many whole batches of `elements` as there are; where they end.
   template <class Sum>
-  void add_piece(Piece& piece, Sum& sum) {
-    for (std::uint64_t at = piece.elements.begin; at < piece.elements.end;) {
+  std::uint64_t add_short_batches(const base::Range& elements, Sum& sum, const MeansKernels& kernels) {
+    if (batch_elements_ > ShortBatches::most_elements) return elements.begin;
+    ShortBatches short_batches(dtype_, batch_elements_, kernels);
+    const std::uint64_t end = elements.end / batch_elements_;
+    for (std::uint64_t batch = elements.begin / batch_elements_; batch < end;) {
+      const std::uint64_t next = std::min(batch + short_batches.group(), end);
+      const std::byte* data = data_ + batch * batch_elements_ * element_bytes_;
+      if (!short_batches.means(data, static_cast<std::size_t>(next - batch), &values_[batch]))
+        for (std::uint64_t i = batch; i < next; ++i)
+          if (values_[i] != values_[i]) add_batch(i, sum);
+      batch = next;
+    }
+    return end * batch_elements_;
+  }
+
+  template <class Sum>
+  void add_batch(std::uint64_t batch, Sum& sum) {
+    const base::Range elements = batch_range(batch);
+    sum.add(data_ + elements.begin * element_bytes_, elements.size());
+    values_[batch] = sum.take_mean(elements.size());
+  }
+
+  template <class Sum>
+  void add_piece(Piece& piece, Sum& sum, const MeansKernels& kernels) {
+    std::uint64_t at = add_short_batches(piece.elements, sum, kernels);
+    while (at < piece.elements.end) {
       const std::uint64_t batch = at / batch_elements_;
       const base::Range whole = batch_range(batch);
       const base::Range part{at, std::min(whole.end, piece.elements.end)};
-      sum.add(data_ + part.begin * element_bytes_, part.size());
-      if (part.size() == whole.size())
-        values_[batch] = sum.take_mean(whole.size());
-      else
-        piece.partial_sums.push_back({batch, sum.take_sum()});
       at = part.end;
+      if (part.size() == whole.size()) {
+        add_batch(batch, sum);
+        continue;
+      }
+      sum.add(data_ + part.begin * element_bytes_, part.size());
+      piece.partial_sums.push_back({batch, sum.take_sum()});
     }
   }
 

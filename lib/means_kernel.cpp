@@ -1,64 +1,25 @@
-// One plain loop for each kind of element, written over vectors as wide as the instruction set's, for the
-// compiler to translate. The build gives NODEWISE_KERNELS, the namespace, and the instruction set's flags.
+// One plain loop for each kind of element, over rows of 32 elements that become 32 running sums.
 #include "means_kernel.hpp"
 
-#include <string.h>
-
-#define NODEWISE_INLINE __attribute__((always_inline)) inline
-#define NODEWISE_TEXT_OF(name) #name
-#define NODEWISE_TEXT(name) NODEWISE_TEXT_OF(name)
+#include "kernel_vectors.hpp"
 
 namespace nodewise::NODEWISE_KERNELS {
 namespace {
 
-#if defined(__AVX512F__)
-constexpr size_t vector_bytes = 64;
-#elif defined(__AVX__)
-constexpr size_t vector_bytes = 32;
-#else
-constexpr size_t vector_bytes = 16;
-#endif
-constexpr size_t vector_lanes = vector_bytes / sizeof(double);
 constexpr size_t lane_count = MeansKernels::lane_count;
 constexpr size_t vectors = lane_count / vector_lanes;
-constexpr size_t line_bytes = 64;
-// Far enough to hide memory's latency, near enough that the hardware's own prefetcher stays in step.
-constexpr size_t prefetch_bytes = 2048;
 
-typedef double Doubles __attribute__((vector_size(vector_bytes)));
-typedef uint64_t Bits __attribute__((vector_size(vector_bytes)));
-typedef float Floats __attribute__((vector_size(vector_bytes / 2)));  // as many as there are Doubles
-typedef uint32_t Words __attribute__((vector_size(vector_bytes / 2)));
-typedef int32_t SignedWords __attribute__((vector_size(vector_bytes / 2)));
 typedef uint16_t Halves __attribute__((vector_size(vector_bytes / 2)));
 
 struct Row {
   Doubles v[vectors];
 };
 
-template <class Vector>
-NODEWISE_INLINE Vector load(const char* from) {
-  Vector vector;
-  memcpy(&vector, from, sizeof vector);
-  return vector;
-}
-
-// Spelt out element by element, for so both compilers make it one instruction.
-NODEWISE_INLINE Doubles widen(Floats f) {
-#if defined(__AVX512F__)
-  return Doubles{f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7]};
-#elif defined(__AVX__)
-  return Doubles{f[0], f[1], f[2], f[3]};
-#else
-  return Doubles{f[0], f[1]};
-#endif
-}
-
 // Each kind of float reads one row. `upper` keeps the upper half of a significand, in the bits of a double.
 
 struct F64 {
   static constexpr size_t bytes = 8;
-  static constexpr uint64_t upper = ~uint64_t{0} << 27;
+  static constexpr uint64_t upper = upper_half_f64;
   static NODEWISE_INLINE Row row(const char* at) {
     Row x;
     for (size_t i = 0; i < vectors; ++i) x.v[i] = load<Doubles>(at + i * vector_bytes);
@@ -68,7 +29,7 @@ struct F64 {
 
 struct F32 {
   static constexpr size_t bytes = 4;
-  static constexpr uint64_t upper = ~uint64_t{0} << 41;
+  static constexpr uint64_t upper = upper_half_f32;
   static NODEWISE_INLINE Row row(const char* at) {
     Row x;
     for (size_t i = 0; i < vectors; ++i) x.v[i] = widen(load<Floats>(at + i * sizeof(Floats)));
@@ -79,7 +40,7 @@ struct F32 {
 // Two elements in each word, the upper one and the lower one.
 struct Bf16 {
   static constexpr size_t bytes = 2;
-  static constexpr uint64_t upper = ~uint64_t{0} << 49;
+  static constexpr uint64_t upper = upper_half_bf16;
   static NODEWISE_INLINE Row row(const char* at) {
     Row x;
     for (size_t i = 0; i < vectors / 2; ++i) {
@@ -91,6 +52,17 @@ struct Bf16 {
   }
 };
 
+#if defined(__F16C__)
+struct F16 {
+  static constexpr size_t bytes = 2;
+  static NODEWISE_INLINE Row row(const char* at) {
+    Row x;
+    for (size_t i = 0; i < lane_count; i += 8)
+      widen_halves(load<EightHalves>(at + i * bytes), x.v + i / vector_lanes);
+    return x;
+  }
+};
+#else
 // The bits of a binary16, moved to where a binary32 has them, are its value times 2^-112; subnormals too.
 // The arithmetic shift leaves copies of the sign above the exponent, which the mask takes away.
 struct F16 {
@@ -115,6 +87,7 @@ struct F16 {
     return marks;
   }
 };
+#endif
 
 NODEWISE_INLINE Row get(const double* lanes) {
   return F64::row(reinterpret_cast<const char*>(lanes));
@@ -124,29 +97,48 @@ NODEWISE_INLINE void put(double* lanes, const Row& row) {
   memcpy(lanes, &row, sizeof row);
 }
 
-// Past the end of the data too, where it does no harm; so the address is a number, not a pointer.
-template <size_t bytes>
-NODEWISE_INLINE void prefetch(const char* at) {
-  const uintptr_t ahead = reinterpret_cast<uintptr_t>(at) + prefetch_bytes;
-  for (size_t line = 0; line < bytes; line += line_bytes)
-    __builtin_prefetch(reinterpret_cast<const void*>(ahead + line));
+// Calls step(address) for each of `rows` rows, by turns from the first half and from the second: memory
+// delivers two streams faster than one.
+template <size_t row_bytes, class Step>
+NODEWISE_INLINE void for_rows_in_two_streams(const char* at, size_t rows, Step step) {
+  const size_t half_bytes = rows / 2 * row_bytes;
+  for (const char* const end = at + half_bytes; at != end; at += row_bytes) {
+    prefetch(at, row_bytes);
+    step(at);
+    prefetch(at + half_bytes, row_bytes);
+    step(at + half_bytes);
+  }
+  if (rows % 2 != 0) step(at + half_bytes);
 }
 
-// Calls step(address of a row) for each row; what does not fill a row is copied and filled up with zeros.
+// Calls step(address) for what does not fill a row, copied and filled up with zeros.
 template <class Element, class Step>
-NODEWISE_INLINE void for_rows(const void* data, size_t count, Step step) {
-  constexpr size_t row_bytes = Element::bytes * lane_count;
-  const char* at = static_cast<const char*>(data);
-  const char* const end = at + count / lane_count * row_bytes;
-  for (; at != end; at += row_bytes) {
-    prefetch<row_bytes>(at);
-    step(at);
-  }
+NODEWISE_INLINE void for_rest(const char* end, size_t count, Step step) {
   const size_t rest = count % lane_count;
   if (rest == 0) return;
-  char last[row_bytes] = {};
-  memcpy(last, at, rest * Element::bytes);
+  char last[Element::bytes * lane_count] = {};
+  memcpy(last, end - rest * Element::bytes, rest * Element::bytes);
   step(last);
+}
+
+// Calls step(address of a row) for each row, the last one filled up with zeros.
+template <class Element, class Step>
+NODEWISE_INLINE void for_rows(const void* data, size_t count, Step step) {
+  const char* at = static_cast<const char*>(data);
+  for_rows_in_two_streams<Element::bytes * lane_count>(at, count / lane_count, step);
+  for_rest<Element>(at + count * Element::bytes, count, step);
+}
+
+// The same, from the first row to the last.
+template <class Element, class Step>
+NODEWISE_INLINE void for_rows_in_order(const void* data, size_t count, Step step) {
+  constexpr size_t row_bytes = Element::bytes * lane_count;
+  const char* at = static_cast<const char*>(data);
+  for (const char* const end = at + count / lane_count * row_bytes; at != end; at += row_bytes) {
+    prefetch(at, row_bytes);
+    step(at);
+  }
+  for_rest<Element>(static_cast<const char*>(data) + count * Element::bytes, count, step);
 }
 
 NODEWISE_INLINE double add_up(const Row& row) {
@@ -176,6 +168,11 @@ bool sum(const void* data, size_t count, double* lanes) {
   return finite(s);
 }
 
+#if defined(__F16C__)
+constexpr double f16_unit = 1;
+constexpr auto sum_f16 = sum<F16>;
+#else
+constexpr double f16_unit = 0x1p112;
 bool sum_f16(const void* data, size_t count, double* lanes) {
   Row s = get(lanes);
   Halves marks{};
@@ -190,6 +187,7 @@ bool sum_f16(const void* data, size_t count, double* lanes) {
   for (size_t i = 0; i < sizeof(Halves) / sizeof(uint16_t); ++i) all |= marks[i];
   return all < 0x8000;
 }
+#endif
 
 template <class Element>
 bool split(const void* data, size_t count, double* lanes) {
@@ -213,7 +211,7 @@ bool split(const void* data, size_t count, double* lanes) {
 template <class Element>
 bool distil(const void* data, size_t count, double* lanes, double* errors) {
   Row s = get(lanes);
-  for_rows<Element>(
+  for_rows_in_order<Element>(
       data, count, [&](const char* at) __attribute__((always_inline)) {
         const Row x = Element::row(at);
         Row e;
@@ -247,14 +245,14 @@ struct Integers {
   static NODEWISE_INLINE void add_rows(const char* at, size_t rows, Vector flip, uint64_t* totals) {
     Vector low[vectors] = {};
     Vector high[vectors] = {};
-    for (; rows > 0; --rows, at += row_bytes) {
-      prefetch<row_bytes>(at);
-      for (size_t i = 0; i < vectors; ++i) {
-        const Vector x = load<Vector>(at + i * vector_bytes) ^ flip;
-        low[i] += x & lower;
-        high[i] += x >> half;
-      }
-    }
+    for_rows_in_two_streams<row_bytes>(
+        at, rows, [&](const char* row) __attribute__((always_inline)) {
+          for (size_t i = 0; i < vectors; ++i) {
+            const Vector x = load<Vector>(row + i * vector_bytes) ^ flip;
+            low[i] += x & lower;
+            high[i] += x >> half;
+          }
+        });
     for (size_t i = 0; i < vectors; ++i)
       for (size_t j = 0; j < vector_bytes / sizeof(Word); ++j) {
         totals[0] += low[i][j];
@@ -290,6 +288,7 @@ void sum_integers(const void* data, size_t count, uint64_t flip, uint64_t* total
 
 const MeansKernels means_kernels = {
     NODEWISE_TEXT(NODEWISE_KERNELS),
+    f16_unit,
     sum<F64>,
     sum<F32>,
     sum_f16,
@@ -305,6 +304,7 @@ const MeansKernels means_kernels = {
     sum_integers<uint32_t, 65536, 2>,
     sum_integers<uint64_t, size_t{1} << 30, 4>,
     sum_integers<uint64_t, size_t{1} << 30, 8>,
+    &short_kernels,
 };
 
 }  // namespace nodewise::NODEWISE_KERNELS

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "short_kernel.hpp"
+
 namespace nodewise {
 
 /// Loops over elements at any address. Those over floats add elements, as doubles, to `lanes`: 32 running
@@ -17,8 +19,10 @@ struct MeansKernels {
 
   const char* instruction_set;
 
-  /// Row 0 of `lanes` += elements. Those of sum_f16 count in units of 2^112, and false says that it met an
-  /// infinity or NaN, which its lanes cannot hold.
+  /// What 1 means in the lanes of sum_f16. Where that is not 1, they hold no infinity or NaN.
+  double f16_unit;
+
+  /// Row 0 of `lanes` += elements. False from sum_f16 may also say that it met an infinity or NaN.
   using Sum = bool (*)(const void* data, size_t count, double* lanes);
   Sum sum_f64, sum_f32, sum_f16, sum_bf16;
 
@@ -38,6 +42,8 @@ struct MeansKernels {
   /// element of 64 bits, or else two elements of fewer. Precondition: at most 2^30 elements.
   using SumIntegers = void (*)(const void* data, size_t count, uint64_t flip, uint64_t* totals);
   SumIntegers sum_8, sum_16, sum_32, sum_64;
+
+  const ShortKernels* short_batches;  ///< Of the same instruction set.
 };
 
 #if defined(__x86_64__)

@@ -1,0 +1,75 @@
+#include "short_batches.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/fp_guard.hpp"
+#include "float_sum.hpp"
+
+namespace nodewise {
+namespace {
+
+using base::FpGuard;
+
+constexpr std::size_t group_bytes = std::size_t{16} << 10;
+constexpr std::size_t least_group = 8;  // as many as a vector has lanes
+constexpr unsigned patience = 16;       // groups until the easiest way is tried again
+
+}  // namespace
+
+ShortBatches::ShortBatches(DType dtype, std::uint64_t batch_elements, const MeansKernels& kernels) noexcept
+    : kernels_(kernels.short_batches),
+      type_(static_cast<std::size_t>(dtype)),
+      elements_(static_cast<std::size_t>(batch_elements)),
+      group_(std::clamp(group_bytes / (elements_ * dtype_bytes(dtype)), least_group, most_batches)),
+      unit_(dtype == DType::f16 ? kernels.f16_unit : 1) {
+  if (!inexact_flag_works()) way_ = none;
+}
+
+bool ShortBatches::means(const std::byte* data, std::size_t batches, double* values) noexcept {
+  if (way_ != plain && inexact_flag_works() && ++groups_here_ == patience) {
+    way_ = plain;
+    groups_here_ = 0;
+  }
+  for (; way_ != none; ++way_)
+    if (const Told told = try_way(way_, data, batches, values); told != Told::nothing)
+      return told == Told::all;
+  std::fill_n(values, batches, canonical_nan());
+  return false;
+}
+
+ShortBatches::Told ShortBatches::try_way(unsigned way, const std::byte* data, std::size_t batches,
+                                         double* values) const noexcept {
+  FpGuard::lower_flags();
+  if (way == plain) {
+    if (!kernels_->sums[type_](data, elements_, batches, values) || FpGuard::inexact()) return Told::nothing;
+    return divide_sums(values, batches) ? Told::all : Told::some;
+  }
+  double lower[most_batches];
+  const auto half_sums = kernels_->half_sums[type_];
+  if (half_sums == nullptr || !half_sums(data, elements_, batches, values, lower) || FpGuard::inexact())
+    return Told::nothing;
+  return divide_pairs(values, lower, batches) ? Told::all : Told::some;
+}
+
+// Dividing by a power of two is multiplying by another, and much faster.
+bool ShortBatches::divide_sums(double* sums, std::size_t batches) const noexcept {
+  const auto divisor = static_cast<double>(elements_);
+  if (std::has_single_bit(elements_)) return kernels_->scale(sums, batches, unit_ / divisor);
+  return kernels_->divide(sums, batches, unit_, divisor);
+}
+
+bool ShortBatches::divide_pairs(double* upper, const double* lower, std::size_t batches) const noexcept {
+  if (kernels_->divide_pairs != nullptr)
+    return kernels_->divide_pairs(upper, lower, batches, static_cast<double>(elements_),
+                                  std::has_single_bit(elements_));
+  bool all = true;
+  for (std::size_t i = 0; i < batches; ++i) {
+    const Division mean = divide(upper[i], lower[i], elements_);
+    upper[i] = mean.certain ? mean.value : canonical_nan();
+    all = all && mean.certain;
+  }
+  return all;
+}
+
+}  // namespace nodewise

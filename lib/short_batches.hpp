@@ -1,0 +1,48 @@
+// The means of batches so short that beginning and ending each of them would cost more than reading it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <nodewise/dtype.hpp>
+
+#include "means_kernel.hpp"
+
+namespace nodewise {
+
+/// Means of a group of batches at once, exact as those of FloatSum and IntegerSum: under the inexact flag the
+/// sums of a whole group are computed plainly, or, where that rounds, as two sums of half significands each.
+/// What neither can tell is left to the caller. Every call must be under a base::FpGuard. Thread class:
+/// value.
+class ShortBatches {
+ public:
+  static constexpr std::uint64_t most_elements = 1024;  ///< From here on FloatSum is as fast.
+  static constexpr std::size_t most_batches = 256;      ///< Of one group.
+
+  /// Precondition: 0 < batch_elements <= most_elements.
+  ShortBatches(DType dtype, std::uint64_t batch_elements, const MeansKernels& kernels) noexcept;
+
+  /// Batches of a group: what the first cache can hold twice.
+  std::size_t group() const noexcept { return group_; }
+  /// The means of `batches` that follow one another, NaN for those that this way cannot tell; whether all are
+  /// told. Precondition: batches <= group().
+  bool means(const std::byte* data, std::size_t batches, double* values) noexcept;
+
+ private:
+  enum Way : unsigned { plain, halves, none };
+  enum class Told { all, some, nothing };
+
+  Told try_way(unsigned way, const std::byte* data, std::size_t batches, double* values) const noexcept;
+  bool divide_sums(double* sums, std::size_t batches) const noexcept;
+  bool divide_pairs(double* upper, const double* lower, std::size_t batches) const noexcept;
+
+  const ShortKernels* kernels_;
+  std::size_t type_;  // as ShortKernels counts them
+  std::size_t elements_;
+  std::size_t group_;
+  double unit_;
+  unsigned way_ = plain;
+  unsigned groups_here_ = 0;  // since this way was taken, or the easiest one tried
+};
+
+}  // namespace nodewise

@@ -1,0 +1,303 @@
+// The means of short batches: one vector of sums for each batch, as many batches at a time as a vector has
+// lanes, then folded into one vector of batch sums.
+#include "short_kernel.hpp"
+
+#include "kernel_vectors.hpp"
+#include "means_kernel.hpp"
+
+namespace nodewise::NODEWISE_KERNELS {
+namespace {
+
+// Each type of element is read as one vector of doubles, or alone.
+
+template <class T>
+struct Number {
+  static constexpr size_t bytes = sizeof(T);
+  typedef T Vector __attribute__((vector_size(sizeof(T) * vector_lanes)));
+  NODEWISE_INLINE Doubles vector(const char* at) {
+    return __builtin_convertvector(load<Vector>(at), Doubles);
+  }
+  NODEWISE_INLINE double one(const char* at) { return static_cast<double>(load<T>(at)); }
+  NODEWISE_INLINE bool finite() const { return true; }
+};
+
+struct F64 : Number<double> {
+  static constexpr uint64_t upper = upper_half_f64;
+};
+
+struct F32 : Number<float> {
+  static constexpr uint64_t upper = upper_half_f32;
+  NODEWISE_INLINE Doubles vector(const char* at) { return widen(load<Floats>(at)); }
+};
+
+typedef uint16_t Halves __attribute__((vector_size(sizeof(uint16_t) * vector_lanes)));
+
+NODEWISE_INLINE float as_float(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+struct Bf16 {
+  static constexpr size_t bytes = 2;
+  static constexpr uint64_t upper = upper_half_bf16;
+  NODEWISE_INLINE Doubles vector(const char* at) {
+    return widen(reinterpret_cast<Floats>(__builtin_convertvector(load<Halves>(at), Words) << 16));
+  }
+  NODEWISE_INLINE double one(const char* at) {
+    return static_cast<double>(as_float(uint32_t{load<uint16_t>(at)} << 16));
+  }
+  NODEWISE_INLINE bool finite() const { return true; }
+};
+
+#if defined(__F16C__)
+struct F16 {
+  static constexpr size_t bytes = 2;
+  NODEWISE_INLINE Doubles vector(const char* at) {
+    Doubles both[2];
+#if defined(__AVX512F__)
+    widen_halves(load<EightHalves>(at), both);
+#else
+    typedef int64_t Two __attribute__((vector_size(16)));
+    widen_halves(reinterpret_cast<EightHalves>(Two{load<int64_t>(at), 0}), both);
+#endif
+    return both[0];
+  }
+  NODEWISE_INLINE double one(const char* at) {
+    Doubles both[2];
+    widen_halves(EightHalves{load<int16_t>(at)}, both);
+    return both[0][0];
+  }
+  NODEWISE_INLINE bool finite() const {
+    return true;
+  }
+};
+#else
+// The bits of a binary16, moved to where a binary32 has them, are its value times 2^-112. An infinity or NaN
+// has the greatest exponent, and adding 1 to that carries into bit 15.
+struct F16 {
+  static constexpr size_t bytes = 2;
+  static constexpr uint32_t sign = 0x8000, magnitude = 0x7fff, one_exponent = 0x0400;
+  Words marks{};
+  NODEWISE_INLINE Doubles vector(const char* at) {
+    const Words words = __builtin_convertvector(load<Halves>(at), Words);
+    marks |= (words & magnitude) + one_exponent;
+    return widen(reinterpret_cast<Floats>((words & sign) << 16 | (words & magnitude) << 13));
+  }
+  NODEWISE_INLINE double one(const char* at) {
+    const uint32_t word = load<uint16_t>(at);
+    marks[0] |= (word & magnitude) + one_exponent;
+    return static_cast<double>(as_float((word & sign) << 16 | (word & magnitude) << 13));
+  }
+  NODEWISE_INLINE bool finite() const {
+    uint32_t all = 0;
+    for (size_t i = 0; i < vector_lanes; ++i) all |= marks[i];
+    return all < sign;
+  }
+};
+#endif
+
+// In four vectors, so that an addition need not wait for the last one. `even`: no element is left over.
+template <bool even, class Element>
+NODEWISE_INLINE Doubles add(Element& element, const char* at, size_t elements) {
+  constexpr size_t step = Element::bytes * vector_lanes;
+  Doubles a{}, b{}, c{}, d{};
+  if (elements >= 4 * vector_lanes) {
+    a = element.vector(at);
+    b = element.vector(at + step);
+    c = element.vector(at + 2 * step);
+    d = element.vector(at + 3 * step);
+    elements -= 4 * vector_lanes;
+    at += 4 * step;
+  }
+  for (; elements >= 4 * vector_lanes; elements -= 4 * vector_lanes, at += 4 * step) {
+    a += element.vector(at);
+    b += element.vector(at + step);
+    c += element.vector(at + 2 * step);
+    d += element.vector(at + 3 * step);
+  }
+  for (; elements >= vector_lanes; elements -= vector_lanes, at += step) a += element.vector(at);
+  if constexpr (!even)
+    for (; elements > 0; --elements, at += Element::bytes) b += Doubles{element.one(at)};
+  return (a + b) + (c + d);
+}
+
+// The lanes of row i added up, in lane i.
+#if defined(__AVX512F__)
+NODEWISE_INLINE Doubles fold_pair(Doubles a, Doubles b) {
+  return __builtin_shufflevector(a, b, 0, 8, 2, 10, 4, 12, 6, 14) +
+         __builtin_shufflevector(a, b, 1, 9, 3, 11, 5, 13, 7, 15);
+}
+NODEWISE_INLINE Doubles fold_four(Doubles a, Doubles b, Doubles c, Doubles d) {
+  const Doubles ab = fold_pair(a, b), cd = fold_pair(c, d);
+  return __builtin_shufflevector(ab, cd, 0, 1, 8, 9, 4, 5, 12, 13) +
+         __builtin_shufflevector(ab, cd, 2, 3, 10, 11, 6, 7, 14, 15);
+}
+NODEWISE_INLINE Doubles fold(const Doubles* row) {
+  const Doubles first = fold_four(row[0], row[1], row[2], row[3]);
+  const Doubles last = fold_four(row[4], row[5], row[6], row[7]);
+  return __builtin_shufflevector(first, last, 0, 1, 2, 3, 8, 9, 10, 11) +
+         __builtin_shufflevector(first, last, 4, 5, 6, 7, 12, 13, 14, 15);
+}
+#elif defined(__AVX__)
+NODEWISE_INLINE Doubles fold_pair(Doubles a, Doubles b) {
+  return __builtin_shufflevector(a, b, 0, 4, 2, 6) + __builtin_shufflevector(a, b, 1, 5, 3, 7);
+}
+NODEWISE_INLINE Doubles fold(const Doubles* row) {
+  const Doubles ab = fold_pair(row[0], row[1]), cd = fold_pair(row[2], row[3]);
+  return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+}
+#else
+NODEWISE_INLINE Doubles fold(const Doubles* row) {
+  return __builtin_shufflevector(row[0], row[1], 0, 2) + __builtin_shufflevector(row[0], row[1], 1, 3);
+}
+#endif
+
+// Calls add(batch's first byte) for each batch, and put(rows, first batch, how many) for each vector of them.
+template <class Row, class Add, class Put>
+NODEWISE_INLINE void for_batches(const char* at, size_t batch_bytes, size_t batches, Add add, Put put) {
+  size_t batch = 0;
+  for (; batch + vector_lanes <= batches; batch += vector_lanes) {
+    prefetch(at, batch_bytes * vector_lanes);
+    Row rows[vector_lanes];
+#pragma GCC unroll 8
+    for (size_t i = 0; i < vector_lanes; ++i, at += batch_bytes) rows[i] = add(at);
+    put(rows, batch, vector_lanes);
+  }
+  if (batch == batches) return;
+  Row rows[vector_lanes] = {};
+  for (size_t i = 0; i < batches - batch; ++i, at += batch_bytes) rows[i] = add(at);
+  put(rows, batch, batches - batch);
+}
+
+template <bool even, class Element>
+NODEWISE_INLINE void add_batches(Element& element, const char* at, size_t elements, size_t batches,
+                                 double* sums) {
+  for_batches<Doubles>(
+      at, elements * Element::bytes, batches,
+      [&](const char* from) __attribute__((always_inline)) { return add<even>(element, from, elements); },
+      [&](const Doubles* rows, size_t batch, size_t count) __attribute__((always_inline)) {
+        const Doubles folded = fold(rows);
+        memcpy(sums + batch, &folded, count * sizeof(double));
+      });
+}
+
+template <class Element>
+bool sums(const void* data, size_t elements, size_t batches, double* sums) {
+  Element element{};
+  const char* at = static_cast<const char*>(data);
+  if (elements == 16)
+    add_batches<true>(element, at, 16, batches, sums);
+  else if (elements % vector_lanes == 0)
+    add_batches<true>(element, at, elements, batches, sums);
+  else
+    add_batches<false>(element, at, elements, batches, sums);
+  return element.finite();
+}
+
+// The two halves of significands, added up apart.
+struct Halved {
+  Doubles upper{}, lower{};
+  NODEWISE_INLINE void add(Doubles x, uint64_t mask) {
+    const Doubles part = reinterpret_cast<Doubles>(reinterpret_cast<Bits>(x) & mask);
+    upper += part;
+    lower += x - part;
+  }
+};
+
+template <class Element>
+NODEWISE_INLINE Halved add_halves(Element& element, const char* at, size_t elements) {
+  constexpr size_t step = Element::bytes * vector_lanes;
+  Halved a, b;
+  for (; elements >= 2 * vector_lanes; elements -= 2 * vector_lanes, at += 2 * step) {
+    a.add(element.vector(at), Element::upper);
+    b.add(element.vector(at + step), Element::upper);
+  }
+  if (elements >= vector_lanes) {
+    a.add(element.vector(at), Element::upper);
+    elements -= vector_lanes;
+    at += step;
+  }
+  for (; elements > 0; --elements, at += Element::bytes) b.add(Doubles{element.one(at)}, Element::upper);
+  return {a.upper + b.upper, a.lower + b.lower};
+}
+
+template <class Element>
+bool half_sums(const void* data, size_t elements, size_t batches, double* upper, double* lower) {
+  Element element{};
+  for_batches<Halved>(
+      static_cast<const char*>(data), elements * Element::bytes, batches,
+      [&](const char* from) __attribute__((always_inline)) { return add_halves(element, from, elements); },
+      [&](const Halved* sums, size_t batch, size_t count) __attribute__((always_inline)) {
+        Doubles uppers[vector_lanes], lowers[vector_lanes];
+        for (size_t i = 0; i < vector_lanes; ++i) {
+          uppers[i] = sums[i].upper;
+          lowers[i] = sums[i].lower;
+        }
+        const Doubles folded_upper = fold(uppers), folded_lower = fold(lowers);
+        memcpy(upper + batch, &folded_upper, count * sizeof(double));
+        memcpy(lower + batch, &folded_lower, count * sizeof(double));
+      });
+  return element.finite();
+}
+
+// Times zero, infinities and NaN are NaN, and all others change nothing.
+bool scale(double* sums, size_t count, double factor) {
+  double zero = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const double nothing = sums[i] * 0.0;
+    zero += nothing;
+    sums[i] = (sums[i] + 0.0) * factor + nothing;
+  }
+  return zero == 0;
+}
+
+bool divide(double* sums, size_t count, double unit, double divisor) {
+  double zero = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const double nothing = sums[i] * 0.0;
+    zero += nothing;
+    sums[i] = (sums[i] + 0.0) * unit / divisor + nothing;
+  }
+  return zero == 0;
+}
+
+#if defined(__FMA__)
+// As divide() of exact_sum.cpp, where the bounds are explained. Dividing by a power of two loses nothing.
+bool divide_pairs(double* upper, const double* lower, size_t count, double divisor, bool power_of_two) {
+  const double weight = power_of_two ? 0 : 1;
+  double uncertain = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const double sum = upper[i] + lower[i];
+    const double part = sum - upper[i];
+    const double rest = (upper[i] - (sum - part)) + (lower[i] - part);
+    const double size = __builtin_fabs(sum);
+    const double q = sum / divisor;
+    const double correction = (__builtin_fma(-q, divisor, sum) + rest) / divisor * weight;
+    const double margin = __builtin_fabs(correction) * 0x1p-50;
+    const double least = q + (correction - margin);
+    const double most = q + (correction + margin);
+    const bool in_range = (size > 0x1p-500) & (size < 0x1p1000);
+    const bool certain = (least == most) & in_range;
+    upper[i] = certain ? least : __builtin_nan("");
+    uncertain += certain ? 0.0 : 1.0;
+  }
+  return uncertain == 0;
+}
+#else
+constexpr bool (*divide_pairs)(double*, const double*, size_t, double, bool) = nullptr;
+#endif
+
+}  // namespace
+
+const ShortKernels short_kernels = {
+    {sums<F64>, sums<F32>, sums<F16>, sums<Bf16>, sums<Number<int64_t>>, sums<Number<int32_t>>,
+     sums<Number<int16_t>>, sums<Number<int8_t>>, sums<Number<uint64_t>>, sums<Number<uint32_t>>,
+     sums<Number<uint16_t>>, sums<Number<uint8_t>>},
+    {half_sums<F64>, half_sums<F32>, nullptr, half_sums<Bf16>},
+    scale,
+    divide,
+    divide_pairs,
+};
+
+}  // namespace nodewise::NODEWISE_KERNELS
