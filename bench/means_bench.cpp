@@ -1,170 +1,152 @@
-// Means beside what bounds them: a pass that only reads the same bytes, and the plain loop that many would
-// write. Every iteration does one after the other (the read pass before and after ours; the faster one
-// counts), and the counters are medians of the ratios within an iteration, for a machine's speed changes
-// between them.
+// Means beside the fastest pass that only reads, beside loops written by hand, and beside peers.
 //
-//   of_read_pass  1 is as fast as reading alone
-//   of_loop       1 is as fast as the plain loop, which rounds at every step
-//
-// NODEWISE_BENCH_MIB sets the size (default 256). Small batches: nanoseconds for each batch.
-#include <benchmark/benchmark.h>
-#include <sys/mman.h>
-
-#include <algorithm>
-#include <chrono>
-#include <cstdlib>
-#include <cstring>
-#include <memory>
-#include <random>
-#include <string>
-
+//   means/dtype:D/mib:M/threads:T     a dataset in memory, in batches of 4 MiB
+//   cache/dtype:D/kib:K               one batch that caches hold, by one thread
+//   batches/dtype:D/rows:R/threads:T  a million batches of R rows of 16 features
 #include <nodewise/means.hpp>
 
-#include "base/fp_guard.hpp"
-#include "float_sum.hpp"
-#include "means_dispatch.hpp"
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "support/bounds.hpp"
+#include "support/data.hpp"
+#include "support/peers.hpp"
+#include "support/rounds.hpp"
 
 namespace {
 
-std::size_t size_bytes() {
-  const char* text = std::getenv("NODEWISE_BENCH_MIB");
-  return (text == nullptr ? 256 : std::strtoul(text, nullptr, 10)) << 20;
-}
+using namespace bench;
+using nodewise::DType;
 
-struct Free {
-  void operator()(std::byte* data) const { std::free(data); }
+/// How a way makes a dataset's bytes into something: the rows of one thread at a time.
+template <class T>
+struct Batches {
+  const T* data;
+  std::uint64_t batch_elements;
+  std::uint64_t first, end;  // batches
+  double* means;
 };
-using Memory = std::unique_ptr<std::byte, Free>;
 
-Memory allocate(std::size_t bytes) {
-  constexpr std::size_t huge_page = std::size_t{2} << 20;
-  Memory memory(static_cast<std::byte*>(
-      std::aligned_alloc(huge_page, (bytes + huge_page - 1) / huge_page * huge_page)));
-  madvise(memory.get(), bytes, MADV_HUGEPAGE);
-  return memory;
-}
-
-template <class T>
-T drawn(std::normal_distribution<double>& normal, std::mt19937_64& random) {
-  if constexpr (std::is_integral_v<T>)
-    return static_cast<T>(random());
-  else
-    return static_cast<T>(
-        static_cast<std::conditional_t<std::is_same_v<T, double>, double, float>>(normal(random)));
-}
-
-// A standard normal distribution for floats, all values for integers; one MiB of it, repeated with a shift so
-// that it is not page for page the same.
-template <class T>
-void fill(std::byte* data, std::size_t bytes) {
-  std::mt19937_64 random(7);
-  std::normal_distribution<double> normal;
-  const std::size_t count = bytes / sizeof(T);
-  const std::size_t period = std::min<std::size_t>(count, 1000003);
-  T* elements = reinterpret_cast<T*>(data);
-  for (std::size_t i = 0; i < period; ++i) elements[i] = drawn<T>(normal, random);
-  for (std::size_t i = period; i < count; ++i) elements[i] = elements[i - period];
-}
-
-typedef std::uint64_t Line __attribute__((vector_size(64), aligned(1), may_alias));
-
-// The best that one thread can do with these bytes: four streams of whole cache lines.
-__attribute__((target_clones("avx512f", "avx2", "default"))) std::uint64_t read_pass(const std::byte* data,
-                                                                                     std::size_t bytes) {
-  Line a{}, b{}, c{}, d{};
-  for (std::size_t at = 0; at + 256 <= bytes; at += 256) {
-    for (std::size_t line = 0; line < 256; line += 64) __builtin_prefetch(data + at + line + 2048);
-    a |= *reinterpret_cast<const Line*>(data + at);
-    b |= *reinterpret_cast<const Line*>(data + at + 64);
-    c |= *reinterpret_cast<const Line*>(data + at + 128);
-    d |= *reinterpret_cast<const Line*>(data + at + 192);
-  }
-  const Line all = a | b | c | d;
-  return all[0] | all[1] | all[2] | all[3] | all[4] | all[5] | all[6] | all[7];
-}
-
-template <class T>
-double loop(const std::byte* data, std::size_t count) {
-  const T* elements = reinterpret_cast<const T*>(data);
-  double sum = 0;
-  if constexpr (std::is_arithmetic_v<T>)
-    for (std::size_t i = 0; i < count; ++i) sum += static_cast<double>(elements[i]);
-  else
-    for (std::size_t i = 0; i < count; ++i) sum += static_cast<double>(static_cast<float>(elements[i]));
-  return sum / static_cast<double>(count);
-}
-
-template <class Fn>
-double seconds(Fn fn) {
-  const auto start = std::chrono::steady_clock::now();
-  auto result = fn();
-  benchmark::DoNotOptimize(result);
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
-}
-
-template <class T>
-void large(benchmark::State& state) {
-  const std::size_t bytes = size_bytes();
-  const std::size_t count = bytes / sizeof(T);
-  const Memory memory = allocate(bytes);
-  const std::byte* data = memory.get();
-  fill<T>(memory.get(), bytes);
-  std::vector<double> of_read, of_loop;
-  for ([[maybe_unused]] auto _ : state) {
-    const double before = seconds([&] { return read_pass(data, bytes); });
-    const double ours = seconds([&] { return nodewise::mean(data, nodewise::dtype_of<T>, count); });
-    const double read = std::min(before, seconds([&] { return read_pass(data, bytes); }));
-    const double plain = seconds([&] { return loop<T>(data, count); });
-    state.SetIterationTime(ours);
-    of_read.push_back(read / ours);
-    of_loop.push_back(plain / ours);
-  }
-  state.SetBytesProcessed(static_cast<std::int64_t>(bytes) * state.iterations());
-  state.counters["of_read_pass"] = median(of_read);
-  state.counters["of_loop"] = median(of_loop);
-}
-
-// Batches of range(0) elements, as batch_means goes through them.
-template <class T>
-void small(benchmark::State& state) {
-  const auto batch = static_cast<std::size_t>(state.range(0));
-  const std::size_t bytes = std::size_t{1} << 20;
-  const std::size_t batches = bytes / sizeof(T) / batch;
-  const Memory memory = allocate(bytes);
-  fill<T>(memory.get(), bytes);
-  std::vector<double> means(batches);
-  for ([[maybe_unused]] auto _ : state) {
-    const nodewise::base::FpGuard guard;
-    nodewise::FloatSum sum(nodewise::dtype_of<T>, *nodewise::runnable_means_kernels().front());
-    for (std::size_t i = 0; i < batches; ++i) {
-      sum.add(memory.get() + i * batch * sizeof(T), batch);
-      means[i] = sum.take_mean(batch);
-    }
+// The batches of `set` divided evenly among pinned threads, and fn(batches) called by each.
+template <class T, class Fn>
+Work divided(const Dataset& set, unsigned threads, Fn fn) {
+  return [&set, threads, fn, means = std::vector<double>(set.plan.num_batches())]() mutable {
+    pinned(threads, [&](unsigned thread) {
+      const std::uint64_t count = set.plan.num_batches();
+      fn(Batches<T>{reinterpret_cast<const T*>(set.data()), set.batch_elements(), count * thread / threads,
+                    count * (thread + 1) / threads, means.data()});
+    });
     benchmark::DoNotOptimize(means.data());
-  }
-  state.counters["ns_per_batch"] =
-      benchmark::Counter(static_cast<double>(batches) * 1e-9,
-                         benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+  };
 }
 
-BENCHMARK(large<double>)->Name("mean/f64")->UseManualTime();
-BENCHMARK(large<float>)->Name("mean/f32")->UseManualTime();
-BENCHMARK(large<nodewise::float16>)->Name("mean/f16")->UseManualTime();
-BENCHMARK(large<nodewise::bfloat16>)->Name("mean/bf16")->UseManualTime();
-BENCHMARK(large<std::int64_t>)->Name("mean/i64")->UseManualTime();
-BENCHMARK(large<std::int32_t>)->Name("mean/i32")->UseManualTime();
-BENCHMARK(large<std::int16_t>)->Name("mean/i16")->UseManualTime();
-BENCHMARK(large<std::int8_t>)->Name("mean/i8")->UseManualTime();
-BENCHMARK(large<std::uint8_t>)->Name("mean/u8")->UseManualTime();
-BENCHMARK(small<float>)->Name("batches/f32")->Arg(16)->Arg(64)->Arg(256)->Arg(1024)->UseRealTime();
-BENCHMARK(small<double>)->Name("batches/f64")->Arg(16)->Arg(64)->Arg(256)->Arg(1024)->UseRealTime();
+// A way that has a mean for each batch, from its first element and how many there are.
+template <class T, class Mean>
+Work batchwise(const Dataset& set, unsigned threads, Mean mean) {
+  return divided<T>(set, threads, [mean](const Batches<T>& part) {
+    for (std::uint64_t batch = part.first; batch < part.end; ++batch)
+      part.means[batch] = mean(part.data + batch * part.batch_elements, part.batch_elements);
+  });
+}
+
+template <class T>
+Work reading(const Dataset& set, unsigned threads, const ReadPass& read) {
+  return divided<T>(set, threads, [pass = read.pass](const Batches<T>& part) {
+    const auto* data = reinterpret_cast<const std::byte*>(part.data + part.first * part.batch_elements);
+    benchmark::DoNotOptimize(pass(data, (part.end - part.first) * part.batch_elements * sizeof(T)));
+  });
+}
+
+/// Everything that does a whole dataset; `set` is asked for only when it is needed.
+template <class T>
+void add_ways(const std::string& name, const std::function<const Dataset&()>& set, unsigned threads) {
+  add_with_figures(
+      name, "nodewise",
+      [set, threads]() -> Work {
+        return [&data = set(), threads] {
+          benchmark::DoNotOptimize(nodewise::batch_means(data.buffer, team(threads)).values.data());
+        };
+      },
+      [set] { return residency(set()); });
+  for (const ReadPass& read : read_passes)
+    add(name, read.name, [set, threads, &read] { return reading<T>(set(), threads, read); });
+  const auto add_mean = [&](const char* way, auto mean) {
+    add(name, way, [set, threads, mean] { return batchwise<T>(set(), threads, mean); });
+  };
+  const auto over_count = [](auto sum) {
+    return
+        [sum](const T* data, std::uint64_t count) { return sum(data, count) / static_cast<double>(count); };
+  };
+  add_mean("omp_simd", over_count(sum_simd<T>));
+  if constexpr (std::is_arithmetic_v<T>) {
+    add_mean("lanes", over_count(sum_lanes<T>));
+    for_peers<T>(add_mean);
+    for_parallel_peers<T>([&](const char* way, auto sum) {
+      add(name, way, [set, threads, sum]() -> Work {
+        return [&data = set(), threads, sum] {
+          const auto* elements = reinterpret_cast<const T*>(data.data());
+          benchmark::DoNotOptimize(sum(elements, data.bytes() / sizeof(T), threads));
+        };
+      });
+    });
+  }
+  if constexpr (std::is_same_v<T, double>) add_mean("compensated", over_count(sum_compensated));
+}
+
+void add_large(DType dtype, unsigned threads) {
+  constexpr std::uint64_t features = 128, batch_bytes = 4 << 20;
+  const std::uint64_t row_bytes = features * nodewise::dtype_bytes(dtype);
+  const std::uint64_t samples = (large_mib() << 20) / row_bytes;
+  with_type(dtype, [&](auto type) {
+    add_ways<decltype(type)>(
+        fmt::format("means/dtype:{}/mib:{}/threads:{}", nodewise::dtype_name(dtype), large_mib(), threads),
+        [=]() -> const Dataset& { return dataset(dtype, samples, features, batch_bytes / row_bytes); },
+        threads);
+  });
+}
+
+template <class T>
+void add_cached(DType dtype, std::uint64_t kib) {
+  const std::uint64_t count = (kib << 10) / sizeof(T);
+  const std::string name = fmt::format("cache/dtype:{}/kib:{}", nodewise::dtype_name(dtype), kib);
+  const auto add_mean = [&](const char* way, auto mean) {
+    add(name, way, [=]() -> Work {
+      const auto* data = reinterpret_cast<const T*>(dataset(dtype, count, 1, count).data());
+      const std::uint64_t repeats = std::max<std::uint64_t>(1, (1 << 20) / (count * sizeof(T)));
+      return [=] {
+        for (std::uint64_t i = 0; i < repeats; ++i) benchmark::DoNotOptimize(mean(data, count));
+      };
+    });
+  };
+  add_mean("nodewise",
+           [](const T* data, std::uint64_t n) { return nodewise::mean(data, nodewise::dtype_of<T>, n); });
+  add_mean("lanes", sum_lanes<T>);
+  add_mean("omp_simd", sum_simd<T>);
+  if constexpr (std::is_same_v<T, double>) add_mean("compensated", sum_compensated);
+  if constexpr (std::is_arithmetic_v<T>) for_peers<T>(add_mean);
+}
+
+void add_batches(DType dtype, std::uint64_t rows, unsigned threads) {
+  constexpr std::uint64_t features = 16, batches = 1000000;
+  with_type(dtype, [&](auto type) {
+    add_ways<decltype(type)>(
+        fmt::format("batches/dtype:{}/rows:{}/threads:{}", nodewise::dtype_name(dtype), rows, threads),
+        [=]() -> const Dataset& { return dataset(dtype, rows * batches, features, rows); }, threads);
+  });
+}
+
+void add_cases() {
+  for (const DType dtype : nodewise::all_dtypes) {
+    for (const unsigned threads : {1U, 2U}) add_large(dtype, threads);
+    for (const std::uint64_t kib : {32U, 256U, 1024U, 8192U})
+      with_type(dtype, [&](auto type) { add_cached<decltype(type)>(dtype, kib); });
+  }
+  for (const DType dtype : {DType::f64, DType::f32})
+    for (const std::uint64_t rows : {1U, 4U, 16U, 64U}) add_batches(dtype, rows, 1);
+}
 
 }  // namespace
 
-BENCHMARK_MAIN();
+NODEWISE_BENCH_MAIN(add_cases)

@@ -1,0 +1,98 @@
+#include "support/data.hpp"
+
+#include <omp.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <random>
+#include <tuple>
+#include <type_traits>
+
+#include <nodewise/placement.hpp>
+
+namespace bench {
+namespace {
+
+using nodewise::DType;
+
+template <class T>
+T draw(std::mt19937_64& random) {
+  if constexpr (std::is_integral_v<T>) {
+    return static_cast<T>(random());
+  } else {
+    static std::normal_distribution<double> normal;
+    using Narrow = std::conditional_t<std::is_same_v<T, double>, double, float>;
+    return static_cast<T>(static_cast<Narrow>(normal(random)));
+  }
+}
+
+// A prime number of elements, repeated, so that no two pages are the same.
+template <class T>
+void fill(T* elements, std::uint64_t count) {
+  std::mt19937_64 random(7);
+  const std::uint64_t period = std::min<std::uint64_t>(count, 1000003);
+  std::generate_n(elements, period, [&] { return draw<T>(random); });
+  for (std::uint64_t i = period; i < count; i += period)
+    std::copy_n(elements, std::min(period, count - i), elements + i);
+}
+
+unsigned cpus() {
+  return static_cast<unsigned>(nodewise::Team(machine()).usable_cpus().size());
+}
+
+}  // namespace
+
+const nodewise::Topology& machine() {
+  static const auto topology = nodewise::Topology::this_machine();
+  return topology;
+}
+
+const nodewise::Team& team(unsigned threads) {
+  static std::map<unsigned, nodewise::Team> teams;
+  const auto found = teams.find(threads);
+  if (found != teams.end()) return found->second;
+  nodewise::TeamOptions options;
+  options.workers = threads;
+  return teams.emplace(threads, nodewise::Team(machine(), options)).first->second;
+}
+
+const Dataset& dataset(DType dtype, std::uint64_t samples, std::uint64_t features, std::uint64_t batch_size) {
+  static std::optional<Dataset> kept;
+  static std::tuple<DType, std::uint64_t, std::uint64_t, std::uint64_t> kept_for;
+  const std::tuple wanted{dtype, samples, features, batch_size};
+  if (kept && kept_for == wanted) return *kept;
+  kept.reset();
+  const nodewise::Plan plan(machine(), {samples, features}, dtype, batch_size);
+  kept.emplace(Dataset{plan, nodewise::Buffer::allocate(plan, team(cpus()))});
+  kept_for = wanted;
+  with_type(dtype, [&](auto type) {
+    fill(reinterpret_cast<decltype(type)*>(kept->buffer.data()), samples * features);
+  });
+  return *kept;
+}
+
+Figures residency(const Dataset& dataset) {
+  const nodewise::Placement placement = nodewise::Placement::of(dataset.buffer);
+  return {{"local_fraction", placement.local_fraction().value_or(-1)},
+          {"huge_pages", dataset.buffer.pages().kind() == nodewise::PageKind::base ? 0.0 : 1.0}};
+}
+
+void pinned(unsigned threads, const std::function<void(unsigned thread)>& fn) {
+  const nodewise::Team& where = team(threads);
+#pragma omp parallel num_threads(static_cast <int>(threads))
+  {
+    const auto thread = static_cast<unsigned>(omp_get_thread_num());
+    cpu_set_t before, here;
+    sched_getaffinity(0, sizeof before, &before);
+    CPU_ZERO(&here);
+    CPU_SET(where.workers()[thread].cpu, &here);
+    sched_setaffinity(0, sizeof here, &here);
+#pragma omp barrier
+    fn(thread);
+    sched_setaffinity(0, sizeof before, &before);
+  }
+}
+
+}  // namespace bench

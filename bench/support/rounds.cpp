@@ -1,0 +1,109 @@
+#include "support/rounds.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <random>
+#include <vector>
+
+#include <nodewise/version.hpp>
+
+namespace bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Way {
+  std::string name;
+  std::function<Work()> prepare;
+  std::function<Figures()> figures;
+  int least;
+};
+
+struct Case {
+  std::string name;
+  std::vector<Way> ways;
+};
+
+std::vector<Case>& cases() {
+  static std::vector<Case> all;
+  return all;
+}
+
+double seconds(const Work& work) {
+  const auto begin = Clock::now();
+  work();
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+// One iteration for Google Benchmark, with the median as its time: what a single slow one adds is not ours.
+void measure(benchmark::State& state, const Way& way) {
+  constexpr double enough_seconds = 0.05;
+  const Work work = way.prepare();
+  work();  // pages, caches and threads are as they will be
+  std::vector<double> times;
+  for ([[maybe_unused]] auto _ : state) {
+    for (double total = 0; total < enough_seconds || times.size() < static_cast<std::size_t>(way.least);) {
+      times.push_back(seconds(work));
+      total += times.back();
+    }
+    state.SetIterationTime(median(times));
+  }
+  state.counters["repeated"] = static_cast<double>(times.size());
+  if (!way.figures) return;
+  for (const auto& [name, value] : way.figures()) state.counters[name] = value;
+}
+
+unsigned seed() {
+  const char* text = std::getenv("NODEWISE_BENCH_SEED");
+  return text == nullptr ? 1 : static_cast<unsigned>(std::strtoul(text, nullptr, 10));
+}
+
+}  // namespace
+
+void add_with_figures(const std::string& name, const std::string& way, std::function<Work()> prepare,
+                      std::function<Figures()> figures, int least) {
+  auto found = std::find_if(cases().begin(), cases().end(), [&](const Case& c) { return c.name == name; });
+  if (found == cases().end()) found = cases().insert(found, Case{name, {}});
+  found->ways.push_back({way, std::move(prepare), std::move(figures), least});
+}
+
+void add(const std::string& name, const std::string& way, std::function<Work()> prepare, int least) {
+  add_with_figures(name, way, std::move(prepare), {}, least);
+}
+
+int run(int argc, char** argv) {
+  std::mt19937 random(seed());
+  std::shuffle(cases().begin(), cases().end(), random);
+  for (Case& one : cases()) {
+    std::shuffle(one.ways.begin(), one.ways.end(), random);
+    for (const Way& way : one.ways)
+      benchmark::RegisterBenchmark((one.name + '/' + way.name).c_str(),
+                                   [&way](benchmark::State& state) { measure(state, way); })
+          ->Iterations(1)
+          ->UseManualTime()
+          ->Unit(benchmark::kNanosecond);
+  }
+  const nodewise::BuildInfo build = nodewise::build_info();
+  benchmark::AddCustomContext("nodewise", build.version + ' ' + build.compiler + ' ' + build.vector_dispatch);
+                              nodewise::build_info().version + " " + nodewise::build_info().vector_dispatch);
+  benchmark::AddCustomContext("compiler", __VERSION__);
+  benchmark::AddCustomContext("flags", NODEWISE_BENCH_FLAGS);
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
+
+std::size_t large_mib() {
+  const char* text = std::getenv("NODEWISE_BENCH_MIB");
+  return text == nullptr ? 256 : std::strtoul(text, nullptr, 10);
+}
+
+}  // namespace bench
