@@ -92,7 +92,6 @@ int run(int argc, char** argv) {
   }
   const nodewise::BuildInfo build = nodewise::build_info();
   benchmark::AddCustomContext("nodewise", build.version + ' ' + build.compiler + ' ' + build.vector_dispatch);
-                              nodewise::build_info().version + " " + nodewise::build_info().vector_dispatch);
   benchmark::AddCustomContext("compiler", __VERSION__);
   benchmark::AddCustomContext("flags", NODEWISE_BENCH_FLAGS);
   benchmark::Initialize(&argc, argv);

@@ -16,7 +16,7 @@ compiler_of() {
 
 options_of() {
   local sanitized='-Dtools=disabled -Dbench=disabled --buildtype=debugoptimized -Db_lundef=false'
-  echo -Dwerror=true -Dtests=enabled
+  echo -Dwerror=true -Dtests=enabled -Dbench=disabled
   case $1 in
     test-gcc) echo -Dtools=enabled -Doptimization=2 -Ddebug=false -Db_ndebug=false ;;  # assertions hold
     test-clang) echo -Dtools=enabled --buildtype=release ;;                            # what users get
