@@ -65,8 +65,8 @@ void add_ways(const std::string& name, const std::function<const Dataset&()>& se
   add_with_figures(
       name, "nodewise",
       [set, threads]() -> Work {
-        return [&data = set(), threads] {
-          benchmark::DoNotOptimize(nodewise::batch_means(data.buffer, team(threads)).values.data());
+        return [&data = set(), threads, means = std::vector<double>(set().plan.num_batches())]() mutable {
+          benchmark::DoNotOptimize(nodewise::batch_means(data.buffer, team(threads), means));
         };
       },
       [set] { return residency(set()); });

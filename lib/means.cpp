@@ -4,8 +4,11 @@
 #include <cmath>
 #include <map>
 
+#include <nodewise/error.hpp>
+
 #include "base/checked.hpp"
 #include "base/fp_guard.hpp"
+#include "base/text.hpp"
 #include "float_sum.hpp"
 #include "integer_sum.hpp"
 #include "means_dispatch.hpp"
@@ -53,12 +56,12 @@ struct Piece {
 
 class Computation {
  public:
-  Computation(const Buffer& buffer, const Team& team)
+  Computation(const Buffer& buffer, const Team& team, std::span<double> values)
       : data_(buffer.data()),
         dtype_(buffer.plan().dtype()),
         element_bytes_(dtype_bytes(dtype_)),
         total_elements_(buffer.plan().total_bytes() / element_bytes_),
-        values_(buffer.plan().num_batches()) {
+        values_(values) {
     const Plan& plan = buffer.plan();
     if (plan.num_batches() > 0) batch_elements_ = plan.batch_bytes(0).bytes() / element_bytes_;
     for (std::size_t shard = 0; shard < plan.shards().size(); ++shard)
@@ -84,7 +87,6 @@ class Computation {
       for (const PartialSum& partial : piece.partial_sums) shared[partial.batch].add(partial.sum);
     }
     for (const auto& [batch, sum] : shared) values_[batch] = sum.mean(batch_range(batch).size());
-    means.values = std::move(values_);
     means.team = std::move(run.ran_on);
     means.on_calling_thread = run.on_calling_thread;
     return means;
@@ -154,7 +156,7 @@ class Computation {
   std::uint64_t element_bytes_;
   std::uint64_t total_elements_;
   std::uint64_t batch_elements_ = 1;
-  std::vector<double> values_;
+  std::span<double> values_;
   std::vector<Piece> pieces_;
 };
 
@@ -165,7 +167,17 @@ std::string_view sum_order() noexcept {
 }
 
 Means batch_means(const Buffer& buffer, const Team& team) {
-  Computation computation(buffer, team);
+  std::vector<double> values(buffer.plan().num_batches());
+  Means means = batch_means(buffer, team, values);
+  means.values = std::move(values);
+  return means;
+}
+
+Means batch_means(const Buffer& buffer, const Team& team, std::span<double> values) {
+  if (values.size() != buffer.plan().num_batches())
+    throw InvalidArgument(base::text("batch_means: ", values.size(), " values are no room for the means of ",
+                                     buffer.plan().num_batches(), " batches"));
+  Computation computation(buffer, team, values);
   TeamRun run = run_team(team, [&](unsigned worker) { computation.run_worker(worker); });
   return computation.finish(std::move(run));
 }

@@ -11,9 +11,9 @@ namespace {
 
 using base::FpGuard;
 
-constexpr std::size_t group_bytes = std::size_t{16} << 10;
-constexpr std::size_t least_group = 8;  // as many as a vector has lanes
-constexpr unsigned patience = 16;       // groups until the easiest way is tried again
+constexpr std::size_t group_bytes = std::size_t{64} << 10;  // two streams are to be pages apart
+constexpr std::size_t least_group = 8;                      // as many as a vector has lanes
+constexpr unsigned patience = 16;                           // groups until the easiest way is tried again
 
 }  // namespace
 

@@ -17,12 +17,12 @@ namespace nodewise {
 class ShortBatches {
  public:
   static constexpr std::uint64_t most_elements = 1024;  ///< From here on FloatSum is as fast.
-  static constexpr std::size_t most_batches = 256;      ///< Of one group.
+  static constexpr std::size_t most_batches = 1024;     ///< Of one group.
 
   /// Precondition: 0 < batch_elements <= most_elements.
   ShortBatches(DType dtype, std::uint64_t batch_elements, const MeansKernels& kernels) noexcept;
 
-  /// Batches of a group: what the first cache can hold twice.
+  /// Batches of a group.
   std::size_t group() const noexcept { return group_; }
   /// The means of `batches` that follow one another, NaN for those that this way cannot tell; whether all are
   /// told. Precondition: batches <= group().

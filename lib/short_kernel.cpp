@@ -153,20 +153,28 @@ NODEWISE_INLINE Doubles fold(const Doubles* row) {
 }
 #endif
 
-// Calls add(batch's first byte) for each batch, and put(rows, first batch, how many) for each vector of them.
+// Calls add(batch's first byte) for each batch, and put(rows, first batch, how many) for each vector of them:
+// by turns from the first half of the batches and from the second, for memory delivers two streams faster.
 template <class Row, class Add, class Put>
-NODEWISE_INLINE void for_batches(const char* at, size_t batch_bytes, size_t batches, Add add, Put put) {
-  size_t batch = 0;
-  for (; batch + vector_lanes <= batches; batch += vector_lanes) {
+NODEWISE_INLINE void for_batches(const char* data, size_t batch_bytes, size_t batches, Add add, Put put) {
+  const auto block = [&](size_t batch) __attribute__((always_inline)) {
+    const char* at = data + batch * batch_bytes;
     prefetch(at, batch_bytes * vector_lanes);
     Row rows[vector_lanes];
 #pragma GCC unroll 8
     for (size_t i = 0; i < vector_lanes; ++i, at += batch_bytes) rows[i] = add(at);
     put(rows, batch, vector_lanes);
+  };
+  const size_t half = batches / 2 / vector_lanes * vector_lanes;
+  for (size_t batch = 0; batch < half; batch += vector_lanes) {
+    block(batch);
+    block(half + batch);
   }
+  size_t batch = 2 * half;
+  for (; batch + vector_lanes <= batches; batch += vector_lanes) block(batch);
   if (batch == batches) return;
   Row rows[vector_lanes] = {};
-  for (size_t i = 0; i < batches - batch; ++i, at += batch_bytes) rows[i] = add(at);
+  for (size_t i = 0; i < batches - batch; ++i) rows[i] = add(data + (batch + i) * batch_bytes);
   put(rows, batch, batches - batch);
 }
 

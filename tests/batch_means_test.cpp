@@ -105,6 +105,20 @@ TEST_CASE("the same bits from any number of workers and nodes, for every element
   }
 }
 
+TEST_CASE("means into the caller's memory, which must have one place for each") {
+  World world(test::even_machine(2));
+  const auto set = dataset({1000, 61}, DType::f32, 7, workers(3));
+  const Means expected = batch_means(set.buffer, set.team);
+  std::vector<double> values(set.plan.num_batches(), 5.0);
+  const Means means = batch_means(set.buffer, set.team, values);
+  CHECK(means.values.empty());
+  CHECK(means.reads.size() == expected.reads.size());
+  CHECK(values == expected.values);
+  values.pop_back();
+  CHECK_THROWS_WITH_AS(batch_means(set.buffer, set.team, values),
+                       "batch_means: 142 values are no room for the means of 143 batches", InvalidArgument);
+}
+
 TEST_CASE("a batch larger than a worker's fair share is divided") {
   World world(test::even_machine(1, 8));
   const auto set = dataset({1, 1000003}, DType::f64, 1, workers(8));

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -34,6 +35,10 @@ struct Means {
 /// the count, rounded once. An empty dataset gives none. NaN results are the canonical quiet NaN. Cost: one
 /// pass over the data. Thread class: any thread.
 NODEWISE_PUBLIC Means batch_means(const Buffer& buffer, const Team& team);
+
+/// The same into memory of the caller, which a loop can use again and again; `values` of the result stays
+/// empty. Throws InvalidArgument where `values` has not one element for each batch.
+NODEWISE_PUBLIC Means batch_means(const Buffer& buffer, const Team& team, std::span<double> values);
 
 /// The mean of `count` elements at `data`, on the calling thread: by definition the same bits as
 /// batch_means. An empty range gives NaN. `data` needs no alignment. Thread class: any thread.

@@ -18,10 +18,16 @@ links() {  # COMPILER HEADER FLAGS...: the header is there, and a program links
     $cxx -std=c++20 ${CPPFLAGS:-} ${CXXFLAGS:-} -x c++ - -o /dev/null ${LDFLAGS:-} "$@"
 }
 
-# The Python that the tests use, as tests/meson.build finds it.
-numpy() {
-  python3 -c 'import numpy' || /usr/bin/python3 -c 'import numpy'
+# The Python that has NumPy, as tests/meson.build finds it.
+python_with_numpy() {
+  local candidate
+  for candidate in python3 /usr/bin/python3; do
+    if $candidate -c 'import numpy' 2>/dev/null; then echo "$candidate"; return; fi
+  done
+  return 1
 }
+
+python_has() { "$(python_with_numpy)" -c "import $1"; }
 
 need() {  # APT DNF ZYPPER CHECK...
   local apt=$1 dnf=$2 zypper=$3
@@ -64,7 +70,7 @@ needs_test() {
   needs_command g++
   needs_clang
   need doctest-dev doctest-devel doctest-devel links g++ doctest/doctest.h
-  need python3-numpy python3-numpy python3-numpy numpy
+  need python3-numpy python3-numpy python3-numpy python_with_numpy
   need cmake cmake cmake program cmake
   need llvm llvm llvm program llvm-cov
   need numactl numactl numactl program numactl
@@ -75,6 +81,16 @@ needs_test() {
 needs_bench() {
   needs_build
   need libbenchmark-dev google-benchmark-devel benchmark-devel module benchmark
+  need libfmt-dev fmt-devel fmt-devel module fmt
+}
+
+needs_compare() {  # PyTorch too, if it is here
+  needs_bench
+  need libeigen3-dev eigen3-devel eigen3-devel module eigen3
+  need libtbb-dev tbb-devel tbb-devel module tbb
+  need python3-numpy python3-numpy python3-numpy python_with_numpy
+  need python3-matplotlib python3-matplotlib python3-matplotlib python_has matplotlib
+  need likwid likwid likwid program likwid-bench
 }
 
 needs_check() {

@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""nodewise beside its lower bounds and its peers: every part, in one interleaved run.
+
+    bench/compare.py BUILD [--rounds 9] [--filter REGEX] [--write docs/performance.md] [--plots FOLDER]
+
+A round runs every program of BUILD/bench once, and the peers of peers.py, in random order; within a program
+the order is random too. What is compared was measured within the same round: a ratio is the median over the
+rounds of (time of the other) / (time of nodewise), so 1 is as fast and 2 is twice as fast, and what the
+machine did between rounds cancels out. A bar of bars.json passes if the median reaches it, and `touches` if
+the interquartile range does. Where several others may count, the one with the least median time does.
+
+BUILD/compare.json keeps every time of every round, and what the machine was. Exit code: 1 where a bar is
+short and --strict was given.
+"""
+import argparse
+import json
+import pathlib
+import random
+import re
+import subprocess
+import sys
+
+import figures
+import machine
+import peers
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def run_program(program, seed, pattern):
+    """{case: {way: nanoseconds}}, {case/way: figures} and the program's own context."""
+    command = [program, "--benchmark_format=json", f"--benchmark_filter={pattern}"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False,
+                         env={**machine.environment(), "NODEWISE_BENCH_SEED": str(seed)})
+    if run.returncode != 0:
+        sys.exit(f"{program.name} failed: {run.stderr.strip()}")
+    if not run.stdout.strip():  # nothing of it fits the filter
+        return {}, {}, {}
+    report = json.loads(run.stdout)
+    times, counters = {}, {}
+    for result in report["benchmarks"]:
+        name = result["name"].partition("/iterations:")[0]
+        case, _, way = name.rpartition("/")
+        times.setdefault(case, {})[way] = result["real_time"]
+        known = {key: value for key, value in result.items()
+                 if key in ("local_fraction", "huge_pages", "heap_bytes", "error")}
+        if known:
+            counters[name] = known
+    return times, counters, report["context"]
+
+
+def one_round(programs, seed, pattern):
+    order = list(programs)
+    random.Random(seed).shuffle(order)
+    times, counters, contexts = {}, {}, {}
+    for program in order:
+        some, figures_, context = run_program(program, seed, pattern)
+        for case, ways in some.items():
+            times.setdefault(case, {}).update(ways)
+        counters.update(figures_)
+        contexts[program.name] = context
+    peers.add(times, seed)
+    return times, counters, contexts
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--filter", default=".", metavar="REGEX", help="of cases and ways; default: all")
+    parser.add_argument("--write", type=pathlib.Path, metavar="PAGE", help="put the table into this page")
+    parser.add_argument("--plots", type=pathlib.Path, metavar="FOLDER", help="draw SVG plots into it")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 if a bar is short")
+    options = parser.parse_args()
+    re.compile(options.filter)
+    programs = sorted(path for path in (options.build / "bench").glob("*_bench") if path.is_file())
+    if not programs:
+        sys.exit(f"no benchmark is built in {options.build / 'bench'}; tools/dev bench builds them")
+    before = machine.describe()
+    rounds = []
+    for seed in range(1, options.rounds + 1):
+        print(f"round {seed} of {options.rounds}", file=sys.stderr, flush=True)
+        rounds.append(one_round(programs, seed, options.filter))
+    result = {"machine": before, "load_after": machine.load(), "contexts": rounds[-1][2],
+              "rounds": [times for times, _, _ in rounds],
+              "figures": {name: value for _, known, _ in rounds for name, value in known.items()}}
+    (options.build / "compare.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+    rows = judged(result["rounds"], result["figures"])
+    text = figures.table(rows, result)
+    print(text)
+    if options.write:
+        figures.write(options.write, text)
+    if options.plots:
+        figures.plot(result["rounds"], options.plots)
+    return int(options.strict and any(row["verdict"] == "short" for row in rows))
+
+
+def judged(rounds, known):
+    bars = json.loads((HERE / "bars.json").read_text(encoding="utf-8"))
+    return [row for bar in bars for row in figures.judge(bar, rounds, known)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

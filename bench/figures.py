@@ -1,0 +1,141 @@
+"""From the times of all rounds to bars, a table and plots."""
+import fnmatch
+import statistics
+
+BEGIN = "<!-- compare.py writes from here -->"
+END = "<!-- to here: compare.py -->"
+
+
+def cases_of(rounds):
+    return sorted({case for times in rounds for case in times}, key=natural)
+
+
+def natural(case):
+    """So that kib:32 stands before kib:256."""
+    return [int(part) if part.isdigit() else part for part in case.replace("/", ":").split(":")]
+
+
+def times_of(rounds, case, way):
+    """One for each round; None where a round has none."""
+    return [times.get(case, {}).get(way) for times in rounds]
+
+
+def median_of(rounds, case, way):
+    known = [time for time in times_of(rounds, case, way) if time is not None]
+    return statistics.median(known) if known else None
+
+
+def fastest(rounds, case, patterns):
+    """The way that fits a pattern and has the least median time; the same one in all rounds, for the best of
+    each round would be a bound that nothing reaches."""
+    ways = {way for times in rounds for way in times.get(case, {})
+            if any(fnmatch.fnmatchcase(way, pattern) for pattern in patterns)}
+    return min(sorted(ways), key=lambda way: median_of(rounds, case, way), default=None)
+
+
+def ratios(rounds, case, ours, other):
+    pairs = zip(times_of(rounds, case, other), times_of(rounds, case, ours))
+    return [theirs / mine for theirs, mine in pairs if theirs and mine]
+
+
+def quartiles(values):
+    if len(values) < 2:
+        return values[0], values[0], values[0]
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, middle, high
+
+
+def verdict(bar, low, middle, high):
+    if "at_most" in bar:
+        return "pass" if middle <= bar["at_most"] else "touches" if low <= bar["at_most"] else "short"
+    return "pass" if middle >= bar["at_least"] else "touches" if high >= bar["at_least"] else "short"
+
+
+def judge(bar, rounds, known):
+    """The rows of one bar: a case each."""
+    rows = []
+    for case in cases_of(rounds):
+        if not fnmatch.fnmatchcase(case, bar["case"]) or fnmatch.fnmatchcase(case, bar.get("except", "")):
+            continue
+        ours = fastest(rounds, case, bar.get("ours", ["nodewise"]))
+        if "figure" in bar or "at_most_ns" in bar:
+            rows += judge_alone(bar, rounds, known, case, ours)
+            continue
+        other = fastest(rounds, case, bar["of"])
+        values = ratios(rounds, case, ours, other) if ours and other else []
+        if not values:
+            continue
+        if "at_most" in bar:  # such a bar is of our time in theirs
+            values = [1 / value for value in values]
+        low, middle, high = quartiles(values)
+        rows.append({"what": bar["what"], "case": case, "ours": median_of(rounds, case, ours),
+                     "other": other, "low": low, "ratio": middle, "high": high,
+                     "bar": bar.get("at_least", bar.get("at_most")), "at_most": "at_most" in bar,
+                     "verdict": verdict(bar, low, middle, high)})
+    return rows
+
+
+def judge_alone(bar, rounds, known, case, ours):
+    """A bar of a figure or a time by itself, such as bytes of memory."""
+    if "figure" in bar:
+        value, most = known.get(f"{case}/{ours}", {}).get(bar["figure"]), bar["at_most"]
+    else:
+        value, most = median_of(rounds, case, ours), bar["at_most_ns"]
+    if value is None:
+        return []
+    return [{"what": bar["what"], "case": case, "ours": median_of(rounds, case, ours),
+             "other": bar.get("figure", "nanoseconds"), "low": value, "ratio": value, "high": value,
+             "bar": most, "at_most": True, "verdict": "pass" if value <= most else "short"}]
+
+
+def duration(nanoseconds):
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
+        if nanoseconds >= size:
+            return f"{nanoseconds / size:.3g} {unit}"
+    return f"{nanoseconds:.3g} ns"
+
+
+def number(value):
+    return f"{value:.2f}" if value < 1000 else f"{value:.0f}"
+
+
+def table(rows, result):
+    about = result["machine"]
+    described = ", ".join(f"{name}: {value}" for name, value in about.items())
+    lines = [f"Measured in {len(result['rounds'])} rounds. {described}; load after: {result['load_after']}.", ""]
+    context = next((c for c in result["contexts"].values() if c), {})
+    lines += [f"nodewise {context.get('nodewise', '?')}; bounds and peers: {context.get('compiler', '?')}, "
+              f"{context.get('flags', '?')}.", ""]
+    for what in dict.fromkeys(row["what"] for row in rows):
+        some = [row for row in rows if row["what"] == what]
+        sign = "at most" if some[0]["at_most"] else "at least"
+        lines += [f"**{what[0].upper()}{what[1:]}: {sign} {some[0]['bar']}**", "",
+                  "| case | nodewise | beside | ratio | quartiles | |", "|---|--:|---|--:|---|---|"]
+        lines += [f"| {row['case']} | {duration(row['ours'])} | {row['other']} | {number(row['ratio'])} | "
+                  f"{number(row['low'])} to {number(row['high'])} | {row['verdict']} |" for row in some]
+        lines.append("")
+    counts = {v: sum(row["verdict"] == v for row in rows) for v in ("pass", "touches", "short")}
+    lines.append(f"{len(rows)} figures: {counts['pass']} pass, {counts['touches']} touch their bar, "
+                 f"{counts['short']} are short.")
+    return "\n".join(lines) + "\n"
+
+
+def write(page, text):
+    """Between the markers of the page."""
+    old = page.read_text(encoding="utf-8")
+    head, _, rest = old.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    if not rest or END not in old:
+        raise SystemExit(f"{page}: has no lines {BEGIN} and {END}")
+    page.write_text(f"{head}{BEGIN}\n{text}{END}{tail}", encoding="utf-8")
+
+
+def plot(rounds, folder):
+    """GB/s by size, by element type and by threads."""
+    try:
+        import plots  # pylint: disable=import-outside-toplevel
+    except ImportError:
+        print("no plots: matplotlib is not installed (python3-matplotlib)")
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    plots.draw(rounds, folder)

@@ -1,0 +1,101 @@
+"""Peers that are no C++ library: NumPy, PyTorch and likwid-bench, for the cases that a round measured."""
+import importlib
+import random
+import re
+import shutil
+import statistics
+import subprocess
+import time
+
+ENOUGH_SECONDS = 0.05
+LEAST = 3
+EACH = 20000  # batches that the loop over batches goes through, of a million
+CASE = re.compile(r"(means|batches)/dtype:(\w+)/(mib|rows):(\d+)/threads:(\d+)$")
+NUMPY_NAMES = {"f64": "float64", "f32": "float32", "f16": "float16", "i64": "int64", "i32": "int32",
+               "i16": "int16", "i8": "int8", "u64": "uint64", "u32": "uint32", "u16": "uint16", "u8": "uint8"}
+MIB = 1 << 20
+
+
+def optional(name):
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+numpy, torch = optional("numpy"), optional("torch")
+
+
+def nanoseconds(work):
+    work()
+    times = []
+    while sum(times) < ENOUGH_SECONDS * 1e9 or len(times) < LEAST:
+        begin = time.perf_counter_ns()
+        work()
+        times.append(time.perf_counter_ns() - begin)
+    return statistics.median(times)
+
+
+def batches_of(match):
+    """The same shape as the programs', batch by batch; or None for what NumPy has no type for."""
+    what, dtype, _, size, _ = match.groups()
+    if dtype not in NUMPY_NAMES:
+        return None
+    element = numpy.dtype(NUMPY_NAMES[dtype])
+    shape = (int(size) // 4, 4 * MIB // element.itemsize) if what == "means" else (1000000, 16 * int(size))
+    generator = numpy.random.default_rng(7)
+    if element.kind == "f":
+        base = generator.standard_normal(1000003).astype(element)
+    else:
+        limits = numpy.iinfo(element)
+        base = generator.integers(limits.min, limits.max, 1000003, dtype=element, endpoint=True)
+    return numpy.resize(base, shape[0] * shape[1]).reshape(shape)
+
+
+def numpy_ways(batches, match):
+    """NumPy has one thread. Floats are added in their own type unless told otherwise."""
+    if match[5] != "1":
+        return {}
+    ways = {"numpy_f64": lambda: batches.mean(axis=1, dtype=numpy.float64)}
+    if batches.dtype.kind == "f" and batches.dtype.itemsize < 8:
+        ways["numpy_float"] = lambda: batches.mean(axis=1)
+    if match[1] == "batches":
+        ways["numpy_each"] = lambda: [batch.mean() for batch in batches[:EACH]]
+    return ways
+
+
+def torch_ways(batches, match):
+    if torch is None or match[2] not in ("f64", "f32"):
+        return {}
+    torch.set_num_threads(int(match[5]))
+    tensor = torch.from_numpy(batches)
+    ways = {"torch_f64": lambda: tensor.mean(dim=1, dtype=torch.float64)}
+    if match[2] == "f32":
+        ways["torch_float"] = lambda: tensor.mean(dim=1)
+    return ways
+
+
+def likwid_load(match):
+    """The time in which likwid-bench's load kernel reads as much, or None."""
+    if match[1] != "means" or match[2] != "f64" or not shutil.which("likwid-bench"):
+        return None
+    text = subprocess.run(["likwid-bench", "-t", "load_avx", "-w", f"N:{match[4]}MB:{match[5]}"],
+                          capture_output=True, text=True, check=False).stdout
+    rate = re.search(r"^MByte/s:\s*([\d.]+)", text, re.M)
+    return int(match[4]) * MIB / (float(rate[1]) * 1e6) * 1e9 if rate else None
+
+
+def add(times, seed):
+    """To each case of a round: what the peers take."""
+    cases = [match for match in map(CASE.match, sorted(times)) if match]
+    random.Random(seed).shuffle(cases)
+    for match in cases:
+        ways = times[match[0]]
+        if (load := likwid_load(match)) is not None:
+            ways["likwid_load"] = load
+        batches = batches_of(match) if numpy else None
+        if batches is None:
+            continue
+        work = {**numpy_ways(batches, match), **torch_ways(batches, match)}
+        for way in random.Random(seed).sample(sorted(work), len(work)):
+            ways[way] = nanoseconds(work[way]) * (len(batches) / EACH if way == "numpy_each" else 1)
