@@ -102,7 +102,8 @@ def number(value):
 def table(rows, result):
     about = result["machine"]
     described = ", ".join(f"{name}: {value}" for name, value in about.items())
-    lines = [f"Measured in {len(result['rounds'])} rounds. {described}; load after: {result['load_after']}.", ""]
+    lines = [f"Measured in {len(result['rounds'])} rounds. {described}; load after: {result['load_after']}.",
+             ""]
     context = next((c for c in result["contexts"].values() if c), {})
     lines += [f"nodewise {context.get('nodewise', '?')}; bounds and peers: {context.get('compiler', '?')}, "
               f"{context.get('flags', '?')}.", ""]
