@@ -14,6 +14,7 @@
 #include "means_dispatch.hpp"
 #include "short_batches.hpp"
 #include "team_run.hpp"
+#include "work_shares.hpp"
 
 namespace nodewise {
 namespace {
@@ -22,6 +23,8 @@ using base::FpGuard;
 
 // Of a batch longer than this, workers may have parts: so many elements, or a multiple.
 constexpr std::uint64_t block_elements = 4096;
+// What a worker takes at once where others may take the rest from it: nothing beside the time that it takes.
+constexpr std::uint64_t bytes_to_steal = std::uint64_t{1} << 20;
 
 // Calls fn with the sum that suits `dtype`.
 template <class Fn>
@@ -47,9 +50,9 @@ struct PartialSum {
   ExactSum sum;
 };
 
-// Consecutive elements of one shard that one worker reads.
+// Consecutive elements of one shard that one worker has read.
 struct Piece {
-  unsigned worker = 0;
+  std::size_t shard = 0;
   base::Range elements;
   std::vector<PartialSum> partial_sums;  // of its first and its last batch, if they reach beyond it
 };
@@ -61,19 +64,27 @@ class Computation {
         dtype_(buffer.plan().dtype()),
         element_bytes_(dtype_bytes(dtype_)),
         total_elements_(buffer.plan().total_bytes() / element_bytes_),
-        values_(values) {
+        values_(values),
+        shares_(team),
+        read_(team.workers().size()) {
     const Plan& plan = buffer.plan();
     if (plan.num_batches() > 0) batch_elements_ = plan.batch_bytes(0).bytes() / element_bytes_;
     for (std::size_t shard = 0; shard < plan.shards().size(); ++shard)
-      divide(plan.shards()[shard], team.readers(plan, shard));
+      divide(shard, plan.shards()[shard], team.readers(plan, shard));
   }
 
-  void run_worker(unsigned worker) {
+  void run_worker(unsigned worker, bool own_threads) {
     const FpGuard guard;
     const MeansKernels& kernels = *runnable_means_kernels().front();
     with_sum(dtype_, kernels, [&](auto& sum) {
-      for (Piece& piece : pieces_)
-        if (piece.worker == worker) add_piece(piece, sum, kernels);
+      while (const auto next = shares_.take(worker, own_threads)) {
+        std::vector<Piece>& read = read_[worker];
+        const bool goes_on = !read.empty() && read.back().shard == next->shard &&
+                             read.back().elements.end == next->units.begin;
+        if (!goes_on) read.push_back({next->shard, {next->units.begin, next->units.begin}, {}});
+        read.back().elements.end = next->units.end;
+        add_piece(next->units, read.back().partial_sums, sum, kernels);
+      }
     });
   }
 
@@ -81,11 +92,12 @@ class Computation {
     const FpGuard guard;
     Means means;
     std::map<std::uint64_t, ExactSum> shared;
-    for (const Piece& piece : pieces_) {
-      means.reads.push_back(
-          {piece.worker, {piece.elements.begin * element_bytes_, piece.elements.end * element_bytes_}});
-      for (const PartialSum& partial : piece.partial_sums) shared[partial.batch].add(partial.sum);
-    }
+    for (unsigned worker = 0; worker < read_.size(); ++worker)
+      for (const Piece& piece : read_[worker]) {
+        means.reads.push_back(
+            {worker, {piece.elements.begin * element_bytes_, piece.elements.end * element_bytes_}});
+        for (const PartialSum& partial : piece.partial_sums) shared[partial.batch].add(partial.sum);
+      }
     for (const auto& [batch, sum] : shared) values_[batch] = sum.mean(batch_range(batch).size());
     means.team = std::move(run.ran_on);
     means.on_calling_thread = run.on_calling_thread;
@@ -94,14 +106,15 @@ class Computation {
 
  private:
   // Among the readers of a shard, by whole batches, or by blocks of longer ones.
-  void divide(const Shard& shard, const std::vector<unsigned>& readers) {
+  void divide(std::size_t index, const Shard& shard, const std::vector<unsigned>& readers) {
     const base::Range all{shard.bytes.begin / element_bytes_, shard.bytes.end / element_bytes_};
     const std::uint64_t unit = std::min(batch_elements_, block_elements);
+    const std::uint64_t at_once = std::max<std::uint64_t>(bytes_to_steal / (unit * element_bytes_), 1);
     for (std::size_t i = 0; i < readers.size() && all.size() > 0; ++i) {
       const base::Range units = base::split((all.size() + unit - 1) / unit, readers.size(), i);
       const base::Range elements{all.begin + units.begin * unit,
                                  std::min(all.begin + units.end * unit, all.end)};
-      if (elements.size() > 0) pieces_.push_back({readers[i], elements, {}});
+      if (elements.size() > 0) shares_.give(readers[i], index, elements, at_once * unit);
     }
   }
 
@@ -134,20 +147,23 @@ class Computation {
     values_[batch] = sum.take_mean(elements.size());
   }
 
+  // `partial_sums`: of batches that reach beyond the elements.
   template <class Sum>
-  void add_piece(Piece& piece, Sum& sum, const MeansKernels& kernels) {
-    std::uint64_t at = add_short_batches(piece.elements, sum, kernels);
-    while (at < piece.elements.end) {
+  void add_piece(const base::Range& elements, std::vector<PartialSum>& partial_sums, Sum& sum,
+                 const MeansKernels& kernels) {
+    std::uint64_t at = add_short_batches(elements, sum, kernels);
+    while (at < elements.end) {
       const std::uint64_t batch = at / batch_elements_;
       const base::Range whole = batch_range(batch);
-      const base::Range part{at, std::min(whole.end, piece.elements.end)};
+      const base::Range part{at, std::min(whole.end, elements.end)};
       at = part.end;
       if (part.size() == whole.size()) {
         add_batch(batch, sum);
         continue;
       }
       sum.add(data_ + part.begin * element_bytes_, part.size());
-      piece.partial_sums.push_back({batch, sum.take_sum()});
+      if (partial_sums.empty() || partial_sums.back().batch != batch) partial_sums.push_back({batch, {}});
+      partial_sums.back().sum.add(sum.take_sum());
     }
   }
 
@@ -157,7 +173,8 @@ class Computation {
   std::uint64_t total_elements_;
   std::uint64_t batch_elements_ = 1;
   std::span<double> values_;
-  std::vector<Piece> pieces_;
+  WorkShares shares_;
+  std::vector<std::vector<Piece>> read_;  // by worker
 };
 
 }  // namespace
@@ -178,7 +195,8 @@ Means batch_means(const Buffer& buffer, const Team& team, std::span<double> valu
     throw InvalidArgument(base::text("batch_means: ", values.size(), " values are no room for the means of ",
                                      buffer.plan().num_batches(), " batches"));
   Computation computation(buffer, team, values);
-  TeamRun run = run_team(team, [&](unsigned worker) { computation.run_worker(worker); });
+  TeamRun run =
+      run_team(team, [&](unsigned worker, bool own_threads) { computation.run_worker(worker, own_threads); });
   return computation.finish(std::move(run));
 }
 

@@ -15,11 +15,13 @@
 #include "base/text.hpp"
 #include "os/os.hpp"
 #include "team_run.hpp"
+#include "work_shares.hpp"
 
 namespace nodewise {
 namespace {
 
 constexpr unsigned most_workers = 8192;
+constexpr std::uint64_t pieces_to_steal = 16;  // of a worker's part of a shard: what the last ones wait for
 
 // Where OMP_PROC_BIND is set the runtime has already narrowed the calling thread to one place; what the
 // process was really given is the union of the places. A mask that is no place is somebody's own: it stands.
@@ -177,7 +179,7 @@ std::vector<std::vector<unsigned>> displace(const std::vector<std::vector<unsign
 }  // namespace
 
 Team::Team(const Topology& topology, const TeamOptions& options)
-    : topology_(topology), displaced_(options.displaced) {
+    : topology_(topology), displaced_(options.displaced), scheduling_(options.scheduling) {
   if (!topology.is_this_machine())
     throw PlacementError(base::text("Team: the topology (", topology.origin(),
                                     ") describes another machine; it can be planned for, not run on"));
@@ -222,20 +224,25 @@ std::vector<Orphan> Team::orphans(const Plan& plan) const {
   return orphans;
 }
 
+std::string_view to_string(Scheduling scheduling) noexcept {
+  return scheduling == Scheduling::local ? "local" : "stealing";
+}
+
 void Team::for_each_shard(const Plan& plan, const std::function<void(const ShardPart&)>& fn) const {
-  std::vector<std::vector<ShardPart>> parts(workers_.size());
+  WorkShares shares(*this);
   for (std::size_t shard = 0; shard < plan.shards().size(); ++shard) {
     const BatchRange batches = plan.shards()[shard].batches;
     const auto shared_by = readers(plan, shard);
     for (std::size_t i = 0; i < shared_by.size(); ++i) {
       const auto part = base::split(batches.count(), shared_by.size(), i);
       if (part.size() == 0) continue;
-      const Worker& worker = workers_[shared_by[i]];
-      parts[worker.worker].push_back({worker, shard, {batches.begin + part.begin, batches.begin + part.end}});
+      const std::uint64_t piece = std::max<std::uint64_t>(part.size() / pieces_to_steal, 1);
+      shares.give(shared_by[i], shard, {batches.begin + part.begin, batches.begin + part.end}, piece);
     }
   }
-  run_team(*this, [&](unsigned worker) {
-    for (const ShardPart& part : parts[worker]) fn(part);
+  run_team(*this, [&](unsigned worker, bool own_threads) {
+    while (const auto piece = shares.take(worker, own_threads))
+      fn({workers_[worker], piece->shard, {piece->units.begin, piece->units.end}});
   });
 }
 

@@ -38,7 +38,7 @@ class Pin {
 
 class Region {
  public:
-  Region(const Team& team, const std::function<void(unsigned)>& fn) : team_(team), fn_(fn) {
+  Region(const Team& team, const std::function<void(unsigned, bool)>& fn) : team_(team), fn_(fn) {
     run.ran_on.assign(team.workers().begin(), team.workers().end());
     run.pin_errors.assign(team.workers().size(), 0);
   }
@@ -57,7 +57,7 @@ class Region {
     keep_failure([&] {
       for (auto worker = static_cast<unsigned>(mine.begin); pin && worker < mine.end; ++worker) {
         if (worker != mine.begin) enter(worker, *pin);
-        fn_(worker);
+        fn_(worker, threads >= team_.workers().size());
       }
     });
   }
@@ -88,7 +88,7 @@ class Region {
   }
 
   const Team& team_;
-  const std::function<void(unsigned)>& fn_;
+  const std::function<void(unsigned, bool)>& fn_;
   std::atomic<bool> failed_{false};
   std::exception_ptr failure_;
 };
@@ -110,6 +110,10 @@ std::vector<std::vector<base::Range>> rows_by_worker(const Plan& plan, const Tea
 }
 
 TeamRun run_team(const Team& team, const std::function<void(unsigned worker)>& fn) {
+  return run_team(team, [&fn](unsigned worker, bool) { fn(worker); });
+}
+
+TeamRun run_team(const Team& team, const std::function<void(unsigned worker, bool own_threads)>& fn) {
   Region region(team, fn);
   if (os::in_forked_child()) {
     // The OpenMP runtime's threads did not survive the fork, and a new region may wait for them for ever.

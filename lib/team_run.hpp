@@ -23,6 +23,9 @@ struct TeamRun {
 /// thread exists and is pinned.
 TeamRun run_team(const Team& team, const std::function<void(unsigned worker)>& fn);
 
+/// The same, and fn is told whether every worker has a thread of its own.
+TeamRun run_team(const Team& team, const std::function<void(unsigned worker, bool own_threads)>& fn);
+
 /// Each worker's rows: its part of every shard that it reads. Divided by rows, not by batches, so that all
 /// of a node's workers have some even where a shard has fewer batches than that. For filling the dataset.
 std::vector<std::vector<base::Range>> rows_by_worker(const Plan& plan, const Team& team);

@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include <nodewise/buffer.hpp>
+#include <nodewise/error.hpp>
 #include <nodewise/means.hpp>
 
 #include "support/machines.hpp"
@@ -77,6 +78,18 @@ void check_reads(const Dataset& set, const Means& means) {
   CHECK(next == set.plan.total_bytes());
 }
 
+bool covers_once(const Dataset& set, const Means& means) {
+  auto reads = means.reads;
+  std::sort(reads.begin(), reads.end(),
+            [](const ReadRange& a, const ReadRange& b) { return a.bytes.begin < b.bytes.begin; });
+  std::uint64_t next = 0;
+  for (const ReadRange& read : reads) {
+    if (read.bytes.begin != next || read.worker >= set.team.workers().size()) return false;
+    next = read.bytes.end;
+  }
+  return next == set.plan.total_bytes();
+}
+
 std::uint64_t most_read(const Means& means) {
   std::vector<std::uint64_t> bytes(means.team.size());
   for (const ReadRange& read : means.reads) bytes[read.worker] += read.bytes.bytes();
@@ -117,6 +130,21 @@ TEST_CASE("means into the caller's memory, which must have one place for each") 
   values.pop_back();
   CHECK_THROWS_WITH_AS(batch_means(set.buffer, set.team, values),
                        "batch_means: 142 values are no room for the means of 143 batches", InvalidArgument);
+}
+
+TEST_CASE("the same bits where workers help each other, and every byte is read once") {
+  World world(test::even_machine(3));
+  for (const DType dtype : {DType::f64, DType::f32, DType::u8})
+    for (const std::uint64_t batch_size : {1U, 997U, 200000U}) {
+      TeamOptions options = workers(6);
+      options.scheduling = Scheduling::stealing;
+      const auto set = dataset({200000, 61}, dtype, batch_size, options);
+      for (int i = 0; i < 3; ++i) {
+        const Means means = batch_means(set.buffer, set.team);
+        check_values(set, means);
+        CHECK(covers_once(set, means));
+      }
+    }
 }
 
 TEST_CASE("a batch larger than a worker's fair share is divided") {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <set>
@@ -17,6 +18,7 @@
 
 #include "support/machines.hpp"
 #include "team_run.hpp"
+#include "work_shares.hpp"
 
 using namespace nodewise;
 using test::Environment;
@@ -218,6 +220,60 @@ TEST_CASE("what a worker throws arrives, once, after all have finished") {
                     "from a worker");
   CHECK(calls == 2);
   CHECK(visits(team, plan) == std::vector<int>(64, 1));
+}
+
+TEST_CASE("with stealing, who is done goes on with what others have not begun") {
+  World world(test::even_machine(2));
+  const auto topology = Topology::this_machine();
+  const auto plan = plan_on(topology, 64);
+  TeamOptions options = workers(2);
+  options.scheduling = Scheduling::stealing;
+  const Team team(topology, options);
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<int> seen(64, 0);
+  std::uint64_t done = 0, of_worker_1 = 0;
+  team.for_each_shard(plan, [&](const ShardPart& part) {
+    std::unique_lock lock(mutex);
+    for (auto batch = part.batches.begin; batch < part.batches.end; ++batch) ++seen[batch];
+    done += part.batches.count();
+    if (part.worker.worker == 1) of_worker_1 += part.batches.count();
+    changed.notify_all();
+    if (part.worker.worker == 0)  // keeps at its first part until all else is done, by the other one
+      changed.wait(lock, [&] { return done == 64; });
+  });
+  CHECK(seen == std::vector<int>(64, 1));
+  CHECK(of_worker_1 > 32);
+  CHECK(to_string(team.scheduling()) == "stealing");
+}
+
+TEST_CASE("the nearest node's work is taken first") {
+  Topology::Data described = test::machine({{0}, {1}, {2}});
+  described.distances = {10, 30, 20, 30, 10, 20, 20, 20, 10};
+  World world(described);
+  const auto topology = Topology::this_machine();
+  TeamOptions options = workers(3);
+  options.scheduling = Scheduling::stealing;
+  const Team team(topology, options);
+  WorkShares shares(team);
+  for (unsigned worker = 0; worker < 3; ++worker)
+    shares.give(worker, worker, {worker * 10, worker * 10 + 4}, 2);
+  std::vector<std::size_t> order;
+  while (const auto piece = shares.take(0, true)) order.push_back(piece->shard);
+  CHECK(order == std::vector<std::size_t>{0, 0, 2, 2, 1, 1});
+}
+
+TEST_CASE("nobody steals from a worker whose turn on the same thread is yet to come") {
+  World world(test::even_machine(2));
+  TeamOptions options = workers(2);
+  options.scheduling = Scheduling::stealing;
+  const Team team(Topology::this_machine(), options);
+  WorkShares shares(team);
+  shares.give(0, 0, {0, 4}, 4);
+  shares.give(1, 1, {4, 8}, 4);
+  CHECK(shares.take(0, false)->shard == 0);
+  CHECK_FALSE(shares.take(0, false));
+  CHECK(shares.take(1, false)->units.begin == 4);
 }
 
 TEST_CASE("the caller's mask and OpenMP settings are as before") {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include <nodewise/export.hpp>
@@ -33,6 +34,13 @@ struct Orphan {
   unsigned read_from = 0;  ///< The nearest node that has workers.
 };
 
+/// Who does a worker's part of the work. Results do not depend on it.
+enum class Scheduling : unsigned char {
+  local,     ///< The worker, and nobody else: what is on its node is read from its node.
+  stealing,  ///< The worker first; who has nothing left helps those nearest to it, and may read from afar.
+};
+NODEWISE_PUBLIC std::string_view to_string(Scheduling scheduling) noexcept;
+
 struct TeamOptions {
   /// Number of workers; 0: NODEWISE_WORKERS, else one per allowed physical core, of which OMP_NUM_THREADS
   /// and the CPU quota may leave fewer. Workers only stand on CPUs that the caller may run on; more workers
@@ -40,6 +48,8 @@ struct TeamOptions {
   unsigned workers = 0;
   /// Negative control for tests and benchmarks: every shard is read by the workers of the next node.
   bool displaced = false;
+  /// For work that is unevenly spread, or CPUs that others use too.
+  Scheduling scheduling = Scheduling::local;
 };
 
 /// The workers of a process. Making one starts no thread; each call forms an OpenMP region, pins its
@@ -55,6 +65,7 @@ class NODEWISE_PUBLIC Team {
   std::span<const Worker> workers() const&& = delete;  // it would outlive the team
   const Topology& topology() const noexcept { return topology_; }
   bool displaced() const noexcept { return displaced_; }
+  Scheduling scheduling() const noexcept { return scheduling_; }
   /// CPUs (kernel numbers) that the team keeps to: its caller's when it was made, within the cpuset.
   const IndexSet& usable_cpus() const noexcept { return usable_cpus_; }
   /// The workers (by number) that read `shard` of `plan`, never none. Throws OutOfRange; here and below a
@@ -65,7 +76,8 @@ class NODEWISE_PUBLIC Team {
   std::vector<Orphan> orphans(const Plan& plan) const;
 
   /// Calls `fn` for every part of every shard, each on the worker that the part names; a part with no batch
-  /// is left out. Parts of one worker run one after the other. `fn` is called from several threads at once;
+  /// is left out. Without stealing a worker has one part of a shard, with it several, that others may take
+  /// from it. Parts of one worker run one after the other. `fn` is called from several threads at once;
   /// what it throws is thrown again here, after all have finished (the first one, if several).
   void for_each_shard(const Plan& plan, const std::function<void(const ShardPart&)>& fn) const;
 
@@ -77,6 +89,7 @@ class NODEWISE_PUBLIC Team {
   std::vector<std::vector<unsigned>> home_of_node_;     // by logical index of the node
   std::vector<std::vector<unsigned>> readers_of_node_;  // the same, unless displaced
   bool displaced_ = false;
+  Scheduling scheduling_ = Scheduling::local;
 };
 
 }  // namespace nodewise

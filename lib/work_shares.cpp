@@ -1,0 +1,53 @@
+#include "work_shares.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+namespace nodewise {
+namespace {
+
+// Nearest first, and among equals each worker begins with another one, so that thieves spread out.
+std::vector<unsigned> others_by_distance(const Team& team, const Worker& worker) {
+  const auto count = static_cast<unsigned>(team.workers().size());
+  std::vector<unsigned> others;
+  for (unsigned i = 1; i < count; ++i) others.push_back((worker.worker + i) % count);
+  const auto distance = [&](unsigned other) {
+    const unsigned node = team.workers()[other].node;
+    return std::tuple(node != worker.node, team.topology().distance(worker.node, node));
+  };
+  std::stable_sort(others.begin(), others.end(),
+                   [&](unsigned a, unsigned b) { return distance(a) < distance(b); });
+  return others;
+}
+
+}  // namespace
+
+WorkShares::WorkShares(const Team& team)
+    : stealing_(team.scheduling() == Scheduling::stealing), shares_(team.workers().size()) {
+  if (!stealing_) return;
+  for (const Worker& worker : team.workers()) nearest_.push_back(others_by_distance(team, worker));
+}
+
+void WorkShares::give(unsigned worker, std::size_t shard, base::Range units, std::uint64_t piece) {
+  shares_[worker].emplace_back(shard, units, stealing_ ? piece : units.size());
+}
+
+std::optional<WorkShares::Piece> WorkShares::take(unsigned worker, bool may_steal) {
+  auto piece = take_from(worker);
+  if (piece || !stealing_ || !may_steal) return piece;
+  for (const unsigned other : nearest_[worker])
+    if ((piece = take_from(other))) break;
+  return piece;
+}
+
+std::optional<WorkShares::Piece> WorkShares::take_from(unsigned worker) {
+  for (Share& share : shares_[worker]) {
+    if (share.next.load(std::memory_order_relaxed) >= share.units.end) continue;
+    const std::uint64_t begin = share.next.fetch_add(share.piece, std::memory_order_relaxed);
+    if (begin >= share.units.end) continue;
+    return Piece{share.shard, {begin, std::min(begin + share.piece, share.units.end)}};
+  }
+  return std::nullopt;
+}
+
+}  // namespace nodewise

@@ -1,0 +1,54 @@
+// Who does what part of a team's work, and who helps whom when it runs dry.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include <nodewise/team.hpp>
+
+#include "base/checked.hpp"
+
+namespace nodewise {
+
+/// Work that can be counted in units, such as elements or batches: first every worker is given its shares,
+/// then all take from them, at once. Without stealing a worker takes each of its shares whole. With it, a
+/// share is taken in pieces, and a worker whose own are used up goes on with those of the workers nearest to
+/// it. Thread class: take() from any thread, after the last give().
+class WorkShares {
+ public:
+  struct Piece {
+    std::size_t shard = 0;
+    base::Range units;
+  };
+
+  explicit WorkShares(const Team& team);
+
+  /// Precondition: `units` is not empty, piece > 0. Pieces begin at units.begin plus multiples of `piece`.
+  void give(unsigned worker, std::size_t shard, base::Range units, std::uint64_t piece);
+  /// What `worker` does next, nothing when there is no more. `may_steal`: it has a thread of its own, and so
+  /// have the others, so that none of them is yet to begin.
+  std::optional<Piece> take(unsigned worker, bool may_steal);
+
+ private:
+  struct alignas(64) Share {  // a cache line of its own
+    Share(std::size_t in_shard, base::Range all, std::uint64_t at_once)
+        : shard(in_shard), units(all), piece(at_once), next(all.begin) {}
+    std::size_t shard;
+    base::Range units;
+    std::uint64_t piece;
+    std::atomic<std::uint64_t> next;
+  };
+
+  std::optional<Piece> take_from(unsigned worker);
+
+  bool stealing_;
+  std::vector<std::deque<Share>> shares_;  // by worker
+  std::vector<std::vector<unsigned>>
+      nearest_;  // by worker: all others, nearest first; empty without stealing
+};
+
+}  // namespace nodewise
