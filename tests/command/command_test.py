@@ -146,8 +146,8 @@ class Run(Case):
 
     def test_json_has_the_documented_members(self):
         result = answer("run", DIGITS, "--batch-size", 100)
-        self.assertEqual(list(result), ["schema", "input", "batch_size", "num_batches", "sum_order", "means",
-                                        "placement", "team", "orphans", "timing"])
+        self.assertEqual(list(result), ["schema", "input", "batch_size", "num_batches", "sum_order",
+                                        "scheduling", "means", "placement", "team", "orphans", "timing"])
         self.assertEqual(result["schema"], "nodewise.run/1")
         self.assertEqual(result["input"], {"path": DIGITS, "samples": 1797, "features": 64, "dtype": "u8"})
         self.assertEqual((result["batch_size"], result["num_batches"]), (100, 18))
@@ -211,6 +211,8 @@ class Run(Case):
         means = [answer("run", DIGITS, "--batch-size", 100, "--workers", n)["means"] for n in (1, 2, 5)]
         self.assertEqual(means[0], means[1])
         self.assertEqual(means[0], means[2])
+        helping = answer("run", DIGITS, "--batch-size", 100, "--workers", 5, "--scheduling", "stealing")
+        self.assertEqual((helping["means"], helping["scheduling"]), (means[0], "stealing"))
 
     def test_interleaved_promises_nothing(self):
         result = answer("run", DIGITS, "--batch-size", 100, "--policy", "interleaved")

@@ -51,7 +51,8 @@ std::string run_json(const RunResult& result) {
                 {"dtype", dtype_name(plan.dtype())}}},
               {"batch_size", plan.batch_size()},
               {"num_batches", plan.num_batches()},
-              {"sum_order", sum_order()}};
+              {"sum_order", sum_order()},
+              {"scheduling", to_string(result.loader->team().scheduling())}};
   if (result.means) run["means"] = result.means->values;
   run["placement"] = std::move(placement);
   run["team"] = team_of(result, os::current().host_name().value);
