@@ -136,6 +136,13 @@ Topology load(const TopologyFlag& flag) {
   }
 }
 
+void add_scheduling(CLI::App& app, LoaderOptions& options) {
+  add_choice<Scheduling>(app, "--scheduling", {Scheduling::local, Scheduling::stealing},
+                         "local: each worker reads its own part only (the default); stealing: who is done "
+                         "helps those nearest to it, from afar if need be",
+                         [&options](Scheduling scheduling) { options.team.scheduling = scheduling; });
+}
+
 void add_placing_flags(CLI::App& app, PlacingFlags& flags) {
   LoaderOptions& options = flags.options;
   add_count(app, "--batch-size", flags.batch_size, "samples in a batch; the last may be shorter");

@@ -40,6 +40,9 @@ struct PlacingFlags {
   std::optional<IndexSet> nodes;  ///< Kernel's numbers.
 };
 void add_placing_flags(CLI::App& app, PlacingFlags& flags);
+
+/// --scheduling.
+void add_scheduling(CLI::App& app, LoaderOptions& options);
 /// The options with the target nodes, which only a topology can name. Throws Failure.
 LoaderOptions resolve(const PlacingFlags& flags, const Topology& topology);
 

@@ -213,11 +213,7 @@ Subcommand add_run(CLI::App& root) {
       *app, "--workers", options->workers,
       "pinned workers; default: one for each allowed core, of which OMP_NUM_THREADS may leave fewer. Also "
       "NODEWISE_WORKERS");
-  add_choice<Scheduling>(
-      *app, "--scheduling", {Scheduling::local, Scheduling::stealing},
-      "local: each worker reads its own part only (the default); stealing: who is done "
-      "helps those nearest to it, from afar if need be",
-      [options](Scheduling scheduling) { options->placing.options.team.scheduling = scheduling; });
+  add_scheduling(*app, options->placing.options);
   add_plan_file(*app, *options);
   add_dtype(*app, options->dtype,
             "bf16: read the file's 2-byte elements as bfloat16, which .npy cannot name");
