@@ -13,7 +13,8 @@ using base::FpGuard;
 
 constexpr std::size_t group_bytes = std::size_t{64} << 10;  // two streams are to be pages apart
 constexpr std::size_t least_group = 8;                      // as many as a vector has lanes
-constexpr unsigned patience = 16;                           // groups until the easiest way is tried again
+constexpr unsigned least_patience = 4;
+constexpr unsigned most_patience = 256;
 
 }  // namespace
 
@@ -27,13 +28,17 @@ ShortBatches::ShortBatches(DType dtype, std::uint64_t batch_elements, const Mean
 }
 
 bool ShortBatches::means(const std::byte* data, std::size_t batches, double* values) noexcept {
-  if (way_ != plain && inexact_flag_works() && ++groups_here_ == patience) {
+  const unsigned way_before = way_;
+  if (way_ != plain && inexact_flag_works() && ++groups_here_ >= patience_) {
     way_ = plain;
     groups_here_ = 0;
   }
+  const bool probing = way_ != way_before;
+  Told told = Told::nothing;
   for (; way_ != none; ++way_)
-    if (const Told told = try_way(way_, data, batches, values); told != Told::nothing)
-      return told == Told::all;
+    if (told = try_way(way_, data, batches, values); told != Told::nothing) break;
+  if (probing) patience_ = way_ < way_before ? least_patience : std::min(patience_ * 2, most_patience);
+  if (told != Told::nothing) return told == Told::all;
   std::fill_n(values, batches, canonical_nan());
   return false;
 }

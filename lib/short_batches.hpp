@@ -43,6 +43,7 @@ class ShortBatches {
   double unit_;
   unsigned way_ = plain;
   unsigned groups_here_ = 0;  // since this way was taken, or the easiest one tried
+  unsigned patience_ = 4;     // groups until the easiest one is tried again
 };
 
 }  // namespace nodewise
