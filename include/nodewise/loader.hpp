@@ -56,7 +56,11 @@ class NODEWISE_PUBLIC BatchLoader {
   std::uint64_t batch_size() const noexcept;
   std::uint64_t num_batches() const noexcept;
   /// A view of the batch, not a copy. Throws OutOfRange. Cost: O(1), no allocation, no lock.
-  AnyBatchView get_batch(std::uint64_t batch) const&;
+  AnyBatchView get_batch(std::uint64_t batch) const& {
+    if (batch >= full_.count) [[unlikely]]
+      return short_batch(batch);
+    return {full_.data + batch * full_.bytes, full_.dtype, full_.rows, full_.cols, full_.cols};
+  }
   AnyBatchView get_batch(std::uint64_t batch) const&& = delete;
   /// Whether what get_batch returns lies in the buffer and the buffer's memory is mapped, by asking.
   bool is_zero_copy(std::uint64_t batch) const;
@@ -88,10 +92,22 @@ class NODEWISE_PUBLIC BatchLoader {
 
  private:
   struct State;
+  /// Every batch but a short last one: what get_batch has without a call.
+  struct FullBatches {
+    std::byte* data = nullptr;
+    std::uint64_t count = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t rows = 0;
+    std::uint64_t cols = 0;
+    DType dtype = DType::f64;
+  };
   explicit BatchLoader(std::unique_ptr<State> state) noexcept;
+  /// The one that is not full. Throws OutOfRange.
+  AnyBatchView short_batch(std::uint64_t batch) const;
   void place(const Plan& plan, const Topology& topology, const LoaderOptions& options);
   void* element(std::uint64_t row, std::uint64_t col, DType written) const;
   std::unique_ptr<State> state_;
+  FullBatches full_;
 };
 
 /// BatchLoader with the element type known at compile time. Thread class: as BatchLoader.
