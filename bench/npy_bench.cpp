@@ -99,14 +99,19 @@ void read_part(std::byte* data, const Part& part) {
   }
 }
 
-Work by_hand(PageKind kind, std::size_t bytes, unsigned threads, bool populated) {
+/// `piece` bytes are made present and then read, one piece after the other; 0: the read makes them present.
+Work by_hand(PageKind kind, std::size_t bytes, unsigned threads, std::size_t piece) {
   file();
   return [=] {
     const Mapping mapping(bytes, kind);
     pinned(threads, [&](unsigned thread) {
-      const Part part(bytes, thread, threads);
-      if (populated) populate(mapping.data(), part);
-      read_part(mapping.data(), part);
+      Part part(bytes, thread, threads);
+      for (const std::size_t end = part.end; piece > 0 && part.begin < end; part.begin = part.end) {
+        part.end = std::min(part.begin + piece, end);
+        populate(mapping.data(), part);
+        read_part(mapping.data(), part);
+      }
+      if (piece == 0) read_part(mapping.data(), part);
     });
   };
 }
@@ -120,8 +125,9 @@ void add_ways(PageKind kind, std::size_t bytes, unsigned threads) {
       benchmark::DoNotOptimize(loader.buffer().data());
     };
   });
-  add(name, "populate_pread", [=] { return by_hand(kind, bytes, threads, true); });
-  add(name, "fault_pread", [=] { return by_hand(kind, bytes, threads, false); });
+  add(name, "fault_pread", [=] { return by_hand(kind, bytes, threads, 0); });
+  add(name, "populate_pread", [=] { return by_hand(kind, bytes, threads, bytes); });
+  add(name, "populate_pread_pieces", [=] { return by_hand(kind, bytes, threads, huge_page_bytes); });
 }
 
 void add_cases() {
