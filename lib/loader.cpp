@@ -9,7 +9,6 @@
 #include "loader_options.hpp"
 #include "os/os.hpp"
 #include "report.hpp"
-#include "team_run.hpp"
 
 namespace nodewise {
 
@@ -62,28 +61,27 @@ BatchLoader::BatchLoader(const Plan& plan, const LoaderOptions& options) {
   place(plan, topology, options);
 }
 
-BatchLoader::BatchLoader(Shape shape, DType dtype, std::uint64_t batch_size, const LoaderOptions& options) {
+BatchLoader::BatchLoader(const Buffer::Fill& fill, Shape shape, DType dtype, std::uint64_t batch_size,
+                         const LoaderOptions& options) {
   const Topology topology = chosen_topology(options);
-  place(Plan(topology, shape, dtype, batch_size, plan_options(options)), topology, options);
+  place(Plan(topology, shape, dtype, batch_size, plan_options(options)), topology, options, fill);
 }
+
+BatchLoader::BatchLoader(Shape shape, DType dtype, std::uint64_t batch_size, const LoaderOptions& options)
+    : BatchLoader(Buffer::Fill(), shape, dtype, batch_size, options) {}
 
 BatchLoader::BatchLoader(const void* data, Shape shape, DType dtype, std::uint64_t batch_size,
                          const LoaderOptions& options)
-    : BatchLoader(shape, dtype, batch_size, options) {
-  // Each worker copies what it will read, so the copy is as node-local as the reading.
-  const auto rows = rows_by_worker(plan(), team());
-  run_team(team(), [&](unsigned worker) {
-    for (const base::Range& range : rows[worker]) {
-      const std::uint64_t begin = range.begin * plan().row_bytes();
-      std::memcpy(buffer().data() + begin, static_cast<const std::byte*>(data) + begin,
-                  range.size() * plan().row_bytes());
-    }
-  });
-}
+    : BatchLoader(
+          [data](std::byte* at, ByteRange bytes) {
+            std::memcpy(at, static_cast<const std::byte*>(data) + bytes.begin, bytes.bytes());
+          },
+          shape, dtype, batch_size, options) {}
 
-void BatchLoader::place(const Plan& plan, const Topology& topology, const LoaderOptions& options) {
+void BatchLoader::place(const Plan& plan, const Topology& topology, const LoaderOptions& options,
+                        const Buffer::Fill& fill) {
   Team team(topology, options.team);
-  Buffer buffer = Buffer::allocate(plan, team, chosen_pages(options));
+  Buffer buffer = Buffer::allocate(plan, team, chosen_pages(options), fill);
   if (plan.binding() == Binding::required) Placement::of(buffer).require_planned();
   state_ = std::make_unique<State>(std::move(buffer), std::move(team));
   full_ = state_->full_batches();

@@ -41,6 +41,9 @@ class NODEWISE_PUBLIC BatchLoader {
   /// A copy of `data` (row-major, contiguous; precondition: shape × dtype readable bytes).
   BatchLoader(const void* data, Shape shape, DType dtype, std::uint64_t batch_size,
               const LoaderOptions& options = {});
+  /// A dataset that `fill` writes, piece by piece, as its pages are made: see Buffer::Fill.
+  BatchLoader(const Buffer::Fill& fill, Shape shape, DType dtype, std::uint64_t batch_size,
+              const LoaderOptions& options = {});
   /// A saved plan, replayed: of the options only pages, team and topology count, the rest is the plan's.
   BatchLoader(const Plan& plan, const LoaderOptions& options = {});
   /// Memory of the caller, where it is: no copy, no move. `release(data)` is called once, when the last
@@ -104,7 +107,8 @@ class NODEWISE_PUBLIC BatchLoader {
   explicit BatchLoader(std::unique_ptr<State> state) noexcept;
   /// The one that is not full. Throws OutOfRange.
   AnyBatchView short_batch(std::uint64_t batch) const;
-  void place(const Plan& plan, const Topology& topology, const LoaderOptions& options);
+  void place(const Plan& plan, const Topology& topology, const LoaderOptions& options,
+             const Buffer::Fill& fill = {});
   void* element(std::uint64_t row, std::uint64_t col, DType written) const;
   std::unique_ptr<State> state_;
   FullBatches full_;
