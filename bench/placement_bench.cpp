@@ -2,6 +2,7 @@
 //
 //   placement/pages:base/mib:M         pages that are there
 //   placement/reserved_gib:G           addresses that nobody touched: memory must not grow with them
+//   placement/reserved_tib:1           the same
 #include <nodewise/placement.hpp>
 
 #include <numaif.h>
@@ -94,10 +95,12 @@ void add_cases() {
   add_ways(
       fmt::format("placement/pages:base/mib:{}", large_mib()), [bytes] { return present(bytes); },
       {512, 4096, 16384, 65536}, 3);
-  // Each takes the kernel seconds.
   for (const std::size_t gib : {16U, 64U})
     add_ways(
         fmt::format("placement/reserved_gib:{}", gib), [gib] { return reserved(gib << 30); }, {16384}, 1);
+  // A bare loop would take half a minute.
+  add_ways(
+      "placement/reserved_tib:1", [] { return reserved(std::size_t{1} << 40); }, {}, 1);
 }
 
 }  // namespace
