@@ -34,6 +34,10 @@ Buffer::Buffer(Plan plan, Topology topology, Pages pages, std::byte* data)
     : plan_(std::move(plan)), topology_(std::move(topology)), pages_(std::move(pages)), data_(data) {}
 
 Buffer Buffer::allocate(const Plan& plan, const Team& team, PageKind kind) {
+  return allocate(plan, team, kind, {});
+}
+
+Buffer Buffer::allocate(const Plan& plan, const Team& team, PageKind kind, const Fill& fill) {
   if (plan.base_offset() != 0)
     throw InvalidArgument(base::text("Buffer::allocate: the plan begins ", plan.base_offset(),
                                      " bytes into a page; new memory begins at one (base_offset 0)"));
@@ -50,7 +54,7 @@ Buffer Buffer::allocate(const Plan& plan, const Team& team, PageKind kind) {
   Placing placing(plan, team);
   auto mapped = placing.map(kind);
   placing.bind();
-  placing.populate();
+  placing.populate(fill);
   placing.seal();
   Buffer buffer(plan, team.topology(), std::move(mapped), placing.data());
   buffer.placing_rung_ = placing.rung();

@@ -21,6 +21,20 @@ std::size_t huge_page_bytes_here() {
   return bytes != 0 ? bytes : usual;
 }
 
+// Gives a thread its mask back.
+class MaskKept {
+ public:
+  explicit MaskKept(const IndexSet* mask) noexcept : mask_(mask) {}
+  ~MaskKept() {
+    if (mask_ != nullptr) os::current().set_affinity(*mask_);
+  }
+  MaskKept(const MaskKept&) = delete;
+  MaskKept& operator=(const MaskKept&) = delete;
+
+ private:
+  const IndexSet* mask_;
+};
+
 }  // namespace
 
 Placing::Placing(const Plan& plan, const Team& team)
@@ -188,7 +202,8 @@ std::vector<std::vector<Placing::Slice>> Placing::slices() const {
 }
 
 // Under first touch the toucher must stand on the shard's node: a worker from elsewhere moves there first.
-int Placing::populate_slice(const Slice& slice, unsigned worker_node, std::vector<int>& unreached) const {
+int Placing::populate_slice(const Slice& slice, unsigned worker_node, std::vector<int>& unreached,
+                            const Buffer::Fill& fill) const {
   os::Os& os = os::current();
   const unsigned node = plan_.shards()[slice.shard].node;
   os::Result<IndexSet> mask;
@@ -201,12 +216,25 @@ int Placing::populate_slice(const Slice& slice, unsigned worker_node, std::vecto
     moved = error == 0;
     unreached[slice.shard] = error;
   }
-  const int error = os.populate(data_ + slice.pages.begin, slice.pages.bytes());
-  if (moved) os.set_affinity(mask.value);
-  return error;
+  const MaskKept kept(moved ? &mask.value : nullptr);
+  return populate_pages(slice.pages, fill);
 }
 
-void Placing::populate() {
+// What has just been zeroed is in the caches, if it was not much; filling it then takes less time.
+int Placing::populate_pages(const ByteRange& pages, const Buffer::Fill& fill) const {
+  os::Os& os = os::current();
+  if (!fill) return os.populate(data_ + pages.begin, pages.bytes());
+  const std::uint64_t piece_bytes = std::max(slice_unit_, huge_page_bytes_);
+  for (std::uint64_t begin = pages.begin; begin < pages.end;) {
+    const std::uint64_t end = std::min(base::round_down(begin, piece_bytes) + piece_bytes, pages.end);
+    if (const int error = os.populate(data_ + begin, end - begin)) return error;
+    fill(data_ + begin, {begin, std::min(end, plan_.total_bytes())});
+    begin = end;
+  }
+  return 0;
+}
+
+void Placing::populate(const Buffer::Fill& fill) {
   if (data_ == nullptr) return;
   const auto work = slices();
   const auto workers = team_.workers().size();
@@ -216,7 +244,8 @@ void Placing::populate() {
   for (const Worker& worker : team_.workers()) nodes.push_back(worker.node);
   const auto run = run_team(team_, [&](unsigned worker) {
     for (const Slice& slice : work[worker])
-      if (const int error = populate_slice(slice, nodes[worker], unreached[worker])) errors[worker] = error;
+      if (const int error = populate_slice(slice, nodes[worker], unreached[worker], fill))
+        errors[worker] = error;
   });
   for (const int error : errors)
     if (error != 0)

@@ -17,7 +17,8 @@ class Placing {
 
   Pages map(PageKind kind);
   void bind();
-  void populate();
+  /// Makes every page present, and has `fill`, if given, fill it.
+  void populate(const Buffer::Fill& fill);
   /// Mends and seals, now that every page is there. A node whose free pages ran out while its page cache
   /// could have made room gets its shard's pages back; and under Binding::required the policy becomes strict.
   /// Before, a strict policy would have ended the process on a node that filled up between preflight and
@@ -45,7 +46,9 @@ class Placing {
   void bind_interleaved();
   void refuse_binding(int error, const std::string& consequence);
   std::vector<std::vector<Slice>> slices() const;
-  int populate_slice(const Slice& slice, unsigned worker_node, std::vector<int>& unreached) const;
+  int populate_slice(const Slice& slice, unsigned worker_node, std::vector<int>& unreached,
+                     const Buffer::Fill& fill) const;
+  int populate_pages(const ByteRange& pages, const Buffer::Fill& fill) const;
   void judge_first_touch(const std::vector<std::vector<int>>& unreached);
   void degrade(std::string name, std::string message, int error = 0);
 

@@ -2,13 +2,13 @@
 
 #include <cstring>
 #include <functional>
+#include <utility>
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
 #include "loader_options.hpp"
 #include "os/os.hpp"
 #include "report.hpp"
-#include "team_run.hpp"
 
 namespace nodewise {
 
@@ -17,10 +17,23 @@ struct BatchLoader::State {
       : buffer(std::move(placed)), team(buffer.topology(), options), watch(buffer) {}
   State(Buffer placed, Team pinned) : buffer(std::move(placed)), team(std::move(pinned)), watch(buffer) {}
 
+  FullBatches full_batches() const noexcept;
+
   Buffer buffer;
   Team team;
   report::Watch watch;
 };
+
+// Where there is a full batch its bytes are counted by 64 bits; where there is none they do not matter.
+BatchLoader::FullBatches BatchLoader::State::full_batches() const noexcept {
+  const Plan& plan = buffer.plan();
+  return {.data = buffer.data(),
+          .count = plan.shape().samples / plan.batch_size(),
+          .bytes = plan.batch_size() * plan.row_bytes(),
+          .rows = plan.batch_size(),
+          .cols = plan.shape().features,
+          .dtype = plan.dtype()};
+}
 
 namespace {
 
@@ -30,40 +43,48 @@ Topology chosen_topology(const LoaderOptions& options) {
 
 }  // namespace
 
-BatchLoader::BatchLoader(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}
+BatchLoader::BatchLoader(std::unique_ptr<State> state) noexcept
+    : state_(std::move(state)), full_(state_->full_batches()) {}
 BatchLoader::~BatchLoader() = default;
-BatchLoader::BatchLoader(BatchLoader&&) noexcept = default;
-BatchLoader& BatchLoader::operator=(BatchLoader&&) noexcept = default;
+
+// What was moved from has no batch any more that get_batch could have without its state.
+BatchLoader::BatchLoader(BatchLoader&& other) noexcept
+    : state_(std::move(other.state_)), full_(std::exchange(other.full_, {})) {}
+BatchLoader& BatchLoader::operator=(BatchLoader&& other) noexcept {
+  state_ = std::move(other.state_);
+  full_ = std::exchange(other.full_, {});
+  return *this;
+}
 
 BatchLoader::BatchLoader(const Plan& plan, const LoaderOptions& options) {
   const Topology topology = chosen_topology(options);
   place(plan, topology, options);
 }
 
-BatchLoader::BatchLoader(Shape shape, DType dtype, std::uint64_t batch_size, const LoaderOptions& options) {
+BatchLoader::BatchLoader(const Buffer::Fill& fill, Shape shape, DType dtype, std::uint64_t batch_size,
+                         const LoaderOptions& options) {
   const Topology topology = chosen_topology(options);
-  place(Plan(topology, shape, dtype, batch_size, plan_options(options)), topology, options);
+  place(Plan(topology, shape, dtype, batch_size, plan_options(options)), topology, options, fill);
 }
+
+BatchLoader::BatchLoader(Shape shape, DType dtype, std::uint64_t batch_size, const LoaderOptions& options)
+    : BatchLoader(Buffer::Fill(), shape, dtype, batch_size, options) {}
 
 BatchLoader::BatchLoader(const void* data, Shape shape, DType dtype, std::uint64_t batch_size,
                          const LoaderOptions& options)
-    : BatchLoader(shape, dtype, batch_size, options) {
-  // Each worker copies what it will read, so the copy is as node-local as the reading.
-  const auto rows = rows_by_worker(plan(), team());
-  run_team(team(), [&](unsigned worker) {
-    for (const base::Range& range : rows[worker]) {
-      const std::uint64_t begin = range.begin * plan().row_bytes();
-      std::memcpy(buffer().data() + begin, static_cast<const std::byte*>(data) + begin,
-                  range.size() * plan().row_bytes());
-    }
-  });
-}
+    : BatchLoader(
+          [data](std::byte* at, ByteRange bytes) {
+            std::memcpy(at, static_cast<const std::byte*>(data) + bytes.begin, bytes.bytes());
+          },
+          shape, dtype, batch_size, options) {}
 
-void BatchLoader::place(const Plan& plan, const Topology& topology, const LoaderOptions& options) {
+void BatchLoader::place(const Plan& plan, const Topology& topology, const LoaderOptions& options,
+                        const Buffer::Fill& fill) {
   Team team(topology, options.team);
-  Buffer buffer = Buffer::allocate(plan, team, chosen_pages(options));
+  Buffer buffer = Buffer::allocate(plan, team, chosen_pages(options), fill);
   if (plan.binding() == Binding::required) Placement::of(buffer).require_planned();
   state_ = std::make_unique<State>(std::move(buffer), std::move(team));
+  full_ = state_->full_batches();
 }
 
 BatchLoader BatchLoader::adopt(void* data, Shape shape, DType dtype, std::uint64_t batch_size,
@@ -112,12 +133,10 @@ const Pages& BatchLoader::pages() const& noexcept {
   return state_->buffer.pages();
 }
 
-AnyBatchView BatchLoader::get_batch(std::uint64_t batch) const& {
+AnyBatchView BatchLoader::short_batch(std::uint64_t batch) const {
   if (batch >= num_batches())
     throw OutOfRange(base::text("BatchLoader::get_batch: batch ", batch, " of ", num_batches()));
-  const std::uint64_t features = shape().features;
-  return {buffer().data() + batch * batch_size() * plan().row_bytes(), dtype(), plan().batch_rows(batch),
-          features, features};
+  return {full_.data + batch * full_.bytes, full_.dtype, plan().batch_rows(batch), full_.cols, full_.cols};
 }
 
 bool BatchLoader::is_zero_copy(std::uint64_t batch) const {

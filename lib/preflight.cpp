@@ -47,6 +47,8 @@ void narrow_by_groups(std::optional<Allowance>& allowance, const GroupFiles& fil
     const auto limit = os::number_in(folder + "/" + files.limit);
     const auto used = os::number_in(folder + "/" + files.used);
     if (!limit || !used) continue;
+    // What could be reclaimed would only add to this; reading it is a good part of all the reading here.
+    if (allowance && *limit > *used && *limit - *used >= allowance->bytes) continue;
     const auto in_use = *used - std::min(*used, reclaimable_in(folder, files));
     narrow(allowance, *limit - std::min(*limit, in_use), folder + "/" + files.limit);
   }

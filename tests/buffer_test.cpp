@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include <nodewise/buffer.hpp>
 #include <nodewise/error.hpp>
@@ -311,6 +312,48 @@ TEST_CASE("a populate that fails is an error and leaves nothing") {
   const auto topology = Topology::this_machine();
   world.faulty.fail(os::Call::populate, 2, EFAULT);
   CHECK_THROWS_AS(buffer_on(topology, 2), SystemError);
+  CHECK(world.faulty.live_mappings() == 0);
+}
+
+TEST_CASE("what fills the memory gets every byte once, on the node where it lies") {
+  for (const auto policy : {Policy::blocked, Policy::interleaved})
+    for (const bool bound : {true, false}) {
+      CAPTURE(bound);
+      World world(test::even_machine(4));
+      const auto topology = Topology::this_machine();
+      if (!bound) world.faulty.refuse(os::Call::bind, EPERM);
+      const Plan plan = plan_on(topology, 23 * MiB + 512, Binding::preferred, policy);
+      std::atomic<std::uint64_t> elsewhere{0}, within_pages{0};
+      const auto fill = [&](std::byte* at, ByteRange bytes) {
+        if (bytes.begin % 4096 != 0) ++within_pages;
+        const Shard& shard = plan.shards()[plan.shard_of(bytes.begin / plan.batch_bytes(0).bytes())];
+        if (topology.node_of_cpu(world.fake.current_cpu().value) != shard.node) ++elsewhere;
+        for (std::uint64_t i = 0; i < bytes.bytes(); ++i)
+          at[i] = static_cast<std::byte>(std::to_integer<unsigned>(at[i]) + 1 + (bytes.begin + i) % 251);
+      };
+      const auto buffer =
+          Buffer::allocate(plan, Team(topology, workers(bound ? 8 : 3)), PageKind::base, fill);
+      std::uint64_t wrong = 0;
+      for (std::uint64_t i = 0; i < plan.total_bytes(); ++i)
+        if (buffer.data()[i] != static_cast<std::byte>(1 + i % 251)) ++wrong;
+      CHECK(wrong == 0);
+      CHECK(within_pages == 0);
+      if (policy == Policy::blocked) CHECK(elsewhere == 0);
+    }
+}
+
+TEST_CASE("what filling throws is thrown, and leaves nothing") {
+  World world(test::even_machine(2));
+  const auto topology = Topology::this_machine();
+  world.faulty.refuse(os::Call::bind, EPERM);  // so that the one worker moves
+  const auto mask = world.fake.affinity().value;
+  const auto fill = [](std::byte*, ByteRange bytes) {
+    if (bytes.end == 8 * MiB) throw FormatError("half of a file");
+  };
+  CHECK_THROWS_WITH_AS(
+      Buffer::allocate(plan_on(topology, 8 * MiB), Team(topology, workers(1)), PageKind::base, fill),
+      "half of a file", FormatError);
+  CHECK(world.fake.affinity().value == mask);
   CHECK(world.faulty.live_mappings() == 0);
 }
 

@@ -4,9 +4,11 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <vector>
 
 #include "support/machines.hpp"
 #include "support/skip.hpp"
@@ -63,6 +65,32 @@ TEST_CASE_TEMPLATE("mapped memory is zero, aligned, absent until populated, and 
     CHECK(system.os.unmap(data, 8 * page) == 0);
     CHECK(system.os.check_mapped(data, 8 * page) == ENOMEM);
   }
+}
+
+TEST_CASE_TEMPLATE("of many untouched pages each is absent, and the one that was touched is found", System,
+                   RealSystem, FakeSystem) {
+  System system;
+  constexpr std::size_t count = 1300;  // more than are asked about at once
+  const auto mapped = system.os.map(count * page, page, 0);
+  REQUIRE(mapped.ok());
+  auto* data = static_cast<std::byte*>(mapped.value);
+  system.os.advise(data, count * page, Advice::no_huge_pages);
+  std::vector<void*> pages;
+  for (std::size_t i = 0; i < count; ++i) pages.push_back(data + i * page);
+  const auto present = [&](std::size_t asked) {
+    std::vector<int> status(asked, 12345);
+    REQUIRE(system.os.pages_status({pages.data(), asked}, status) == 0);
+    CHECK(std::all_of(status.begin(), status.end(), [](int one) { return one >= 0 || one == -ENOENT; }));
+    return std::count_if(status.begin(), status.end(), [](int one) { return one >= 0; });
+  };
+  CHECK(present(count) == 0);
+  int expected = 0;
+  for (const std::size_t touched : {std::size_t{700}, count - 1, std::size_t{0}}) {
+    CHECK(system.os.populate(data + touched * page, page) == 0);
+    CHECK(present(count) == ++expected);
+  }
+  CHECK(present(700) == 1);
+  CHECK(system.os.unmap(data, count * page) == 0);
 }
 
 TEST_CASE_TEMPLATE("a policy is taken for a node that exists, and refused for one that does not", System,

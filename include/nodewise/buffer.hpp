@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,13 @@ class NODEWISE_PUBLIC Buffer {
   /// it. Memory that the machine, the cpuset's nodes or the control group lack throws PlacementError under
   /// both. Throws SystemError, and InvalidArgument where hugetlb pages meet a plan for base pages.
   static Buffer allocate(const Plan& plan, const Team& team, PageKind kind = PageKind::automatic);
+
+  /// Writes `bytes`, a range of the dataset, of which the first goes to `at`.
+  using Fill = std::function<void(std::byte* at, ByteRange bytes)>;
+  /// Memory that `fill` fills, piece by piece: each by the worker that has just made its pages present, while
+  /// the caches hold them. Pieces are disjoint, cover the dataset, and begin at multiples of the page. `fill`
+  /// is called from several threads at once; what it throws is thrown here, the first one, if several.
+  static Buffer allocate(const Plan& plan, const Team& team, PageKind kind, const Fill& fill);
 
   /// Memory that exists, as it is: not copied, moved, aligned or touched. Precondition: `data` modulo
   /// plan.page_bytes() is plan.base_offset(), and `pages` holds plan.total_bytes(), else InvalidArgument; the

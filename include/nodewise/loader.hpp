@@ -41,6 +41,9 @@ class NODEWISE_PUBLIC BatchLoader {
   /// A copy of `data` (row-major, contiguous; precondition: shape × dtype readable bytes).
   BatchLoader(const void* data, Shape shape, DType dtype, std::uint64_t batch_size,
               const LoaderOptions& options = {});
+  /// A dataset that `fill` writes, piece by piece, as its pages are made: see Buffer::Fill.
+  BatchLoader(const Buffer::Fill& fill, Shape shape, DType dtype, std::uint64_t batch_size,
+              const LoaderOptions& options = {});
   /// A saved plan, replayed: of the options only pages, team and topology count, the rest is the plan's.
   BatchLoader(const Plan& plan, const LoaderOptions& options = {});
   /// Memory of the caller, where it is: no copy, no move. `release(data)` is called once, when the last
@@ -56,7 +59,11 @@ class NODEWISE_PUBLIC BatchLoader {
   std::uint64_t batch_size() const noexcept;
   std::uint64_t num_batches() const noexcept;
   /// A view of the batch, not a copy. Throws OutOfRange. Cost: O(1), no allocation, no lock.
-  AnyBatchView get_batch(std::uint64_t batch) const&;
+  AnyBatchView get_batch(std::uint64_t batch) const& {
+    if (batch >= full_.count) [[unlikely]]
+      return short_batch(batch);
+    return {full_.data + batch * full_.bytes, full_.dtype, full_.rows, full_.cols, full_.cols};
+  }
   AnyBatchView get_batch(std::uint64_t batch) const&& = delete;
   /// Whether what get_batch returns lies in the buffer and the buffer's memory is mapped, by asking.
   bool is_zero_copy(std::uint64_t batch) const;
@@ -88,10 +95,23 @@ class NODEWISE_PUBLIC BatchLoader {
 
  private:
   struct State;
+  /// Every batch but a short last one: what get_batch has without a call.
+  struct FullBatches {
+    std::byte* data = nullptr;
+    std::uint64_t count = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t rows = 0;
+    std::uint64_t cols = 0;
+    DType dtype = DType::f64;
+  };
   explicit BatchLoader(std::unique_ptr<State> state) noexcept;
-  void place(const Plan& plan, const Topology& topology, const LoaderOptions& options);
+  /// The one that is not full. Throws OutOfRange.
+  AnyBatchView short_batch(std::uint64_t batch) const;
+  void place(const Plan& plan, const Topology& topology, const LoaderOptions& options,
+             const Buffer::Fill& fill = {});
   void* element(std::uint64_t row, std::uint64_t col, DType written) const;
   std::unique_ptr<State> state_;
+  FullBatches full_;
 };
 
 /// BatchLoader with the element type known at compile time. Thread class: as BatchLoader.

@@ -86,13 +86,18 @@ class AnyBatchView {
   /// The same batch, typed. Throws InvalidArgument where T is not its element type.
   template <Element T>
   BatchView<T> as() const {
-    if (dtype_of<T> != dtype_)
-      throw InvalidArgument("AnyBatchView::as: the elements are " + std::string(dtype_name(dtype_)) +
-                            ", not " + std::string(dtype_name(dtype_of<T>)));
+    if (dtype_of<T> != dtype_) throw_other(dtype_, dtype_of<T>);
     return {static_cast<T*>(data_), rows_, cols_, row_stride_};
   }
 
  private:
+  // Apart, so that what does not throw is short enough to be inlined; static, so that the view need not be in
+  // memory.
+  [[noreturn, gnu::cold, gnu::noinline]] static void throw_other(DType dtype, DType wanted) {
+    throw InvalidArgument("AnyBatchView::as: the elements are " + std::string(dtype_name(dtype)) + ", not " +
+                          std::string(dtype_name(wanted)));
+  }
+
   void* data_ = nullptr;
   DType dtype_ = DType::f64;
   std::size_t rows_ = 0;

@@ -86,12 +86,28 @@ void NpyFile::read_into(BatchLoader& loader) const {
   });
 }
 
+BatchLoader NpyFile::load(std::uint64_t batch_size, const LoaderOptions& options) const {
+  if (state_->header.transposed()) {  // a page's elements are from all over the file
+    BatchLoader loader(shape(), dtype(), batch_size, options);
+    read_into(loader);
+    return loader;
+  }
+  std::atomic<bool> stop{false};
+  const auto fill = [&](std::byte* at, ByteRange bytes) {
+    if (stop) return;
+    try {
+      source::NpyRowReader(state_->file, state_->header, path(), stop).read_elements(at, bytes);
+    } catch (...) {
+      stop = true;
+      throw;
+    }
+  };
+  return BatchLoader(fill, shape(), dtype(), batch_size, options);
+}
+
 BatchLoader load_npy(const std::string& path, std::uint64_t batch_size, const LoaderOptions& options,
                      const NpyOptions& npy) {
-  const NpyFile file(path, npy);
-  BatchLoader loader(file.shape(), file.dtype(), batch_size, options);
-  file.read_into(loader);
-  return loader;
+  return NpyFile(path, npy).load(batch_size, options);
 }
 
 }  // namespace nodewise

@@ -17,6 +17,9 @@ struct NpyHeader {
   bool swapped = false;           ///< Its byte order is not this machine's.
   std::uint64_t data_offset = 0;  ///< Of the first element, in bytes from the start of the file.
   std::uint64_t data_bytes = 0;   ///< shape × element size; data_offset + data_bytes are within the file.
+
+  /// Whether the elements of a row lie apart in the file.
+  bool transposed() const noexcept { return fortran_order && shape.samples > 1 && shape.features > 1; }
 };
 
 /// As much of a file as the parser needs to see: a longer header is refused, as no array of one element type

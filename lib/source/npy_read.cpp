@@ -67,32 +67,30 @@ void transpose(const std::byte* from, Lines columns, std::byte* to, Lines rows, 
 }  // namespace
 
 void NpyRowReader::read(base::Range rows, std::byte* dataset) {
-  const bool same_in_both_orders = header_.shape.samples == 1 || header_.shape.features == 1;
-  if (header_.fortran_order && !same_in_both_orders)
+  if (header_.transposed())
     read_columns(rows, dataset);
   else
     read_rows(rows, dataset);
 }
 
-/// `bytes` of the array from `offset`, counted from its first element, in this machine's byte order.
-void NpyRowReader::read_elements(std::byte* to, std::size_t bytes, std::uint64_t offset) const {
-  const auto got = file_.read(to, bytes, header_.data_offset + offset);
-  const std::uint64_t reached = header_.data_offset + offset + got.value;
+void NpyRowReader::read_elements(std::byte* to, ByteRange bytes) const {
+  const auto got = file_.read(to, bytes.bytes(), header_.data_offset + bytes.begin);
+  const std::uint64_t reached = header_.data_offset + bytes.begin + got.value;
   if (!got.ok())
     throw SystemError(base::text("NpyFile::read_into: ", path_, " cannot be read at byte ", reached),
                       got.error);
-  if (got.value < bytes)
+  if (got.value < bytes.bytes())
     throw FormatError(base::text("NpyFile::read_into: ", path_,
                                  " shrank while it was read: nothing is at byte ", reached,
                                  ", its array goes to byte ", header_.data_offset + header_.data_bytes));
-  if (header_.swapped) swap_in_place(to, bytes, dtype_bytes(header_.dtype));
+  if (header_.swapped) swap_in_place(to, bytes.bytes(), dtype_bytes(header_.dtype));
 }
 
 void NpyRowReader::read_rows(base::Range rows, std::byte* dataset) const {
   const std::uint64_t row_bytes = header_.shape.features * dtype_bytes(header_.dtype);
   const std::uint64_t end = rows.end * row_bytes;
   for (std::uint64_t at = rows.begin * row_bytes; at < end && !stop_; at += chunk_bytes)
-    read_elements(dataset + at, std::min<std::uint64_t>(chunk_bytes, end - at), at);
+    read_elements(dataset + at, {at, std::min(at + chunk_bytes, end)});
 }
 
 /// Fortran order: a block of columns after another is read into the scratch memory and transposed from there.
@@ -128,13 +126,15 @@ std::size_t NpyRowReader::fill_scratch(const Block& block) {
 
   if (file_line_bytes <= short_column_bytes) {  // with what lies between them
     scratch_.resize((columns - 1) * file_line_bytes + wanted_bytes);
-    read_elements(scratch_.data(), scratch_.size(), first);
+    read_elements(scratch_.data(), {first, first + scratch_.size()});
     return file_line_bytes;
   }
   const std::uint64_t line_bytes = wanted_bytes + line_gap_bytes;
   scratch_.resize(columns * line_bytes);
-  for (std::uint64_t column = 0; column < columns; ++column)
-    read_elements(scratch_.data() + column * line_bytes, wanted_bytes, first + column * file_line_bytes);
+  for (std::uint64_t column = 0; column < columns; ++column) {
+    const std::uint64_t begin = first + column * file_line_bytes;
+    read_elements(scratch_.data() + column * line_bytes, {begin, begin + wanted_bytes});
+  }
   return line_bytes;
 }
 

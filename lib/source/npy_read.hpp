@@ -24,12 +24,15 @@ class NpyRowReader {
   /// `dataset` is where row 0 of the whole array goes. Throws SystemError, FormatError (the file shrank).
   void read(base::Range rows, std::byte* dataset);
 
+  /// `bytes` of the array, counted from its first element and in the file's order of elements, in this
+  /// machine's byte order. Throws as read.
+  void read_elements(std::byte* to, ByteRange bytes) const;
+
  private:
   struct Block {
     base::Range rows;
     base::Range features;
   };
-  void read_elements(std::byte* to, std::size_t bytes, std::uint64_t offset) const;
   void read_rows(base::Range rows, std::byte* dataset) const;
   void read_columns(base::Range rows, std::byte* dataset);
   std::size_t fill_scratch(const Block& block);

@@ -74,6 +74,7 @@ needs_test() {
   need cmake cmake cmake program cmake
   need llvm llvm llvm program llvm-cov
   need numactl numactl numactl program numactl
+  need valgrind valgrind valgrind program valgrind
   need qemu-system-x86 qemu-system-x86-core qemu-x86 program qemu-system-x86_64
   need busybox-static busybox busybox-static program busybox
 }
