@@ -2,7 +2,7 @@
 //
 //   means/dtype:D/mib:M/threads:T     a dataset in memory, in batches of 4 MiB
 //   cache/dtype:D/kib:K               one batch that caches hold, by one thread
-//   batches/dtype:D/rows:R/threads:T  a million batches of R rows of 16 features
+//   batches/dtype:D/rows:R/threads:T  a million batches of R rows of 16 features, or four times M MiB of them
 #include <nodewise/means.hpp>
 
 #include <string>
@@ -129,7 +129,10 @@ void add_cached(DType dtype, std::uint64_t kib) {
 }
 
 void add_batches(DType dtype, std::uint64_t rows, unsigned threads) {
-  constexpr std::uint64_t features = 16, batches = 1000000;
+  constexpr std::uint64_t features = 16;
+  const std::uint64_t most_bytes = 4 * large_mib() << 20;  // of long batches there are fewer
+  const std::uint64_t batches =
+      std::min<std::uint64_t>(1000000, most_bytes / (rows * features * nodewise::dtype_bytes(dtype)));
   with_type(dtype, [&](auto type) {
     add_ways<decltype(type)>(
         fmt::format("batches/dtype:{}/rows:{}/threads:{}", nodewise::dtype_name(dtype), rows, threads),

@@ -1,19 +1,27 @@
 """Peers that are no C++ library: NumPy, PyTorch and likwid-bench, for the cases that a round measured."""
 import importlib
+import os
 import random
 import re
 import shutil
 import statistics
 import subprocess
+import tempfile
 import time
 
 ENOUGH_SECONDS = 0.05
 LEAST = 3
 EACH = 20000  # batches that the loop over batches goes through, of a million
 CASE = re.compile(r"(means|batches)/dtype:(\w+)/(mib|rows):(\d+)/threads:(\d+)$")
+FILE = re.compile(r"npy/pages:transparent/mib:(\d+)/threads:\d+$")
 NUMPY_NAMES = {"f64": "float64", "f32": "float32", "f16": "float16", "i64": "int64", "i32": "int32",
                "i16": "int16", "i8": "int8", "u64": "uint64", "u32": "uint32", "u16": "uint16", "u8": "uint8"}
 MIB = 1 << 20
+
+
+def large_mib():
+    """As the programs read it."""
+    return int(os.environ.get("NODEWISE_BENCH_MIB", "256"))
 
 
 def optional(name):
@@ -42,7 +50,11 @@ def batches_of(match):
     if dtype not in NUMPY_NAMES:
         return None
     element = numpy.dtype(NUMPY_NAMES[dtype])
-    shape = (int(size) // 4, 4 * MIB // element.itemsize) if what == "means" else (1000000, 16 * int(size))
+    if what == "means":
+        shape = (int(size) // 4, 4 * MIB // element.itemsize)
+    else:
+        length = 16 * int(size)
+        shape = (min(1000000, 4 * large_mib() * MIB // (length * element.itemsize)), length)
     generator = numpy.random.default_rng(7)
     if element.kind == "f":
         base = generator.standard_normal(1000003).astype(element)
@@ -85,8 +97,19 @@ def likwid_load(match):
     return int(match[4]) * MIB / (float(rate[1]) * 1e6) * 1e9 if rate else None
 
 
+def add_np_load(times):
+    """np.load of a file that the page cache holds."""
+    for match in filter(None, map(FILE.match, times)):
+        with tempfile.NamedTemporaryFile(suffix=".npy") as file:
+            numpy.save(file, numpy.zeros((int(match[1]) * MIB // 512, 128), "float32") + 1)
+            file.flush()
+            times[match[0]]["np_load"] = nanoseconds(lambda name=file.name: numpy.load(name))
+
+
 def add(times, seed):
     """To each case of a round: what the peers take."""
+    if numpy:
+        add_np_load(times)
     cases = [match for match in map(CASE.match, sorted(times)) if match]
     random.Random(seed).shuffle(cases)
     for match in cases:

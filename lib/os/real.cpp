@@ -247,8 +247,10 @@ class Real final : public Os {
     Cpus cpus;
     if (::sched_getaffinity(0, sizeof cpus.words, cpus.set()) != 0) return {{}, errno};
     IndexSet result;
-    for (unsigned cpu = 0; cpu < Cpus::count; ++cpu)
-      if (CPU_ISSET_S(cpu, sizeof cpus.words, cpus.set())) result.insert(cpu);
+    constexpr unsigned word_bits = sizeof cpus.words[0] * 8;
+    for (unsigned word = 0; word < std::size(cpus.words); ++word)  // by words: every call of a team asks
+      for (auto bits = cpus.words[word]; bits != 0; bits &= bits - 1)
+        result.insert(word * word_bits + static_cast<unsigned>(std::countr_zero(bits)));
     return {std::move(result), 0};
   }
 
