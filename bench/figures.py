@@ -1,9 +1,21 @@
 """From the times of all rounds to bars, a table and plots."""
 import fnmatch
+import math
+import re
 import statistics
 
 BEGIN = "<!-- compare.py writes from here -->"
 END = "<!-- to here: compare.py -->"
+
+# What grows, the cases with the size as their group, and the exponent that would be the limit.
+GROWTH = (("a plan, by nodes", r"plan/growth/nodes:(\d+)", "at most 1"),
+          ("a plan, by batches", r"plan/growth/batches:(\d+)", "0"),
+          ("the mean of one batch of f64 in cache, by KiB", r"cache/dtype:f64/kib:(\d+)", "1"),
+          ("the mean of one batch of f32 in cache, by KiB", r"cache/dtype:f32/kib:(\d+)", "1"),
+          ("asking about reserved memory, by GiB", r"placement/reserved_gib:(\d+)", "1"),
+          ("means of a large f64 dataset, by threads", r"means/dtype:f64/mib:\d+/threads:(\d+)",
+           "-1, or what the bound has"))
+ONCE_KIB = 1024  # a smaller batch is read again and again, up to so much
 
 
 def cases_of(rounds):
@@ -99,6 +111,31 @@ def number(value):
     return f"{value:.2f}" if value < 1000 else f"{value:.0f}"
 
 
+def exponent(points):
+    """Of the power law that fits best: the slope of the logarithms."""
+    xs, ys = [math.log(x) for x, _ in points], [math.log(y) for _, y in points]
+    return statistics.linear_regression(xs, ys).slope
+
+
+def growth(rounds):
+    """Lines of a table: the exponent of each thing that grows."""
+    lines = []
+    for what, pattern, limit in GROWTH:
+        points = []
+        for case in cases_of(rounds):
+            match = re.fullmatch(pattern, case)
+            time = match and median_of(rounds, case, "nodewise")
+            if not time:
+                continue
+            size = int(match[1])
+            repeats = max(1, ONCE_KIB // size) if "/kib:" in case else 1
+            points.append((size, time / repeats))
+        if len(points) > 1:
+            ends = f"{points[0][0]:g} to {points[-1][0]:g}"
+            lines.append(f"| {what} | {ends} | {exponent(points):.2f} | {limit} |")
+    return lines
+
+
 def table(rows, result):
     about = result["machine"]
     described = ", ".join(f"{name}: {value}" for name, value in about.items())
@@ -115,6 +152,9 @@ def table(rows, result):
         lines += [f"| {row['case']} | {duration(row['ours'])} | {row['other']} | {number(row['ratio'])} | "
                   f"{number(row['low'])} to {number(row['high'])} | {row['verdict']} |" for row in some]
         lines.append("")
+    if grown := growth(result["rounds"]):
+        lines += ["**Growth: the exponent of time against size**", "",
+                  "| what | from, to | exponent | at the limit |", "|---|---|--:|---|", *grown, ""]
     counts = {v: sum(row["verdict"] == v for row in rows) for v in ("pass", "touches", "short")}
     lines.append(f"{len(rows)} figures: {counts['pass']} pass, {counts['touches']} touch their bar, "
                  f"{counts['short']} are short.")

@@ -68,6 +68,15 @@ class Judging(unittest.TestCase):
         self.assertEqual(figures.judge({**BAR, "case": "cache/*"}, rounds, {}), [])
 
 
+class Growing(unittest.TestCase):
+    def test_exponents(self):
+        times = {f"plan/growth/nodes:{n}": {"nodewise": 3.0 * n**0.5} for n in (1, 4, 16)}
+        times |= {f"cache/dtype:f64/kib:{kib}": {"nodewise": 7.0 * max(kib, 1024)} for kib in (32, 256, 8192)}
+        self.assertEqual(figures.growth([times, times]),
+                         ["| a plan, by nodes | 1 to 16 | 0.50 | at most 1 |",
+                          "| the mean of one batch of f64 in cache, by KiB | 32 to 8192 | 1.00 | 1 |"])
+
+
 class Bars(unittest.TestCase):
     def test_every_bar_is_whole(self):
         for bar in json.loads((BENCH / "bars.json").read_text(encoding="utf-8")):
