@@ -69,6 +69,8 @@ def main():
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--filter", default=".", metavar="REGEX", help="of cases and ways; default: all")
+    parser.add_argument("--update", action="store_true",
+                        help="keep those cases of the last run, of as many rounds, that this one leaves out")
     parser.add_argument("--write", type=pathlib.Path, metavar="PAGE", help="put the table into this page")
     parser.add_argument("--plots", type=pathlib.Path, metavar="FOLDER", help="draw SVG plots into it")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if a bar is short")
@@ -85,6 +87,8 @@ def main():
     result = {"machine": before, "load_after": machine.load(), "contexts": rounds[-1][2],
               "rounds": [times for times, _, _ in rounds],
               "figures": {name: value for _, known, _ in rounds for name, value in known.items()}}
+    if options.update:
+        keep_others(result, json.loads((options.build / "compare.json").read_text(encoding="utf-8")))
     (options.build / "compare.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
     rows = judged(result["rounds"], result["figures"])
     text = figures.table(rows, result)
@@ -94,6 +98,14 @@ def main():
     if options.plots:
         figures.plot(result["rounds"], options.plots)
     return int(options.strict and any(row["verdict"] == "short" for row in rows))
+
+
+def keep_others(result, last):
+    """Adds to the rounds what they lack and the last run's have."""
+    if len(last["rounds"]) != len(result["rounds"]):
+        sys.exit(f"--update: the last run had {len(last['rounds'])} rounds, this one {len(result['rounds'])}")
+    result["rounds"] = [{**old, **new} for old, new in zip(last["rounds"], result["rounds"])]
+    result["figures"] = {**last["figures"], **result["figures"]}
 
 
 def judged(rounds, known):

@@ -11,8 +11,8 @@ namespace {
 
 using base::FpGuard;
 
-constexpr std::size_t group_bytes = std::size_t{64} << 10;  // two streams are to be pages apart
-constexpr std::size_t least_group = 8;                      // as many as a vector has lanes
+constexpr std::size_t group_bytes = std::size_t{256} << 10;  // two streams are to be pages apart
+constexpr std::size_t least_group = 8;                       // as many as a vector has lanes
 constexpr unsigned least_patience = 4;
 constexpr unsigned most_patience = 256;
 

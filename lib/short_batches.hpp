@@ -17,7 +17,7 @@ namespace nodewise {
 class ShortBatches {
  public:
   static constexpr std::uint64_t most_elements = 1024;  ///< From here on FloatSum is as fast.
-  static constexpr std::size_t most_batches = 1024;     ///< Of one group.
+  static constexpr std::size_t most_batches = 4096;     ///< Of one group.
 
   /// Precondition: 0 < batch_elements <= most_elements.
   ShortBatches(DType dtype, std::uint64_t batch_elements, const MeansKernels& kernels) noexcept;

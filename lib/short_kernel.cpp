@@ -102,6 +102,7 @@ template <bool even, class Element>
 NODEWISE_INLINE Doubles add(Element& element, const char* at, size_t elements) {
   constexpr size_t step = Element::bytes * vector_lanes;
   Doubles a{}, b{}, c{}, d{};
+  prefetch(at, elements < 4 * vector_lanes ? 1 : 4 * step);
   if (elements >= 4 * vector_lanes) {
     a = element.vector(at);
     b = element.vector(at + step);
@@ -111,6 +112,7 @@ NODEWISE_INLINE Doubles add(Element& element, const char* at, size_t elements) {
     at += 4 * step;
   }
   for (; elements >= 4 * vector_lanes; elements -= 4 * vector_lanes, at += 4 * step) {
+    prefetch(at, 4 * step);
     a += element.vector(at);
     b += element.vector(at + step);
     c += element.vector(at + 2 * step);
@@ -159,7 +161,6 @@ template <class Row, class Add, class Put>
 NODEWISE_INLINE void for_batches(const char* data, size_t batch_bytes, size_t batches, Add add, Put put) {
   const auto block = [&](size_t batch) __attribute__((always_inline)) {
     const char* at = data + batch * batch_bytes;
-    prefetch(at, batch_bytes * vector_lanes);
     Row rows[vector_lanes];
 #pragma GCC unroll 8
     for (size_t i = 0; i < vector_lanes; ++i, at += batch_bytes) rows[i] = add(at);
@@ -218,6 +219,7 @@ NODEWISE_INLINE Halved add_halves(Element& element, const char* at, size_t eleme
   constexpr size_t step = Element::bytes * vector_lanes;
   Halved a, b;
   for (; elements >= 2 * vector_lanes; elements -= 2 * vector_lanes, at += 2 * step) {
+    prefetch(at, 2 * step);
     a.add(element.vector(at), Element::upper);
     b.add(element.vector(at + step), Element::upper);
   }
