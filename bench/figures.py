@@ -80,8 +80,9 @@ def judge(bar, rounds, known):
         if "at_most" in bar:  # such a bar is of our time in theirs
             values = [1 / value for value in values]
         low, middle, high = quartiles(values)
-        rows.append({"what": bar["what"], "case": case, "ours": median_of(rounds, case, ours),
-                     "other": other, "low": low, "ratio": middle, "high": high,
+        rows.append({"what": bar["what"], "who": bar.get("ours", ["nodewise"])[0], "case": case,
+                     "ours": median_of(rounds, case, ours), "other": other,
+                     "low": low, "ratio": middle, "high": high,
                      "bar": bar.get("at_least", bar.get("at_most")), "at_most": "at_most" in bar,
                      "verdict": verdict(bar, low, middle, high)})
     return rows
@@ -95,7 +96,7 @@ def judge_alone(bar, rounds, known, case, ours):
         value, most = median_of(rounds, case, ours), bar["at_most_ns"]
     if value is None:
         return []
-    return [{"what": bar["what"], "case": case, "ours": median_of(rounds, case, ours),
+    return [{"what": bar["what"], "who": "nodewise", "case": case, "ours": median_of(rounds, case, ours),
              "other": bar.get("figure", "nanoseconds"), "low": value, "ratio": value, "high": value,
              "bar": most, "at_most": True, "verdict": "pass" if value <= most else "short"}]
 
@@ -148,7 +149,7 @@ def table(rows, result):
         some = [row for row in rows if row["what"] == what]
         sign = "at most" if some[0]["at_most"] else "at least"
         lines += [f"**{what[0].upper()}{what[1:]}: {sign} {some[0]['bar']}**", "",
-                  "| case | nodewise | beside | ratio | quartiles | |", "|---|--:|---|--:|---|---|"]
+                  f"| case | {some[0]['who']} | beside | ratio | quartiles | |", "|---|--:|---|--:|---|---|"]
         lines += [f"| {row['case']} | {duration(row['ours'])} | {row['other']} | {number(row['ratio'])} | "
                   f"{number(row['low'])} to {number(row['high'])} | {row['verdict']} |" for row in some]
         lines.append("")

@@ -57,13 +57,17 @@ void check_values(const Dataset& set, const Means& means) {
   CHECK(wrong == 0);
 }
 
-// Disjoint, covering the dataset, each part of a shard read by one of its readers.
-void check_reads(const Dataset& set, const Means& means) {
+std::vector<ReadRange> sorted_reads(const Means& means) {
   auto reads = means.reads;
   std::sort(reads.begin(), reads.end(),
             [](const ReadRange& a, const ReadRange& b) { return a.bytes.begin < b.bytes.begin; });
+  return reads;
+}
+
+// Disjoint, covering the dataset, each part of a shard read by one of its readers.
+void check_reads(const Dataset& set, const Means& means) {
   std::uint64_t next = 0;
-  for (const ReadRange& read : reads) {
+  for (const ReadRange& read : sorted_reads(means)) {
     CHECK(read.bytes.begin == next);
     CHECK(read.bytes.bytes() > 0);
     next = read.bytes.end;
@@ -79,11 +83,8 @@ void check_reads(const Dataset& set, const Means& means) {
 }
 
 bool covers_once(const Dataset& set, const Means& means) {
-  auto reads = means.reads;
-  std::sort(reads.begin(), reads.end(),
-            [](const ReadRange& a, const ReadRange& b) { return a.bytes.begin < b.bytes.begin; });
   std::uint64_t next = 0;
-  for (const ReadRange& read : reads) {
+  for (const ReadRange& read : sorted_reads(means)) {
     if (read.bytes.begin != next || read.worker >= set.team.workers().size()) return false;
     next = read.bytes.end;
   }
