@@ -65,12 +65,13 @@ FloatSum::FloatSum(DType dtype, const MeansKernels& kernels) noexcept
     case DType::f16:
       sum_ = kernels.sum_f16;  // 40 bits from the least to the greatest: plain from zero is always exact
       hardest_way_ = plain;
-      unit_ = kernels.f16_unit;
+      unit_ = MeansKernels::f16_unit;
       break;
     default:
       sum_ = kernels.sum_bf16;
       split_ = kernels.split_bf16;
       distil_ = kernels.distil_bf16;
+      unit_ = MeansKernels::bf16_unit;
   }
 }
 

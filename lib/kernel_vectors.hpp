@@ -71,10 +71,10 @@ NODEWISE_INLINE void widen_halves(EightHalves halves, Doubles* to) {
 #endif
 
 // Past the end of the data too, where it does no harm; so the address is a number, not a pointer.
-NODEWISE_INLINE void prefetch(const char* at, size_t bytes) {
-  const uintptr_t ahead = reinterpret_cast<uintptr_t>(at) + prefetch_bytes;
+NODEWISE_INLINE void prefetch(const char* at, size_t bytes, size_t ahead = prefetch_bytes) {
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(at) + ahead;
   for (size_t line = 0; line < bytes; line += line_bytes)
-    __builtin_prefetch(reinterpret_cast<const void*>(ahead + line));
+    __builtin_prefetch(reinterpret_cast<const void*>(begin + line));
 }
 
 }  // namespace

@@ -9,103 +9,156 @@ namespace {
 constexpr size_t lane_count = MeansKernels::lane_count;
 constexpr size_t vectors = lane_count / vector_lanes;
 
-typedef uint16_t Halves __attribute__((vector_size(vector_bytes / 2)));
+typedef uint16_t Halves __attribute__((vector_size(vector_bytes)));
+typedef uint32_t FullWords __attribute__((vector_size(vector_bytes)));
+typedef int32_t SignedFullWords __attribute__((vector_size(vector_bytes)));
 
 struct Row {
   Doubles v[vectors];
 };
 
-// Each kind of float reads one row. `upper` keeps the upper half of a significand, in the bits of a double.
+NODEWISE_INLINE void put(double* lanes, const Row& row) {
+  memcpy(lanes, &row, sizeof row);
+}
+
+NODEWISE_INLINE double add_up(const Row& row) {
+  double lanes[lane_count];
+  put(lanes, row);
+  for (size_t half = lane_count / 2; half > 0; half /= 2)
+    for (size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+  return lanes[0];
+}
+
+// Infinities and NaNs times zero are NaN.
+NODEWISE_INLINE bool finite(const Row& row) {
+  Row zeros;
+  for (size_t i = 0; i < vectors; ++i) zeros.v[i] = row.v[i] * 0.0;
+  return add_up(zeros) == 0;
+}
+
+// Where infinities and NaNs stay in the sums, nothing need be seen of the elements.
+struct SumsCheck {
+  NODEWISE_INLINE bool finite(const Row& sums) const { return NODEWISE_KERNELS::finite(sums); }
+};
+
+// Each kind of float reads one row, or adds one to sums, and lets its check see it. `upper` keeps the upper
+// half of a significand, in the bits of a double.
 
 struct F64 {
   static constexpr size_t bytes = 8;
   static constexpr uint64_t upper = upper_half_f64;
-  static NODEWISE_INLINE Row row(const char* at) {
+  static constexpr size_t ahead = prefetch_bytes;
+  using Check = SumsCheck;
+  static NODEWISE_INLINE Row row(const char* at, Check) {
     Row x;
     for (size_t i = 0; i < vectors; ++i) x.v[i] = load<Doubles>(at + i * vector_bytes);
     return x;
+  }
+  static NODEWISE_INLINE void add(const char* at, Row& sums, Check) {
+    for (size_t i = 0; i < vectors; ++i) sums.v[i] += load<Doubles>(at + i * vector_bytes);
   }
 };
 
 struct F32 {
   static constexpr size_t bytes = 4;
   static constexpr uint64_t upper = upper_half_f32;
-  static NODEWISE_INLINE Row row(const char* at) {
+  static constexpr size_t ahead = prefetch_bytes;
+  using Check = SumsCheck;
+  static NODEWISE_INLINE Row row(const char* at, Check) {
     Row x;
     for (size_t i = 0; i < vectors; ++i) x.v[i] = widen(load<Floats>(at + i * sizeof(Floats)));
     return x;
   }
+  static NODEWISE_INLINE void add(const char* at, Row& sums, Check) {
+    for (size_t i = 0; i < vectors; ++i) sums.v[i] += widen(load<Floats>(at + i * sizeof(Floats)));
+  }
 };
 
-// Two elements in each word, the upper one and the lower one.
-struct Bf16 {
+// Elements of two bytes. Their bits, moved down by `shift`, are where a double has them, and so the value of
+// each divided by its unit (MeansKernels), of subnormals too: that is less work than having them converted.
+template <int shift>
+struct TwoBytes {
   static constexpr size_t bytes = 2;
+  static constexpr size_t ahead = 3 * prefetch_bytes;  // found by trying, as that
   static constexpr uint64_t upper = upper_half_bf16;
-  static NODEWISE_INLINE Row row(const char* at) {
+
+  // The greatest of all, without their signs: an infinity or NaN is known by its exponent.
+  class Check {
+   public:
+    NODEWISE_INLINE void see(FullWords words) {
+      const auto halves = reinterpret_cast<Halves>(words);
+      const Halves twice = halves + halves;
+      greatest_ = twice > greatest_ ? twice : greatest_;
+    }
+    NODEWISE_INLINE bool finite(const Row&) const {
+      constexpr auto infinity = static_cast<uint16_t>(0xffffU << (5 + shift));
+      bool all = true;
+      for (size_t i = 0; i < sizeof greatest_ / sizeof(uint16_t); ++i) all &= greatest_[i] < infinity;
+      return all;
+    }
+
+   private:
+    Halves greatest_{};
+  };
+
+  static NODEWISE_INLINE Row row(const char* at, Check& check) {
     Row x;
-    for (size_t i = 0; i < vectors / 2; ++i) {
-      const Words words = load<Words>(at + i * sizeof(Words));
-      x.v[2 * i] = widen(reinterpret_cast<Floats>(words & 0xffff0000U));
-      x.v[2 * i + 1] = widen(reinterpret_cast<Floats>(words << 16));
+    for (size_t i = 0; i < vectors; i += 4) {
+      const FullWords words = load<FullWords>(at + i / 4 * vector_bytes);
+      check.see(words);
+      widen(
+          words, [&](size_t j, Doubles some) __attribute__((always_inline)) { x.v[i + j] = some; });
     }
     return x;
+  }
+
+  // One vector after the other and into four sums, so that all stays in registers.
+  static NODEWISE_INLINE void add(const char* at, Row& sums, Check& check) {
+    for (size_t i = 0; i < vectors; i += 4) {
+      const FullWords words = load<FullWords>(at + i / 4 * vector_bytes);
+      check.see(words);
+      widen(
+          words, [&](size_t j, Doubles some) __attribute__((always_inline)) { sums.v[j] += some; });
+    }
+  }
+
+ private:
+  // Calls fn with vectors 0 to 3, each of every fourth element.
+  template <class Fn>
+  static NODEWISE_INLINE void widen(FullWords words, Fn fn) {
+    constexpr uint64_t upper_word = ~uint64_t{0} << 32;
+    const Bits odd = move_upper(words);
+    fn(0, reinterpret_cast<Doubles>(odd & upper_word));
+    fn(1, reinterpret_cast<Doubles>(odd << 32));
+    const Bits even = move_upper(words << 16);
+    fn(2, reinterpret_cast<Doubles>(even & upper_word));
+    fn(3, reinterpret_cast<Doubles>(even << 32));
+  }
+  // Of the upper element of each word. The mask takes away the sign's copies above the exponent, and what
+  // came from the lower element.
+  static NODEWISE_INLINE Bits move_upper(FullWords words) {
+    constexpr uint32_t kept = 0x80000000U | (((1U << (31 - shift)) - 1) & ~((1U << (16 - shift)) - 1));
+    const auto moved = reinterpret_cast<SignedFullWords>(words) >> shift;
+    return reinterpret_cast<Bits>(reinterpret_cast<FullWords>(moved) & kept);
   }
 };
 
-#if defined(__F16C__)
-struct F16 {
-  static constexpr size_t bytes = 2;
-  static NODEWISE_INLINE Row row(const char* at) {
-    Row x;
-    for (size_t i = 0; i < lane_count; i += 8)
-      widen_halves(load<EightHalves>(at + i * bytes), x.v + i / vector_lanes);
-    return x;
-  }
-};
-#else
-// The bits of a binary16, moved to where a binary32 has them, are its value times 2^-112; subnormals too.
-// The arithmetic shift leaves copies of the sign above the exponent, which the mask takes away.
-struct F16 {
-  static constexpr size_t bytes = 2;
-  static NODEWISE_INLINE Floats place(SignedWords words) {
-    return reinterpret_cast<Floats>(reinterpret_cast<Words>(words >> 3) & 0x8fffe000U);
-  }
-  static NODEWISE_INLINE Row row(const char* at) {
-    Row x;
-    for (size_t i = 0; i < vectors / 2; ++i) {
-      const Words words = load<Words>(at + i * sizeof(Words));
-      x.v[2 * i] = widen(place(reinterpret_cast<SignedWords>(words)));
-      x.v[2 * i + 1] = widen(place(reinterpret_cast<SignedWords>(words << 16)));
-    }
-    return x;
-  }
-  // Bit 15 of any element is set if it is an infinity or NaN: adding 1 to the greatest exponent carries.
-  static NODEWISE_INLINE Halves marks(const char* at) {
-    Halves marks{};
-    for (size_t i = 0; i < vectors / 2; ++i)
-      marks |= (load<Halves>(at + i * sizeof(Halves)) & uint16_t{0x7fff}) + uint16_t{0x0400};
-    return marks;
-  }
-};
-#endif
+using Bf16 = TwoBytes<3>;
+using F16 = TwoBytes<6>;
 
 NODEWISE_INLINE Row get(const double* lanes) {
-  return F64::row(reinterpret_cast<const char*>(lanes));
-}
-
-NODEWISE_INLINE void put(double* lanes, const Row& row) {
-  memcpy(lanes, &row, sizeof row);
+  return F64::row(reinterpret_cast<const char*>(lanes), {});
 }
 
 // Calls step(address) for each of `rows` rows, by turns from the first half and from the second: memory
 // delivers two streams faster than one.
-template <size_t row_bytes, class Step>
+template <size_t row_bytes, size_t ahead, class Step>
 NODEWISE_INLINE void for_rows_in_two_streams(const char* at, size_t rows, Step step) {
   const size_t half_bytes = rows / 2 * row_bytes;
   for (const char* const end = at + half_bytes; at != end; at += row_bytes) {
-    prefetch(at, row_bytes);
+    prefetch(at, row_bytes, ahead);
     step(at);
-    prefetch(at + half_bytes, row_bytes);
+    prefetch(at + half_bytes, row_bytes, ahead);
     step(at + half_bytes);
   }
   if (rows % 2 != 0) step(at + half_bytes);
@@ -125,7 +178,7 @@ NODEWISE_INLINE void for_rest(const char* end, size_t count, Step step) {
 template <class Element, class Step>
 NODEWISE_INLINE void for_rows(const void* data, size_t count, Step step) {
   const char* at = static_cast<const char*>(data);
-  for_rows_in_two_streams<Element::bytes * lane_count>(at, count / lane_count, step);
+  for_rows_in_two_streams<Element::bytes * lane_count, Element::ahead>(at, count / lane_count, step);
   for_rest<Element>(at + count * Element::bytes, count, step);
 }
 
@@ -141,61 +194,24 @@ NODEWISE_INLINE void for_rows_in_order(const void* data, size_t count, Step step
   for_rest<Element>(static_cast<const char*>(data) + count * Element::bytes, count, step);
 }
 
-NODEWISE_INLINE double add_up(const Row& row) {
-  double lanes[lane_count];
-  put(lanes, row);
-  for (size_t half = lane_count / 2; half > 0; half /= 2)
-    for (size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-  return lanes[0];
-}
-
-// Infinities and NaNs times zero are NaN.
-NODEWISE_INLINE bool finite(const Row& row) {
-  Row zeros;
-  for (size_t i = 0; i < vectors; ++i) zeros.v[i] = row.v[i] * 0.0;
-  return add_up(zeros) == 0;
-}
-
 template <class Element>
 bool sum(const void* data, size_t count, double* lanes) {
   Row s = get(lanes);
+  typename Element::Check check;
   for_rows<Element>(
-      data, count, [&](const char* at) __attribute__((always_inline)) {
-        const Row x = Element::row(at);
-        for (size_t i = 0; i < vectors; ++i) s.v[i] += x.v[i];
-      });
+      data, count, [&](const char* at) __attribute__((always_inline)) { Element::add(at, s, check); });
   put(lanes, s);
-  return finite(s);
+  return check.finite(s);
 }
-
-#if defined(__F16C__)
-constexpr double f16_unit = 1;
-constexpr auto sum_f16 = sum<F16>;
-#else
-constexpr double f16_unit = 0x1p112;
-bool sum_f16(const void* data, size_t count, double* lanes) {
-  Row s = get(lanes);
-  Halves marks{};
-  for_rows<F16>(
-      data, count, [&](const char* at) __attribute__((always_inline)) {
-        const Row x = F16::row(at);
-        marks |= F16::marks(at);
-        for (size_t i = 0; i < vectors; ++i) s.v[i] += x.v[i];
-      });
-  put(lanes, s);
-  unsigned all = 0;
-  for (size_t i = 0; i < sizeof(Halves) / sizeof(uint16_t); ++i) all |= marks[i];
-  return all < 0x8000;
-}
-#endif
 
 template <class Element>
 bool split(const void* data, size_t count, double* lanes) {
   Row s = get(lanes);
   Row t = get(lanes + lane_count);
+  typename Element::Check check;
   for_rows<Element>(
       data, count, [&](const char* at) __attribute__((always_inline)) {
-        const Row x = Element::row(at);
+        const Row x = Element::row(at, check);
         for (size_t i = 0; i < vectors; ++i) {
           const Doubles upper = reinterpret_cast<Doubles>(reinterpret_cast<Bits>(x.v[i]) & Element::upper);
           s.v[i] += upper;
@@ -204,16 +220,17 @@ bool split(const void* data, size_t count, double* lanes) {
       });
   put(lanes, s);
   put(lanes + lane_count, t);
-  return finite(s) && finite(t);
+  return check.finite(s) && check.finite(t);
 }
 
 // TwoSum (Knuth, The Art of Computer Programming, volume 2, 4.2.2, theorem B). `errors` may be `data`.
 template <class Element>
 bool distil(const void* data, size_t count, double* lanes, double* errors) {
   Row s = get(lanes);
+  typename Element::Check check;
   for_rows_in_order<Element>(
       data, count, [&](const char* at) __attribute__((always_inline)) {
-        const Row x = Element::row(at);
+        const Row x = Element::row(at, check);
         Row e;
         for (size_t i = 0; i < vectors; ++i) {
           const Doubles t = s.v[i] + x.v[i];
@@ -225,7 +242,7 @@ bool distil(const void* data, size_t count, double* lanes, double* errors) {
         errors += lane_count;
       });
   put(lanes, s);
-  return finite(s);
+  return check.finite(s);
 }
 
 double total(const double* lanes) {
@@ -245,7 +262,7 @@ struct Integers {
   static NODEWISE_INLINE void add_rows(const char* at, size_t rows, Vector flip, uint64_t* totals) {
     Vector low[vectors] = {};
     Vector high[vectors] = {};
-    for_rows_in_two_streams<row_bytes>(
+    for_rows_in_two_streams<row_bytes, prefetch_bytes>(
         at, rows, [&](const char* row) __attribute__((always_inline)) {
           for (size_t i = 0; i < vectors; ++i) {
             const Vector x = load<Vector>(row + i * vector_bytes) ^ flip;
@@ -288,10 +305,9 @@ void sum_integers(const void* data, size_t count, uint64_t flip, uint64_t* total
 
 const MeansKernels means_kernels = {
     NODEWISE_TEXT(NODEWISE_KERNELS),
-    f16_unit,
     sum<F64>,
     sum<F32>,
-    sum_f16,
+    sum<F16>,
     sum<Bf16>,
     split<F64>,
     split<F32>,

@@ -13,16 +13,17 @@ namespace nodewise {
 /// Loops over elements at any address. Those over floats add elements, as doubles, to `lanes`: 32 running
 /// sums in a row, or several such rows. Which element goes to which lane is nobody's business: a sum counts
 /// only if no addition was rounded (base::FpGuard::inexact), and then its order does not matter. They return
-/// whether the sums are finite.
+/// whether the elements and the sums are finite.
 struct MeansKernels {
   static constexpr size_t lane_count = 32;
 
   const char* instruction_set;
 
-  /// What 1 means in the lanes of sum_f16. Where that is not 1, they hold no infinity or NaN.
-  double f16_unit;
+  /// What 1 means in the lanes of these types; in those of the others it is 1.
+  static constexpr double f16_unit = 0x1p1008;
+  static constexpr double bf16_unit = 0x1p896;
 
-  /// Row 0 of `lanes` += elements. False from sum_f16 may also say that it met an infinity or NaN.
+  /// Row 0 of `lanes` += elements.
   using Sum = bool (*)(const void* data, size_t count, double* lanes);
   Sum sum_f64, sum_f32, sum_f16, sum_bf16;
 

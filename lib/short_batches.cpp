@@ -23,7 +23,7 @@ ShortBatches::ShortBatches(DType dtype, std::uint64_t batch_elements, const Mean
       type_(static_cast<std::size_t>(dtype)),
       elements_(static_cast<std::size_t>(batch_elements)),
       group_(std::clamp(group_bytes / (elements_ * dtype_bytes(dtype)), least_group, most_batches)),
-      unit_(dtype == DType::f16 ? kernels.f16_unit : 1) {
+      unit_(dtype == DType::f16 ? kernels_->f16_unit : 1) {
   if (!inexact_flag_works()) way_ = none;
 }
 

@@ -53,6 +53,7 @@ struct Bf16 {
 #if defined(__F16C__)
 struct F16 {
   static constexpr size_t bytes = 2;
+  static constexpr double unit = 1;
   NODEWISE_INLINE Doubles vector(const char* at) {
     Doubles both[2];
 #if defined(__AVX512F__)
@@ -77,6 +78,7 @@ struct F16 {
 // has the greatest exponent, and adding 1 to that carries into bit 15.
 struct F16 {
   static constexpr size_t bytes = 2;
+  static constexpr double unit = 0x1p112;
   static constexpr uint32_t sign = 0x8000, magnitude = 0x7fff, one_exponent = 0x0400;
   Words marks{};
   NODEWISE_INLINE Doubles vector(const char* at) {
@@ -301,6 +303,7 @@ constexpr bool (*divide_pairs)(double*, const double*, size_t, double, bool) = n
 }  // namespace
 
 const ShortKernels short_kernels = {
+    F16::unit,
     {sums<F64>, sums<F32>, sums<F16>, sums<Bf16>, sums<Number<int64_t>>, sums<Number<int32_t>>,
      sums<Number<int16_t>>, sums<Number<int8_t>>, sums<Number<uint64_t>>, sums<Number<uint32_t>>,
      sums<Number<uint16_t>>, sums<Number<uint8_t>>},

@@ -11,9 +11,10 @@ namespace nodewise {
 struct ShortKernels {
   static constexpr size_t dtype_count = 12;
 
-  /// sums[i] = sum of the `elements` elements of batch i, in units of MeansKernels::f16_unit where they are
-  /// f16; false says that there is an f16 which is an infinity or NaN, and the sums are meaningless. Null
-  /// where the element type has no such sum.
+  double f16_unit;  ///< What 1 means in the sums of f16; in those of the others it is 1.
+
+  /// sums[i] = sum of the `elements` elements of batch i; false says that there is an f16 which is an
+  /// infinity or NaN, and the sums are meaningless. Null where the element type has no such sum.
   using Sums = bool (*)(const void* data, size_t elements, size_t batches, double* sums);
   Sums sums[dtype_count];  ///< By DType.
   /// The same for the upper and the lower halves of significands, apart.

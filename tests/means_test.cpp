@@ -203,6 +203,26 @@ TEST_CASE("subnormals, under flush-to-zero too") {
     for (int i = 0; i < 3; ++i) CHECK(same(each[static_cast<std::size_t>(i)], expected[i]));
 }
 
+TEST_CASE("every f16 and every bf16, wherever it stands in a word") {
+  const auto wrong = []<class T>(T, const MeansKernels& kernels) {
+    int count = 0;
+    for (std::uint32_t bits = 0; bits <= 0xffff; ++bits)
+      for (const std::size_t at : {32U, 33U, 34U, 35U}) {
+        std::array<T, 64> data{};
+        data[at] = T::from_bits(static_cast<std::uint16_t>(bits));
+        const auto value = static_cast<double>(static_cast<float>(data[at]));
+        const double expected = std::isnan(value) ? nan_expected : value == 0 ? 0 : value / 64;  // never -0
+        if (!same(mean_with(kernels, data.data(), dtype_of<T>, data.size()), expected)) ++count;
+      }
+    return count;
+  };
+  for (const MeansKernels* kernels : runnable_means_kernels()) {
+    CAPTURE(kernels->instruction_set);
+    CHECK(wrong(float16(), *kernels) == 0);
+    CHECK(wrong(bfloat16(), *kernels) == 0);
+  }
+}
+
 TEST_CASE("cancellation: up to a million terms, condition up to 1e12 and far beyond") {
   for (const int bits : {20, 40, 100, 600})
     for (const std::size_t count : {10U, 1000U, 100000U}) CHECK(right(ill_conditioned(count, bits, count)));
@@ -331,6 +351,7 @@ TEST_CASE("round_to_4: the exact binary value, half to even") {
 }
 
 TEST_CASE("a NaN traps nothing, whatever the caller has enabled") {
+  std::feclearexcept(FE_ALL_EXCEPT);
   feenableexcept(FE_DIVBYZERO | FE_INVALID | FE_OVERFLOW);
   const volatile double unknown = NAN;
   const double nan = unknown;
