@@ -51,9 +51,14 @@ void nothing(unsigned thread) {
 
 void add_ways(unsigned threads) {
   const std::string name = fmt::format("team/threads:{}", threads);
-  add(name, "nodewise", [threads]() -> Work {
-    return [&where = team(threads)] {
-      for (int call = 0; call < calls; ++call) nodewise::run_team(where, nothing);
+  const auto call_team = [](const nodewise::Team& where) {
+    for (int call = 0; call < calls; ++call)
+      nodewise::run_team(where, [](unsigned worker, bool) { nothing(worker); });
+  };
+  add(name, "nodewise_pinning", [=]() -> Work { return [=, &where = team(threads)] { call_team(where); }; });
+  add(name, "nodewise", [=]() -> Work {
+    return [=, &where = team(threads), stay = std::make_shared<const nodewise::StayPinned>(team(threads))] {
+      call_team(where);
     };
   });
   add(name, "bare", [threads]() -> Work {

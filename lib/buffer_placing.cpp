@@ -242,7 +242,7 @@ void Placing::populate(const Buffer::Fill& fill) {
   std::vector<std::vector<int>> unreached(workers, std::vector<int>(plan_.shards().size()));
   std::vector<unsigned> nodes;
   for (const Worker& worker : team_.workers()) nodes.push_back(worker.node);
-  const auto run = run_team(team_, [&](unsigned worker) {
+  const auto run = recorded_run(team_, [&](unsigned worker, bool) {
     for (const Slice& slice : work[worker])
       if (const int error = populate_slice(slice, nodes[worker], unreached[worker], fill))
         errors[worker] = error;

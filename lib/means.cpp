@@ -195,8 +195,8 @@ Means batch_means(const Buffer& buffer, const Team& team, std::span<double> valu
     throw InvalidArgument(base::text("batch_means: ", values.size(), " values are no room for the means of ",
                                      buffer.plan().num_batches(), " batches"));
   Computation computation(buffer, team, values);
-  TeamRun run =
-      run_team(team, [&](unsigned worker, bool own_threads) { computation.run_worker(worker, own_threads); });
+  TeamRun run = recorded_run(
+      team, [&](unsigned worker, bool own_threads) { computation.run_worker(worker, own_threads); });
   return computation.finish(std::move(run));
 }
 

@@ -41,7 +41,7 @@ IndexSet openmp_places(const IndexSet& mask) {
 }
 
 IndexSet find_usable_cpus(const Topology& topology) {
-  const auto mask = os::current().affinity();
+  const auto mask = caller_mask();
   if (!mask.ok()) throw SystemError("Team: the calling thread's CPU mask cannot be read", mask.error);
   IndexSet in_cpuset;
   for (const Node& node : topology.nodes()) in_cpuset |= node.allowed_cpus;

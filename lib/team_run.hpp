@@ -7,24 +7,31 @@
 #include <nodewise/team.hpp>
 
 #include "base/checked.hpp"
+#include "os/os.hpp"
 
 namespace nodewise {
 
-/// What a region really was.
+/// What a region really was, for those who ask: looking costs time in every thread.
 struct TeamRun {
   std::vector<Worker> ran_on;      ///< By worker number: node and CPU as the kernel said, while it ran.
   std::vector<int> pin_errors;     ///< By worker number: errno of pinning, or 0.
   bool on_calling_thread = false;  ///< No region was formed: forked child.
 };
 
-/// Calls fn(worker number) once for each worker of `team`, on a thread pinned to that worker's CPU. Where
-/// OpenMP gives fewer threads than there are workers, a thread plays several, one after the other. Masks
-/// are given back. What `fn` throws is thrown again after all have finished. No fn starts before every
-/// thread exists and is pinned.
-TeamRun run_team(const Team& team, const std::function<void(unsigned worker)>& fn);
+/// What a worker does: its number, and whether every worker has a thread of its own.
+using TeamWork = std::function<void(unsigned worker, bool own_threads)>;
 
-/// The same, and fn is told whether every worker has a thread of its own.
-TeamRun run_team(const Team& team, const std::function<void(unsigned worker, bool own_threads)>& fn);
+/// Calls fn once for each worker of `team`, on a thread pinned to that worker's CPU. Where OpenMP gives fewer
+/// threads than there are workers, a thread plays several, one after the other. Masks are given back. What
+/// `fn` throws is thrown again after all have finished. No fn starts before every thread exists and is
+/// pinned, except under StayPinned, where they do and are from the start.
+void run_team(const Team& team, const TeamWork& fn);
+
+/// The same, and what it was.
+TeamRun recorded_run(const Team& team, const TeamWork& fn);
+
+/// What the calling thread may run on: its mask, and where it stays, the one that it had before.
+os::Result<IndexSet> caller_mask();
 
 /// Each worker's rows: its part of every shard that it reads. Divided by rows, not by batches, so that all
 /// of a node's workers have some even where a shard has fewer batches than that. For filling the dataset.

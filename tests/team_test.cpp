@@ -306,7 +306,7 @@ TEST_CASE("a thread that cannot be pinned is named, and its work is done") {
   const Team team(topology, workers(4));
   world.faulty.refuse(os::Call::set_affinity, EPERM);
   std::atomic<int> calls{0};
-  const auto run = run_team(team, [&](unsigned) { ++calls; });
+  const auto run = recorded_run(team, [&](unsigned, bool) { ++calls; });
   CHECK(calls == 4);
   for (const int error : run.pin_errors) CHECK(error == EPERM);
 }
@@ -320,7 +320,7 @@ TEST_CASE("in a forked child work is done on the calling thread") {
   if (child == 0) {
     int seen = 0;
     team.for_each_shard(plan, [&](const ShardPart& part) { seen += static_cast<int>(part.batches.count()); });
-    const bool serial = run_team(team, [](unsigned) {}).on_calling_thread;
+    const bool serial = recorded_run(team, [](unsigned, bool) {}).on_calling_thread;
     ::_exit(seen == 10 && serial ? 0 : 1);
   }
   int status = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -90,6 +91,30 @@ class NODEWISE_PUBLIC Team {
   std::vector<std::vector<unsigned>> readers_of_node_;  // the same, unless displaced
   bool displaced_ = false;
   Scheduling scheduling_ = Scheduling::local;
+};
+
+struct StayingThreads;  // what those threads had before
+
+/// Keeps the threads of a team's calls pinned from one call to the next, for loops of many short calls: as
+/// long as this lives, a call that finds its threads where it wants them pins nothing. Counts for calls made
+/// by the thread that made this, of this team and of any with the same CPUs. In between, that thread is
+/// pinned too, and so are threads that it starts, unless calls of a team do; a Team made meanwhile has the
+/// CPUs that it would have had before.
+/// Precondition: ends on the thread that made it, later made ones first (as local variables do).
+/// Thread class: one thread. Cost: as a call of the team, at both ends.
+class NODEWISE_PUBLIC StayPinned {
+ public:
+  explicit StayPinned(const Team& team);
+  ~StayPinned();
+  StayPinned(const StayPinned&) = delete;
+  StayPinned& operator=(const StayPinned&) = delete;
+
+  /// How many threads stay: one for each worker. None in a forked child or where OpenMP gives fewer threads
+  /// than there are workers, and not those that may not be pinned or stay already.
+  unsigned threads() const noexcept;
+
+ private:
+  std::unique_ptr<StayingThreads> threads_;
 };
 
 }  // namespace nodewise

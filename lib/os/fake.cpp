@@ -1,5 +1,6 @@
 #include "os/fake.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <sstream>
@@ -11,7 +12,15 @@ namespace {
 constexpr std::size_t page_bytes = 4096;
 }
 
-Fake::Fake(Topology::Data machine) : machine_(std::move(machine)) {
+namespace {
+
+// Of the calling thread, by the Fake's number; others' threads may have ended, and their names be used again.
+thread_local std::map<std::uint64_t, IndexSet> masks;
+std::atomic<std::uint64_t> fakes{0};
+
+}  // namespace
+
+Fake::Fake(Topology::Data machine) : machine_(std::move(machine)), number_(++fakes) {
   machine_.is_this_machine = true;
   machine_.page_bytes = page_bytes;
   for (const Node& node : machine_.nodes)
@@ -179,9 +188,8 @@ int Fake::check_mapped(const void* data, std::size_t bytes) {
 }
 
 Result<IndexSet> Fake::affinity() {
-  const std::lock_guard lock(mutex_);
-  const auto mask = masks_.find(std::this_thread::get_id());
-  if (mask != masks_.end()) return {mask->second, 0};
+  const auto mask = masks.find(number_);
+  if (mask != masks.end()) return {mask->second, 0};
   IndexSet all;
   for (const Node& node : machine_.nodes) all |= node.allowed_cpus;
   return {all, 0};
@@ -189,8 +197,7 @@ Result<IndexSet> Fake::affinity() {
 
 int Fake::set_affinity(const IndexSet& cpus) {
   if (cpus.empty()) return EINVAL;
-  const std::lock_guard lock(mutex_);
-  masks_[std::this_thread::get_id()] = cpus;
+  masks[number_] = cpus;
   return 0;
 }
 

@@ -7,7 +7,6 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <vector>
 
 #include "os/os.hpp"
@@ -87,10 +86,10 @@ class Fake : public Os {
   std::optional<std::string> node_text(const std::string& path) const;
 
   Topology::Data machine_;
+  std::uint64_t number_;                          // among all that there ever were
   std::map<unsigned, std::uint64_t> free_bytes_;  // by kernel's number
   std::map<unsigned, std::uint64_t> cache_bytes_;
   std::map<Address, Page> pages_;
-  std::map<std::thread::id, IndexSet> masks_;
   std::map<std::string, std::string> texts_;
   bool killed_ = false;
   mutable std::mutex mutex_;

@@ -75,7 +75,7 @@ void NpyFile::read_into(BatchLoader& loader) const {
   const auto rows = rows_by_worker(loader.plan(), loader.team());
   std::byte* const dataset = loader.buffer().data();
   std::atomic<bool> stop{false};  // once a read has failed, the others need not go on for minutes
-  run_team(loader.team(), [&](unsigned worker) {
+  run_team(loader.team(), [&](unsigned worker, bool) {
     source::NpyRowReader reader(state_->file, state_->header, path(), stop);
     try {
       for (const base::Range& range : rows[worker]) reader.read(range, dataset);
