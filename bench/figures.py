@@ -137,6 +137,31 @@ def growth(rounds):
     return lines
 
 
+def worst(rounds):
+    """Of each figure the worst that a round had: of local and huge the least, of others the most."""
+    kept = {}
+    for known in rounds:
+        for name, some in known.items():
+            mine = kept.setdefault(name, {})
+            for key, value in some.items():
+                mine[key] = (min if key.startswith(("local", "huge")) else max)(mine.get(key, value), value)
+    return kept
+
+
+def residency(known):
+    """A sentence: whether everything was local before and after it was measured, and what was least so."""
+    asked = {name: min(some.get("local_before", 1), some["local"]) for name, some in known.items()
+             if "local" in some}
+    if not asked:
+        return "Residency was not asked."
+    least = min(sorted(asked), key=asked.get)
+    if asked[least] == 1:
+        return f"Every byte was on its reader's node before and after, in all {len(asked)} cases asked."
+    away = sum(local < 1 for local in asked.values())
+    return (f"Some bytes were not on their reader's node in {away} of {len(asked)} cases asked; the "
+            f"least were in {least}: {asked[least]:.4f} of all.")
+
+
 def table(rows, result):
     about = result["machine"]
     described = ", ".join(f"{name}: {value}" for name, value in about.items())
@@ -144,7 +169,7 @@ def table(rows, result):
              ""]
     context = next((c for c in result["contexts"].values() if c), {})
     lines += [f"nodewise {context.get('nodewise', '?')}; bounds and peers: {context.get('compiler', '?')}, "
-              f"{context.get('flags', '?')}.", ""]
+              f"{context.get('flags', '?')}. {residency(result['figures'])}", ""]
     for what in dict.fromkeys(row["what"] for row in rows):
         some = [row for row in rows if row["what"] == what]
         sign = "at most" if some[0]["at_most"] else "at least"

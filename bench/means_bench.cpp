@@ -62,14 +62,13 @@ Work reading(const Dataset& set, unsigned threads, const ReadPass& read) {
 /// Everything that does a whole dataset; `set` is asked for only when it is needed.
 template <class T>
 void add_ways(const std::string& name, const std::function<const Dataset&()>& set, unsigned threads) {
-  add_with_figures(
-      name, "nodewise",
+  add(name, "nodewise",
       [set, threads]() -> Work {
         return [&data = set(), threads, means = std::vector<double>(set().plan.num_batches())]() mutable {
           benchmark::DoNotOptimize(nodewise::batch_means(data.buffer, team(threads), means));
         };
       },
-      [set] { return residency(set()); });
+      {.residency = [set, threads] { return residency(set().buffer, team(threads)); }});
   for (const ReadPass& read : read_passes)
     add(name, read.name, [set, threads, &read] { return reading<T>(set(), threads, read); });
   const auto add_mean = [&](const char* way, auto mean) {

@@ -73,10 +73,13 @@ const Dataset& dataset(DType dtype, std::uint64_t samples, std::uint64_t feature
   return *kept;
 }
 
-Figures residency(const Dataset& dataset) {
-  const nodewise::Placement placement = nodewise::Placement::of(dataset.buffer);
-  return {{"local_fraction", placement.local_fraction().value_or(-1)},
-          {"huge_pages", dataset.buffer.pages().kind() == nodewise::PageKind::base ? 0.0 : 1.0}};
+Figures residency(const nodewise::Buffer& buffer, const nodewise::Team& readers) {
+  std::uint64_t local_bytes = 0;
+  for (const auto& reads : nodewise::worker_reads(buffer, nodewise::batch_means(buffer, readers)))
+    local_bytes += reads.local_bytes;
+  const auto all_bytes = static_cast<double>(buffer.plan().total_bytes());
+  return {{"local", static_cast<double>(local_bytes) / all_bytes},
+          {"huge_pages", buffer.pages().kind() == nodewise::PageKind::base ? 0.0 : 1.0}};
 }
 
 void pinned(unsigned threads, const std::function<void(unsigned thread)>& fn) {

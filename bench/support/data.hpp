@@ -34,8 +34,9 @@ struct Dataset {
 const Dataset& dataset(nodewise::DType dtype, std::uint64_t samples, std::uint64_t features,
                        std::uint64_t batch_size);
 
-/// Which part of the dataset's bytes is local, asked of the kernel now, and whether its pages are huge.
-Figures residency(const Dataset& dataset);
+/// Which part of the bytes its readers have on their own nodes, asked of the kernel now, and whether pages
+/// are huge. Computes the means once, to see who reads what.
+Figures residency(const nodewise::Buffer& buffer, const nodewise::Team& readers);
 
 /// Runs fn(thread) on threads pinned to the CPUs of team(threads), as a program would that pins its own.
 void pinned(unsigned threads, const std::function<void(unsigned thread)>& fn);
