@@ -59,7 +59,7 @@ def one_round(programs, seed, pattern):
             times.setdefault(case, {}).update(ways)
         counters.update(figures_)
         contexts[program.name] = context
-    peers.add(times, seed)
+    peers.add(times, counters, seed)
     return times, counters, contexts
 
 

@@ -83,6 +83,7 @@ def judge(bar, rounds, known):
         rows.append({"what": bar["what"], "who": bar.get("ours", ["nodewise"])[0], "case": case,
                      "ours": median_of(rounds, case, ours), "other": other,
                      "low": low, "ratio": middle, "high": high,
+                     "errors": [known.get(f"{case}/{way}", {}).get("error") for way in (ours, other)],
                      "bar": bar.get("at_least", bar.get("at_most")), "at_most": "at_most" in bar,
                      "verdict": verdict(bar, low, middle, high)})
     return rows
@@ -98,7 +99,8 @@ def judge_alone(bar, rounds, known, case, ours):
         return []
     return [{"what": bar["what"], "who": "nodewise", "case": case, "ours": median_of(rounds, case, ours),
              "other": bar.get("figure", "nanoseconds"), "low": value, "ratio": value, "high": value,
-             "bar": most, "at_most": True, "verdict": "pass" if value <= most else "short"}]
+             "errors": [None, None], "bar": most, "at_most": True,
+             "verdict": "pass" if value <= most else "short"}]
 
 
 def duration(nanoseconds):
@@ -162,6 +164,20 @@ def residency(known):
             f"least were in {least}: {asked[least]:.4f} of all.")
 
 
+def rows_of_bar(rows):
+    """Lines of a table, with errors where those of both are known."""
+    erring = any(None not in row["errors"] for row in rows)
+    lines = [f"| case | {rows[0]['who']} | beside | ratio | quartiles | |" + " errors, in ulp |" * erring,
+             "|---|--:|---|--:|---|---|" + "---|" * erring]
+    for row in rows:
+        ours, theirs = row["errors"]
+        errors = "" if None in (ours, theirs) else f"ours {ours:.3g}, theirs {theirs:.3g}"
+        lines.append(f"| {row['case']} | {duration(row['ours'])} | {row['other']} | {number(row['ratio'])} | "
+                     f"{number(row['low'])} to {number(row['high'])} | {row['verdict']} |"
+                     + f" {errors} |" * erring)
+    return lines
+
+
 def table(rows, result):
     about = result["machine"]
     described = ", ".join(f"{name}: {value}" for name, value in about.items())
@@ -173,11 +189,7 @@ def table(rows, result):
     for what in dict.fromkeys(row["what"] for row in rows):
         some = [row for row in rows if row["what"] == what]
         sign = "at most" if some[0]["at_most"] else "at least"
-        lines += [f"**{what[0].upper()}{what[1:]}: {sign} {some[0]['bar']}**", "",
-                  f"| case | {some[0]['who']} | beside | ratio | quartiles | |", "|---|--:|---|--:|---|---|"]
-        lines += [f"| {row['case']} | {duration(row['ours'])} | {row['other']} | {number(row['ratio'])} | "
-                  f"{number(row['low'])} to {number(row['high'])} | {row['verdict']} |" for row in some]
-        lines.append("")
+        lines += [f"**{what[0].upper()}{what[1:]}: {sign} {some[0]['bar']}**", "", *rows_of_bar(some), ""]
     if grown := growth(result["rounds"]):
         lines += ["**Growth: the exponent of time against size**", "",
                   "| what | from, to | exponent | at the limit |", "|---|---|--:|---|", *grown, ""]

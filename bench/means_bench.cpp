@@ -5,6 +5,7 @@
 //   batches/dtype:D/rows:R/threads:T  a million batches of R rows of 16 features, or four times M MiB of them
 #include <nodewise/means.hpp>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 
 #include "support/bounds.hpp"
 #include "support/data.hpp"
+#include "support/errors.hpp"
 #include "support/peers.hpp"
 #include "support/rounds.hpp"
 
@@ -59,20 +61,39 @@ Work reading(const Dataset& set, unsigned threads, const ReadPass& read) {
   });
 }
 
+/// What floats lose, where peers add them as floats; `means()` is a function from batches to their means.
+template <class T, class Means>
+std::function<Figures()> error_of(const std::shared_ptr<Errors<T>>& errors, Means means) {
+  if constexpr (std::is_same_v<T, float>) return [=] { return errors->of(means()); };
+  return {};
+}
+
 /// Everything that does a whole dataset; `set` is asked for only when it is needed.
 template <class T>
 void add_ways(const std::string& name, const std::function<const Dataset&()>& set, unsigned threads) {
+  const auto errors = std::make_shared<Errors<T>>(set);
   add(name, "nodewise",
       [set, threads]() -> Work {
         return [&data = set(), threads, means = std::vector<double>(set().plan.num_batches())]() mutable {
           benchmark::DoNotOptimize(nodewise::batch_means(data.buffer, team(threads), means));
         };
       },
-      {.residency = [set, threads] { return residency(set().buffer, team(threads)); }});
+      {.residency = [set, threads] { return residency(set().buffer, team(threads)); },
+       .figures = error_of<T>(errors, [set, threads] {
+         return [means = nodewise::batch_means(set().buffer, team(threads)).values](std::uint64_t batch) {
+           return means[batch];
+         };
+       })});
   for (const ReadPass& read : read_passes)
     add(name, read.name, [set, threads, &read] { return reading<T>(set(), threads, read); });
   const auto add_mean = [&](const char* way, auto mean) {
-    add(name, way, [set, threads, mean] { return batchwise<T>(set(), threads, mean); });
+    add(name, way, [set, threads, mean] { return batchwise<T>(set(), threads, mean); },
+        {.figures = error_of<T>(errors, [set, mean] {
+           return [&data = set(), mean](std::uint64_t batch) {
+             const std::uint64_t count = data.batch_elements();
+             return mean(reinterpret_cast<const T*>(data.data()) + batch * count, count);
+           };
+         })});
   };
   const auto over_count = [](auto sum) {
     return

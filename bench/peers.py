@@ -1,5 +1,6 @@
 """Peers that are no C++ library: NumPy, PyTorch and likwid-bench, for the cases that a round measured."""
 import importlib
+import math
 import os
 import random
 import re
@@ -11,6 +12,7 @@ import time
 
 ENOUGH_SECONDS = 0.05
 LEAST = 3
+MOST_ELEMENTS, MOST_BATCHES = 1 << 21, 1000  # of which exact means are computed, as the programs do
 EACH = 20000  # batches that the loop over batches goes through, of a million
 CASE = re.compile(r"(means|batches)/dtype:(\w+)/(mib|rows):(\d+)/threads:(\d+)$")
 FILE = re.compile(r"npy/pages:transparent/mib:(\d+)/threads:\d+$")
@@ -87,6 +89,17 @@ def torch_ways(batches, match):
     return ways
 
 
+def exact_means(batches):
+    """Of the first batches; their lengths are powers of two, so that only the sums round."""
+    some = batches[:max(1, min(MOST_BATCHES, MOST_ELEMENTS // batches.shape[1]))]
+    return [math.fsum(batch.tolist()) / len(batch) for batch in some]
+
+
+def error(means, exact):
+    """The greatest one, in units in the last place of the exact mean as a double."""
+    return max(abs(float(mean) - right) / math.ulp(right) for mean, right in zip(means, exact))
+
+
 def likwid_load(match):
     """The time in which likwid-bench's load kernel reads as much, or None."""
     if match[1] != "means" or match[2] != "f64" or not shutil.which("likwid-bench"):
@@ -106,8 +119,9 @@ def add_np_load(times):
             times[match[0]]["np_load"] = nanoseconds(lambda name=file.name: numpy.load(name))
 
 
-def add(times, seed):
-    """To each case of a round: what the peers take."""
+def add(times, known, seed):
+    """To each case of a round: what the peers take, and how wrong they are where floats may be added as
+    floats."""
     if numpy:
         add_np_load(times)
     cases = [match for match in map(CASE.match, sorted(times)) if match]
@@ -120,5 +134,8 @@ def add(times, seed):
         if batches is None:
             continue
         work = {**numpy_ways(batches, match), **torch_ways(batches, match)}
+        exact = exact_means(batches) if match[2] == "f32" else None
         for way in random.Random(seed).sample(sorted(work), len(work)):
+            if exact:
+                known[f"{match[0]}/{way}"] = {"error": error(work[way](), exact)}
             ways[way] = nanoseconds(work[way]) * (len(batches) / EACH if way == "numpy_each" else 1)

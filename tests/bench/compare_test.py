@@ -9,6 +9,7 @@ import unittest
 BENCH = pathlib.Path(__file__).resolve().parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
 import figures  # noqa: E402  (its folder is known only now)
+import peers  # noqa: E402
 
 BAR = {"what": "w", "case": "means/*", "of": ["read_*"], "at_least": 0.9}
 
@@ -98,6 +99,20 @@ class Bars(unittest.TestCase):
             self.assertLessEqual({"what", "case"}, bar.keys())
             self.assertTrue({"at_least", "at_most", "at_most_ns"} & bar.keys(), bar)
             self.assertTrue({"of", "figure", "at_most_ns"} & bar.keys(), bar)
+
+
+class Erring(unittest.TestCase):
+    def test_errors_stand_where_both_are_known(self):
+        rounds = rounds_of({"nodewise": 10, "read_a": 10})
+        known = {"means/dtype:f32/nodewise": {"error": 0}}
+        self.assertNotIn("ulp", "".join(figures.rows_of_bar(figures.judge(BAR, rounds, known))))
+        known["means/dtype:f32/read_a"] = {"error": 12345678}
+        self.assertEqual(figures.rows_of_bar(figures.judge(BAR, rounds, known))[2],
+                         "| means/dtype:f32 | 10 ns | read_a | 1.00 | 1.00 to 1.00 | pass |"
+                         " ours 0, theirs 1.23e+07 |")
+
+    def test_the_error_of_a_peer_is_in_units_of_the_last_place(self):
+        self.assertEqual(peers.error([1.0, 2 + 2**-50], [1.0, 2.0]), 2)
 
 
 class Writing(unittest.TestCase):
