@@ -104,12 +104,7 @@ void add_ways(const std::string& name, const std::function<const Dataset&()>& se
     add_mean("lanes", over_count(sum_lanes<T>));
     for_peers<T>(add_mean);
     for_parallel_peers<T>([&](const char* way, auto sum) {
-      add(name, way, [set, threads, sum]() -> Work {
-        return [&data = set(), threads, sum] {
-          const auto* elements = reinterpret_cast<const T*>(data.data());
-          benchmark::DoNotOptimize(sum(elements, data.bytes() / sizeof(T), threads));
-        };
-      });
+      add(name, way, [set, threads, sum] { return sum(set(), threads); });
     });
   }
   if constexpr (std::is_same_v<T, double>) add_mean("compensated", over_count(sum_compensated));
