@@ -7,8 +7,8 @@
 #include <map>
 #include <optional>
 #include <random>
-#include <tuple>
 #include <type_traits>
+#include <utility>
 
 #include <nodewise/placement.hpp>
 
@@ -49,24 +49,28 @@ const nodewise::Topology& machine() {
   return topology;
 }
 
-const nodewise::Team& team(unsigned threads) {
-  static std::map<unsigned, nodewise::Team> teams;
-  const auto found = teams.find(threads);
+unsigned cores() {
+  return static_cast<unsigned>(team(0).workers().size());
+}
+
+const nodewise::Team& team(unsigned threads, bool displaced) {
+  static std::map<std::pair<unsigned, bool>, nodewise::Team> teams;
+  const std::pair wanted{threads, displaced};
+  const auto found = teams.find(wanted);
   if (found != teams.end()) return found->second;
   nodewise::TeamOptions options;
   options.workers = threads;
-  return teams.emplace(threads, nodewise::Team(machine(), options)).first->second;
+  options.displaced = displaced;
+  return teams.emplace(wanted, nodewise::Team(machine(), options)).first->second;
 }
 
-const Dataset& dataset(DType dtype, std::uint64_t samples, std::uint64_t features, std::uint64_t batch_size) {
+const Dataset& dataset(DType dtype, std::uint64_t samples, std::uint64_t features, std::uint64_t batch_size,
+                       const nodewise::PlanOptions& options) {
   static std::optional<Dataset> kept;
-  static std::tuple<DType, std::uint64_t, std::uint64_t, std::uint64_t> kept_for;
-  const std::tuple wanted{dtype, samples, features, batch_size};
-  if (kept && kept_for == wanted) return *kept;
+  const nodewise::Plan plan(machine(), {samples, features}, dtype, batch_size, options);
+  if (kept && kept->plan == plan) return *kept;
   kept.reset();
-  const nodewise::Plan plan(machine(), {samples, features}, dtype, batch_size);
   kept.emplace(Dataset{plan, nodewise::Buffer::allocate(plan, team(cpus()))});
-  kept_for = wanted;
   with_type(dtype, [&](auto type) {
     fill(reinterpret_cast<decltype(type)*>(kept->buffer.data()), samples * features);
   });
