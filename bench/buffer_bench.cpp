@@ -46,12 +46,11 @@ Work by_libnuma(std::size_t bytes, unsigned threads) {
 void add_ways(PageKind kind, std::size_t bytes, unsigned threads) {
   const std::string name =
       fmt::format("buffer/pages:{}/mib:{}/threads:{}", to_string(kind), bytes >> 20, threads);
-  add(name, "nodewise", [=]() -> Work {
-    return [plan = plan_of(bytes), kind, threads] {
-      const auto buffer = nodewise::Buffer::allocate(plan, team(threads), kind);
-      benchmark::DoNotOptimize(buffer.data());
-    };
-  });
+  const auto allocate = [=, plan = plan_of(bytes)] {
+    return nodewise::Buffer::allocate(plan, team(threads), kind);
+  };
+  add(name, "nodewise", [=]() -> Work { return [=] { benchmark::DoNotOptimize(allocate().data()); }; },
+      {.figures = [=] { return residency(allocate(), team(threads)); }});
   add(name, "populate", [=] { return by_hand(kind, bytes, threads, populate); });
   add(name, "touch", [=] { return by_hand(kind, bytes, threads, touch); });
   if (numa_available() >= 0) add(name, "numa_alloc_interleaved", [=] { return by_libnuma(bytes, threads); });

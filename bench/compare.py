@@ -9,7 +9,8 @@ rounds of (time of the other) / (time of nodewise), so 1 is as fast and 2 is twi
 machine did between rounds cancels out. A bar of bars.json passes if the median reaches it, and `touches` if
 the interquartile range does. Where several others may count, the one with the least median time does.
 
-BUILD/compare.json keeps every time of every round, and what the machine was. Exit code: 1 where a bar is
+BUILD/compare.json keeps every time of every round, what the machine was, and of each figure, such as the
+part of the bytes that was local, the worst of all rounds. Exit code: 1 where a bar is
 short and --strict was given.
 """
 import argparse
@@ -24,6 +25,7 @@ import figures
 import machine
 import peers
 
+KNOWN_FIGURES = ("local_before", "local", "huge_pages_before", "huge_pages", "heap_bytes", "error")
 HERE = pathlib.Path(__file__).resolve().parent
 
 
@@ -42,9 +44,7 @@ def run_program(program, seed, pattern):
         name = result["name"].partition("/iterations:")[0]
         case, _, way = name.rpartition("/")
         times.setdefault(case, {})[way] = result["real_time"]
-        known = {key: value for key, value in result.items()
-                 if key in ("local_fraction", "huge_pages", "heap_bytes", "error")}
-        if known:
+        if known := {key: result[key] for key in KNOWN_FIGURES if key in result}:
             counters[name] = known
     return times, counters, report["context"]
 
@@ -59,7 +59,7 @@ def one_round(programs, seed, pattern):
             times.setdefault(case, {}).update(ways)
         counters.update(figures_)
         contexts[program.name] = context
-    peers.add(times, seed)
+    peers.add(times, counters, seed)
     return times, counters, contexts
 
 
@@ -84,9 +84,9 @@ def main():
     for seed in range(1, options.rounds + 1):
         print(f"round {seed} of {options.rounds}", file=sys.stderr, flush=True)
         rounds.append(one_round(programs, seed, options.filter))
-    result = {"machine": before, "load_after": machine.load(), "contexts": rounds[-1][2],
-              "rounds": [times for times, _, _ in rounds],
-              "figures": {name: value for _, known, _ in rounds for name, value in known.items()}}
+    result = {"machine": before, "topology": machine.topology(), "load_after": machine.load(),
+              "contexts": rounds[-1][2], "rounds": [times for times, _, _ in rounds],
+              "figures": figures.worst([known for _, known, _ in rounds])}
     if options.update:
         keep_others(result, json.loads((options.build / "compare.json").read_text(encoding="utf-8")))
     (options.build / "compare.json").write_text(json.dumps(result, indent=1), encoding="utf-8")

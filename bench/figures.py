@@ -83,6 +83,7 @@ def judge(bar, rounds, known):
         rows.append({"what": bar["what"], "who": bar.get("ours", ["nodewise"])[0], "case": case,
                      "ours": median_of(rounds, case, ours), "other": other,
                      "low": low, "ratio": middle, "high": high,
+                     "errors": [known.get(f"{case}/{way}", {}).get("error") for way in (ours, other)],
                      "bar": bar.get("at_least", bar.get("at_most")), "at_most": "at_most" in bar,
                      "verdict": verdict(bar, low, middle, high)})
     return rows
@@ -98,7 +99,8 @@ def judge_alone(bar, rounds, known, case, ours):
         return []
     return [{"what": bar["what"], "who": "nodewise", "case": case, "ours": median_of(rounds, case, ours),
              "other": bar.get("figure", "nanoseconds"), "low": value, "ratio": value, "high": value,
-             "bar": most, "at_most": True, "verdict": "pass" if value <= most else "short"}]
+             "errors": [None, None], "bar": most, "at_most": True,
+             "verdict": "pass" if value <= most else "short"}]
 
 
 def duration(nanoseconds):
@@ -137,6 +139,46 @@ def growth(rounds):
     return lines
 
 
+def worst(rounds):
+    """Of each figure the worst that a round had: of local and huge the least, of others the most."""
+    kept = {}
+    for known in rounds:
+        for name, some in known.items():
+            mine = kept.setdefault(name, {})
+            for key, value in some.items():
+                mine[key] = (min if key.startswith(("local", "huge")) else max)(mine.get(key, value), value)
+    return kept
+
+
+def residency(known):
+    """A sentence: whether everything was local before and after it was measured, and what was least so; but
+    for the variants, which are remote on purpose."""
+    asked = {name: min(some.get("local_before", 1), some["local"]) for name, some in known.items()
+             if "local" in some and not name.startswith("variants/")}
+    if not asked:
+        return "Residency was not asked."
+    least = min(sorted(asked), key=asked.get)
+    if asked[least] == 1:
+        return f"Every byte was on its reader's node before and after, in all {len(asked)} cases asked."
+    away = sum(local < 1 for local in asked.values())
+    return (f"Some bytes were not on their reader's node in {away} of {len(asked)} cases asked; the "
+            f"least were in {least}: {asked[least]:.4f} of all.")
+
+
+def rows_of_bar(rows):
+    """Lines of a table, with errors where those of both are known."""
+    erring = any(None not in row["errors"] for row in rows)
+    lines = [f"| case | {rows[0]['who']} | beside | ratio | quartiles | |" + " errors, in ulp |" * erring,
+             "|---|--:|---|--:|---|---|" + "---|" * erring]
+    for row in rows:
+        ours, theirs = row["errors"]
+        errors = "" if None in (ours, theirs) else f"ours {ours:.3g}, theirs {theirs:.3g}"
+        lines.append(f"| {row['case']} | {duration(row['ours'])} | {row['other']} | {number(row['ratio'])} | "
+                     f"{number(row['low'])} to {number(row['high'])} | {row['verdict']} |"
+                     + f" {errors} |" * erring)
+    return lines
+
+
 def table(rows, result):
     about = result["machine"]
     described = ", ".join(f"{name}: {value}" for name, value in about.items())
@@ -144,15 +186,11 @@ def table(rows, result):
              ""]
     context = next((c for c in result["contexts"].values() if c), {})
     lines += [f"nodewise {context.get('nodewise', '?')}; bounds and peers: {context.get('compiler', '?')}, "
-              f"{context.get('flags', '?')}.", ""]
+              f"{context.get('flags', '?')}. {residency(result['figures'])}", ""]
     for what in dict.fromkeys(row["what"] for row in rows):
         some = [row for row in rows if row["what"] == what]
         sign = "at most" if some[0]["at_most"] else "at least"
-        lines += [f"**{what[0].upper()}{what[1:]}: {sign} {some[0]['bar']}**", "",
-                  f"| case | {some[0]['who']} | beside | ratio | quartiles | |", "|---|--:|---|--:|---|---|"]
-        lines += [f"| {row['case']} | {duration(row['ours'])} | {row['other']} | {number(row['ratio'])} | "
-                  f"{number(row['low'])} to {number(row['high'])} | {row['verdict']} |" for row in some]
-        lines.append("")
+        lines += [f"**{what[0].upper()}{what[1:]}: {sign} {some[0]['bar']}**", "", *rows_of_bar(some), ""]
     if grown := growth(result["rounds"]):
         lines += ["**Growth: the exponent of time against size**", "",
                   "| what | from, to | exponent | at the limit |", "|---|---|--:|---|", *grown, ""]

@@ -35,6 +35,17 @@ def lscpu():
     return {name.strip(): value.strip() for name, value in pairs if name.strip() in wanted}
 
 
+def topology():
+    """Each NUMA node: its CPUs, its memory and its distances, as the kernel shows them."""
+    nodes = []
+    for folder in pathlib.Path("/sys/devices/system/node").glob("node[0-9]*"):
+        memory = re.search(r"MemTotal:\s*(\d+) kB", read(folder / "meminfo") or "")
+        nodes.append({"node": int(folder.name[4:]), "cpus": read(folder / "cpulist"),
+                      "memory_kib": int(memory[1]) if memory else None,
+                      "distances": [int(distance) for distance in (read(folder / "distance") or "").split()]})
+    return sorted(nodes, key=lambda node: node["node"])
+
+
 def describe():
     huge = re.search(r"\[(\w+)\]", read("/sys/kernel/mm/transparent_hugepage/enabled") or "")
     return {**lscpu(), "kernel": platform.release(), "transparent huge pages": huge[1] if huge else "none",

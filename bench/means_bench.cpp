@@ -1,10 +1,12 @@
 // Means beside the fastest pass that only reads, beside loops written by hand, and beside peers.
 //
 //   means/dtype:D/mib:M/threads:T     a dataset in memory, in batches of 4 MiB
+//   sizes/dtype:D/mib:M               smaller ones, by one thread
 //   cache/dtype:D/kib:K               one batch that caches hold, by one thread
 //   batches/dtype:D/rows:R/threads:T  a million batches of R rows of 16 features, or four times M MiB of them
 #include <nodewise/means.hpp>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,7 @@
 
 #include "support/bounds.hpp"
 #include "support/data.hpp"
+#include "support/errors.hpp"
 #include "support/peers.hpp"
 #include "support/rounds.hpp"
 
@@ -59,21 +62,39 @@ Work reading(const Dataset& set, unsigned threads, const ReadPass& read) {
   });
 }
 
+/// What floats lose, where peers add them as floats; `means()` is a function from batches to their means.
+template <class T, class Means>
+std::function<Figures()> error_of(const std::shared_ptr<Errors<T>>& errors, Means means) {
+  if constexpr (std::is_same_v<T, float>) return [=] { return errors->of(means()); };
+  return {};
+}
+
 /// Everything that does a whole dataset; `set` is asked for only when it is needed.
 template <class T>
 void add_ways(const std::string& name, const std::function<const Dataset&()>& set, unsigned threads) {
-  add_with_figures(
-      name, "nodewise",
+  const auto errors = std::make_shared<Errors<T>>(set);
+  add(name, "nodewise",
       [set, threads]() -> Work {
         return [&data = set(), threads, means = std::vector<double>(set().plan.num_batches())]() mutable {
           benchmark::DoNotOptimize(nodewise::batch_means(data.buffer, team(threads), means));
         };
       },
-      [set] { return residency(set()); });
+      {.residency = [set, threads] { return residency(set().buffer, team(threads)); },
+       .figures = error_of<T>(errors, [set, threads] {
+         return [means = nodewise::batch_means(set().buffer, team(threads)).values](std::uint64_t batch) {
+           return means[batch];
+         };
+       })});
   for (const ReadPass& read : read_passes)
     add(name, read.name, [set, threads, &read] { return reading<T>(set(), threads, read); });
   const auto add_mean = [&](const char* way, auto mean) {
-    add(name, way, [set, threads, mean] { return batchwise<T>(set(), threads, mean); });
+    add(name, way, [set, threads, mean] { return batchwise<T>(set(), threads, mean); },
+        {.figures = error_of<T>(errors, [set, mean] {
+           return [&data = set(), mean](std::uint64_t batch) {
+             const std::uint64_t count = data.batch_elements();
+             return mean(reinterpret_cast<const T*>(data.data()) + batch * count, count);
+           };
+         })});
   };
   const auto over_count = [](auto sum) {
     return
@@ -84,25 +105,19 @@ void add_ways(const std::string& name, const std::function<const Dataset&()>& se
     add_mean("lanes", over_count(sum_lanes<T>));
     for_peers<T>(add_mean);
     for_parallel_peers<T>([&](const char* way, auto sum) {
-      add(name, way, [set, threads, sum]() -> Work {
-        return [&data = set(), threads, sum] {
-          const auto* elements = reinterpret_cast<const T*>(data.data());
-          benchmark::DoNotOptimize(sum(elements, data.bytes() / sizeof(T), threads));
-        };
-      });
+      add(name, way, [set, threads, sum] { return sum(set(), threads); });
     });
   }
   if constexpr (std::is_same_v<T, double>) add_mean("compensated", over_count(sum_compensated));
 }
 
-void add_large(DType dtype, unsigned threads) {
+void add_large(const std::string& name, DType dtype, std::uint64_t mib, unsigned threads) {
   constexpr std::uint64_t features = 128, batch_bytes = 4 << 20;
   const std::uint64_t row_bytes = features * nodewise::dtype_bytes(dtype);
-  const std::uint64_t samples = (large_mib() << 20) / row_bytes;
+  const std::uint64_t samples = (mib << 20) / row_bytes;
   with_type(dtype, [&](auto type) {
     add_ways<decltype(type)>(
-        fmt::format("means/dtype:{}/mib:{}/threads:{}", nodewise::dtype_name(dtype), large_mib(), threads),
-        [=]() -> const Dataset& { return dataset(dtype, samples, features, batch_bytes / row_bytes); },
+        name, [=]() -> const Dataset& { return dataset(dtype, samples, features, batch_bytes / row_bytes); },
         threads);
   });
 }
@@ -122,6 +137,11 @@ void add_cached(DType dtype, std::uint64_t kib) {
   };
   add_mean("nodewise",
            [](const T* data, std::uint64_t n) { return nodewise::mean(data, nodewise::dtype_of<T>, n); });
+  if constexpr (std::is_floating_point_v<T>)
+    for (const ReadPass& read : read_passes)
+      add_mean(read.name, [pass = read.pass](const T* data, std::uint64_t n) {
+        return pass(reinterpret_cast<const std::byte*>(data), n * sizeof(T));
+      });
   add_mean("lanes", sum_lanes<T>);
   add_mean("omp_simd", sum_simd<T>);
   if constexpr (std::is_same_v<T, double>) add_mean("compensated", sum_compensated);
@@ -140,14 +160,37 @@ void add_batches(DType dtype, std::uint64_t rows, unsigned threads) {
   });
 }
 
+/// 1, 2, 4 and so on, up to all cores.
+std::vector<unsigned> thread_counts() {
+  std::vector<unsigned> counts{1, 2};
+  for (unsigned threads = 4; threads < cores(); threads *= 2) counts.push_back(threads);
+  if (cores() > counts.back()) counts.push_back(cores());
+  return counts;
+}
+
+/// What every element type has, and what has a curve of its own.
+void add_type(DType dtype, const std::vector<unsigned>& threads_of_large, const std::vector<unsigned>& kibs) {
+  const std::string_view name = nodewise::dtype_name(dtype);
+  for (const unsigned threads : threads_of_large)
+    add_large(fmt::format("means/dtype:{}/mib:{}/threads:{}", name, large_mib(), threads), dtype, large_mib(),
+              threads);
+  for (const std::uint64_t kib : kibs)
+    with_type(dtype, [&](auto type) { add_cached<decltype(type)>(dtype, kib); });
+}
+
+void add_curves(DType dtype) {
+  add_type(dtype, thread_counts(), {16, 32, 256, 1024, 8192});
+  for (std::uint64_t mib = 32; mib < large_mib(); mib *= 4)
+    add_large(fmt::format("sizes/dtype:{}/mib:{}", nodewise::dtype_name(dtype), mib), dtype, mib, 1);
+  for (const std::uint64_t rows : {1U, 4U, 16U, 64U}) add_batches(dtype, rows, 1);
+}
+
 void add_cases() {
-  for (const DType dtype : nodewise::all_dtypes) {
-    for (const unsigned threads : {1U, 2U}) add_large(dtype, threads);
-    for (const std::uint64_t kib : {32U, 256U, 1024U, 8192U})
-      with_type(dtype, [&](auto type) { add_cached<decltype(type)>(dtype, kib); });
-  }
-  for (const DType dtype : {DType::f64, DType::f32})
-    for (const std::uint64_t rows : {1U, 4U, 16U, 64U}) add_batches(dtype, rows, 1);
+  for (const DType dtype : nodewise::all_dtypes)
+    if (dtype == DType::f64 || dtype == DType::f32)
+      add_curves(dtype);
+    else
+      add_type(dtype, {1, 2}, {32, 256, 1024, 8192});
 }
 
 }  // namespace

@@ -119,12 +119,21 @@ Work by_hand(PageKind kind, std::size_t bytes, unsigned threads, std::size_t pie
 void add_ways(PageKind kind, std::size_t bytes, unsigned threads) {
   const std::string name =
       fmt::format("npy/pages:{}/mib:{}/threads:{}", to_string(kind), bytes >> 20, threads);
-  add(name, "nodewise", [=]() -> Work {
-    return [path = file().path(), options = options_for(kind, threads)] {
-      const auto loader = nodewise::load_npy(path, batch_size, options);
-      benchmark::DoNotOptimize(loader.buffer().data());
-    };
-  });
+  const auto load = [options = options_for(kind, threads)] {
+    return nodewise::load_npy(file().path(), batch_size, options);
+  };
+  add(name, "nodewise",
+      [=]() -> Work {
+        file();
+        return [=] {
+          const auto loader = load();
+          benchmark::DoNotOptimize(loader.buffer().data());
+        };
+      },
+      {.figures = [=] {
+        const auto loader = load();
+        return residency(loader.buffer(), team(threads));
+      }});
   add(name, "fault_pread", [=] { return by_hand(kind, bytes, threads, 0); });
   add(name, "populate_pread", [=] { return by_hand(kind, bytes, threads, bytes); });
   add(name, "populate_pread_pieces", [=] { return by_hand(kind, bytes, threads, huge_page_bytes); });

@@ -1,5 +1,6 @@
 """Peers that are no C++ library: NumPy, PyTorch and likwid-bench, for the cases that a round measured."""
 import importlib
+import math
 import os
 import random
 import re
@@ -9,8 +10,9 @@ import subprocess
 import tempfile
 import time
 
-ENOUGH_SECONDS = 0.05
+ENOUGH_SECONDS = float(os.environ.get("NODEWISE_BENCH_SECONDS", "0.05"))  # as the programs read it
 LEAST = 3
+MOST_ELEMENTS, MOST_BATCHES = 1 << 21, 1000  # of which exact means are computed, as the programs do
 EACH = 20000  # batches that the loop over batches goes through, of a million
 CASE = re.compile(r"(means|batches)/dtype:(\w+)/(mib|rows):(\d+)/threads:(\d+)$")
 FILE = re.compile(r"npy/pages:transparent/mib:(\d+)/threads:\d+$")
@@ -34,14 +36,15 @@ def optional(name):
 numpy, torch = optional("numpy"), optional("torch")
 
 
-def nanoseconds(work):
-    work()
+def measured(work):
+    """How many nanoseconds it takes, and what it gives."""
+    given = work()
     times = []
     while sum(times) < ENOUGH_SECONDS * 1e9 or len(times) < LEAST:
         begin = time.perf_counter_ns()
         work()
         times.append(time.perf_counter_ns() - begin)
-    return statistics.median(times)
+    return statistics.median(times), given
 
 
 def batches_of(match):
@@ -87,12 +90,24 @@ def torch_ways(batches, match):
     return ways
 
 
+def exact_means(batches):
+    """Of the first batches; their lengths are powers of two, so that only the sums round."""
+    some = batches[:max(1, min(MOST_BATCHES, MOST_ELEMENTS // batches.shape[1]))]
+    return [math.fsum(batch.tolist()) / len(batch) for batch in some]
+
+
+def error(means, exact):
+    """The greatest one, in units in the last place of the exact mean as a double."""
+    return max(abs(float(mean) - right) / math.ulp(right) for mean, right in zip(means, exact))
+
+
 def likwid_load(match):
     """The time in which likwid-bench's load kernel reads as much, or None."""
     if match[1] != "means" or match[2] != "f64" or not shutil.which("likwid-bench"):
         return None
-    text = subprocess.run(["likwid-bench", "-t", "load_avx", "-w", f"N:{match[4]}MB:{match[5]}"],
-                          capture_output=True, text=True, check=False).stdout
+    command = ["likwid-bench", "-t", "load_avx", "-w", f"N:{match[4]}MB:{match[5]}",
+               "-s", str(math.ceil(ENOUGH_SECONDS))]
+    text = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     rate = re.search(r"^MByte/s:\s*([\d.]+)", text, re.M)
     return int(match[4]) * MIB / (float(rate[1]) * 1e6) * 1e9 if rate else None
 
@@ -103,11 +118,12 @@ def add_np_load(times):
         with tempfile.NamedTemporaryFile(suffix=".npy") as file:
             numpy.save(file, numpy.zeros((int(match[1]) * MIB // 512, 128), "float32") + 1)
             file.flush()
-            times[match[0]]["np_load"] = nanoseconds(lambda name=file.name: numpy.load(name))
+            times[match[0]]["np_load"], _ = measured(lambda name=file.name: numpy.load(name))
 
 
-def add(times, seed):
-    """To each case of a round: what the peers take."""
+def add(times, known, seed):
+    """To each case of a round: what the peers take, and how wrong they are where floats may be added as
+    floats."""
     if numpy:
         add_np_load(times)
     cases = [match for match in map(CASE.match, sorted(times)) if match]
@@ -120,5 +136,9 @@ def add(times, seed):
         if batches is None:
             continue
         work = {**numpy_ways(batches, match), **torch_ways(batches, match)}
+        exact = exact_means(batches) if match[2] == "f32" else None
         for way in random.Random(seed).sample(sorted(work), len(work)):
-            ways[way] = nanoseconds(work[way]) * (len(batches) / EACH if way == "numpy_each" else 1)
+            nanoseconds, means = measured(work[way])
+            ways[way] = nanoseconds * (len(batches) / EACH if way == "numpy_each" else 1)
+            if exact:
+                known[f"{match[0]}/{way}"] = {"error": error(means, exact)}

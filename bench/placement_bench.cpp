@@ -74,20 +74,18 @@ using Ways = std::initializer_list<std::size_t>;
 void add_ways(const std::string& name, const std::function<std::shared_ptr<const Buffer>()>& buffer,
               Ways at_once, int least) {
   const auto heap = std::make_shared<double>(0);
-  add_with_figures(
-      name, "nodewise",
+  add(name, "nodewise",
       [=]() -> Work {
         return [asked = buffer(), heap] {
           *heap = heap_bytes_of([&] { benchmark::DoNotOptimize(Placement::of(*asked).total()); });
         };
       },
-      [heap]() -> Figures {
-        return {{"heap_bytes", *heap}};
-      },
-      least);
+      {.least = least, .figures = [heap]() -> Figures {
+         return {{"heap_bytes", *heap}};
+       }});
   for (const std::size_t pages : at_once)
-    add(
-        name, fmt::format("move_pages_{}", pages), [=] { return bare_loop(buffer(), pages); }, least);
+    add(name, fmt::format("move_pages_{}", pages), [=] { return bare_loop(buffer(), pages); },
+        {.least = least});
 }
 
 void add_cases() {

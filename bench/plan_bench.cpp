@@ -26,13 +26,12 @@ nodewise::Plan plan_of(const nodewise::Topology& topology, std::uint64_t batches
 void add_plan(const std::string& name, unsigned nodes, std::uint64_t batches) {
   const auto topology = std::make_shared<nodewise::Topology>(
       nodewise::Topology::from_synthetic(fmt::format("numa:{} core:4 pu:1", nodes)));
-  add_with_figures(
-      name, "nodewise",
+  add(name, "nodewise",
       [=]() -> Work { return [=] { benchmark::DoNotOptimize(plan_of(*topology, batches)); }; },
-      [=]() -> Figures {
+      {.figures = [=]() -> Figures {
         return {
             {"heap_bytes", heap_bytes_of([&] { benchmark::DoNotOptimize(plan_of(*topology, batches)); })}};
-      });
+      }});
 }
 
 void add_cases() {

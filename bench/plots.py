@@ -12,20 +12,20 @@ KINDS = (("nodewise", ["nodewise"]), ("only reading", ["read_*"]), ("plain loop"
          ("NumPy", ["numpy_f64"]))
 
 
+def kib_of(case):
+    unit, size = re.search(r"/(kib|mib):(\d+)", case).groups()
+    return int(size) << (10 if unit == "mib" else 0)
+
+
 def speeds(rounds, pattern, key):
-    """{kind: {key: GB/s}} of the cases that fit; the pattern has groups `key` and `bytes`."""
+    """{kind: {key(match): GB/s}} of the cases that fit."""
     found = {}
-    for case in cases_of(rounds):
-        match = re.fullmatch(pattern, case)
-        if not match:
-            continue
-        unit = 1 << (20 if "/mib:" in case else 10)
+    for match in filter(None, (re.fullmatch(pattern, case) for case in cases_of(rounds))):
+        # In cache a case repeats its work until it has read 1 MiB.
+        size = max(kib_of(match[0]), 1 << 10) << 10
         for kind, ways in KINDS:
-            way = fastest(rounds, case, ways)
-            if way:
-                # In cache a case repeats its work until it has read 1 MiB.
-                size = max(int(match["bytes"]) * unit, 1 << 20)
-                found.setdefault(kind, {})[match[key]] = size / median_of(rounds, case, way)
+            if way := fastest(rounds, match[0], ways):
+                found.setdefault(kind, {})[key(match)] = size / median_of(rounds, match[0], way)
     return found
 
 
@@ -51,12 +51,12 @@ def bars(found, folder, name, title, below):
 
 
 def lines(found, folder, name, title, below):
+    found = {kind: values for kind, values in found.items() if len(values) > 1}
     if not found:
         return
     figure, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
     for kind, values in found.items():
-        points = sorted((int(size), speed) for size, speed in values.items())
-        axes.plot([size for size, _ in points], [speed for _, speed in points], marker="o", label=kind)
+        axes.plot(*zip(*sorted(values.items())), marker="o", label=kind)
     axes.set_xscale("log", base=2)
     save(figure, axes, folder, name, title, below)
 
@@ -64,9 +64,12 @@ def lines(found, folder, name, title, below):
 def draw(rounds, folder):
     pyplot.rcParams["svg.hashsalt"] = "nodewise"  # the same figures give the same file
     for threads in (1, 2):
-        pattern = rf"means/dtype:(?P<dtype>\w+)/mib:(?P<bytes>\d+)/threads:{threads}"
-        bars(speeds(rounds, pattern, "dtype"), folder, f"types-{threads}",
-             f"Means of a large dataset, threads: {threads}", "element type")
+        found = speeds(rounds, rf"means/dtype:(\w+)/mib:\d+/threads:{threads}", lambda match: match[1])
+        bars(found, folder, f"types-{threads}", f"Means of a large dataset, threads: {threads}",
+             "element type")
     for dtype in ("f64", "f32"):
-        lines(speeds(rounds, rf"cache/dtype:{dtype}/kib:(?P<bytes>\d+)", "bytes"), folder, f"sizes-{dtype}",
-              f"Mean of one batch of {dtype}, one thread", "KiB")
+        sizes = rf"(cache|sizes)/dtype:{dtype}/[km]ib:\d+|means/dtype:{dtype}/mib:\d+/threads:1"
+        found = speeds(rounds, sizes, lambda match: kib_of(match[0]))
+        lines(found, folder, f"sizes-{dtype}", f"Means of {dtype}, one thread", "KiB")
+        found = speeds(rounds, rf"means/dtype:{dtype}/mib:\d+/threads:(\d+)", lambda match: int(match[1]))
+        lines(found, folder, f"threads-{dtype}", f"Means of a large dataset of {dtype}", "threads")

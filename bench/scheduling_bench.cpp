@@ -20,11 +20,15 @@ using nodewise::Scheduling;
 
 constexpr std::uint64_t features = 1024, batch_size = 16, batches = 512;
 
+const Dataset& set_of_batches() {
+  return dataset(nodewise::DType::f64, batches * batch_size, features, batch_size);
+}
+
 Work work(unsigned threads, Scheduling scheduling, unsigned times_in_first_half) {
   nodewise::TeamOptions options;
   options.workers = threads;
   options.scheduling = scheduling;
-  const Dataset& set = dataset(nodewise::DType::f64, batches * batch_size, features, batch_size);
+  const Dataset& set = set_of_batches();
   return [&set, times_in_first_half, team = nodewise::Team(machine(), options),
           means = std::vector<double>(batches)]() mutable {
     team.for_each_shard(set.plan, [&](const nodewise::ShardPart& part) {
@@ -41,7 +45,8 @@ void add_cases() {
   for (const auto& [name, times] : {std::pair{"uneven", 4U}, {"even", 1U}})
     for (const unsigned threads : {2U}) {
       const std::string of = fmt::format("scheduling/work:{}/threads:{}", name, threads);
-      add(of, "nodewise", [=, times = times] { return work(threads, Scheduling::stealing, times); });
+      add(of, "nodewise", [=, times = times] { return work(threads, Scheduling::stealing, times); },
+          {.residency = [=] { return residency(set_of_batches().buffer, team(threads)); }});
       add(of, "local", [=, times = times] { return work(threads, Scheduling::local, times); });
     }
 }

@@ -7,8 +7,8 @@
 #include <map>
 #include <optional>
 #include <random>
-#include <tuple>
 #include <type_traits>
+#include <utility>
 
 #include <nodewise/placement.hpp>
 
@@ -49,34 +49,41 @@ const nodewise::Topology& machine() {
   return topology;
 }
 
-const nodewise::Team& team(unsigned threads) {
-  static std::map<unsigned, nodewise::Team> teams;
-  const auto found = teams.find(threads);
+unsigned cores() {
+  return static_cast<unsigned>(team(0).workers().size());
+}
+
+const nodewise::Team& team(unsigned threads, bool displaced) {
+  static std::map<std::pair<unsigned, bool>, nodewise::Team> teams;
+  const std::pair wanted{threads, displaced};
+  const auto found = teams.find(wanted);
   if (found != teams.end()) return found->second;
   nodewise::TeamOptions options;
   options.workers = threads;
-  return teams.emplace(threads, nodewise::Team(machine(), options)).first->second;
+  options.displaced = displaced;
+  return teams.emplace(wanted, nodewise::Team(machine(), options)).first->second;
 }
 
-const Dataset& dataset(DType dtype, std::uint64_t samples, std::uint64_t features, std::uint64_t batch_size) {
+const Dataset& dataset(DType dtype, std::uint64_t samples, std::uint64_t features, std::uint64_t batch_size,
+                       const nodewise::PlanOptions& options) {
   static std::optional<Dataset> kept;
-  static std::tuple<DType, std::uint64_t, std::uint64_t, std::uint64_t> kept_for;
-  const std::tuple wanted{dtype, samples, features, batch_size};
-  if (kept && kept_for == wanted) return *kept;
+  const nodewise::Plan plan(machine(), {samples, features}, dtype, batch_size, options);
+  if (kept && kept->plan == plan) return *kept;
   kept.reset();
-  const nodewise::Plan plan(machine(), {samples, features}, dtype, batch_size);
   kept.emplace(Dataset{plan, nodewise::Buffer::allocate(plan, team(cpus()))});
-  kept_for = wanted;
   with_type(dtype, [&](auto type) {
     fill(reinterpret_cast<decltype(type)*>(kept->buffer.data()), samples * features);
   });
   return *kept;
 }
 
-Figures residency(const Dataset& dataset) {
-  const nodewise::Placement placement = nodewise::Placement::of(dataset.buffer);
-  return {{"local_fraction", placement.local_fraction().value_or(-1)},
-          {"huge_pages", dataset.buffer.pages().kind() == nodewise::PageKind::base ? 0.0 : 1.0}};
+Figures residency(const nodewise::Buffer& buffer, const nodewise::Team& readers) {
+  std::uint64_t local_bytes = 0;
+  for (const auto& reads : nodewise::worker_reads(buffer, nodewise::batch_means(buffer, readers)))
+    local_bytes += reads.local_bytes;
+  const auto all_bytes = static_cast<double>(buffer.plan().total_bytes());
+  return {{"local", static_cast<double>(local_bytes) / all_bytes},
+          {"huge_pages", buffer.pages().kind() == nodewise::PageKind::base ? 0.0 : 1.0}};
 }
 
 void pinned(unsigned threads, const std::function<void(unsigned thread)>& fn) {

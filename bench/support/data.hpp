@@ -16,8 +16,12 @@ namespace bench {
 /// The machine, asked once, before any thread was pinned.
 const nodewise::Topology& machine();
 
-/// As many workers as `threads`.
-const nodewise::Team& team(unsigned threads);
+/// Physical cores that there are workers for.
+unsigned cores();
+
+/// As many workers as `threads`, by default one for each core. Displaced ones read what lies on the next
+/// node.
+const nodewise::Team& team(unsigned threads, bool displaced = false);
 
 /// A dataset in placed memory: floats of a standard normal distribution, integers of any value.
 struct Dataset {
@@ -32,10 +36,11 @@ struct Dataset {
 
 /// The last one asked for is kept for those who ask for the same, and only that one.
 const Dataset& dataset(nodewise::DType dtype, std::uint64_t samples, std::uint64_t features,
-                       std::uint64_t batch_size);
+                       std::uint64_t batch_size, const nodewise::PlanOptions& options = {});
 
-/// Which part of the dataset's bytes is local, asked of the kernel now, and whether its pages are huge.
-Figures residency(const Dataset& dataset);
+/// Which part of the bytes its readers have on their own nodes, asked of the kernel now, and whether pages
+/// are huge. Computes the means once, to see who reads what.
+Figures residency(const nodewise::Buffer& buffer, const nodewise::Team& readers);
 
 /// Runs fn(thread) on threads pinned to the CPUs of team(threads), as a program would that pins its own.
 void pinned(unsigned threads, const std::function<void(unsigned thread)>& fn);

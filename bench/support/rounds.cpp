@@ -16,8 +16,7 @@ using Clock = std::chrono::steady_clock;
 struct Way {
   std::string name;
   std::function<Work()> prepare;
-  std::function<Figures()> figures;
-  int least;
+  Also also;
 };
 
 struct Case {
@@ -42,44 +41,46 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
+// What the environment says, or `otherwise`.
+double number_from(const char* variable, double otherwise) {
+  const char* text = std::getenv(variable);
+  return text == nullptr ? otherwise : std::strtod(text, nullptr);
+}
+
+void record(benchmark::State& state, const std::function<Figures()>& figures, const char* when = "") {
+  if (!figures) return;
+  for (const auto& [name, value] : figures()) state.counters[name + when] = value;
+}
+
 // One iteration for Google Benchmark, with the median as its time: what a single slow one adds is not ours.
 void measure(benchmark::State& state, const Way& way) {
-  constexpr double enough_seconds = 0.05;
   const Work work = way.prepare();
+  record(state, way.also.residency, "_before");
   work();  // pages, caches and threads are as they will be
+  const double enough = number_from("NODEWISE_BENCH_SECONDS", 0.05);
   std::vector<double> times;
   for ([[maybe_unused]] auto _ : state) {
-    for (double total = 0; total < enough_seconds || times.size() < static_cast<std::size_t>(way.least);) {
+    for (double total = 0; total < enough || times.size() < static_cast<std::size_t>(way.also.least);) {
       times.push_back(seconds(work));
       total += times.back();
     }
     state.SetIterationTime(median(times));
   }
   state.counters["repeated"] = static_cast<double>(times.size());
-  if (!way.figures) return;
-  for (const auto& [name, value] : way.figures()) state.counters[name] = value;
-}
-
-unsigned seed() {
-  const char* text = std::getenv("NODEWISE_BENCH_SEED");
-  return text == nullptr ? 1 : static_cast<unsigned>(std::strtoul(text, nullptr, 10));
+  record(state, way.also.residency);
+  record(state, way.also.figures);
 }
 
 }  // namespace
 
-void add_with_figures(const std::string& name, const std::string& way, std::function<Work()> prepare,
-                      std::function<Figures()> figures, int least) {
+void add(const std::string& name, const std::string& way, std::function<Work()> prepare, Also also) {
   auto found = std::find_if(cases().begin(), cases().end(), [&](const Case& c) { return c.name == name; });
   if (found == cases().end()) found = cases().insert(found, Case{name, {}});
-  found->ways.push_back({way, std::move(prepare), std::move(figures), least});
-}
-
-void add(const std::string& name, const std::string& way, std::function<Work()> prepare, int least) {
-  add_with_figures(name, way, std::move(prepare), {}, least);
+  found->ways.push_back({way, std::move(prepare), std::move(also)});
 }
 
 int run(int argc, char** argv) {
-  std::mt19937 random(seed());
+  std::mt19937 random(static_cast<unsigned>(number_from("NODEWISE_BENCH_SEED", 1)));
   std::shuffle(cases().begin(), cases().end(), random);
   for (Case& one : cases()) {
     std::shuffle(one.ways.begin(), one.ways.end(), random);
@@ -101,8 +102,7 @@ int run(int argc, char** argv) {
 }
 
 std::size_t large_mib() {
-  const char* text = std::getenv("NODEWISE_BENCH_MIB");
-  return text == nullptr ? 256 : std::strtoul(text, nullptr, 10);
+  return static_cast<std::size_t>(number_from("NODEWISE_BENCH_MIB", 256));
 }
 
 }  // namespace bench

@@ -17,17 +17,20 @@ namespace bench {
 /// Does the work once; what is timed.
 using Work = std::function<void()>;
 
-/// Figures to record beside a time: {"local_before": 1}.
+/// Figures to record beside a time: {"local": 1}.
 using Figures = std::map<std::string, double>;
 
-/// Adds `way` to a case. `prepare` is called just before it is timed and returns the work; it may keep what
-/// is expensive for the next way of the same case. The work is repeated for some 50 ms, at least `least`
-/// times; the median time counts.
-void add(const std::string& name, const std::string& way, std::function<Work()> prepare, int least = 3);
+/// What else is known of a way.
+struct Also {
+  int least = 3;                            ///< How often the work is repeated, at least.
+  std::function<Figures()> residency = {};  ///< Asked before ("local_before") and after ("local") the work.
+  std::function<Figures()> figures = {};    ///< Asked after the work.
+};
 
-/// The same with figures, asked for after the work.
-void add_with_figures(const std::string& name, const std::string& way, std::function<Work()> prepare,
-                      std::function<Figures()> figures, int least = 3);
+/// Adds `way` to a case. `prepare` is called just before it is timed and returns the work; it may keep what
+/// is expensive for the next way of the same case. The work is repeated for NODEWISE_BENCH_SECONDS, by
+/// default 0.05; the median time counts.
+void add(const std::string& name, const std::string& way, std::function<Work()> prepare, Also also = {});
 
 /// What main() does: registers in the order that NODEWISE_BENCH_SEED gives, and runs.
 int run(int argc, char** argv);

@@ -9,6 +9,7 @@ import unittest
 BENCH = pathlib.Path(__file__).resolve().parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
 import figures  # noqa: E402  (its folder is known only now)
+import peers  # noqa: E402
 
 BAR = {"what": "w", "case": "means/*", "of": ["read_*"], "at_least": 0.9}
 
@@ -68,6 +69,21 @@ class Judging(unittest.TestCase):
         self.assertEqual(figures.judge({**BAR, "case": "cache/*"}, rounds, {}), [])
 
 
+class Residency(unittest.TestCase):
+    def test_the_worst_of_all_rounds_counts(self):
+        rounds = [{"a/nodewise": {"local_before": 1, "local": local, "heap_bytes": heap}}
+                  for local, heap in ((1, 7), (0.5, 9), (1, 8))]
+        self.assertEqual(figures.worst(rounds),
+                         {"a/nodewise": {"local_before": 1, "local": 0.5, "heap_bytes": 9}})
+
+    def test_what_is_said(self):
+        known = {"a/nodewise": {"local_before": 1, "local": 1}, "b/nodewise": {"heap_bytes": 9}}
+        self.assertIn("in all 1 cases", figures.residency(known))
+        known["c/nodewise"] = {"local_before": 0.25, "local": 0.5}
+        self.assertIn("1 of 2 cases asked; the least were in c/nodewise: 0.2500", figures.residency(known))
+        self.assertEqual(figures.residency({}), "Residency was not asked.")
+
+
 class Growing(unittest.TestCase):
     def test_exponents(self):
         times = {f"plan/growth/nodes:{n}": {"nodewise": 3.0 * n**0.5} for n in (1, 4, 16)}
@@ -85,11 +101,25 @@ class Bars(unittest.TestCase):
             self.assertTrue({"of", "figure", "at_most_ns"} & bar.keys(), bar)
 
 
+class Erring(unittest.TestCase):
+    def test_errors_stand_where_both_are_known(self):
+        rounds = rounds_of({"nodewise": 10, "read_a": 10})
+        known = {"means/dtype:f32/nodewise": {"error": 0}}
+        self.assertNotIn("ulp", "".join(figures.rows_of_bar(figures.judge(BAR, rounds, known))))
+        known["means/dtype:f32/read_a"] = {"error": 12345678}
+        self.assertEqual(figures.rows_of_bar(figures.judge(BAR, rounds, known))[2],
+                         "| means/dtype:f32 | 10 ns | read_a | 1.00 | 1.00 to 1.00 | pass |"
+                         " ours 0, theirs 1.23e+07 |")
+
+    def test_the_error_of_a_peer_is_in_units_of_the_last_place(self):
+        self.assertEqual(peers.error([1.0, 2 + 2**-50], [1.0, 2.0]), 2)
+
+
 class Writing(unittest.TestCase):
     def test_the_table_goes_between_the_markers(self):
         rows = figures.judge(BAR, rounds_of({"nodewise": 10, "read_a": 8}), {})
         text = figures.table(rows, {"machine": {"CPU(s)": "2"}, "load_after": 0.1, "rounds": [{}],
-                                    "contexts": {}})
+                                    "contexts": {}, "figures": {}})
         self.assertIn("| means/dtype:f32 | 10 ns | read_a | 0.80 | 0.80 to 0.80 | short |", text)
         self.assertIn("1 figures: 0 pass, 0 touch their bar, 1 are short.", text)
         with tempfile.TemporaryDirectory() as folder:

@@ -16,10 +16,10 @@ compiler_of() {
 
 options_of() {
   local sanitized='-Dtools=disabled -Dbench=disabled --buildtype=debugoptimized -Db_lundef=false'
-  echo -Dwerror=true -Dtests=enabled -Dbench=disabled
-  case $1 in
-    test-gcc) echo -Dtools=enabled -Doptimization=2 -Ddebug=false -Db_ndebug=false ;;  # assertions hold
-    test-clang) echo -Dtools=enabled --buildtype=release ;;                            # what users get
+  echo -Dwerror=true -Dtests=enabled
+  case $1 in  # assertions hold in test-gcc; test-clang is what users get
+    test-gcc) echo -Dtools=enabled -Dbench=enabled -Doptimization=2 -Ddebug=false -Db_ndebug=false ;;
+    test-clang) echo -Dtools=enabled -Dbench=disabled --buildtype=release ;;
     asan-*) echo $sanitized -Db_sanitize=address,undefined ;;
     tsan-*) echo $sanitized -Db_sanitize=thread ;;
   esac

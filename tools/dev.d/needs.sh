@@ -69,6 +69,7 @@ needs_test() {
   needs_build g++
   needs_command g++
   needs_clang
+  needs_google_benchmark
   need doctest-dev doctest-devel doctest-devel links g++ doctest/doctest.h
   need python3-numpy python3-numpy python3-numpy python_with_numpy
   need cmake cmake cmake program cmake
@@ -81,8 +82,12 @@ needs_test() {
 
 needs_bench() {
   needs_build
-  need libbenchmark-dev google-benchmark-devel benchmark-devel module benchmark
+  needs_google_benchmark
   need libfmt-dev fmt-devel fmt-devel module fmt
+}
+
+needs_google_benchmark() {
+  need libbenchmark-dev google-benchmark-devel benchmark-devel module benchmark
 }
 
 needs_compare() {  # PyTorch too, if it is here
@@ -96,7 +101,6 @@ needs_compare() {  # PyTorch too, if it is here
 
 needs_check() {
   needs_test
-  needs_bench
   need git git git program git
   need clang-format clang-tools-extra clang-tools program clang-format
   need clang-tidy clang-tools-extra clang-tools program clang-tidy
