@@ -25,7 +25,8 @@ import figures
 import machine
 import peers
 
-KNOWN_FIGURES = ("local_before", "local", "huge_pages_before", "huge_pages", "heap_bytes", "error")
+KNOWN_FIGURES = ("local_before", "local", "huge_pages_before", "huge_pages", "heap_bytes", "error",
+                 "half_width")
 HERE = pathlib.Path(__file__).resolve().parent
 
 

@@ -3,6 +3,11 @@
 //   placement/pages:base/mib:M         pages that are there
 //   placement/reserved_gib:G           addresses that nobody touched: memory must not grow with them
 //   placement/reserved_tib:1           the same
+//   placement/sample:N/mib:M           N bytes of pages that are there; half_width: of the bounds at 0.99,
+//   where
+//                                      half of all is local, which is where they are widest
+//   placement/sample:N/reserved_tib:1  the same of addresses that nobody touched: time must not grow with
+//   them
 #include <nodewise/placement.hpp>
 
 #include <numaif.h>
@@ -88,6 +93,23 @@ void add_ways(const std::string& name, const std::function<std::shared_ptr<const
         {.least = least});
 }
 
+/// `drawn` bytes instead of all.
+void add_sample(const std::string& where, const std::function<std::shared_ptr<const Buffer>()>& buffer,
+                std::uint64_t drawn) {
+  add(fmt::format("placement/sample:{}/{}", drawn, where), "nodewise",
+      [=]() -> Work {
+        return [=, asked = buffer()] { benchmark::DoNotOptimize(sample_placement(*asked, drawn).drawn); };
+      },
+      {.figures = [drawn]() -> Figures {
+        nodewise::PlacementSample half;
+        half.asking_rung = nodewise::AskingRung::move_pages;
+        half.drawn.planned_bytes = drawn;
+        half.drawn.local_bytes = drawn / 2;
+        const auto bounds = half.local_fraction_bounds(0.99);
+        return {{"half_width", (bounds.most - bounds.least) / 2}};
+      }});
+}
+
 void add_cases() {
   const std::size_t bytes = large_mib() << 20;
   add_ways(
@@ -99,6 +121,12 @@ void add_cases() {
   // A bare loop would take half a minute.
   add_ways(
       "placement/reserved_tib:1", [] { return reserved(std::size_t{1} << 40); }, {}, 1);
+  for (const std::uint64_t drawn : {1000U, 10000U, 100000U}) {
+    add_sample(
+        fmt::format("mib:{}", large_mib()), [bytes] { return present(bytes); }, drawn);
+    add_sample(
+        "reserved_tib:1", [] { return reserved(std::size_t{1} << 40); }, drawn);
+  }
 }
 
 }  // namespace

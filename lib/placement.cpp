@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "batch_runs.hpp"
 #include "os/os.hpp"
+#include "placement_parts.hpp"
 #include "residency_ask.hpp"
 
 namespace nodewise {
@@ -14,7 +15,8 @@ namespace {
 
 using State = BatchRun::State;
 
-// The part of a shard's bytes that lies on its own pages; the rest, before and behind, is cut.
+}  // namespace
+
 ByteRange own_bytes(const Plan& plan, const Shard& shard) {
   if (plan.policy() == Policy::interleaved) return shard.bytes;
   const std::uint64_t offset = plan.base_offset();
@@ -24,6 +26,14 @@ ByteRange own_bytes(const Plan& plan, const Shard& shard) {
   if (shard.pages.bytes() == 0) return {shard.bytes.end, shard.bytes.end};
   return {in_dataset(shard.pages.begin), in_dataset(shard.pages.end)};
 }
+
+bool as_planned(const Plan& plan, const Shard& shard, unsigned node) {
+  if (plan.policy() == Policy::blocked) return node == shard.node;
+  const auto& shards = plan.shards();
+  return std::any_of(shards.begin(), shards.end(), [node](const Shard& other) { return other.node == node; });
+}
+
+namespace {
 
 // Adds up what is said about one shard after the other.
 class Ledger {
@@ -74,15 +84,8 @@ class Ledger {
         state < 0 ? std::nullopt : buffer_.topology().node_of_os_index(static_cast<unsigned>(state));
     if (!node) return account.unknown_bytes += bytes, State::unknown;
     account.bytes_on_node[*node] += bytes;
-    if (as_planned(*node)) return account.local_bytes += bytes, State::local;
+    if (as_planned(buffer_.plan(), planned_, *node)) return account.local_bytes += bytes, State::local;
     return account.misplaced_bytes += bytes, State::misplaced;
-  }
-
-  bool as_planned(unsigned node) const {
-    if (buffer_.plan().policy() == Policy::blocked) return node == planned_.node;
-    const auto& shards = buffer_.plan().shards();
-    return std::any_of(shards.begin(), shards.end(),
-                       [node](const Shard& shard) { return shard.node == node; });
   }
 
   const Buffer& buffer_;

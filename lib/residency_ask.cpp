@@ -5,13 +5,13 @@
 #include <charconv>
 #include <sstream>
 
+#include <nodewise/error.hpp>
+
 #include "base/checked.hpp"
 #include "os/os.hpp"
 
 namespace nodewise {
 namespace {
-
-constexpr std::size_t pages_per_call = 16384;
 
 int state_of(int status) noexcept {
   if (status >= 0) return status;
@@ -77,6 +77,20 @@ int pages_refusal() {
   void* page = const_cast<int*>(&here);
   int status = 0;
   return os::current().pages_status({&page, 1}, {&status, 1});
+}
+
+std::vector<int> ask_addresses(const std::vector<const std::byte*>& addresses) {
+  const auto page_bytes = os::current().base_page_bytes();
+  std::vector<void*> pages;
+  for (const std::byte* address : addresses)
+    pages.push_back(
+        reinterpret_cast<void*>(base::round_down(reinterpret_cast<std::uintptr_t>(address), page_bytes)));
+  std::vector<int> states(pages.size());
+  if (pages.empty()) return states;
+  if (const int refused = os::current().pages_status(pages, states))
+    throw SystemError("Placement: move_pages", refused);
+  for (int& state : states) state = state_of(state);
+  return states;
 }
 
 int ask_pages(const std::byte* data, std::uint64_t bytes, std::size_t page_bytes,

@@ -22,6 +22,12 @@ inline bool can_ask_pages() {
   return pages_refusal() == 0;
 }
 
+/// How many pages are asked about in one call.
+inline constexpr std::size_t pages_per_call = 16384;
+
+/// The node or state of the page that holds each address. Throws SystemError where the call is refused.
+std::vector<int> ask_addresses(const std::vector<const std::byte*>& addresses);
+
 /// Calls `fn(range, state)` for consecutive runs of pages in one state, covering all of [data, data + bytes);
 /// ranges are relative to `data`. 0, or the errno of the call that was refused (fn may have been called).
 /// Memory is constant in `bytes`.
