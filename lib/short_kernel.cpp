@@ -99,31 +99,103 @@ struct F16 {
 };
 #endif
 
-// In four vectors, so that an addition need not wait for the last one. `even`: no element is left over.
-template <bool even, class Element>
-NODEWISE_INLINE Doubles add(Element& element, const char* at, size_t elements) {
-  constexpr size_t step = Element::bytes * vector_lanes;
+// A batch's sum in the making: four vectors, so that an addition need not wait for the last one. `even`: no
+// element is left over.
+template <class Element, bool even>
+struct Summing {
+  static constexpr size_t vector_bytes_read = Element::bytes * vector_lanes;
+  static constexpr size_t step_elements = 4 * vector_lanes;
+  static constexpr size_t step_bytes = step_elements * Element::bytes;
+  using Row = Doubles;
   Doubles a{}, b{}, c{}, d{};
-  prefetch(at, elements < 4 * vector_lanes ? 1 : 4 * step);
-  if (elements >= 4 * vector_lanes) {
+
+  NODEWISE_INLINE void begin(Element& element, const char* at) {
     a = element.vector(at);
-    b = element.vector(at + step);
-    c = element.vector(at + 2 * step);
-    d = element.vector(at + 3 * step);
-    elements -= 4 * vector_lanes;
-    at += 4 * step;
+    b = element.vector(at + vector_bytes_read);
+    c = element.vector(at + 2 * vector_bytes_read);
+    d = element.vector(at + 3 * vector_bytes_read);
   }
-  for (; elements >= 4 * vector_lanes; elements -= 4 * vector_lanes, at += 4 * step) {
-    prefetch(at, 4 * step);
+  NODEWISE_INLINE void step(Element& element, const char* at) {
     a += element.vector(at);
-    b += element.vector(at + step);
-    c += element.vector(at + 2 * step);
-    d += element.vector(at + 3 * step);
+    b += element.vector(at + vector_bytes_read);
+    c += element.vector(at + 2 * vector_bytes_read);
+    d += element.vector(at + 3 * vector_bytes_read);
   }
-  for (; elements >= vector_lanes; elements -= vector_lanes, at += step) a += element.vector(at);
-  if constexpr (!even)
-    for (; elements > 0; --elements, at += Element::bytes) b += Doubles{element.one(at)};
-  return (a + b) + (c + d);
+  NODEWISE_INLINE Doubles end(Element& element, const char* at, size_t elements) {
+    for (; elements >= vector_lanes; elements -= vector_lanes, at += vector_bytes_read)
+      a += element.vector(at);
+    if constexpr (!even)
+      for (; elements > 0; --elements, at += Element::bytes) b += Doubles{element.one(at)};
+    return (a + b) + (c + d);
+  }
+};
+
+// The same of the two halves of significands, apart.
+struct Halved {
+  Doubles upper{}, lower{};
+  NODEWISE_INLINE void add(Doubles x, uint64_t mask) {
+    const Doubles part = reinterpret_cast<Doubles>(reinterpret_cast<Bits>(x) & mask);
+    upper += part;
+    lower += x - part;
+  }
+};
+
+template <class Element>
+struct SummingHalves {
+  static constexpr size_t vector_bytes_read = Element::bytes * vector_lanes;
+  static constexpr size_t step_elements = 2 * vector_lanes;
+  static constexpr size_t step_bytes = step_elements * Element::bytes;
+  using Row = Halved;
+  Halved a, b;
+
+  NODEWISE_INLINE void begin(Element& element, const char* at) { step(element, at); }
+  NODEWISE_INLINE void step(Element& element, const char* at) {
+    a.add(element.vector(at), Element::upper);
+    b.add(element.vector(at + vector_bytes_read), Element::upper);
+  }
+  NODEWISE_INLINE Halved end(Element& element, const char* at, size_t elements) {
+    if (elements >= vector_lanes) {
+      a.add(element.vector(at), Element::upper);
+      elements -= vector_lanes;
+      at += vector_bytes_read;
+    }
+    for (; elements > 0; --elements, at += Element::bytes) b.add(Doubles{element.one(at)}, Element::upper);
+    return {a.upper + b.upper, a.lower + b.lower};
+  }
+};
+
+template <class Sum, class Element>
+NODEWISE_INLINE typename Sum::Row add(Element& element, const char* at, size_t elements) {
+  Sum sum;
+  for (; elements >= Sum::step_elements; elements -= Sum::step_elements, at += Sum::step_bytes)
+    sum.step(element, at);
+  return sum.end(element, at, elements);
+}
+
+// Two batches side by side, for memory delivers two streams faster than one.
+template <class Sum, class Element>
+NODEWISE_INLINE void add_two(Element& element, const char* first, const char* second, size_t elements,
+                             typename Sum::Row& first_row, typename Sum::Row& second_row) {
+  Sum a, b;
+  prefetch(first, elements < Sum::step_elements ? 1 : Sum::step_bytes);
+  prefetch(second, elements < Sum::step_elements ? 1 : Sum::step_bytes);
+  if (elements >= Sum::step_elements) {
+    a.begin(element, first);
+    b.begin(element, second);
+    elements -= Sum::step_elements;
+    first += Sum::step_bytes;
+    second += Sum::step_bytes;
+  }
+  for (; elements >= Sum::step_elements; elements -= Sum::step_elements) {
+    prefetch(first, Sum::step_bytes);
+    a.step(element, first);
+    first += Sum::step_bytes;
+    prefetch(second, Sum::step_bytes);
+    b.step(element, second);
+    second += Sum::step_bytes;
+  }
+  first_row = a.end(element, first, elements);
+  second_row = b.end(element, second, elements);
 }
 
 // The lanes of row i added up, in lane i.
@@ -157,37 +229,39 @@ NODEWISE_INLINE Doubles fold(const Doubles* row) {
 }
 #endif
 
-// Calls add(batch's first byte) for each batch, and put(rows, first batch, how many) for each vector of them:
-// by turns from the first half of the batches and from the second, for memory delivers two streams faster.
-template <class Row, class Add, class Put>
-NODEWISE_INLINE void for_batches(const char* data, size_t batch_bytes, size_t batches, Add add, Put put) {
-  const auto block = [&](size_t batch) __attribute__((always_inline)) {
-    const char* at = data + batch * batch_bytes;
-    Row rows[vector_lanes];
-#pragma GCC unroll 8
-    for (size_t i = 0; i < vector_lanes; ++i, at += batch_bytes) rows[i] = add(at);
-    put(rows, batch, vector_lanes);
-  };
+// Calls put(rows, first batch, how many) for each vector of batches: by turns from the first half of them and
+// from the second.
+template <class Sum, class Element, class Put>
+NODEWISE_INLINE void for_batches(Element& element, const char* data, size_t elements, size_t batches,
+                                 Put put) {
+  using Row = typename Sum::Row;
+  const size_t batch_bytes = elements * Element::bytes;
   const size_t half = batches / 2 / vector_lanes * vector_lanes;
   for (size_t batch = 0; batch < half; batch += vector_lanes) {
-    block(batch);
-    block(half + batch);
+    Row first[vector_lanes], second[vector_lanes];
+#pragma GCC unroll 8
+    for (size_t i = 0; i < vector_lanes; ++i) {
+      add_two<Sum>(element, data + (batch + i) * batch_bytes, data + (half + batch + i) * batch_bytes,
+                   elements, first[i], second[i]);
+    }
+    put(first, batch, vector_lanes);
+    put(second, half + batch, vector_lanes);
   }
-  size_t batch = 2 * half;
-  for (; batch + vector_lanes <= batches; batch += vector_lanes) block(batch);
-  if (batch == batches) return;
-  Row rows[vector_lanes] = {};
-  for (size_t i = 0; i < batches - batch; ++i) rows[i] = add(data + (batch + i) * batch_bytes);
-  put(rows, batch, batches - batch);
+  for (size_t batch = 2 * half; batch < batches;) {
+    const size_t some = batches - batch < vector_lanes ? batches - batch : vector_lanes;
+    Row rows[vector_lanes] = {};
+    for (size_t i = 0; i < some; ++i) rows[i] = add<Sum>(element, data + (batch + i) * batch_bytes, elements);
+    put(rows, batch, some);
+    batch += some;
+  }
 }
 
 template <bool even, class Element>
 NODEWISE_INLINE void add_batches(Element& element, const char* at, size_t elements, size_t batches,
                                  double* sums) {
-  for_batches<Doubles>(
-      at, elements * Element::bytes, batches,
-      [&](const char* from) __attribute__((always_inline)) { return add<even>(element, from, elements); },
-      [&](const Doubles* rows, size_t batch, size_t count) __attribute__((always_inline)) {
+  for_batches<Summing<Element, even>>(
+      element, at, elements,
+      batches, [&](const Doubles* rows, size_t batch, size_t count) __attribute__((always_inline)) {
         const Doubles folded = fold(rows);
         memcpy(sums + batch, &folded, count * sizeof(double));
       });
@@ -206,41 +280,12 @@ bool sums(const void* data, size_t elements, size_t batches, double* sums) {
   return element.finite();
 }
 
-// The two halves of significands, added up apart.
-struct Halved {
-  Doubles upper{}, lower{};
-  NODEWISE_INLINE void add(Doubles x, uint64_t mask) {
-    const Doubles part = reinterpret_cast<Doubles>(reinterpret_cast<Bits>(x) & mask);
-    upper += part;
-    lower += x - part;
-  }
-};
-
-template <class Element>
-NODEWISE_INLINE Halved add_halves(Element& element, const char* at, size_t elements) {
-  constexpr size_t step = Element::bytes * vector_lanes;
-  Halved a, b;
-  for (; elements >= 2 * vector_lanes; elements -= 2 * vector_lanes, at += 2 * step) {
-    prefetch(at, 2 * step);
-    a.add(element.vector(at), Element::upper);
-    b.add(element.vector(at + step), Element::upper);
-  }
-  if (elements >= vector_lanes) {
-    a.add(element.vector(at), Element::upper);
-    elements -= vector_lanes;
-    at += step;
-  }
-  for (; elements > 0; --elements, at += Element::bytes) b.add(Doubles{element.one(at)}, Element::upper);
-  return {a.upper + b.upper, a.lower + b.lower};
-}
-
 template <class Element>
 bool half_sums(const void* data, size_t elements, size_t batches, double* upper, double* lower) {
   Element element{};
-  for_batches<Halved>(
-      static_cast<const char*>(data), elements * Element::bytes, batches,
-      [&](const char* from) __attribute__((always_inline)) { return add_halves(element, from, elements); },
-      [&](const Halved* sums, size_t batch, size_t count) __attribute__((always_inline)) {
+  for_batches<SummingHalves<Element>>(
+      element, static_cast<const char*>(data), elements,
+      batches, [&](const Halved* sums, size_t batch, size_t count) __attribute__((always_inline)) {
         Doubles uppers[vector_lanes], lowers[vector_lanes];
         for (size_t i = 0; i < vector_lanes; ++i) {
           uppers[i] = sums[i].upper;
