@@ -2,11 +2,12 @@
 //
 //     remote_bytes MODE BATCH_SIZE LABEL
 //
-// MODE is `nodewise` (the loader, and its means), `serial` (one thread initialises, all read), `static`
-// (OpenMP's static schedule initialises and reads), `small` (the same, huge pages declined) or `mend` (as
-// `serial`, then reads for ten seconds before the pass that counts). The dataset is marked, by LABEL, for the
-// pass that reads it and for nothing else. Prints "LABEL DATASET_BYTES ANNOUNCED_CUT_BYTES"; the exit code is
-// 1 where a sum is not what was written.
+// MODE is `nodewise` (the loader, and its means), `stealing` (the same by workers who help each other),
+// `uneven` (so do these, and the first quarter of the batches keeps its readers waiting), `serial` (one
+// thread initialises, all read), `static` (OpenMP's static schedule initialises and reads), `small` (the
+// same, huge pages declined) or `mend` (as `serial`, then reads for ten seconds before the pass that counts).
+// The dataset is marked, by LABEL, for the pass that reads it and for nothing else. Prints "LABEL
+// DATASET_BYTES ANNOUNCED_CUT_BYTES"; the exit code is 1 where a sum is not what was written.
 #include <sys/mman.h>
 
 #include <chrono>
@@ -15,6 +16,7 @@
 #include <cstdlib>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <nodewise/loader.hpp>
@@ -47,11 +49,28 @@ bool print(unsigned label, std::uint64_t cut_bytes, bool right) {
   return right;
 }
 
-bool by_nodewise(std::uint64_t batch_size, unsigned label) {
+// The mean of each batch, where those of the first quarter take their time.
+std::vector<double> uneven_means(const nodewise::BatchLoader& loader) {
+  std::vector<double> means(loader.num_batches());
+  loader.team().for_each_shard(loader.plan(), [&](const nodewise::ShardPart& part) {
+    for (std::uint64_t batch = part.batches.begin; batch < part.batches.end; ++batch) {
+      if (batch < means.size() / 4) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      const auto view = loader.get_batch(batch);
+      means[batch] = nodewise::mean(view.data(), nodewise::DType::f64, view.rows() * view.cols());
+    }
+  });
+  return means;
+}
+
+bool by_nodewise(const std::string& mode, std::uint64_t batch_size, unsigned label) {
   const std::vector<double> ones(elements, 1.0);
-  const nodewise::BatchLoader loader(ones.data(), {samples, features}, nodewise::DType::f64, batch_size);
+  nodewise::LoaderOptions options;
+  if (mode != "nodewise") options.team.scheduling = nodewise::Scheduling::stealing;
+  const nodewise::BatchLoader loader(ones.data(), {samples, features}, nodewise::DType::f64, batch_size,
+                                     options);
   std::vector<double> means;
-  mark_while(loader.buffer().data(), label, [&] { means = loader.means(); });
+  mark_while(loader.buffer().data(), label,
+             [&] { means = mode == "uneven" ? uneven_means(loader) : loader.means(); });
   bool right = true;
   for (const double mean : means) right = right && mean == 1.0;
   return print(label, loader.plan().cut_bytes(), right);
@@ -102,6 +121,7 @@ int main(int count, char** words) {
   const std::string mode = words[1];
   const auto batch_size = std::atoll(words[2]);
   const auto label = static_cast<unsigned>(std::atoi(words[3]));
-  if (mode == "nodewise") return by_nodewise(static_cast<std::uint64_t>(batch_size), label) ? 0 : 1;
+  if (mode == "nodewise" || mode == "stealing" || mode == "uneven")
+    return by_nodewise(mode, static_cast<std::uint64_t>(batch_size), label) ? 0 : 1;
   return by_hand(mode, batch_size, label) ? 0 : 1;
 }

@@ -21,6 +21,8 @@ TOPOLOGIES = ("2x2", "4x2", "8x1")
 BATCHES = {512: "125 pages", 100: "24.4 pages"}  # of 1000-byte rows
 WAYS = {  # name: (mode, what it runs under, whether AutoNUMA is on)
     "nodewise": ("nodewise", "", False),
+    "stealing": ("stealing", "", False),
+    "stealing, uneven work": ("uneven", "", False),
     "serial init": ("serial", "", False),
     "OpenMP static twice": ("static", "", False),
     "the same, no huge pages": ("small", "", False),
@@ -28,6 +30,7 @@ WAYS = {  # name: (mode, what it runs under, whether AutoNUMA is on)
     "`numactl --membind=0`": ("serial", "numactl --membind=0", False),
     "AutoNUMA, after 10 s": ("mend", "", True),
 }
+OURS = ("nodewise", "stealing", "uneven")
 # AutoNUMA looks at a process a second after it began, and then ever more rarely: an emulated machine would
 # be looked at hardly once in ten seconds. These are its own knobs.
 AUTONUMA = {"scan_delay_ms": 10, "scan_period_min_ms": 20, "scan_period_max_ms": 100}
@@ -45,7 +48,7 @@ def script(program):
         for batch_size in BATCHES:
             lines.append(f"echo {int(autonuma)} >/proc/sys/kernel/numa_balancing")
             # nodewise pins its workers itself.
-            unset = "env -u OMP_PROC_BIND -u OMP_PLACES" if mode == "nodewise" else ""
+            unset = "env -u OMP_PROC_BIND -u OMP_PLACES" if mode in OURS else ""
             lines.append(f"{unset} {under} {shlex.quote(program)} {mode} {batch_size} {label}")
             label += 1
     return "\n".join(lines)
