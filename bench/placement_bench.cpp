@@ -3,11 +3,9 @@
 //   placement/pages:base/mib:M         pages that are there
 //   placement/reserved_gib:G           addresses that nobody touched: memory must not grow with them
 //   placement/reserved_tib:1           the same
-//   placement/sample:N/mib:M           N bytes of pages that are there; half_width: of the bounds at 0.99,
-//   where
-//                                      half of all is local, which is where they are widest
-//   placement/sample:N/reserved_tib:1  the same of addresses that nobody touched: time must not grow with
-//   them
+//   placement/sample:N/mib:M           N bytes of pages that are there; half_width at 0.99, of bounds
+//                                      that are widest where half of all is local
+//   placement/sample:N/reserved_tib:1  the same where nobody touched: time must not grow with the size
 #include <nodewise/placement.hpp>
 
 #include <numaif.h>
