@@ -153,8 +153,8 @@ def worst(rounds):
 def residency(known):
     """A sentence: whether everything was local before and after it was measured, and what was least so; but
     for the variants, which are remote on purpose."""
-    asked = {name: min(some.get("local_before", 1), some["local"]) for name, some in known.items()
-             if "local" in some and not name.startswith("variants/")}
+    asked = {name: min(some["local_before"], some["local"]) for name, some in known.items()
+             if "local_before" in some and not name.startswith("variants/")}
     if not asked:
         return "Residency was not asked."
     least = min(sorted(asked), key=asked.get)

@@ -101,8 +101,9 @@ void add_ways(const std::string& name, const std::function<const Dataset&()>& se
         [sum](const T* data, std::uint64_t count) { return sum(data, count) / static_cast<double>(count); };
   };
   add_mean("omp_simd", over_count(sum_simd<T>));
+  add_mean("lanes", over_count(sum_lanes<T>));
+  if constexpr (std::is_integral_v<T>) add_mean("integers", over_count(sum_integers<T>));
   if constexpr (std::is_arithmetic_v<T>) {
-    add_mean("lanes", over_count(sum_lanes<T>));
     for_peers<T>(add_mean);
     for_parallel_peers<T>([&](const char* way, auto sum) {
       add(name, way, [set, threads, sum] { return sum(set(), threads); });
@@ -144,6 +145,7 @@ void add_cached(DType dtype, std::uint64_t kib) {
       });
   add_mean("lanes", sum_lanes<T>);
   add_mean("omp_simd", sum_simd<T>);
+  if constexpr (std::is_integral_v<T>) add_mean("integers", sum_integers<T>);
   if constexpr (std::is_same_v<T, double>) add_mean("compensated", sum_compensated);
   if constexpr (std::is_arithmetic_v<T>) for_peers<T>(add_mean);
 }

@@ -3,8 +3,7 @@
 //   placement/pages:base/mib:M         pages that are there
 //   placement/reserved_gib:G           addresses that nobody touched: memory must not grow with them
 //   placement/reserved_tib:1           the same
-//   placement/sample:N/mib:M           N bytes of pages that are there; half_width at 0.99, of bounds
-//                                      that are widest where half of all is local
+//   placement/sample:N/mib:M           N bytes of pages that are there, drawn at random
 //   placement/sample:N/reserved_tib:1  the same where nobody touched: time must not grow with the size
 #include <nodewise/placement.hpp>
 
@@ -91,21 +90,14 @@ void add_ways(const std::string& name, const std::function<std::shared_ptr<const
         {.least = least});
 }
 
-/// `drawn` bytes instead of all.
+/// `drawn` bytes instead of all, others each time.
 void add_sample(const std::string& where, const std::function<std::shared_ptr<const Buffer>()>& buffer,
                 std::uint64_t drawn) {
-  add(fmt::format("placement/sample:{}/{}", drawn, where), "nodewise",
-      [=]() -> Work {
-        return [=, asked = buffer()] { benchmark::DoNotOptimize(sample_placement(*asked, drawn).drawn); };
-      },
-      {.figures = [drawn]() -> Figures {
-        nodewise::PlacementSample half;
-        half.asking_rung = nodewise::AskingRung::move_pages;
-        half.drawn.planned_bytes = drawn;
-        half.drawn.local_bytes = drawn / 2;
-        const auto bounds = half.local_fraction_bounds(0.99);
-        return {{"half_width", (bounds.most - bounds.least) / 2}};
-      }});
+  add(fmt::format("placement/sample:{}/{}", drawn, where), "nodewise", [=]() -> Work {
+    return [=, asked = buffer(), seed = std::uint64_t{0}]() mutable {
+      benchmark::DoNotOptimize(sample_placement(*asked, drawn, seed++).drawn);
+    };
+  });
 }
 
 void add_cases() {

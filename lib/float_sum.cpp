@@ -63,7 +63,9 @@ FloatSum::FloatSum(DType dtype, const MeansKernels& kernels) noexcept
       distil_ = kernels.distil_f32;
       break;
     case DType::f16:
-      sum_ = kernels.sum_f16;  // 40 bits from the least to the greatest: plain from zero is always exact
+      sum_ = kernels.sum_f16;
+      // 40 bits from the least to the greatest, in 8 lanes or more: plain from zero is always exact.
+      static_assert(chunk_bytes / sizeof(float16) / 8 <= std::size_t{1} << (53 - 40));
       hardest_way_ = plain;
       unit_ = MeansKernels::f16_unit;
       break;

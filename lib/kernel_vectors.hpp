@@ -31,7 +31,6 @@ typedef double Doubles __attribute__((vector_size(vector_bytes)));
 typedef uint64_t Bits __attribute__((vector_size(vector_bytes)));
 typedef float Floats __attribute__((vector_size(vector_bytes / 2)));  // as many as there are Doubles
 typedef uint32_t Words __attribute__((vector_size(vector_bytes / 2)));
-typedef int32_t SignedWords __attribute__((vector_size(vector_bytes / 2)));
 
 // The bits of a double that hold the upper half of the significand of an element that was widened to it.
 constexpr uint64_t upper_half_f64 = ~uint64_t{0} << 27;
@@ -55,20 +54,6 @@ NODEWISE_INLINE Doubles widen(Floats f) {
   return Doubles{f[0], f[1]};
 #endif
 }
-
-#if defined(__F16C__)
-// Eight binary16, as two vectors of four doubles or as one of eight.
-typedef short EightHalves __attribute__((vector_size(16)));
-NODEWISE_INLINE void widen_halves(EightHalves halves, Doubles* to) {
-  const auto eight = __builtin_ia32_vcvtph2ps256(halves);
-#if defined(__AVX512F__)
-  to[0] = widen(eight);
-#else
-  to[0] = widen(__builtin_shufflevector(eight, eight, 0, 1, 2, 3));
-  to[1] = widen(__builtin_shufflevector(eight, eight, 4, 5, 6, 7));
-#endif
-}
-#endif
 
 // Past the end of the data too, where it does no harm; so the address is a number, not a pointer.
 NODEWISE_INLINE void prefetch(const char* at, size_t bytes, size_t ahead = prefetch_bytes) {

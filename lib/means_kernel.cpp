@@ -1,4 +1,4 @@
-// One plain loop for each kind of element, over rows of 32 elements that become 32 running sums.
+// One plain loop for each kind of element, over rows of 32 elements that become 32 running sums, or fewer.
 #include "means_kernel.hpp"
 
 #include "kernel_vectors.hpp"
@@ -80,7 +80,7 @@ template <int shift>
 struct TwoBytes {
   static constexpr size_t bytes = 2;
   static constexpr size_t ahead = 3 * prefetch_bytes;  // found by trying, as that
-  static constexpr uint64_t upper = upper_half_bf16;
+  static constexpr uint64_t upper = upper_half_bf16;   // of f16 nobody asks for halves
 
   // The greatest of all, without their signs: an infinity or NaN is known by its exponent.
   class Check {

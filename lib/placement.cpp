@@ -15,6 +15,11 @@ namespace {
 
 using State = BatchRun::State;
 
+// The logical index of a kernel's node; nothing for page_absent, page_unknown and nodes beyond the topology.
+std::optional<unsigned> node_of(const Buffer& buffer, int state) {
+  return state < 0 ? std::nullopt : buffer.topology().node_of_os_index(static_cast<unsigned>(state));
+}
+
 }  // namespace
 
 ByteRange own_bytes(const Plan& plan, const Shard& shard) {
@@ -27,10 +32,29 @@ ByteRange own_bytes(const Plan& plan, const Shard& shard) {
   return {in_dataset(shard.pages.begin), in_dataset(shard.pages.end)};
 }
 
-bool as_planned(const Plan& plan, const Shard& shard, unsigned node) {
-  if (plan.policy() == Policy::blocked) return node == shard.node;
-  const auto& shards = plan.shards();
-  return std::any_of(shards.begin(), shards.end(), [node](const Shard& other) { return other.node == node; });
+State judge(const Buffer& buffer, const Shard& shard, int state) {
+  if (state == page_absent) return State::absent;
+  const auto node = node_of(buffer, state);
+  if (!node) return State::unknown;
+  if (buffer.plan().policy() == Policy::blocked) return *node == shard.node ? State::local : State::misplaced;
+  const auto& shards = buffer.plan().shards();
+  const auto is_target = [node](const Shard& any) { return any.node == *node; };
+  return std::any_of(shards.begin(), shards.end(), is_target) ? State::local : State::misplaced;
+}
+
+std::uint64_t& bytes_in(PlacementBytes& bytes, State state) {
+  switch (state) {
+    case State::local:
+      return bytes.local_bytes;
+    case State::misplaced:
+      return bytes.misplaced_bytes;
+    case State::cut:
+      return bytes.cut_bytes;
+    case State::absent:
+      return bytes.absent_bytes;
+    default:
+      return bytes.unknown_bytes;
+  }
 }
 
 namespace {
@@ -49,7 +73,7 @@ class Ledger {
   }
 
   void cut(ByteRange bytes) {
-    account.cut_bytes += bytes.bytes();
+    bytes_in(account, State::cut) += bytes.bytes();
     runs_.add(bytes, State::cut);
   }
 
@@ -79,13 +103,10 @@ class Ledger {
 
  private:
   State count(std::uint64_t bytes, int state) {
-    if (state == page_absent) return account.absent_bytes += bytes, State::absent;
-    const auto node =
-        state < 0 ? std::nullopt : buffer_.topology().node_of_os_index(static_cast<unsigned>(state));
-    if (!node) return account.unknown_bytes += bytes, State::unknown;
-    account.bytes_on_node[*node] += bytes;
-    if (as_planned(buffer_.plan(), planned_, *node)) return account.local_bytes += bytes, State::local;
-    return account.misplaced_bytes += bytes, State::misplaced;
+    if (const auto node = node_of(buffer_, state)) account.bytes_on_node[*node] += bytes;
+    const State judged = judge(buffer_, planned_, state);
+    bytes_in(account, judged) += bytes;
+    return judged;
   }
 
   const Buffer& buffer_;
@@ -297,8 +318,7 @@ std::vector<WorkerReads> worker_reads(const Buffer& buffer, const Means& means) 
                            std::min(range.bytes.end, shard.bytes.end)};
       if (part.begin >= part.end) continue;
       asker.runs(shard, part, [&](ByteRange bytes, int state) {
-        const auto node =
-            state < 0 ? std::nullopt : buffer.topology().node_of_os_index(static_cast<unsigned>(state));
+        const auto node = node_of(buffer, state);
         auto& count = !node                         ? reader.unknown_bytes
                       : *node == reader.worker.node ? reader.local_bytes
                                                     : reader.remote_bytes;

@@ -1,14 +1,18 @@
 // What both ways of asking hold against the plan.
 #pragma once
 
-#include <nodewise/plan.hpp>
+#include <nodewise/placement.hpp>
 
 namespace nodewise {
 
 /// The part of a shard's bytes that lies on its own pages; the rest, before and behind, is cut.
 ByteRange own_bytes(const Plan& plan, const Shard& shard);
 
-/// Whether a page of `shard` may lie on `node` (logical index).
-bool as_planned(const Plan& plan, const Shard& shard, unsigned node);
+/// What is to be said of bytes of `shard`, on its own pages, where the kernel answers `state`: a node's
+/// number, page_absent or page_unknown. local, misplaced, absent or unknown.
+BatchRun::State judge(const Buffer& buffer, const Shard& shard, int state);
+
+/// That of `bytes` which counts those in such a state.
+std::uint64_t& bytes_in(PlacementBytes& bytes, BatchRun::State state);
 
 }  // namespace nodewise

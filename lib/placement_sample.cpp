@@ -49,21 +49,6 @@ class Draw {
   std::uniform_int_distribution<std::uint64_t> position_;
 };
 
-void count(PlacementBytes& drawn, const Buffer& buffer, const Shard& shard, int state) {
-  if (state == page_absent) {
-    ++drawn.absent_bytes;
-    return;
-  }
-  const auto node =
-      state < 0 ? std::nullopt : buffer.topology().node_of_os_index(static_cast<unsigned>(state));
-  if (!node)
-    ++drawn.unknown_bytes;
-  else if (as_planned(buffer.plan(), shard, *node))
-    ++drawn.local_bytes;
-  else
-    ++drawn.misplaced_bytes;
-}
-
 }  // namespace
 
 PlacementSample sample_placement(const Buffer& buffer, std::uint64_t bytes, std::uint64_t seed) {
@@ -95,7 +80,8 @@ PlacementSample sample_placement(const Buffer& buffer, std::uint64_t bytes, std:
       addresses.push_back(buffer.data() + byte.position);
     }
     const std::vector<int> states = ask_addresses(addresses);
-    for (std::size_t i = 0; i < asked.size(); ++i) count(sample.drawn, buffer, *asked[i].shard, states[i]);
+    for (std::size_t i = 0; i < asked.size(); ++i)
+      ++bytes_in(sample.drawn, judge(buffer, *asked[i].shard, states[i]));
   }
   return sample;
 }

@@ -82,6 +82,7 @@ int pages_refusal() {
 std::vector<int> ask_addresses(const std::vector<const std::byte*>& addresses) {
   const auto page_bytes = os::current().base_page_bytes();
   std::vector<void*> pages;
+  pages.reserve(addresses.size());
   for (const std::byte* address : addresses)
     pages.push_back(
         reinterpret_cast<void*>(base::round_down(reinterpret_cast<std::uintptr_t>(address), page_bytes)));

@@ -12,7 +12,6 @@ namespace {
 using base::FpGuard;
 
 constexpr std::size_t group_bytes = std::size_t{256} << 10;  // two streams are to be pages apart
-constexpr std::size_t least_group = 8;                       // as many as a vector has lanes
 constexpr unsigned least_patience = 4;
 constexpr unsigned most_patience = 256;
 
@@ -22,7 +21,7 @@ ShortBatches::ShortBatches(DType dtype, std::uint64_t batch_elements, const Mean
     : kernels_(kernels.short_batches),
       type_(static_cast<std::size_t>(dtype)),
       elements_(static_cast<std::size_t>(batch_elements)),
-      group_(std::clamp(group_bytes / (elements_ * dtype_bytes(dtype)), least_group, most_batches)),
+      group_(std::min(group_bytes / (elements_ * dtype_bytes(dtype)), most_batches)),
       unit_(dtype == DType::f16 ? kernels_->f16_unit : 1) {
   if (!inexact_flag_works()) way_ = none;
 }

@@ -1,5 +1,5 @@
-// The means of short batches: one vector of sums for each batch, as many batches at a time as a vector has
-// lanes, then folded into one vector of batch sums.
+// The means of short batches: one vector of sums for each batch, two vectors of batches side by side, each
+// then folded into one vector of batch sums.
 #include "short_kernel.hpp"
 
 #include "kernel_vectors.hpp"
@@ -51,6 +51,18 @@ struct Bf16 {
 };
 
 #if defined(__F16C__)
+// Eight binary16, as two vectors of four doubles or as one of eight.
+typedef short EightHalves __attribute__((vector_size(16)));
+NODEWISE_INLINE void widen_halves(EightHalves halves, Doubles* to) {
+  const auto eight = __builtin_ia32_vcvtph2ps256(halves);
+#if defined(__AVX512F__)
+  to[0] = widen(eight);
+#else
+  to[0] = widen(__builtin_shufflevector(eight, eight, 0, 1, 2, 3));
+  to[1] = widen(__builtin_shufflevector(eight, eight, 4, 5, 6, 7));
+#endif
+}
+
 struct F16 {
   static constexpr size_t bytes = 2;
   static constexpr double unit = 1;

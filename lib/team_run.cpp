@@ -12,31 +12,47 @@
 #include "os/os.hpp"
 
 namespace nodewise {
+namespace {
+
+// Where the calling thread stays between calls, and for whom.
+struct Stay {
+  const StayingThreads* threads = nullptr;
+  std::uint64_t number = 0;  // of those threads: addresses are used again
+  std::size_t thread = 0;    // its own place among them
+  unsigned cpu = 0;
+};
+thread_local Stay stay;
+std::atomic<std::uint64_t> stays{0};
+
+}  // namespace
 
 struct StayingThreads {
   struct Before {
     IndexSet mask;
-    const StayingThreads* stayed_for = nullptr;
-    unsigned stayed_on = 0;
+    Stay stay;
   };
-  std::vector<Before> before;  // what each thread had, by its number
-  IndexSet caller_cpu;         // where the calling thread stays
-  IndexSet caller_mask;        // what it had before it stayed anywhere
+
+  const std::uint64_t number = ++stays;
+  IndexSet caller_mask;        // what the calling thread had before it stayed anywhere
+  std::vector<unsigned> cpus;  // where the threads stay; the first is the calling one
+  std::vector<Before> before;
   std::atomic<unsigned> count{0};
 };
 
 namespace {
 
-// On whose behalf the calling thread stays on a CPU between calls, and on which.
-thread_local const StayingThreads* stays_for = nullptr;
-thread_local unsigned stays_on = 0;
+// Whether the calling thread has a mask that was only lent to the thread that started it, who stays for
+// `callers`: a thread begins with the mask of its starter.
+bool began_with_lent_mask(const StayingThreads* callers, const IndexSet& mask) {
+  return callers != nullptr && stay.threads == nullptr && mask == IndexSet{callers->cpus.front()};
+}
 
 // Pins the calling thread and gives its mask back. A mask that cannot be read could not be given back, so
 // then nothing is pinned.
 class Pin {
  public:
-  // `caller`: for whom the thread stays that makes the call, and so may have started this one.
-  explicit Pin(const StayingThreads* caller) : caller_(caller) {}
+  // `callers`: for whom the thread stays that makes the call, and so may have started this one.
+  explicit Pin(const StayingThreads* callers) : callers_(callers) {}
   ~Pin() {
     if (moved_) os::current().set_affinity(mask_.value);
   }
@@ -45,32 +61,27 @@ class Pin {
 
   int to(unsigned cpu) {
     if (!moved_) {
-      if (stays_for != nullptr && stays_on == cpu) return 0;
+      if (stay.threads != nullptr && stay.cpu == cpu) return 0;
       mask_ = os::current().affinity();
       if (!mask_.ok()) return mask_.error;
-      if (started_meanwhile()) mask_.value = caller_->caller_mask;
+      if (began_with_lent_mask(callers_, mask_.value)) mask_.value = callers_->caller_mask;
     }
     const int error = os::current().set_affinity({cpu});
     moved_ = moved_ || error == 0;
     return error;
   }
 
-  // Leaves the thread on `cpu`, where it is, and what it had before in the care of `threads`.
-  void stay(StayingThreads& threads, std::size_t thread, unsigned cpu) noexcept {
+  // Leaves the thread where it is, as one of `threads`, with what it had before in their care.
+  void leave(StayingThreads& threads, std::size_t thread) noexcept {
     if (!moved_) return;
-    threads.before[thread] = {std::move(mask_.value), std::exchange(stays_for, &threads),
-                              std::exchange(stays_on, cpu)};
     moved_ = false;
+    threads.before[thread] = {std::move(mask_.value), stay};
+    stay = {&threads, threads.number, thread, threads.cpus[thread]};
     ++threads.count;
   }
 
  private:
-  // A thread begins with the mask of the one that starts it, which here was only lent.
-  bool started_meanwhile() const {
-    return caller_ != nullptr && stays_for == nullptr && mask_.value == caller_->caller_cpu;
-  }
-
-  const StayingThreads* caller_;
+  const StayingThreads* callers_;
   os::Result<IndexSet> mask_;
   bool moved_ = false;
 };
@@ -93,7 +104,7 @@ class Region {
   template <class Barrier>
   void play(unsigned thread, unsigned threads, Barrier barrier) noexcept {
     const auto mine = base::split(team_.workers().size(), threads, thread);
-    Pin pin(caller_);
+    Pin pin(callers_);
     bool entered = false;
     keep_failure([&] {
       if (mine.size() > 0) enter(static_cast<unsigned>(mine.begin), pin);
@@ -136,10 +147,19 @@ class Region {
   const Team& team_;
   const TeamWork& fn_;
   TeamRun* run_;  // where to put what it was, if anybody asks
-  const StayingThreads* caller_ = stays_for;
+  const StayingThreads* callers_ = stay.threads;
   std::atomic<bool> failed_{false};
   std::exception_ptr failure_;
 };
+
+// Whether the calling thread and those of its last region stay where this team wants them.
+bool all_stay(const Team& team) {
+  if (stay.threads == nullptr || stay.thread != 0) return false;
+  const std::vector<unsigned>& cpus = stay.threads->cpus;
+  return stay.threads->count == cpus.size() &&
+         std::equal(cpus.begin(), cpus.end(), team.workers().begin(), team.workers().end(),
+                    [](unsigned cpu, const Worker& worker) { return cpu == worker.cpu; });
+}
 
 void run(const Team& team, const TeamWork& fn, TeamRun* run) {
   Region region(team, fn, run);
@@ -149,12 +169,12 @@ void run(const Team& team, const TeamWork& fn, TeamRun* run) {
     region.play(0, 1, [] {});
   } else {
     const int threads = thread_count(team);
-    // Threads that stay are there and pinned already; one that is new after all pins itself first.
-    const bool all_stay = stays_for != nullptr && stays_for->count >= static_cast<unsigned>(threads);
+    // Those that stay need not wait for each other to be pinned.
+    const bool at_once = all_stay(team);
 #pragma omp parallel num_threads(threads)
     region.play(static_cast<unsigned>(omp_get_thread_num()), static_cast<unsigned>(omp_get_num_threads()),
-                [all_stay] {
-                  if (all_stay) return;
+                [at_once] {
+                  if (at_once) return;
 #pragma omp barrier
                 });
   }
@@ -178,7 +198,7 @@ std::vector<std::vector<base::Range>> rows_by_worker(const Plan& plan, const Tea
 }
 
 os::Result<IndexSet> caller_mask() {
-  if (stays_for != nullptr) return {stays_for->caller_mask, 0};
+  if (stay.threads != nullptr) return {stay.threads->caller_mask, 0};
   return os::current().affinity();
 }
 
@@ -194,40 +214,53 @@ TeamRun recorded_run(const Team& team, const TeamWork& fn) {
 
 StayPinned::StayPinned(const Team& team) : threads_(std::make_unique<StayingThreads>()) {
   const auto threads = static_cast<unsigned>(thread_count(team));
-  // A thread that is to play several workers cannot stay with one.
-  if (os::in_forked_child() || threads < team.workers().size()) return;
-  const StayingThreads* const caller = stays_for;
   const auto mask = caller_mask();
-  if (!mask.ok()) return;  // which could not be given back
-  threads_->before.resize(threads);
-  threads_->caller_cpu = {team.workers().front().cpu};
+  // A thread that is to play several workers cannot stay with one; a mask that cannot be read cannot be given
+  // back.
+  if (os::in_forked_child() || threads < team.workers().size() || !mask.ok()) return;
   threads_->caller_mask = mask.value;
+  for (const Worker& worker : team.workers()) threads_->cpus.push_back(worker.cpu);
+  threads_->before.resize(threads);
+  const StayingThreads* const callers = stay.threads;
 #pragma omp parallel num_threads(static_cast <int>(threads))
   if (static_cast<unsigned>(omp_get_num_threads()) == threads) {
-    const auto thread = static_cast<unsigned>(omp_get_thread_num());
-    const unsigned cpu = team.workers()[thread].cpu;
+    const auto thread = static_cast<std::size_t>(omp_get_thread_num());
     try {
-      Pin pin(caller);
-      if (pin.to(cpu) == 0) pin.stay(*threads_, thread, cpu);
+      Pin pin(callers);
+      if (pin.to(threads_->cpus[thread]) == 0) pin.leave(*threads_, thread);
     } catch (...) {  // no memory for a mask: this one is pinned by each call, as without us
     }
   }
 }
 
-StayPinned::~StayPinned() {
-  const auto give_back = [this](std::size_t thread) noexcept {
-    if (stays_for != threads_.get()) return;
-    const StayingThreads::Before& before = threads_->before[thread];
+namespace {
+
+// To the calling thread, what it had before it was one of `threads`; or, where it is none of them but began
+// as one, what they had.
+void give_back(const StayingThreads& threads) noexcept {
+  if (stay.number == threads.number) {
+    const StayingThreads::Before& before = threads.before[stay.thread];
     os::current().set_affinity(before.mask);
-    stays_for = before.stayed_for;
-    stays_on = before.stayed_on;
-  };
+    stay = before.stay;
+    return;
+  }
+  try {
+    const auto mask = os::current().affinity();
+    if (mask.ok() && began_with_lent_mask(&threads, mask.value))
+      os::current().set_affinity(threads.caller_mask);
+  } catch (...) {  // no memory for a mask
+  }
+}
+
+}  // namespace
+
+StayPinned::~StayPinned() {
   if (threads_->count == 0) return;
   if (os::in_forked_child()) {  // which the other threads did not survive
-    give_back(0);
+    give_back(*threads_);
   } else {
 #pragma omp parallel num_threads(static_cast <int>(threads_->before.size()))
-    give_back(static_cast<std::size_t>(omp_get_thread_num()));
+    give_back(*threads_);
   }
 }
 

@@ -1,4 +1,4 @@
-// What team members are made of: one region, pinned threads, masks given back.
+// What team members are made of: a region of pinned threads, whose masks are given back.
 #pragma once
 
 #include <functional>
@@ -24,7 +24,7 @@ using TeamWork = std::function<void(unsigned worker, bool own_threads)>;
 /// Calls fn once for each worker of `team`, on a thread pinned to that worker's CPU. Where OpenMP gives fewer
 /// threads than there are workers, a thread plays several, one after the other. Masks are given back. What
 /// `fn` throws is thrown again after all have finished. No fn starts before every thread exists and is
-/// pinned, except under StayPinned, where they do and are from the start.
+/// pinned; where all stay (StayPinned) none waits for the others.
 void run_team(const Team& team, const TeamWork& fn);
 
 /// The same, and what it was.

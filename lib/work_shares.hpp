@@ -30,7 +30,7 @@ class WorkShares {
   /// Precondition: `units` is not empty, piece > 0. Pieces begin at units.begin plus multiples of `piece`.
   void give(unsigned worker, std::size_t shard, base::Range units, std::uint64_t piece);
   /// What `worker` does next, nothing when there is no more. `may_steal`: it has a thread of its own, and so
-  /// have the others, so that none of them is yet to begin.
+  /// have the others, so that none of them waits for this one.
   std::optional<Piece> take(unsigned worker, bool may_steal);
 
  private:

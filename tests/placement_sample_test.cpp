@@ -79,7 +79,21 @@ TEST_CASE("the same seed draws the same bytes") {
   CHECK_FALSE(drawn(7) == drawn(8));
 }
 
-TEST_CASE("bytes that the plan cut, and pages that nobody touched") {
+TEST_CASE("pages that nobody touched, and those that the kernel hides") {
+  World world(test::even_machine(4));
+  const auto loader = loader_on(32768, 128);
+  world.fake.hide(loader.buffer().data(), 4 << 20);
+  const auto hidden = sample_placement(loader.buffer(), 1000).drawn;
+  CHECK(hidden.unknown_bytes == doctest::Approx(250).epsilon(0.2));
+  CHECK(hidden.local_bytes + hidden.unknown_bytes == 1000);
+  const auto mapped = os::current().map(1 << 20, 4096, 0);
+  REQUIRE(mapped.ok());
+  const auto untouched = BatchLoader::adopt(mapped.value, {2048, 64}, DType::f64, 128);
+  CHECK(sample_placement(untouched.buffer(), 1000).drawn.absent_bytes == 1000);
+  os::current().unmap(mapped.value, 1 << 20);
+}
+
+TEST_CASE("bytes that the plan cut") {
   World world(test::even_machine(4));
   const auto loader = loader_on(4000, 7);
   REQUIRE(loader.plan().cut_bytes() > 0);

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <optional>
 
@@ -107,6 +108,17 @@ TEST_CASE("a thread that a call started meanwhile is given what its starter had 
   CHECK(masks_of_threads(2) == Masks{before, before});
 }
 
+TEST_CASE("threads that OpenMP had to start anew meanwhile have the mask that their starter had before") {
+  const IndexSet before = os::current().affinity().value;
+  if (before.size() < 2) NODEWISE_SKIP("one CPU: no thread could be elsewhere");
+  {
+    const StayPinned stay(team_of(2));
+    CHECK(stay.threads() == 2);
+    REQUIRE(omp_pause_resource_all(omp_pause_hard) == 0);
+  }
+  CHECK(masks_of_threads(2) == Masks{before, before});
+}
+
 TEST_CASE("where pinning is refused nothing stays, and calls say so as ever") {
   World world(test::even_machine(2));
   const Team team = team_of(2);
@@ -121,9 +133,13 @@ TEST_CASE("one thread that may not be pinned is pinned by each call") {
   World world(test::even_machine(2));
   const Team team = team_of(2);
   world.faulty.fail(os::Call::set_affinity, 1, EINVAL);
-  const StayPinned stay(team);
-  CHECK(stay.threads() == 1);
-  CHECK(masks_of_workers(team) == cpus_of(team));
+  const Masks before = masks_of_threads(2);
+  {
+    const StayPinned stay(team);
+    CHECK(stay.threads() == 1);
+    CHECK(masks_of_workers(team) == cpus_of(team));
+  }
+  CHECK(masks_of_threads(2) == before);
 }
 
 TEST_CASE("a thread that plays several workers stays with none") {
@@ -137,13 +153,17 @@ TEST_CASE("a thread that plays several workers stays with none") {
 
 TEST_CASE("inside a parallel region of the caller") {
   World world(test::even_machine(2));
-  const Team team = team_of(2);
+  const Team team = team_of(1);
   const Masks before = masks_of_threads(2);
+  std::atomic<unsigned> stayed{0}, pinned{0};
 #pragma omp parallel num_threads(2)
   {
     const StayPinned stay(team);
-    run_team(team, [](unsigned, bool) {});
+    stayed += stay.threads();
+    if (masks_of_workers(team) == cpus_of(team)) ++pinned;
   }
+  CHECK(stayed == 2);
+  CHECK(pinned == 2);
   CHECK(masks_of_threads(2) == before);
 }
 
@@ -151,6 +171,7 @@ TEST_CASE("a forked child has its own thread's mask back, and never waits for th
   const Team team = team_of(2);
   const auto before = os::current().affinity().value;
   std::optional<StayPinned> stay(team);
+  CHECK(stay->threads() == (before.size() > 1 ? 2 : 0));
   const pid_t child = ::fork();
   if (child == 0) {
     int calls = 0;

@@ -1,9 +1,16 @@
 // Lower bounds and hand-written loops, compiled for the processor at hand, as plainly as they can be fast.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
+
+#if defined(__F16C__)
+#include <immintrin.h>
+#endif
+
+#include <nodewise/dtype.hpp>
 
 namespace bench {
 
@@ -57,8 +64,11 @@ inline constexpr ReadPass read_passes[] = {{"read_one_place", read_pass<1, 0>},
 /// An element as a double.
 template <class T>
 double number(T value) {
-  if constexpr (std::is_arithmetic_v<T>)
-    return static_cast<double>(value);
+  if constexpr (std::is_arithmetic_v<T>) return static_cast<double>(value);
+#if defined(__F16C__)
+  else if constexpr (std::is_same_v<T, nodewise::float16>)
+    return static_cast<double>(_cvtsh_ss(std::bit_cast<unsigned short>(value)));
+#endif
   else
     return static_cast<double>(static_cast<float>(value));
 }
@@ -70,6 +80,25 @@ double sum_simd(const T* data, std::size_t count) {
 #pragma omp simd reduction(+ : sum)
   for (std::size_t i = 0; i < count; ++i) sum += number(data[i]);
   return sum;
+}
+
+/// The same for integers as integers, which is exact: in 64 bits, or where they have 64 themselves in 128.
+template <class T>
+double sum_integers(const T* data, std::size_t count) {
+  __extension__ typedef __int128 Signed;
+  __extension__ typedef unsigned __int128 Unsigned;
+  using Wide = std::conditional_t<std::is_signed_v<T>, Signed, Unsigned>;
+  using Narrow = std::conditional_t<std::is_signed_v<T>, std::int64_t, std::uint64_t>;
+  if constexpr (sizeof(T) == 8) {
+    Wide sum = 0;
+    for (std::size_t i = 0; i < count; ++i) sum += static_cast<Wide>(data[i]);
+    return static_cast<double>(sum);
+  } else {
+    Narrow sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (std::size_t i = 0; i < count; ++i) sum += static_cast<Narrow>(data[i]);
+    return static_cast<double>(sum);
+  }
 }
 
 /// Converts and adds in 32 lanes of doubles, and prefetches: as accurate as nodewise where nothing rounds.
@@ -88,6 +117,30 @@ double sum_lanes(const T* data, std::size_t count) {
   for (; i < count; ++i) sum += number(data[i]);
   return sum;
 }
+
+#if defined(__F16C__) && defined(__AVX__)
+template <>
+inline double sum_lanes(const nodewise::float16* data, std::size_t count) {
+  constexpr std::size_t lanes = 32;
+  __m256d sums[lanes / 4] = {};
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    _mm_prefetch(reinterpret_cast<const char*>(data + i) + 2048, _MM_HINT_T0);
+    for (std::size_t lane = 0; lane < lanes; lane += 8) {
+      const __m256 eight =
+          _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i_u*>(data + i + lane)));
+      sums[lane / 4] = _mm256_add_pd(sums[lane / 4], _mm256_cvtps_pd(_mm256_castps256_ps128(eight)));
+      sums[lane / 4 + 1] =
+          _mm256_add_pd(sums[lane / 4 + 1], _mm256_cvtps_pd(_mm256_extractf128_ps(eight, 1)));
+    }
+  }
+  double sum = 0;
+  for (const __m256d& four : sums)
+    for (std::size_t lane = 0; lane < 4; ++lane) sum += four[lane];
+  for (; i < count; ++i) sum += number(data[i]);
+  return sum;
+}
+#endif
 
 /// In 16 lanes of doubles, each with the rounding errors of its additions (Knuth's TwoSum) in another lane.
 inline double sum_compensated(const double* data, std::size_t count) {

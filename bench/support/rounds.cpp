@@ -58,9 +58,10 @@ void measure(benchmark::State& state, const Way& way) {
   record(state, way.also.residency, "_before");
   work();  // pages, caches and threads are as they will be
   const double enough = number_from("NODEWISE_BENCH_SECONDS", 0.05);
+  const std::size_t least = enough > 0 ? static_cast<std::size_t>(way.also.least) : 1;
   std::vector<double> times;
   for ([[maybe_unused]] auto _ : state) {
-    for (double total = 0; total < enough || times.size() < static_cast<std::size_t>(way.also.least);) {
+    for (double total = 0; total < enough || times.size() < least;) {
       times.push_back(seconds(work));
       total += times.back();
     }

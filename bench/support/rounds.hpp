@@ -29,7 +29,7 @@ struct Also {
 
 /// Adds `way` to a case. `prepare` is called just before it is timed and returns the work; it may keep what
 /// is expensive for the next way of the same case. The work is repeated for NODEWISE_BENCH_SECONDS, by
-/// default 0.05; the median time counts.
+/// default 0.05, and `least` times at least, for 0 once; the median time counts.
 void add(const std::string& name, const std::string& way, std::function<Work()> prepare, Also also = {});
 
 /// What main() does: registers in the order that NODEWISE_BENCH_SEED gives, and runs.

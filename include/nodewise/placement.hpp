@@ -118,19 +118,21 @@ struct NODEWISE_PUBLIC PlacementSample {
   PlacementBytes drawn;
   AskingRung asking_rung = AskingRung::none;  ///< move_pages; or none, and then all is unknown.
 
-  /// Estimate of Placement::local_fraction: local / drawn. Nothing where that has nothing.
+  bool interleaved = false;  ///< The policy, under which there is no local part.
+
+  /// Estimate of Placement::local_fraction: local / drawn; 1 for no data. Nothing under `interleaved`, or
+  /// where move_pages is refused; Placement::of may still have sums then.
   std::optional<double> local_fraction() const;
   /// Between these the whole dataset's fraction lies with at least this probability, whatever the dataset
   /// (by Chernoff's inequality). Of 10000 bytes all local, at 0.99: from 0.99947; half of them: 0.484 to
   /// 0.516. Throws InvalidArgument unless 0 < confidence < 1.
   Bounds local_fraction_bounds(double confidence = 0.99) const;
-
-  bool interleaved = false;
 };
 
 /// Draws `bytes` of the dataset, with replacement, and asks about the pages that hold them. The same seed
-/// draws the same. Throws InvalidArgument for none. Cost: as Placement::of for so many pages, whatever the
-/// dataset's size; memory constant.
+/// draws the same bytes: who asks again and again, or wants to know more, takes another one. Throws
+/// InvalidArgument for no bytes, and SystemError where the kernel refuses half way. Cost: about a microsecond
+/// for each byte, whatever the dataset's size; memory constant.
 NODEWISE_PUBLIC PlacementSample sample_placement(const Buffer& buffer, std::uint64_t bytes,
                                                  std::uint64_t seed = 0);
 

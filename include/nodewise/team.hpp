@@ -96,15 +96,18 @@ class NODEWISE_PUBLIC Team {
 struct StayingThreads;  // what those threads had before
 
 /// Keeps the threads of a team's calls pinned from one call to the next, for loops of many short calls: as
-/// long as this lives, a call that finds its threads where it wants them pins nothing. Counts for calls made
-/// by the thread that made this, of this team and of any with the same CPUs. In between, that thread is
-/// pinned too, and so are threads that it starts, unless calls of a team do; a Team made meanwhile has the
-/// CPUs that it would have had before.
-/// Precondition: ends on the thread that made it, later made ones first (as local variables do).
+/// long as this lives, calls of this team, or of another one with the same CPUs, pin nothing, if they are
+/// made by the thread that made this. In between that thread is on the first worker's CPU, and so is whatever
+/// it starts: a std::thread, or the threads of a wider OpenMP region, begin there and may stay there for
+/// good. Start those before, or give them masks of their own. A Team that the same thread makes meanwhile has
+/// the CPUs that it would have had before. That threads stay is taken for granted: who changes their masks
+/// meanwhile is not noticed.
+/// Precondition: ends on the thread that made it, outside of any parallel region that it was not made in,
+/// later made ones first (as local variables do).
 /// Thread class: one thread. Cost: as a call of the team, at both ends.
 class NODEWISE_PUBLIC StayPinned {
  public:
-  explicit StayPinned(const Team& team);
+  [[nodiscard]] explicit StayPinned(const Team& team);
   ~StayPinned();
   StayPinned(const StayPinned&) = delete;
   StayPinned& operator=(const StayPinned&) = delete;

@@ -10,9 +10,6 @@
 namespace nodewise::os {
 namespace {
 constexpr std::size_t page_bytes = 4096;
-}
-
-namespace {
 
 // Of the calling thread, by the Fake's number; others' threads may have ended, and their names be used again.
 thread_local std::map<std::uint64_t, IndexSet> masks;

@@ -1,5 +1,6 @@
 // A machine of many nodes that is not here: real memory to compute on, simulated placement. First touch,
-// policies, full nodes and refused calls behave as on Linux; a thread is on the CPU that it last asked for.
+// policies, full nodes and refused calls behave as on Linux; a thread is on the CPU that it last asked for,
+// any CPU, and begins with all of them, whatever mask its starter has.
 // For tests; not part of the installed library.
 #pragma once
 

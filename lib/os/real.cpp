@@ -106,8 +106,8 @@ std::size_t pages_between(const void* page, const void* behind) noexcept {
 // pagemap says so in a tenth of the time that move_pages takes. Otherwise little time is lost, as the first
 // and the last page are looked at before the others.
 bool nothing_there(std::span<void* const> pages, Pagemap& pagemap) {
-  if (pages.size() < Pagemap::most_words || pages_between(pages.front(), pages.back()) != pages.size() - 1)
-    return false;
+  const auto neighbours = [](const void* page, const void* next) { return pages_between(page, next) == 1; };
+  if (pages.size() < Pagemap::most_words || !neighbours(pages[0], pages[1])) return false;
   std::uint64_t words[Pagemap::most_words] = {};
   const auto nothing = [&](std::size_t page, std::size_t count) {
     return pagemap.read(pages[page], {words, count}) && std::all_of(words, words + count, [](auto word) {
@@ -115,6 +115,7 @@ bool nothing_there(std::span<void* const> pages, Pagemap& pagemap) {
            });
   };
   if (!nothing(0, 1) || !nothing(pages.size() - 1, 1)) return false;
+  if (!std::equal(pages.begin(), pages.end() - 1, pages.begin() + 1, neighbours)) return false;
   for (std::size_t page = 0; page < pages.size(); page += Pagemap::most_words)
     if (!nothing(page, std::min(Pagemap::most_words, pages.size() - page))) return false;
   return true;

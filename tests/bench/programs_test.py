@@ -34,12 +34,13 @@ class Programs(unittest.TestCase):
         page.write_bytes((ROOT / "docs" / "performance.md").read_bytes())
         # The largest reservations take seconds, whatever the size.
         run = subprocess.run([sys.executable, ROOT / "bench" / "compare.py", BUILD, "--rounds", "2",
-                              "--filter=-reserved_(tib|gib:64)", "--write", page, "--plots", cls.folder],
+                              "--filter=-reserved_(tib|gib:64)", "--write", page, "--plots", cls.folder,
+                              "--keep", cls.folder / "compare.json"],
                              capture_output=True, text=True, check=False, env={**os.environ, **SMALL})
         if run.returncode != 0:
             raise AssertionError(f"compare.py failed: {run.stdout}{run.stderr}")
         cls.page = page.read_text(encoding="utf-8")
-        cls.result = json.loads((BUILD / "compare.json").read_text(encoding="utf-8"))
+        cls.result = json.loads((cls.folder / "compare.json").read_text(encoding="utf-8"))
         cls.one_node = len(cls.result["topology"]) < 2
 
     def test_every_program_ran(self):
