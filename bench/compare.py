@@ -6,8 +6,9 @@
 A round goes through all cases in random order, and through each case's ways in random order, those of the
 programs of BUILD/bench first, those of peers.py right after. What is compared was so measured within moments:
 a ratio is the median over the rounds of (time of the other) / (time of nodewise), so 1 is as fast and 2 is
-twice as fast, and what the machine did in between cancels out. A bar of bars.json passes if the median reaches it, and `touches` if
-the interquartile range does. Where several others may count, the one with the least median time does.
+twice as fast, and what the machine did in between cancels out. A bar of bars.json passes if the median
+reaches it, and `touches` if the interquartile range does. Where several others may count, the one with the
+least median time does.
 
 BUILD/compare.json keeps every time of every round, what the machine was, and of each figure, such as the
 part of the bytes that was local, the worst of all rounds. Exit code: 1 where a bar is

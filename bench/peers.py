@@ -122,8 +122,8 @@ def np_load(mib):
 
 
 def add(case, ways, known, seed):
-    """To the ways of a case: what the peers take, and to what is known of them how wrong they are where floats
-    may be added as floats."""
+    """To the ways of a case: what the peers take; and to what is known of them: how wrong they are where
+    floats may be added as floats."""
     if numpy and (match := FILE.match(case)):
         ways["np_load"] = np_load(int(match[1]))
     if not (match := CASE.match(case)):
