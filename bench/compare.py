@@ -10,8 +10,8 @@ twice as fast, and what the machine did in between cancels out. A bar of bars.js
 reaches it, and `touches` if the interquartile range does. Where several others may count, the one with the
 least median time does.
 
-BUILD/compare.json keeps every time of every round, what the machine was, and of each figure, such as the
-part of the bytes that was local, the worst of all rounds. Exit code: 1 where a bar is
+BUILD/compare.json, or the file of --keep, keeps every time of every round, what the machine was, and of each
+figure, such as the part of the bytes that was local, the worst of all rounds. Exit code: 1 where a bar is
 short and --strict was given.
 """
 import argparse
