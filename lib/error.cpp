@@ -11,6 +11,7 @@ InvalidArgument::~InvalidArgument() = default;
 FormatError::~FormatError() = default;
 SystemError::~SystemError() = default;
 PlacementError::~PlacementError() = default;
+OutOfMemory::~OutOfMemory() = default;
 
 SystemError::SystemError(const std::string& message, int code)
     : std::runtime_error(base::text(message, ": ", base::errno_text(code))), code_(code) {}

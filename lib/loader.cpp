@@ -14,14 +14,14 @@ namespace nodewise {
 
 struct BatchLoader::State {
   State(Buffer placed, const TeamOptions& options)
-      : buffer(std::move(placed)), team(buffer.topology(), options), watch(buffer) {}
-  State(Buffer placed, Team pinned) : buffer(std::move(placed)), team(std::move(pinned)), watch(buffer) {}
+      : buffer(std::move(placed)), team(buffer.topology(), options) {}
+  State(Buffer placed, Team pinned) : buffer(std::move(placed)), team(std::move(pinned)) {}
 
   FullBatches full_batches() const noexcept;
 
   Buffer buffer;
   Team team;
-  report::Watch watch;
+  report::Watch watch{report::Kind::placements, [this] { return Placement::of(buffer).to_json(); }};
 };
 
 // Where there is a full batch its bytes are counted by 64 bits; where there is none they do not matter.

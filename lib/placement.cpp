@@ -235,16 +235,19 @@ Placement Placement::of(const Buffer& buffer) {
   return placement;
 }
 
+PlacementBytes& PlacementBytes::operator+=(const PlacementBytes& other) noexcept {
+  planned_bytes += other.planned_bytes;
+  local_bytes += other.local_bytes;
+  misplaced_bytes += other.misplaced_bytes;
+  cut_bytes += other.cut_bytes;
+  absent_bytes += other.absent_bytes;
+  unknown_bytes += other.unknown_bytes;
+  return *this;
+}
+
 PlacementBytes Placement::total() const {
   PlacementBytes total;
-  for (const ShardPlacement& shard : shards_) {
-    total.planned_bytes += shard.planned_bytes;
-    total.local_bytes += shard.local_bytes;
-    total.misplaced_bytes += shard.misplaced_bytes;
-    total.cut_bytes += shard.cut_bytes;
-    total.absent_bytes += shard.absent_bytes;
-    total.unknown_bytes += shard.unknown_bytes;
-  }
+  for (const ShardPlacement& shard : shards_) total += shard;
   return total;
 }
 

@@ -1,20 +1,7 @@
-#include <map>
-
-#include <nodewise/placement.hpp>
-
-#include "base/json_writer.hpp"
+#include "placement_json.hpp"
 
 namespace nodewise {
 namespace {
-
-void write_bytes(base::JsonWriter& json, const PlacementBytes& bytes) {
-  json.member("planned_bytes", bytes.planned_bytes);
-  json.member("local_bytes", bytes.local_bytes);
-  json.member("misplaced_bytes", bytes.misplaced_bytes);
-  json.member("cut_bytes", bytes.cut_bytes);
-  json.member("absent_bytes", bytes.absent_bytes);
-  json.member("unknown_bytes", bytes.unknown_bytes);
-}
 
 void write_nodes(base::JsonWriter& json, const std::vector<ShardPlacement>& shards) {
   json.key("nodes");
@@ -50,6 +37,17 @@ void write_batches(base::JsonWriter& json, const std::vector<BatchRun>& runs) {
   json.end_array();
 }
 
+}  // namespace
+
+void write_bytes(base::JsonWriter& json, const PlacementBytes& bytes) {
+  json.member("planned_bytes", bytes.planned_bytes);
+  json.member("local_bytes", bytes.local_bytes);
+  json.member("misplaced_bytes", bytes.misplaced_bytes);
+  json.member("cut_bytes", bytes.cut_bytes);
+  json.member("absent_bytes", bytes.absent_bytes);
+  json.member("unknown_bytes", bytes.unknown_bytes);
+}
+
 void write_degradations(base::JsonWriter& json, const std::vector<Degradation>& degradations) {
   json.key("degradations");
   json.begin_array();
@@ -62,8 +60,6 @@ void write_degradations(base::JsonWriter& json, const std::vector<Degradation>& 
   }
   json.end_array();
 }
-
-}  // namespace
 
 std::string Placement::to_json() const {
   base::JsonWriter json(2);

@@ -2,18 +2,14 @@
 
 #include <cstdlib>
 #include <mutex>
-#include <string>
 #include <vector>
-
-#include <nodewise/placement.hpp>
 
 #include "base/json_writer.hpp"
 #include "os/os.hpp"
 
 namespace nodewise::report {
-namespace {
 
-// One for the process, made by the first loader and never destroyed: objects with static storage may go after
+// One for the process, made by the first watch and never destroyed: objects with static storage may go after
 // the report is written.
 class Registry {
  public:
@@ -30,35 +26,22 @@ class Registry {
 
   bool wanted() const noexcept { return !target_.empty(); }
 
-  void begin(const Buffer* buffer) {
+  void begin(const Watch* watch) {
     const std::lock_guard lock(mutex_);
-    alive_.push_back(buffer);
+    alive_.push_back(watch);
   }
 
-  void end(const Buffer* buffer) {
-    if (!forget(buffer)) return;
-    const Answer answer = ask(*buffer);  // not under the lock: it may take a while
+  void end(const Watch* watch) {
+    if (!forget(watch)) return;
+    const Watch::Answer answer = watch->ask();  // not under the lock: it may take a while
     const std::lock_guard lock(mutex_);
     answers_.push_back(answer);
   }
 
  private:
-  struct Answer {
-    std::string placement;  // or, if that is empty:
-    std::string failure;
-  };
-
-  bool forget(const Buffer* buffer) {
+  bool forget(const Watch* watch) {
     const std::lock_guard lock(mutex_);
-    return std::erase(alive_, buffer) > 0;
-  }
-
-  static Answer ask(const Buffer& buffer) {
-    try {
-      return {Placement::of(buffer).to_json(), {}};
-    } catch (const std::exception& error) {
-      return {{}, error.what()};
-    }
+    return std::erase(alive_, watch) > 0;
   }
 
   void write() noexcept try {
@@ -66,7 +49,7 @@ class Registry {
     const bool shared = target_.find("%p") == std::string::npos;
     if (os::in_forked_child() && shared) return;
     const std::lock_guard lock(mutex_);
-    for (const Buffer* buffer : alive_) answers_.push_back(ask(*buffer));
+    for (const Watch* watch : alive_) answers_.push_back(watch->ask());
     os::current().write_text(path(), document());
   } catch (const std::exception&) {
     // Nobody is left to tell.
@@ -79,21 +62,27 @@ class Registry {
     return path;
   }
 
+  void write_kind(base::JsonWriter& json, const char* name, Kind kind) const {
+    json.key(name);
+    json.begin_array();
+    for (const Watch::Answer& answer : answers_)
+      if (answer.kind == kind && answer.failure.empty()) json.raw(answer.json);
+    json.end_array();
+  }
+
   std::string document() const {
     base::JsonWriter json;
     json.begin_object();
     json.member("schema", "nodewise.report/1");
     json.member("host", os::current().host_name().value);
     json.member("pid", os::current().process_id());
-    json.key("placements");
-    json.begin_array();
-    for (const Answer& answer : answers_)
-      if (!answer.placement.empty()) json.raw(answer.placement);
-    json.end_array();
+    write_kind(json, "placements", Kind::placements);
+    write_kind(json, "pools", Kind::pools);
+    write_kind(json, "replicas", Kind::replicas);
     json.key("failures");
     json.begin_array();
-    for (const Answer& answer : answers_)
-      if (answer.placement.empty()) json.value(answer.failure);
+    for (const Watch::Answer& answer : answers_)
+      if (!answer.failure.empty()) json.value(answer.failure);
     json.end_array();
     json.end_object();
     return json.take();
@@ -101,18 +90,24 @@ class Registry {
 
   std::string target_;
   std::mutex mutex_;
-  std::vector<const Buffer*> alive_;
-  std::vector<Answer> answers_;
+  std::vector<const Watch*> alive_;
+  std::vector<Watch::Answer> answers_;
 };
 
-}  // namespace
+Watch::Answer Watch::ask() const {
+  try {
+    return {kind_, describe_(), {}};
+  } catch (const std::exception& error) {
+    return {kind_, {}, error.what()};
+  }
+}
 
-Watch::Watch(const Buffer& buffer) : buffer_(buffer) {
-  if (Registry::registry().wanted()) Registry::registry().begin(&buffer_);
+Watch::Watch(Kind kind, std::function<std::string()> describe) : kind_(kind), describe_(std::move(describe)) {
+  if (Registry::registry().wanted()) Registry::registry().begin(this);
 }
 
 Watch::~Watch() {
-  if (Registry::registry().wanted()) Registry::registry().end(&buffer_);
+  if (Registry::registry().wanted()) Registry::registry().end(this);
 }
 
 }  // namespace nodewise::report

@@ -1,24 +1,36 @@
-// NODEWISE_REPORT=-|FILE: where every buffer of this process lay, written when the process exits. "%p" in
-// FILE is the process's number.
+// NODEWISE_REPORT=-|FILE: where the memory of this process lay, written when the process exits. "%p" in FILE
+// is the process's number.
 #pragma once
 
-#include <memory>
-
-#include <nodewise/buffer.hpp>
+#include <functional>
+#include <string>
 
 namespace nodewise::report {
 
-/// Keeps a buffer under watch while it lives; asks about it when the buffer goes, or at exit. Does nothing
+/// What a report has of each; see docs/json.md.
+enum class Kind : unsigned char { placements, pools, replicas };
+
+/// Keeps something under watch while it lives; asks it for its JSON when it goes, or at exit. Does nothing
 /// unless NODEWISE_REPORT is set. What cannot be asked is reported as such.
 class Watch {
  public:
-  explicit Watch(const Buffer& buffer);
+  /// Precondition: whatever `describe` uses lives as long as this.
+  Watch(Kind kind, std::function<std::string()> describe);
   ~Watch();
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
 
  private:
-  const Buffer& buffer_;
+  friend class Registry;
+  struct Answer {
+    Kind kind;
+    std::string json;
+    std::string failure;  // why there is none; else empty
+  };
+  Answer ask() const;
+
+  const Kind kind_;
+  const std::function<std::string()> describe_;
 };
 
 }  // namespace nodewise::report

@@ -2,6 +2,7 @@
 // catch clause works; each message names the call, the thing and the numbers, and what to do about it.
 #pragma once
 
+#include <new>
 #include <stdexcept>
 #include <string>
 
@@ -60,6 +61,17 @@ class NODEWISE_PUBLIC PlacementError : public std::runtime_error, public Error {
   using std::runtime_error::runtime_error;
   ~PlacementError() override;
   const char* what() const noexcept override { return std::runtime_error::what(); }
+};
+
+/// A resource has no more memory to give.
+class NODEWISE_PUBLIC OutOfMemory : public std::bad_alloc, public Error {
+ public:
+  explicit OutOfMemory(const std::string& message) : message_(message) {}
+  ~OutOfMemory() override;
+  const char* what() const noexcept override { return message_.what(); }
+
+ private:
+  std::runtime_error message_;  // copies of it share their text, so that copying throws nothing
 };
 
 }  // namespace nodewise

@@ -6,10 +6,15 @@
 #include <nodewise/error.hpp>
 #include <nodewise/loader.hpp>
 #include <nodewise/means.hpp>
+#include <nodewise/node_pools.hpp>
+#include <nodewise/node_resource.hpp>
 #include <nodewise/npy.hpp>
 #include <nodewise/pages.hpp>
 #include <nodewise/placement.hpp>
 #include <nodewise/plan.hpp>
+#include <nodewise/pool_resource.hpp>
+#include <nodewise/replicated.hpp>
+#include <nodewise/resources.hpp>
 #include <nodewise/team.hpp>
 #include <nodewise/topology.hpp>
 #include <nodewise/version.hpp>

@@ -15,13 +15,14 @@
 namespace nodewise {
 
 /// planned = local + misplaced + cut + absent + unknown, in bytes of the dataset.
-struct PlacementBytes {
+struct NODEWISE_PUBLIC PlacementBytes {
   std::uint64_t planned_bytes = 0;
   std::uint64_t local_bytes = 0;      ///< On the node that the plan names.
   std::uint64_t misplaced_bytes = 0;  ///< On another node, though the plan gave the page to this one.
   std::uint64_t cut_bytes = 0;        ///< On a page that the plan gave to another shard.
   std::uint64_t absent_bytes = 0;     ///< Untouched, swapped, or the zero page.
   std::uint64_t unknown_bytes = 0;    ///< The kernel did not say.
+  PlacementBytes& operator+=(const PlacementBytes& other) noexcept;
   friend bool operator==(const PlacementBytes&, const PlacementBytes&) = default;
 };
 

@@ -1,0 +1,119 @@
+// Small data that everybody reads and hardly anybody writes, once on each node.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <memory_resource>
+#include <new>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <nodewise/export.hpp>
+#include <nodewise/node_pools.hpp>
+
+namespace nodewise {
+
+/// What replicas cost.
+struct ReplicaCost {
+  std::vector<std::uint64_t>
+      bytes_on_node;   ///< By logical index: of that node's pool, whatever a copy holds.
+  double seconds = 0;  ///< That making the present copies took.
+};
+
+namespace detail {
+
+/// What a Replicated is, whatever it holds: who has the memory of its copies, and what the report says.
+class NODEWISE_PUBLIC Replicas {
+ public:
+  Replicas(NodePools& pools, std::string name);
+  ~Replicas();
+  Replicas(const Replicas&) = delete;
+  Replicas& operator=(const Replicas&) = delete;
+
+  /// How many copies there are: one for each node that has memory.
+  std::size_t copies() const noexcept;
+  std::pmr::memory_resource& memory(std::size_t copy) const noexcept;
+  /// Which copy is the caller's, and which that of a node. Throws OutOfRange.
+  std::size_t local_copy() const;
+  std::size_t copy_of(unsigned node) const;
+  ReplicaCost cost() const;
+  std::uint64_t version() const noexcept;
+  /// There are new copies, made in so many seconds.
+  void renewed(double seconds) noexcept;
+  std::string to_json() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// A T whose memory, and that of what it holds, is of one resource.
+template <class T>
+class Replica {
+ public:
+  Replica(std::pmr::memory_resource& memory, const T& value)
+      : allocator_(&memory), value_(allocator_.template new_object<T>(value)) {}
+  ~Replica() {
+    if (value_ != nullptr) allocator_.delete_object(value_);
+  }
+  Replica(Replica&& other) noexcept
+      : allocator_(other.allocator_), value_(std::exchange(other.value_, nullptr)) {}
+  Replica& operator=(Replica&&) = delete;
+
+  const T& value() const noexcept { return *value_; }
+
+ private:
+  std::pmr::polymorphic_allocator<> allocator_;
+  T* value_;
+};
+
+}  // namespace detail
+
+/// A T that can be copied to a node with all that it holds: one without pointers, or one that takes the
+/// memory of what it holds from a std::pmr::memory_resource (std::pmr::vector, not std::vector).
+template <class T>
+concept Replicable =
+    std::is_trivially_copyable_v<T> || std::uses_allocator_v<T, std::pmr::polymorphic_allocator<>>;
+
+/// A value of which every node with memory has a copy of its own. A copy of a type that is trivially copyable
+/// and holds a pointer still points to where the first one did. Thread class: reading members from any
+/// thread; update() from one thread while no other is in this object or holds what it gave.
+template <Replicable T>
+class Replicated {
+ public:
+  /// Copies `value` to each node. `name` is for the report. Precondition: `pools` outlives this. Throws what
+  /// the pools throw, OutOfMemory mostly; then nothing is left behind.
+  Replicated(NodePools& pools, const T& value, std::string name = {})
+      : replicas_(std::make_unique<detail::Replicas>(pools, std::move(name))) {
+    update(value);
+  }
+  Replicated(Replicated&&) noexcept = default;
+
+  /// The copy of the node on which the caller runs. Cost: some tens of nanoseconds; a worker asks once.
+  const T& local() const { return copies_[replicas_->local_copy()].value(); }
+  /// The copy on `node` (logical index), or on the nearest that has memory. Throws OutOfRange.
+  const T& on(unsigned node) const { return copies_[replicas_->copy_of(node)].value(); }
+
+  /// Copies another value to each node, and then lets go of the old ones; where that fails, they stay.
+  void update(const T& value) {
+    const auto begin = std::chrono::steady_clock::now();
+    std::vector<detail::Replica<T>> fresh;
+    fresh.reserve(replicas_->copies());
+    for (std::size_t copy = 0; copy < replicas_->copies(); ++copy)
+      fresh.emplace_back(replicas_->memory(copy), value);
+    copies_.swap(fresh);
+    replicas_->renewed(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
+  /// 1, and one more after each update().
+  std::uint64_t version() const noexcept { return replicas_->version(); }
+  ReplicaCost cost() const { return replicas_->cost(); }
+
+ private:
+  std::unique_ptr<detail::Replicas> replicas_;
+  std::vector<detail::Replica<T>> copies_;  // goes before the memory
+};
+
+}  // namespace nodewise

@@ -1,0 +1,147 @@
+#include <nodewise/node_pools.hpp>
+
+#include <nodewise/error.hpp>
+
+#include "base/text.hpp"
+#include "os/os.hpp"
+#include "placement_json.hpp"
+#include "report.hpp"
+
+namespace nodewise {
+namespace {
+
+// The node itself where it has memory that may be had, and the others, nearest first.
+std::vector<unsigned> spill_order(const Topology& topology, unsigned node) {
+  std::vector<unsigned> order;
+  const auto add = [&](unsigned candidate) {
+    if (topology.node(candidate).allowed && topology.node(candidate).memory_bytes > 0)
+      order.push_back(candidate);
+  };
+  add(node);
+  for (const unsigned near : topology.nearest(node)) add(near);
+  if (order.empty()) order.push_back(node);  // which will say what it lacks
+  return order;
+}
+
+}  // namespace
+
+struct NodePools::State {
+  State(const Team& team, const NodePoolsOptions& options) : topology(team.topology()) {
+    for (const Node& node : topology.nodes())
+      nodes.push_back(std::make_unique<NodeResource>(team, node.index, options.pages));
+    for (const Node& node : topology.nodes()) {
+      const std::vector<unsigned> order = spill_order(topology, node.index);
+      nearest_with_memory.push_back(order.front());
+      spills.push_back(options.spill == Spill::nearest ? spill_resource(order) : nullptr);
+      std::pmr::memory_resource* const below =
+          spills.back() ? static_cast<std::pmr::memory_resource*>(spills.back().get())
+                        : nodes[node.index].get();
+      pools.push_back(std::make_unique<PoolResource>(below, options.pool));
+    }
+  }
+
+  std::unique_ptr<SpillResource> spill_resource(const std::vector<unsigned>& order) const {
+    std::vector<std::pmr::memory_resource*> resources;
+    for (const unsigned node : order) resources.push_back(nodes[node].get());
+    return std::make_unique<SpillResource>(std::move(resources));
+  }
+
+  const Topology topology;
+  std::vector<unsigned> nearest_with_memory;  // by node, itself if it has some
+  std::vector<std::unique_ptr<NodeResource>> nodes;
+  std::vector<std::unique_ptr<SpillResource>> spills;  // null without spilling
+  std::vector<std::unique_ptr<PoolResource>> pools;
+  std::unique_ptr<report::Watch> watch;  // goes first
+};
+
+NodePools::NodePools(const Team& team, const NodePoolsOptions& options)
+    : state_(std::make_unique<State>(team, options)) {
+  state_->watch = std::make_unique<report::Watch>(report::Kind::pools, [this] { return to_json(); });
+}
+
+NodePools::~NodePools() = default;
+
+const Topology& NodePools::topology() const noexcept {
+  return state_->topology;
+}
+
+PoolResource& NodePools::on(unsigned node) const {
+  if (node >= state_->pools.size())
+    throw OutOfRange(base::text("NodePools::on: node ", node, " of ", state_->pools.size()));
+  return *state_->pools[node];
+}
+
+unsigned NodePools::nearest_with_memory(unsigned node) const {
+  static_cast<void>(on(node));
+  return state_->nearest_with_memory[node];
+}
+
+unsigned NodePools::local_node() const {
+  const auto cpu = os::current().current_cpu();
+  const auto node = cpu.ok() ? state_->topology.node_of_cpu(cpu.value) : std::nullopt;
+  return state_->nearest_with_memory[node.value_or(0)];
+}
+
+PoolResource& NodePools::local() const {
+  return *state_->pools[local_node()];
+}
+
+std::future<void> NodePools::reserve_async(std::size_t bytes, unsigned node) const {
+  return on(node).reserve_async(bytes);
+}
+
+std::vector<NodePoolCounts> NodePools::counts() const {
+  std::vector<NodePoolCounts> all;
+  for (unsigned node = 0; node < state_->pools.size(); ++node) {
+    NodePoolCounts counts;
+    counts.node = node;
+    counts.pool = state_->pools[node]->counts();
+    counts.mapped_bytes = state_->nodes[node]->mapped_bytes();
+    counts.placement = state_->nodes[node]->placement();
+    if (const SpillResource* const spill = state_->spills[node].get()) {
+      const auto live = spill->live_bytes();
+      for (std::size_t i = 1; i < live.size(); ++i) counts.live_spilled_bytes += live[i];
+      counts.spilled_bytes = spill->spilled_bytes();
+    }
+    all.push_back(counts);
+  }
+  return all;
+}
+
+std::vector<Degradation> NodePools::degradations() const {
+  std::vector<Degradation> all;
+  for (const auto& node : state_->nodes)
+    for (Degradation& lost : node->degradations()) all.push_back(std::move(lost));
+  return all;
+}
+
+std::string NodePools::to_json() const {
+  base::JsonWriter json(3);
+  json.begin_object();
+  json.member("schema", "nodewise.pools/1");
+  json.member("host", os::current().host_name().value);
+  json.member("rank", 0);
+  json.key("nodes");
+  json.begin_array();
+  for (const NodePoolCounts& of_node : counts()) {
+    json.begin_object();
+    json.member("node", of_node.node);
+    json.member("os_index", state_->topology.node(of_node.node).os_index);
+    json.member("chunk_bytes", of_node.pool.chunk_bytes);
+    json.member("live_blocks", of_node.pool.live_blocks);
+    json.member("live_bytes", of_node.pool.live_bytes);
+    json.member("allocations", of_node.pool.allocations);
+    json.member("upstream_allocations", of_node.pool.upstream_allocations);
+    json.member("spilled_bytes", of_node.spilled_bytes);
+    json.member("live_spilled_bytes", of_node.live_spilled_bytes);
+    json.member("mapped_bytes", of_node.mapped_bytes);
+    write_bytes(json, of_node.placement);
+    json.end_object();
+  }
+  json.end_array();
+  write_degradations(json, degradations());
+  json.end_object();
+  return json.take();
+}
+
+}  // namespace nodewise

@@ -1,0 +1,354 @@
+#include <nodewise/pool_resource.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <nodewise/error.hpp>
+
+#include "base/checked.hpp"
+#include "base/text.hpp"
+#include "size_classes.hpp"
+
+namespace nodewise {
+namespace {
+
+constexpr std::size_t least_chunk_bytes = std::size_t{64} << 10;
+constexpr std::size_t most_alignment = 4096;                // of blocks; more is the upstream's to give
+constexpr std::size_t kept_bytes = std::size_t{256} << 10;  // of one class, by the threads of one stripe
+constexpr unsigned most_stripes = 128;
+
+// A block that nobody has; where it is, the next one is written.
+struct Free {
+  Free* next;
+};
+
+struct List {
+  Free* first = nullptr;
+  std::size_t count = 0;
+
+  void push(void* block) noexcept {
+    first = new (block) Free{first};
+    ++count;
+  }
+  void* pop() noexcept {
+    Free* const block = first;
+    first = block->next;
+    --count;
+    return block;
+  }
+  // The first `some` of them.
+  List split(std::size_t some) noexcept {
+    List taken;
+    for (; some > 0; --some) taken.push(pop());
+    return taken;
+  }
+};
+
+// Held for some instructions only, and mostly by the same thread as before.
+class SpinLock {
+ public:
+  void lock() noexcept {
+    for (unsigned tries = 0; held_.exchange(true, std::memory_order_acquire);)
+      while (held_.load(std::memory_order_relaxed))
+        if (++tries % 64 == 0) std::this_thread::yield();
+  }
+  void unlock() noexcept { held_.store(false, std::memory_order_release); }
+
+ private:
+  std::atomic<bool> held_{false};
+};
+
+// Threads come to stripes by turns, in the order in which they first ask any pool.
+unsigned number_of_thread() noexcept {
+  static std::atomic<unsigned> threads{0};
+  thread_local const unsigned number = threads.fetch_add(1, std::memory_order_relaxed);
+  return number;
+}
+
+// What goes to the lists at once, or is taken from them.
+std::size_t batch_of(std::size_t size_class) noexcept {
+  return std::max<std::size_t>(kept_bytes / 2 / SizeClasses::bytes(size_class), 1);
+}
+
+struct Chunk {
+  std::byte* begin;
+  std::size_t bytes;
+};
+
+}  // namespace
+
+struct PoolResource::State {
+  using Lists = std::array<List, SizeClasses::count>;
+
+  struct alignas(128) Stripe {  // no two share a cache line, nor a pair of them
+    SpinLock lock;
+    std::int64_t live_blocks = 0, live_bytes = 0;  // below zero where what others took came back
+    std::uint64_t allocations = 0;
+    Lists lists;
+
+    void begin_block(std::size_t bytes) noexcept {
+      ++live_blocks;
+      live_bytes += static_cast<std::int64_t>(bytes);
+      ++allocations;
+    }
+    void end_block(std::size_t bytes) noexcept {
+      --live_blocks;
+      live_bytes -= static_cast<std::int64_t>(bytes);
+    }
+  };
+
+  State(std::pmr::memory_resource* below, const PoolOptions& options)
+      : upstream(below),
+        chunk_bytes(options.chunk_bytes),
+        most_block_bytes(std::bit_floor(chunk_bytes / 8)),
+        classes(SizeClasses::of(most_block_bytes) + 1) {}
+
+  Stripe& stripe() noexcept { return stripes[number_of_thread() & (stripe_count - 1)]; }
+  // Nothing for what is the upstream's to give.
+  std::optional<std::size_t> class_of(std::size_t bytes, std::size_t alignment) const noexcept {
+    if (bytes > most_block_bytes || alignment > std::min(most_alignment, most_block_bytes))
+      return std::nullopt;
+    return SizeClasses::of(bytes, alignment);
+  }
+
+  void* ask_upstream(std::size_t bytes, std::size_t alignment);
+  void add_chunk(std::size_t bytes);
+  bool begin_chunk() noexcept;
+  void* carve(std::size_t size_class) noexcept;
+  List take(std::size_t size_class) noexcept;
+  List find(std::size_t size_class);
+  void keep(std::size_t size_class, List blocks) noexcept;
+  void gather(std::size_t size_class) noexcept;
+  std::size_t never_given() const noexcept;
+  void give_chunks_back() noexcept;
+
+  std::pmr::memory_resource* const upstream;
+  const std::size_t chunk_bytes;
+  const std::size_t most_block_bytes;
+  const std::size_t classes;
+  const unsigned stripe_count =
+      std::min(std::bit_ceil(2 * std::max(std::thread::hardware_concurrency(), 1U)), most_stripes);
+  std::vector<Stripe> stripes{stripe_count};
+  std::atomic<std::uint64_t> upstream_allocations{0};
+
+  std::mutex mutex;  // of all below
+  Lists lists;
+  std::vector<Chunk> chunks;
+  std::size_t begun = 0;                        // of them; the last of these is being cut
+  std::byte *cursor = nullptr, *end = nullptr;  // what is left of that
+};
+
+void* PoolResource::State::ask_upstream(std::size_t bytes, std::size_t alignment) {
+  void* const block = upstream->allocate(bytes, alignment);
+  ++upstream_allocations;
+  return block;
+}
+
+// Without the lock, for the upstream may take long; so two threads may each get one, and both are used.
+void PoolResource::State::add_chunk(std::size_t bytes) {
+  auto* const begin = static_cast<std::byte*>(ask_upstream(bytes, most_alignment));
+  try {
+    const std::lock_guard lock(mutex);
+    chunks.push_back({begin, bytes});
+  } catch (...) {
+    upstream->deallocate(begin, bytes, most_alignment);
+    throw;
+  }
+}
+
+// Goes on to the next chunk, if there is one; what is left of the last becomes blocks, as large as they fit.
+bool PoolResource::State::begin_chunk() noexcept {
+  if (begun == chunks.size()) return false;
+  for (std::size_t size_class = classes; size_class-- > 0;)
+    while (void* const block = carve(size_class)) lists[size_class].push(block);
+  cursor = chunks[begun].begin;
+  end = cursor + chunks[begun].bytes;
+  ++begun;
+  return true;
+}
+
+// A block never given before; null where what is left of the chunk is too short.
+void* PoolResource::State::carve(std::size_t size_class) noexcept {
+  const std::size_t bytes = SizeClasses::bytes(size_class);
+  const auto alignment = std::min(SizeClasses::alignment(bytes), most_alignment);
+  const auto at = base::round_up(reinterpret_cast<std::uintptr_t>(cursor), alignment);
+  if (cursor == nullptr || reinterpret_cast<std::uintptr_t>(end) < at + bytes) return nullptr;
+  cursor = reinterpret_cast<std::byte*>(at + bytes);
+  return reinterpret_cast<void*>(at);
+}
+
+// Some blocks, as many as there are up to a batch; none where the upstream must be asked.
+List PoolResource::State::take(std::size_t size_class) noexcept {
+  const std::size_t most = batch_of(size_class);
+  const std::lock_guard lock(mutex);
+  if (lists[size_class].count > 0) return lists[size_class].split(std::min(most, lists[size_class].count));
+  List taken;
+  while (taken.count < most) {
+    if (void* const block = carve(size_class))
+      taken.push(block);
+    else if (taken.count > 0 || !begin_chunk())
+      break;
+  }
+  return taken;
+}
+
+// At least one. Where the upstream has no more, other threads may.
+List PoolResource::State::find(std::size_t size_class) {
+  List some = take(size_class);
+  while (some.count == 0) {
+    try {
+      add_chunk(chunk_bytes);
+      some = take(size_class);
+    } catch (const std::bad_alloc&) {
+      gather(size_class);
+      some = take(size_class);
+      if (some.count == 0) throw;
+    }
+  }
+  return some;
+}
+
+void PoolResource::State::keep(std::size_t size_class, List blocks) noexcept {
+  const std::lock_guard lock(mutex);
+  while (blocks.count > 0) lists[size_class].push(blocks.pop());
+}
+
+// All that threads keep of one class, for everybody.
+void PoolResource::State::gather(std::size_t size_class) noexcept {
+  for (Stripe& stripe : stripes) {
+    List kept;
+    {
+      const std::lock_guard lock(stripe.lock);
+      kept = std::exchange(stripe.lists[size_class], {});
+    }
+    keep(size_class, kept);
+  }
+}
+
+std::size_t PoolResource::State::never_given() const noexcept {
+  std::size_t bytes = static_cast<std::size_t>(end - cursor);
+  for (std::size_t chunk = begun; chunk < chunks.size(); ++chunk) bytes += chunks[chunk].bytes;
+  return bytes;
+}
+
+void PoolResource::State::give_chunks_back() noexcept {
+  lists = {};
+  for (const Chunk& chunk : chunks) upstream->deallocate(chunk.begin, chunk.bytes, most_alignment);
+  chunks.clear();
+  begun = 0;
+  cursor = end = nullptr;
+}
+
+PoolResource::PoolResource(std::pmr::memory_resource* upstream, const PoolOptions& options) {
+  if (options.chunk_bytes < least_chunk_bytes)
+    throw InvalidArgument(base::text("PoolResource: chunks of ", options.chunk_bytes, " bytes; at least ",
+                                     least_chunk_bytes, " are needed"));
+  state_ = std::make_unique<State>(upstream, options);
+}
+
+PoolResource::~PoolResource() {
+  state_->give_chunks_back();
+}
+
+std::pmr::memory_resource* PoolResource::upstream() const noexcept {
+  return state_->upstream;
+}
+
+// What is out is counted before a block is looked for and after it was put away: release() must never see
+// none out while somebody has one in his hands.
+void* PoolResource::do_allocate(std::size_t bytes, std::size_t alignment) {
+  State::Stripe& stripe = state_->stripe();
+  const auto size_class = state_->class_of(bytes, alignment);
+  const std::size_t counted = size_class ? SizeClasses::bytes(*size_class) : bytes;
+  {
+    const std::lock_guard lock(stripe.lock);
+    stripe.begin_block(counted);
+    if (size_class && stripe.lists[*size_class].count > 0) return stripe.lists[*size_class].pop();
+  }
+  try {
+    if (!size_class) return state_->ask_upstream(bytes, alignment);
+    List some = state_->find(*size_class);
+    void* const block = some.pop();
+    const std::lock_guard lock(stripe.lock);
+    while (some.count > 0) stripe.lists[*size_class].push(some.pop());
+    return block;
+  } catch (...) {
+    const std::lock_guard lock(stripe.lock);
+    stripe.end_block(counted);
+    --stripe.allocations;
+    throw;
+  }
+}
+
+void PoolResource::do_deallocate(void* block, std::size_t bytes, std::size_t alignment) {
+  State::Stripe& stripe = state_->stripe();
+  const auto size_class = state_->class_of(bytes, alignment);
+  if (!size_class) {
+    state_->upstream->deallocate(block, bytes, alignment);
+    const std::lock_guard lock(stripe.lock);
+    return stripe.end_block(bytes);
+  }
+  List too_many;
+  {
+    const std::lock_guard lock(stripe.lock);
+    List& mine = stripe.lists[*size_class];
+    mine.push(block);
+    if (mine.count <= 2 * batch_of(*size_class)) return stripe.end_block(SizeClasses::bytes(*size_class));
+    too_many = mine.split(batch_of(*size_class));
+  }
+  state_->keep(*size_class, too_many);
+  const std::lock_guard lock(stripe.lock);
+  stripe.end_block(SizeClasses::bytes(*size_class));
+}
+
+void PoolResource::reserve(std::size_t bytes) {
+  std::size_t there = 0;
+  {
+    const std::lock_guard lock(state_->mutex);
+    there = state_->never_given();
+  }
+  if (there < bytes) state_->add_chunk(std::max(bytes - there, state_->chunk_bytes));
+}
+
+std::future<void> PoolResource::reserve_async(std::size_t bytes) {
+  return std::async(std::launch::async, [this, bytes] { reserve(bytes); });
+}
+
+bool PoolResource::release() noexcept {
+  for (State::Stripe& stripe : state_->stripes) stripe.lock.lock();
+  std::int64_t live = 0;
+  for (const State::Stripe& stripe : state_->stripes) live += stripe.live_blocks;
+  if (live == 0) {
+    for (State::Stripe& stripe : state_->stripes) stripe.lists = {};
+    const std::lock_guard lock(state_->mutex);
+    state_->give_chunks_back();
+  }
+  for (State::Stripe& stripe : state_->stripes) stripe.lock.unlock();
+  return live == 0;
+}
+
+PoolCounts PoolResource::counts() const {
+  PoolCounts counts;
+  std::int64_t blocks = 0, bytes = 0;
+  for (State::Stripe& stripe : state_->stripes) {
+    const std::lock_guard lock(stripe.lock);
+    blocks += stripe.live_blocks;
+    bytes += stripe.live_bytes;
+    counts.allocations += stripe.allocations;
+  }
+  counts.live_blocks = static_cast<std::uint64_t>(std::max<std::int64_t>(blocks, 0));
+  counts.live_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(bytes, 0));
+  counts.upstream_allocations = state_->upstream_allocations;
+  const std::lock_guard lock(state_->mutex);
+  for (const Chunk& chunk : state_->chunks) counts.chunk_bytes += chunk.bytes;
+  return counts;
+}
+
+}  // namespace nodewise

@@ -1,0 +1,214 @@
+#include <nodewise/resources.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include <nodewise/error.hpp>
+
+#include "base/checked.hpp"
+#include "base/text.hpp"
+
+namespace nodewise {
+
+void* LimitedResource::do_allocate(std::size_t bytes, std::size_t alignment) {
+  std::uint64_t before = live_bytes_;
+  do {
+    if (bytes > limit_bytes_ - before)
+      throw OutOfMemory(base::text("LimitedResource: ", bytes, " bytes are asked for, and of ", limit_bytes_,
+                                   " bytes ", limit_bytes_ - before,
+                                   " are left; give blocks back, or raise the limit"));
+  } while (!live_bytes_.compare_exchange_weak(before, before + bytes));
+  try {
+    void* const block = upstream_->allocate(bytes, alignment);
+    std::uint64_t peak = peak_bytes_;
+    while (peak < before + bytes && !peak_bytes_.compare_exchange_weak(peak, before + bytes)) {
+    }
+    return block;
+  } catch (...) {
+    live_bytes_ -= bytes;
+    throw;
+  }
+}
+
+void LimitedResource::do_deallocate(void* block, std::size_t bytes, std::size_t alignment) {
+  upstream_->deallocate(block, bytes, alignment);
+  live_bytes_ -= bytes;
+}
+
+SpillResource::SpillResource(std::vector<std::pmr::memory_resource*> order)
+    : order_(std::move(order)), live_bytes_(order_.size()) {
+  if (order_.empty()) throw InvalidArgument("SpillResource: an order of no resources; name at least one");
+}
+
+void* SpillResource::do_allocate(std::size_t bytes, std::size_t alignment) {
+  for (std::size_t i = 0;; ++i) {
+    void* block = nullptr;
+    try {
+      block = order_[i]->allocate(bytes, alignment);
+    } catch (const std::bad_alloc&) {
+      if (i + 1 == order_.size()) throw;
+      continue;
+    }
+    try {
+      const std::lock_guard lock(mutex_);
+      if (i > 0) spilled_.emplace(block, i);
+      if (i > 0) spilled_bytes_ += bytes;
+      live_bytes_[i] += bytes;
+      return block;
+    } catch (...) {
+      order_[i]->deallocate(block, bytes, alignment);
+      throw;
+    }
+  }
+}
+
+void SpillResource::do_deallocate(void* block, std::size_t bytes, std::size_t alignment) {
+  std::size_t from = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto spilled = spilled_.find(block); spilled != spilled_.end()) {
+      from = spilled->second;
+      spilled_.erase(spilled);
+    }
+    live_bytes_[from] -= bytes;
+  }
+  order_[from]->deallocate(block, bytes, alignment);
+}
+
+std::vector<std::uint64_t> SpillResource::live_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return live_bytes_;
+}
+
+std::uint64_t SpillResource::spilled_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return spilled_bytes_;
+}
+
+ArenaResource::~ArenaResource() {
+  for (const Chunk& chunk : chunks_) upstream_->deallocate(chunk.begin, chunk.bytes, chunk.alignment);
+}
+
+void* ArenaResource::do_allocate(std::size_t bytes, std::size_t alignment) {
+  for (;; ++current_, used_ = 0) {
+    if (current_ == chunks_.size()) {
+      chunks_.reserve(chunks_.size() + 1);
+      const std::size_t chunk_bytes = std::max(bytes, chunk_bytes_);
+      const std::size_t chunk_alignment = std::max(alignment, alignof(std::max_align_t));
+      chunks_.push_back({static_cast<std::byte*>(upstream_->allocate(chunk_bytes, chunk_alignment)),
+                         chunk_bytes, chunk_alignment});
+    }
+    const Chunk& chunk = chunks_[current_];
+    const auto begin = reinterpret_cast<std::uintptr_t>(chunk.begin);
+    const std::size_t at = base::round_up(begin + used_, alignment) - begin;
+    if (at <= chunk.bytes && bytes <= chunk.bytes - at) {
+      used_ = at + bytes;
+      return chunk.begin + at;
+    }
+    used_before_ += used_;
+  }
+}
+
+void ArenaResource::reset() noexcept {
+  current_ = 0;
+  used_ = 0;
+  used_before_ = 0;
+}
+
+std::uint64_t ArenaResource::used_bytes() const noexcept {
+  return used_before_ + used_;
+}
+
+std::uint64_t ArenaResource::chunk_bytes() const noexcept {
+  std::uint64_t bytes = 0;
+  for (const Chunk& chunk : chunks_) bytes += chunk.bytes;
+  return bytes;
+}
+
+namespace {
+
+constexpr std::size_t guard_bytes = 64;
+constexpr int guard = 0xfd, fresh = 0xcd, gone = 0xdd;
+
+// Of the upstream's block: a guard, which keeps the alignment, then the block, then another guard.
+struct Guarded {
+  Guarded(std::size_t block_bytes, std::size_t block_alignment)
+      : before(std::max(guard_bytes, block_alignment)),
+        bytes(before + block_bytes + guard_bytes),
+        alignment(std::max(block_alignment, alignof(std::max_align_t))) {
+    if (bytes < block_bytes)
+      throw OutOfMemory(
+          base::text("CheckingResource: ", block_bytes, " bytes and their guards exceed the address space"));
+  }
+  std::size_t before, bytes, alignment;
+};
+
+bool all_are(const std::byte* begin, std::size_t bytes, int value) {
+  return std::all_of(begin, begin + bytes, [value](std::byte byte) { return byte == std::byte(value); });
+}
+
+}  // namespace
+
+void* CheckingResource::do_allocate(std::size_t bytes, std::size_t alignment) {
+  const Guarded guarded(bytes, alignment);
+  auto* const whole = static_cast<std::byte*>(upstream_->allocate(guarded.bytes, guarded.alignment));
+  std::byte* const block = whole + guarded.before;
+  try {
+    const std::lock_guard lock(mutex_);
+    live_.emplace(block, Block{bytes, alignment});
+  } catch (...) {
+    upstream_->deallocate(whole, guarded.bytes, guarded.alignment);
+    throw;
+  }
+  std::memset(whole, guard, guarded.before);
+  std::memset(block, fresh, bytes);
+  std::memset(block + bytes, guard, guard_bytes);
+  return block;
+}
+
+void CheckingResource::do_deallocate(void* block, std::size_t bytes, std::size_t alignment) {
+  const Guarded guarded(bytes, alignment);
+  auto* const begin = static_cast<std::byte*>(block);
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = live_.find(block);
+    if (found == live_.end()) {
+      faults_.push_back(base::text(
+          "a block of ", bytes, " bytes was given back that is not out: given back twice, or not of here"));
+      return;
+    }
+    const Block known = found->second;
+    if (known.bytes != bytes || known.alignment != alignment) {
+      faults_.push_back(base::text("a block of ", known.bytes, " bytes, aligned to ", known.alignment,
+                                   ", was given back as one of ", bytes, ", aligned to ", alignment));
+      return;
+    }
+    if (!all_are(begin - guarded.before, guarded.before, guard))
+      faults_.push_back(base::text("something was written before a block of ", bytes, " bytes"));
+    if (!all_are(begin + bytes, guard_bytes, guard))
+      faults_.push_back(base::text("something was written behind a block of ", bytes, " bytes"));
+    live_.erase(found);
+  }
+  std::memset(begin, gone, bytes);
+  upstream_->deallocate(begin - guarded.before, guarded.bytes, guarded.alignment);
+}
+
+std::vector<std::string> CheckingResource::faults() const {
+  const std::lock_guard lock(mutex_);
+  return faults_;
+}
+
+std::uint64_t CheckingResource::live_blocks() const {
+  const std::lock_guard lock(mutex_);
+  return live_.size();
+}
+
+std::uint64_t CheckingResource::live_bytes() const {
+  const std::lock_guard lock(mutex_);
+  std::uint64_t bytes = 0;
+  for (const auto& [at, block] : live_) bytes += block.bytes;
+  return bytes;
+}
+
+}  // namespace nodewise

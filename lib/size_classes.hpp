@@ -1,0 +1,40 @@
+// The sizes of a pool's blocks: 64 bytes, and from there four to each doubling.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+
+namespace nodewise {
+
+/// Class 0 is 64 bytes, then 80, 96, 112, 128, 160, ... A block's size is a multiple of the largest power of
+/// two that divides it, and so is its address.
+struct SizeClasses {
+  static constexpr std::size_t least = 64;
+  static constexpr std::size_t per_doubling = 4;
+  static constexpr std::size_t count = 1 + 40 * per_doubling;  // to 64 TiB
+
+  static constexpr std::size_t of(std::size_t bytes) noexcept {
+    if (bytes <= least) return 0;
+    const auto doublings =
+        static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1;  // 2^d < bytes <= 2^(d + 1)
+    const std::size_t step = std::size_t{1} << (doublings - 2);
+    const std::size_t steps = (bytes - (step << 2) + step - 1) / step;  // 1 to 4
+    return (doublings - 6) * per_doubling + steps;
+  }
+  static constexpr std::size_t bytes(std::size_t size_class) noexcept {
+    if (size_class == 0) return least;
+    const std::size_t doublings = (size_class - 1) / per_doubling,
+                      steps = (size_class - 1) % per_doubling + 1;
+    return (least << doublings) + steps * ((least / 4) << doublings);
+  }
+  static constexpr std::size_t alignment(std::size_t bytes) noexcept { return bytes & (~bytes + 1); }
+
+  /// The first class that holds `bytes` at such an alignment.
+  static constexpr std::size_t of(std::size_t bytes, std::size_t alignment) noexcept {
+    const std::size_t size_class = of(bytes);
+    if (SizeClasses::alignment(SizeClasses::bytes(size_class)) >= alignment) return size_class;
+    return of(std::bit_ceil(bytes < alignment ? alignment : bytes));
+  }
+};
+
+}  // namespace nodewise
