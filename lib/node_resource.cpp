@@ -39,13 +39,18 @@ Plan NodeResource::plan_of(std::size_t bytes) const {
   return Plan(team_.topology(), {rows, options.page_bytes}, DType::u8, rows, options);
 }
 
-Buffer NodeResource::place(std::size_t bytes) const {
+// Looked at before it is given: what is not where it should be goes back at once.
+Buffer NodeResource::place(std::size_t bytes) {
   const Node& node = team_.topology().node(node_);
   std::string why;
   try {
     Buffer block = Buffer::allocate(plan_of(bytes), team_, pages_);
-    const auto elsewhere = Placement::of(block).total().misplaced_bytes;
-    if (elsewhere == 0) return block;
+    const Placement placement = Placement::of(block);
+    const auto elsewhere = placement.total().misplaced_bytes;
+    if (elsewhere == 0) {
+      keep(placement.degradations());
+      return block;
+    }
     why = base::text(elsewhere, " bytes came from other nodes, and were given back");
   } catch (const InvalidArgument&) {
     throw;
@@ -55,16 +60,20 @@ Buffer NodeResource::place(std::size_t bytes) const {
   throw_out_of_memory(node, bytes, why);
 }
 
+void NodeResource::keep(const std::vector<Degradation>& lost) {
+  const std::lock_guard lock(mutex_);
+  for (const Degradation& one : lost) degradations_.insert_or_assign(one.name, one);
+}
+
 void* NodeResource::do_allocate(std::size_t bytes, std::size_t alignment) {
   Buffer block = place(std::max<std::size_t>(bytes, 1));
-  if (reinterpret_cast<std::uintptr_t>(block.data()) % alignment != 0)
+  void* const data = block.data();
+  if (reinterpret_cast<std::uintptr_t>(data) % alignment != 0)
     throw InvalidArgument(base::text("NodeResource: a block is aligned to its page of ",
                                      block.pages().page_bytes(), " bytes, and ", alignment, " is asked for"));
-  void* const data = block.data();
   const std::lock_guard lock(mutex_);
-  for (const Degradation& lost : block.degradations()) degradations_.insert_or_assign(lost.name, lost);
-  mapped_bytes_ += block.pages().size_bytes();
-  blocks_.emplace(data, std::move(block));
+  const auto kept = blocks_.emplace(data, std::move(block)).first;
+  mapped_bytes_ += kept->second.pages().size_bytes();
   return data;
 }
 

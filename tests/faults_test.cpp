@@ -8,6 +8,7 @@
 
 #include <nodewise/error.hpp>
 #include <nodewise/npy.hpp>
+#include <nodewise/replicated.hpp>
 
 #include "support/machines.hpp"
 
@@ -21,6 +22,13 @@ struct Outcome {
   std::vector<double> means;
   bool complete = false;  // everything lies as planned, or what was lost has a name
 };
+
+void use_pools(const Team& team) {
+  NodePools pools(team, {.pool = {.chunk_bytes = std::size_t{1} << 16}, .spill = Spill::nearest});
+  const Replicated<std::pmr::vector<double>> table(pools, std::pmr::vector<double>(1000));
+  std::pmr::vector<double> scratch(1000, &pools.local());
+  static_cast<void>(pools.to_json());
+}
 
 // Everything there is: read a file, place, compute, ask, serve, write.
 Outcome life_of_a_batch() {
@@ -38,6 +46,7 @@ Outcome life_of_a_batch() {
     static_cast<void>(loader.is_zero_copy(0));
     static_cast<void>(worker_reads(loader.buffer(), loader.compute_means()));
     static_cast<void>(residency(loader.buffer().topology(), loader.buffer().data(), 10000));
+    use_pools(loader.team());
   } catch (const Error&) {
     outcome.threw = true;
   }

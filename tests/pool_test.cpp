@@ -3,12 +3,21 @@
 // Method: a fake machine that says where each page is and counts every call.
 #include <doctest/doctest.h>
 
+#include <cerrno>
+#include <cstdint>
+#include <memory_resource>
+#include <string>
+#include <thread>
+#include <vector>
+
 #include <nodewise/error.hpp>
+#include <nodewise/node_pools.hpp>
 #include <nodewise/node_resource.hpp>
 #include <nodewise/placement.hpp>
 #include <nodewise/pool_resource.hpp>
 #include <nodewise/resources.hpp>
 
+#include "base/json_reader.hpp"
 #include "size_classes.hpp"
 #include "support/machines.hpp"
 
@@ -17,6 +26,8 @@ using test::MiB;
 using test::World;
 
 namespace {
+
+volatile std::size_t beyond_all = SIZE_MAX - 10;  // compilers refuse it where they see it
 
 Team team_of(unsigned workers) {
   TeamOptions options;
@@ -62,3 +73,305 @@ TEST_CASE("a node's pages are on the node, and populated by its workers") {
   CHECK(world.faulty.live_mappings() == 0);
 }
 
+TEST_CASE("a node without room: who is asked, for what, what is free; nothing is left behind") {
+  World world(test::machine({{.os_index = 3}, {.os_index = 7, .memory_bytes = 8 * MiB}}));
+  NodeResource resource(team_of(2), 1);
+  void* const block = resource.allocate(6 * MiB);
+  std::string message;
+  try {
+    static_cast<void>(resource.allocate(5 * MiB));
+  } catch (const std::bad_alloc& error) {
+    message = error.what();
+  }
+  CAPTURE(message);
+  CHECK(message.find("node 7") != std::string::npos);
+  CHECK(message.find("5242880 bytes") != std::string::npos);
+  CHECK(message.find("2097152 bytes) free") != std::string::npos);
+  CHECK(resource.mapped_bytes() == 6 * MiB);
+  CHECK(world.faulty.live_mappings() == 1);
+  CHECK_THROWS_AS(static_cast<void>(resource.allocate(5 * MiB)), Error);
+  resource.deallocate(block, 6 * MiB);
+  CHECK(world.faulty.live_mappings() == 0);
+}
+
+TEST_CASE("memory that would come from another node is not given") {
+  World world(test::even_machine(2));
+  world.fake.set_affinity({0, 1});  // of node 0; so first touch cannot place on node 1
+  world.faulty.refuse(os::Call::bind, EPERM);
+  const Team team = team_of(2);
+  NodeResource other(team, 1), own(team, 0);
+  CHECK_THROWS_AS(static_cast<void>(other.allocate(MiB)), OutOfMemory);
+  CHECK(world.faulty.live_mappings() == 0);
+  void* const block = own.allocate(MiB);
+  CHECK(all_on(team.topology(), 0, block, MiB));
+  REQUIRE(own.degradations().size() == 1);
+  CHECK(own.degradations()[0].name == "mbind-refused");
+  own.deallocate(block, MiB);
+}
+
+TEST_CASE("who cannot ask where pages are says so") {
+  World world(test::even_machine(2));
+  world.faulty.refuse(os::Call::pages_status, EPERM);
+  NodePools pools(team_of(2));
+  pools.on(1).deallocate(pools.on(1).allocate(1000), 1000);
+  bool named = false;
+  for (const Degradation& lost : pools.degradations()) named = named || lost.name == "move_pages-refused";
+  CHECK(named);
+}
+
+TEST_CASE("a pool asks its upstream once, and gives again what came back") {
+  CheckingResource upstream(std::pmr::new_delete_resource());
+  PoolResource pool(&upstream, {.chunk_bytes = MiB});
+  CHECK(upstream.live_blocks() == 0);
+  void* const first = pool.allocate(1000);
+  pool.deallocate(first, 1000);
+  CHECK(pool.allocate(1000) == first);
+  CHECK(pool.allocate(900) != first);  // of the same class, of 1024 bytes
+  auto counts = pool.counts();
+  CHECK(counts.chunk_bytes == MiB);
+  CHECK(counts.live_blocks == 2);
+  CHECK(counts.live_bytes == 2048);
+  CHECK(counts.allocations == 3);
+  CHECK(counts.upstream_allocations == 1);
+
+  void* const large = pool.allocate(200000);  // more than an eighth of a chunk
+  CHECK(upstream.live_blocks() == 2);
+  CHECK(pool.counts().live_bytes == 2048 + 200000);
+  pool.deallocate(large, 200000);
+  CHECK(upstream.live_blocks() == 1);
+
+  CHECK_FALSE(pool.release());
+  CHECK(upstream.live_blocks() == 1);
+  pool.deallocate(first, 1000);
+  CHECK(pool.counts().live_blocks == 1);
+  CHECK(upstream.faults().empty());
+  CHECK_THROWS_AS(PoolResource(&upstream, {.chunk_bytes = 1000}), InvalidArgument);
+}
+
+TEST_CASE("release gives everything back, and the pool goes on") {
+  CheckingResource upstream(std::pmr::new_delete_resource());
+  PoolResource pool(&upstream, {.chunk_bytes = MiB});
+  for (int round = 0; round < 3; ++round) {
+    std::vector<void*> blocks;
+    for (int i = 0; i < 100; ++i) blocks.push_back(pool.allocate(50000));
+    for (void* block : blocks) pool.deallocate(block, 50000);
+    CHECK(upstream.live_blocks() > 4);
+    CHECK(pool.release());
+    CHECK(upstream.live_blocks() == 0);
+    CHECK(pool.counts().chunk_bytes == 0);
+  }
+}
+
+TEST_CASE("what is reserved is there, also in the background, and what cannot be is said") {
+  World world(test::even_machine(2));
+  NodePools pools(team_of(2), {.pool = {.chunk_bytes = MiB}});
+  auto ready = pools.reserve_async(16 * MiB, 1);
+  ready.get();
+  auto calls = world.faulty.calls(os::Call::map);
+  std::vector<void*> blocks;
+  for (int i = 0; i < 120; ++i) blocks.push_back(pools.on(1).allocate(128 << 10));
+  CHECK(world.faulty.calls(os::Call::map) == calls);
+  for (void* block : blocks) CHECK(all_on(pools.topology(), 1, block, 128 << 10));
+  for (void* block : blocks) pools.on(1).deallocate(block, 128 << 10);
+  pools.on(0).reserve(3 * MiB);
+  pools.on(0).reserve(2 * MiB);
+  CHECK(pools.counts()[0].pool.chunk_bytes == 3 * MiB);
+
+  auto refused = pools.reserve_async(1000 * MiB, 1);
+  CHECK_THROWS_AS(refused.get(), OutOfMemory);
+  CHECK_THROWS_AS(static_cast<void>(pools.reserve_async(1, 2)), OutOfRange);
+}
+
+TEST_CASE("what one thread keeps is another's when the upstream has no more") {
+  LimitedResource upstream(std::pmr::new_delete_resource(), MiB);
+  PoolResource pool(&upstream, {.chunk_bytes = MiB});
+  const auto take_all = [&] {
+    std::vector<void*> blocks;
+    try {
+      for (;;) blocks.push_back(pool.allocate(64 << 10));
+    } catch (const OutOfMemory&) {
+    }
+    for (void* block : blocks) pool.deallocate(block, 64 << 10);
+    return blocks.size();
+  };
+  CHECK(take_all() == 16);
+  std::size_t by_another = 0;
+  std::thread([&] { by_another = take_all(); }).join();
+  CHECK(by_another == 16);
+  CHECK(pool.counts().live_blocks == 0);
+  CHECK(pool.counts().allocations == 32);
+  CHECK(upstream.live_bytes() == MiB);
+}
+
+TEST_CASE("blocks given back by threads of other nodes stay of their node") {
+  World world(test::even_machine(3));
+  NodePools pools(team_of(3), {.pool = {.chunk_bytes = MiB}});
+  constexpr std::size_t bytes = 5000;
+  for (int round = 0; round < 20; ++round) {
+    std::vector<std::vector<void*>> blocks(3);
+    for (unsigned node = 0; node < 3; ++node)
+      for (int i = 0; i < 100; ++i) blocks[node].push_back(pools.on(node).allocate(bytes));
+    for (unsigned node = 0; node < 3; ++node)
+      for (void* block : blocks[node]) CHECK(all_on(pools.topology(), node, block, bytes));
+    std::thread([&] {
+      for (unsigned node = 0; node < 3; ++node)
+        for (void* block : blocks[node]) pools.on(node).deallocate(block, bytes);
+    }).join();
+  }
+  for (const NodePoolCounts& counts : pools.counts()) {
+    CHECK(counts.pool.live_blocks == 0);
+    CHECK(counts.pool.allocations == 2000);
+    CHECK(counts.pool.chunk_bytes <= 3 * MiB);  // threads that ended left theirs to others
+    CHECK(counts.placement.local_bytes == counts.mapped_bytes);
+    CHECK(counts.placement.misplaced_bytes == 0);
+  }
+}
+
+TEST_CASE("Spill::nearest takes of the nearest node with room, and counts it") {
+  auto data = test::machine({{.os_index = 0}, {.os_index = 1, .memory_bytes = 2 * MiB}, {.os_index = 2}});
+  data.distances = {10, 30, 30, 30, 10, 20, 30, 20, 10};
+  World world(data);
+  const Team team = team_of(3);
+  NodePools pools(team, {.pool = {.chunk_bytes = MiB}, .spill = Spill::nearest});
+  std::vector<void*> blocks;
+  for (int i = 0; i < 64; ++i) blocks.push_back(pools.on(1).allocate(64 << 10));
+  std::uint64_t own = 0, of_nearest = 0;
+  for (void* block : blocks) {
+    own += all_on(team.topology(), 1, block, 64 << 10);
+    of_nearest += all_on(team.topology(), 2, block, 64 << 10);
+  }
+  CHECK(own == 32);
+  CHECK(of_nearest == 32);
+  const auto counts = pools.counts();
+  CHECK(counts[1].spilled_bytes == 2 * MiB);
+  CHECK(counts[1].live_spilled_bytes == 2 * MiB);
+  CHECK(counts[0].spilled_bytes == 0);
+  CHECK(counts[2].mapped_bytes == 2 * MiB);
+  for (void* block : blocks) pools.on(1).deallocate(block, 64 << 10);
+  CHECK(pools.on(1).release());
+  CHECK(pools.counts()[1].live_spilled_bytes == 0);
+  CHECK(pools.counts()[1].spilled_bytes == 2 * MiB);
+  const auto json = base::parse_json(pools.to_json());
+  const auto& nodes = *json.find("nodes")->get_if<base::JsonArray>();
+  REQUIRE(nodes.size() == 3);
+  CHECK(*nodes[1].find("spilled_bytes")->get_if<std::uint64_t>() == 2 * MiB);
+  CHECK(*nodes[1].find("allocations")->get_if<std::uint64_t>() == 64);
+}
+
+TEST_CASE("the caller's pool is that of its node, or of the nearest with memory") {
+  World world(test::machine({{.os_index = 0}, {.os_index = 1, .memory_bytes = 0}, {.os_index = 2}}));
+  const NodePools pools(team_of(6));
+  for (const unsigned cpu : {0U, 2U, 4U}) {
+    world.fake.set_affinity({cpu});
+    CHECK(pools.local_node() == (cpu == 4 ? 2U : 0U));
+    CHECK(&pools.local() == &pools.on(pools.local_node()));
+  }
+  CHECK(pools.nearest_with_memory(1) == 0);
+  CHECK_THROWS_AS(static_cast<void>(pools.nearest_with_memory(3)), OutOfRange);
+  CHECK_THROWS_AS(static_cast<void>(pools.on(1).allocate(10)), OutOfMemory);
+}
+
+TEST_CASE("a thousand epochs ask the system for nothing") {
+  World world(test::even_machine(2));
+  NodePools pools(team_of(2), {.pool = {.chunk_bytes = MiB}});
+  ArenaResource arena(&pools.on(1), 256 << 10);
+  std::uint64_t before = 0;
+  for (int epoch = 0; epoch < 1000; ++epoch) {
+    if (epoch == 1)
+      for (const auto call : {os::Call::map, os::Call::unmap, os::Call::populate, os::Call::bind})
+        before += world.faulty.calls(call);
+    std::pmr::vector<float> batch(5000, &pools.on(0)), scratch(20000, &arena);
+    for (int i = 0; i < 10; ++i) std::pmr::vector<int>(100U * static_cast<unsigned>(i), &arena).resize(1000);
+    arena.reset();
+  }
+  std::uint64_t after = 0;
+  for (const auto call : {os::Call::map, os::Call::unmap, os::Call::populate, os::Call::bind})
+    after += world.faulty.calls(call);
+  CHECK(after == before);
+  CHECK(before > 0);
+}
+
+TEST_CASE("an arena cuts the same memory again after each reset") {
+  CheckingResource upstream(std::pmr::new_delete_resource());
+  {
+    ArenaResource arena(&upstream, 10000);
+    void* const first = arena.allocate(4000);
+    void* const second = arena.allocate(100, 64);
+    void* const large = arena.allocate(30000);
+    CHECK(arena.used_bytes() >= 34100);
+    CHECK(arena.chunk_bytes() == 40000);
+    arena.deallocate(first, 4000);
+    CHECK(upstream.live_blocks() == 2);
+    arena.reset();
+    CHECK(arena.used_bytes() == 0);
+    CHECK(arena.allocate(4000) == first);
+    CHECK(arena.allocate(100, 64) == second);
+    CHECK(arena.allocate(30000) == large);
+    CHECK(arena.chunk_bytes() == 40000);
+  }
+  CHECK(upstream.live_blocks() == 0);
+  CHECK(upstream.faults().empty());
+}
+
+TEST_CASE("a limit holds, and says what is left") {
+  LimitedResource limited(std::pmr::new_delete_resource(), 1000);
+  void* const block = limited.allocate(600);
+  std::string message;
+  try {
+    static_cast<void>(limited.allocate(401));
+  } catch (const OutOfMemory& error) {
+    message = error.what();
+  }
+  CHECK(message.find("401 bytes are asked for, and of 1000 bytes 400 are left") != std::string::npos);
+  limited.deallocate(limited.allocate(400), 400);
+  limited.deallocate(block, 600);
+  CHECK(limited.live_bytes() == 0);
+  CHECK(limited.peak_bytes() == 1000);
+  CHECK_THROWS_AS(static_cast<void>(limited.allocate(beyond_all)), OutOfMemory);
+}
+
+TEST_CASE("an order of spilling is kept, and each gets its own back") {
+  LimitedResource first(std::pmr::new_delete_resource(), 1000), second(std::pmr::new_delete_resource(), 1000);
+  SpillResource spill({&first, &second});
+  void* const a = spill.allocate(800);
+  void* const b = spill.allocate(700);
+  void* const c = spill.allocate(200);
+  CHECK(spill.live_bytes() == std::vector<std::uint64_t>{1000, 700});
+  CHECK(spill.spilled_bytes() == 700);
+  CHECK_THROWS_AS(static_cast<void>(spill.allocate(900)), OutOfMemory);
+  spill.deallocate(b, 700);
+  spill.deallocate(a, 800);
+  spill.deallocate(c, 200);
+  CHECK(first.live_bytes() == 0);
+  CHECK(second.live_bytes() == 0);
+  CHECK(spill.spilled_bytes() == 700);
+  CHECK_THROWS_AS(SpillResource({}), InvalidArgument);
+}
+
+TEST_CASE("a checking resource finds what callers do wrong") {
+  CheckingResource checking(std::pmr::new_delete_resource());
+  auto* const block = static_cast<unsigned char*>(checking.allocate(100, 32));
+  CHECK(block[0] == 0xcd);
+  auto one_more = [&, found = std::size_t{0}](const char* word) mutable {
+    const auto faults = checking.faults();
+    REQUIRE(faults.size() == ++found);
+    CAPTURE(faults.back());
+    CHECK(faults.back().find(word) != std::string::npos);
+  };
+  checking.deallocate(block, 99, 32);
+  one_more("99");
+  checking.deallocate(block, 100, 16);
+  one_more("aligned to 16");
+  block[-1] = 1;
+  block[100] = 1;
+  CHECK(checking.live_bytes() == 100);
+  checking.deallocate(block, 100, 32);
+  CHECK(checking.faults().size() == 4);
+  CHECK(checking.faults()[2].find("before a block of 100") != std::string::npos);
+  CHECK(checking.faults()[3].find("behind a block of 100") != std::string::npos);
+  CHECK(checking.live_blocks() == 0);
+  int not_of_here = 0;
+  checking.deallocate(&not_of_here, sizeof not_of_here);
+  CHECK(checking.faults().size() == 5);
+  CHECK_THROWS_AS(static_cast<void>(checking.allocate(beyond_all)), OutOfMemory);
+}

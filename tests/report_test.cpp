@@ -1,5 +1,5 @@
-// Goal: NODEWISE_REPORT makes any program that links the library leave a placement report when it exits,
-// also for loaders that were never destroyed.
+// Goal: NODEWISE_REPORT makes any program that links the library leave a report when it exits, also for
+// loaders that were never destroyed.
 // Method: a forked and executed copy of this program, as a program that makes loaders and ends.
 #include <doctest/doctest.h>
 #include <sys/wait.h>
@@ -12,6 +12,7 @@
 #include <string>
 
 #include <nodewise/loader.hpp>
+#include <nodewise/replicated.hpp>
 
 #include "base/json_reader.hpp"
 
@@ -54,6 +55,8 @@ TEST_CASE("a program that is reported on") {
   static const BatchLoader until_the_end({500, 64}, DType::f32, 10);
   static auto* leaked = new BatchLoader({10, 1}, DType::u8, 10);
   CHECK(leaked->num_batches() == 1);
+  static NodePools pools(until_the_end.team());
+  static const Replicated<int> seven(pools, 7, "seven");
   if (std::string(std::getenv("NODEWISE_REPORT")).find("%p") != std::string::npos) return;
   const pid_t child = ::fork();  // its exit must not write over the parent's report
   if (child == 0) std::exit(0);
@@ -80,6 +83,14 @@ TEST_CASE("the report holds every loader, and %p is the process") {
       planned += bytes;
     }
     CHECK(planned == 1000 * 64 * 8 + 500 * 64 * 4 + 10);
+    const auto& pools = *report.find("pools")->get_if<base::JsonArray>();
+    REQUIRE(pools.size() == 1);
+    CHECK(*pools[0].find("schema")->get_if<std::string>() == "nodewise.pools/1");
+    CHECK(!pools[0].find("nodes")->get_if<base::JsonArray>()->empty());
+    const auto& replicas = *report.find("replicas")->get_if<base::JsonArray>();
+    REQUIRE(replicas.size() == 1);
+    CHECK(*replicas[0].find("name")->get_if<std::string>() == "seven");
+    CHECK(*replicas[0].find("version")->get_if<std::uint64_t>() == 1);
     CHECK(report.find("failures")->get_if<base::JsonArray>()->empty());
   }
 }

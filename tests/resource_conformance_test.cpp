@@ -105,7 +105,8 @@ struct Block {
   unsigned char value;
 };
 
-Block take(std::pmr::memory_resource& resource, std::size_t bytes, std::size_t alignment, unsigned char value) {
+Block take(std::pmr::memory_resource& resource, std::size_t bytes, std::size_t alignment,
+           unsigned char value) {
   Block block{static_cast<unsigned char*>(resource.allocate(bytes, alignment)), bytes, alignment, value};
   CHECK(reinterpret_cast<std::uintptr_t>(block.at) % alignment == 0);
   std::memset(block.at, value, bytes);
@@ -113,7 +114,8 @@ Block take(std::pmr::memory_resource& resource, std::size_t bytes, std::size_t a
 }
 
 bool whole(const Block& block) {
-  return std::all_of(block.at, block.at + block.bytes, [&](unsigned char byte) { return byte == block.value; });
+  return std::all_of(block.at, block.at + block.bytes,
+                     [&](unsigned char byte) { return byte == block.value; });
 }
 
 }  // namespace
@@ -160,7 +162,8 @@ TEST_CASE_TEMPLATE("equal to itself alone", Stack, RESOURCES) {
   CHECK_FALSE(stack.resource.is_equal(*std::pmr::new_delete_resource()));
 }
 
-TEST_CASE_TEMPLATE("blocks from many threads, given back by others", Stack, Pooled, PooledOnNode, Limited, Spilling, Checked) {
+TEST_CASE_TEMPLATE("blocks from many threads, given back by others", Stack, Pooled, PooledOnNode, Limited,
+                   Spilling, Checked) {
   Stack stack;
   constexpr int threads = 4, rounds = 300;
   std::mutex mutex;
@@ -169,9 +172,10 @@ TEST_CASE_TEMPLATE("blocks from many threads, given back by others", Stack, Pool
   const auto work = [&](unsigned seed) {
     std::minstd_rand random(seed);
     for (int round = 0; round < rounds; ++round) {
-      const std::size_t bytes = std::size_t{1} << (random() % 16), alignment = std::size_t{1} << (random() % 7);
-      const Block mine{static_cast<unsigned char*>(stack.resource.allocate(bytes, alignment)), bytes, alignment,
-                       static_cast<unsigned char>(random())};
+      const std::size_t bytes = std::size_t{1} << (random() % 16),
+                        alignment = std::size_t{1} << (random() % 7);
+      const Block mine{static_cast<unsigned char*>(stack.resource.allocate(bytes, alignment)), bytes,
+                       alignment, static_cast<unsigned char>(random())};
       std::memset(mine.at, mine.value, bytes);
       Block other{};
       {
@@ -194,14 +198,16 @@ TEST_CASE_TEMPLATE("blocks from many threads, given back by others", Stack, Pool
   CHECK(spoilt == 0);
 }
 
-TEST_CASE_TEMPLATE("an upstream that fails changes nothing", Stack, Pooled, Limited, Spilling, Checked, InArena) {
+TEST_CASE_TEMPLATE("an upstream that fails changes nothing", Stack, Pooled, Limited, Spilling, Checked,
+                   InArena) {
   Stack stack;
   std::vector<Block> blocks;
   int refused = 0;
   for (int i = 1; i < 200; ++i) {
     if (i % 5 == 0) stack.failing.fail(1);
     try {
-      blocks.push_back(take(stack.resource, static_cast<std::size_t>(i) * 331, 16, static_cast<unsigned char>(i)));
+      blocks.push_back(
+          take(stack.resource, static_cast<std::size_t>(i) * 331, 16, static_cast<unsigned char>(i)));
     } catch (const std::bad_alloc&) {
       ++refused;
     }

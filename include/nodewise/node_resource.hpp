@@ -54,7 +54,8 @@ class NODEWISE_PUBLIC NodeResource final : public std::pmr::memory_resource {
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
 
   Plan plan_of(std::size_t bytes) const;
-  Buffer place(std::size_t bytes) const;
+  Buffer place(std::size_t bytes);
+  void keep(const std::vector<Degradation>& lost);
 
   const Team team_;
   const unsigned node_;

@@ -20,7 +20,7 @@ BUILD = pathlib.Path(sys.argv.pop(1))
 BARS = json.loads((ROOT / "bench" / "bars.json").read_text(encoding="utf-8"))
 # Those who need not be there.
 OPTIONAL = {"eigen", "eigen_float", "tbb", "std_reduce", "numpy_f64", "numpy_float", "numpy_each", "np_load",
-            "torch_f64", "torch_float", "likwid_load"}
+            "torch_f64", "torch_float", "likwid_load", "mimalloc", "jemalloc"}
 SMALL = {"NODEWISE_BENCH_MIB": "8", "NODEWISE_BENCH_SECONDS": "0"}
 
 
