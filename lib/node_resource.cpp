@@ -21,6 +21,12 @@ namespace {
                                " free: ", why));
 }
 
+// Something in each page. Where Linux splits a huge page in order to move it (from 6.12 on) it drops the
+// parts that are all zero, and whoever writes to one later needs a page that a full node no longer has.
+void mark_pages(std::byte* at, std::size_t bytes, std::size_t page_bytes) {
+  for (std::size_t page = 0; page < bytes; page += page_bytes) at[page] = std::byte{1};
+}
+
 }  // namespace
 
 NodeResource::NodeResource(const Team& team, unsigned node, PageKind pages)
@@ -33,8 +39,9 @@ Plan NodeResource::plan_of(std::size_t bytes) const {
   PlanOptions options;
   options.binding = Binding::required;
   options.targets = {node_};
-  options.page_bytes =
-      pages_ == PageKind::hugetlb ? default_hugetlb_page_bytes() : team_.topology().page_bytes();
+  options.page_bytes = team_.topology().page_bytes();
+  if (pages_ == PageKind::hugetlb)
+    options.page_bytes = std::max(options.page_bytes, default_hugetlb_page_bytes());
   const std::uint64_t rows = (bytes - 1) / options.page_bytes + 1;
   return Plan(team_.topology(), {rows, options.page_bytes}, DType::u8, rows, options);
 }
@@ -44,14 +51,18 @@ Buffer NodeResource::place(std::size_t bytes) {
   const Node& node = team_.topology().node(node_);
   std::string why;
   try {
-    Buffer block = Buffer::allocate(plan_of(bytes), team_, pages_);
+    const std::size_t page_bytes = team_.topology().page_bytes();
+    Buffer block = Buffer::allocate(
+        plan_of(bytes), team_, pages_,
+        [page_bytes](std::byte* at, ByteRange range) { mark_pages(at, range.bytes(), page_bytes); });
     const Placement placement = Placement::of(block);
-    const auto elsewhere = placement.total().misplaced_bytes;
-    if (elsewhere == 0) {
+    const PlacementBytes found = placement.total();
+    if (found.misplaced_bytes + found.absent_bytes == 0) {
       keep(placement.degradations());
       return block;
     }
-    why = base::text(elsewhere, " bytes came from other nodes, and were given back");
+    why = base::text("of what was mapped ", found.misplaced_bytes, " bytes came from other nodes, and ",
+                     found.absent_bytes, " did not come; it was given back");
   } catch (const InvalidArgument&) {
     throw;
   } catch (const Error& error) {

@@ -1,7 +1,9 @@
 // Says where memory of another process is, by asking the kernel itself: no line of nodewise is in here, so
 // that its word can be held against the library's.
 //
-//     witness where PID ADDRESS BYTES         "OFFSET BYTES NODE" for each run of pages; NODE < 0: an errno
+//     witness where PID {ADDRESS BYTES}...    "OFFSET BYTES NODE" for each run of pages of one range after
+//     the
+//                                             other; NODE < 0: an errno
 //     witness policy PID ADDRESS BYTES        "OFFSET POLICY" for each mapping that begins in the range
 //     witness move PID ADDRESS BYTES NODE     moves the pages there; prints how many are there then
 //
@@ -87,10 +89,17 @@ int move(const Target& target, int node) {
 
 int main(int argc, char** argv) {
   if (argc < 5) return 2;
-  const auto begin = static_cast<std::uintptr_t>(std::strtoull(argv[3], nullptr, 16));
-  const Target target{std::atoi(argv[2]), begin, begin + std::strtoull(argv[4], nullptr, 10)};
+  const auto target_at = [argv](int word) {
+    const auto begin = static_cast<std::uintptr_t>(std::strtoull(argv[word], nullptr, 16));
+    return Target{std::atoi(argv[2]), begin, begin + std::strtoull(argv[word + 1], nullptr, 10)};
+  };
+  const Target target = target_at(3);
   const std::string verb = argv[1];
-  if (verb == "where") return where(target);
+  if (verb == "where") {
+    int refused = 0;
+    for (int word = 3; word + 1 < argc; word += 2) refused |= where(target_at(word));
+    return refused;
+  }
   if (verb == "policy") return policy(target);
   if (verb == "move" && argc == 6) return move(target, std::atoi(argv[5]));
   return 2;

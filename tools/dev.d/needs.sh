@@ -97,6 +97,8 @@ needs_compare() {  # PyTorch too, if it is here
   need python3-numpy python3-numpy python3-numpy python_with_numpy
   need python3-matplotlib python3-matplotlib python3-matplotlib python_has matplotlib
   need likwid likwid likwid program likwid-bench
+  need libmimalloc-dev mimalloc-devel mimalloc-devel links "${CXX:-g++}" cstdlib -lmimalloc
+  need libjemalloc-dev jemalloc-devel jemalloc-devel links "${CXX:-g++}" cstdlib -ljemalloc
 }
 
 needs_check() {
