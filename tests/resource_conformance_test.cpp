@@ -62,12 +62,10 @@ struct OnNode {
   Team team{Topology::this_machine(), TeamOptions{.workers = 2}};
   NodeResource resource{team, 1};
   static constexpr std::size_t most_alignment = 4096;
-  static constexpr bool gives_back = true;
 };
 struct Pooled : Below {
   PoolResource resource{&failing, {.chunk_bytes = 1 << 20}};
   static constexpr std::size_t most_alignment = 1 << 16;
-  static constexpr bool gives_back = true;
 };
 struct PooledOnNode {
   World world{test::even_machine(2)};
@@ -75,28 +73,23 @@ struct PooledOnNode {
   NodeResource node{team, 1};
   PoolResource resource{&node, {.chunk_bytes = 1 << 20}};
   static constexpr std::size_t most_alignment = 4096;
-  static constexpr bool gives_back = true;
 };
 struct Limited : Below {
   LimitedResource resource{&failing, 1 << 30};
   static constexpr std::size_t most_alignment = 1 << 16;
-  static constexpr bool gives_back = true;
 };
 struct Spilling : Below {
   LimitedResource little{&failing, 100000};
   SpillResource resource{{&little, &failing}};
   static constexpr std::size_t most_alignment = 1 << 16;
-  static constexpr bool gives_back = true;
 };
 struct Checked : Below {
   CheckingResource resource{&failing};
   static constexpr std::size_t most_alignment = 1 << 16;
-  static constexpr bool gives_back = true;
 };
 struct InArena : Below {
   ArenaResource resource{&failing, 1 << 16};
   static constexpr std::size_t most_alignment = 1 << 16;
-  static constexpr bool gives_back = false;  // before it ends
 };
 
 struct Block {
