@@ -10,16 +10,15 @@
 namespace nodewise {
 namespace {
 
-// The node itself where it has memory that may be had, and the others, nearest first.
+bool has_memory(const Node& node) {
+  return node.allowed && node.memory_bytes > 0;
+}
+
+// Nodes with memory that may be had, the nearest first; `node` before them, whether it has some or not.
 std::vector<unsigned> spill_order(const Topology& topology, unsigned node) {
-  std::vector<unsigned> order;
-  const auto add = [&](unsigned candidate) {
-    if (topology.node(candidate).allowed && topology.node(candidate).memory_bytes > 0)
-      order.push_back(candidate);
-  };
-  add(node);
-  for (const unsigned near : topology.nearest(node)) add(near);
-  if (order.empty()) order.push_back(node);  // which will say what it lacks
+  std::vector<unsigned> order{node};
+  for (const unsigned near : topology.nearest(node))
+    if (has_memory(topology.node(near))) order.push_back(near);
   return order;
 }
 
@@ -31,7 +30,7 @@ struct NodePools::State {
       nodes.push_back(std::make_unique<NodeResource>(team, node.index, options.pages));
     for (const Node& node : topology.nodes()) {
       const std::vector<unsigned> order = spill_order(topology, node.index);
-      nearest_with_memory.push_back(order.front());
+      nearest_with_memory.push_back(has_memory(node) || order.size() == 1 ? node.index : order[1]);
       spills.push_back(options.spill == Spill::nearest ? spill_resource(order) : nullptr);
       std::pmr::memory_resource* const below =
           spills.back() ? static_cast<std::pmr::memory_resource*>(spills.back().get())
@@ -59,7 +58,9 @@ NodePools::NodePools(const Team& team, const NodePoolsOptions& options)
   state_->watch = std::make_unique<report::Watch>(report::Kind::pools, [this] { return to_json(); });
 }
 
-NodePools::~NodePools() = default;
+NodePools::~NodePools() {
+  state_->watch.reset();  // it asks this
+}
 
 const Topology& NodePools::topology() const noexcept {
   return state_->topology;
@@ -108,23 +109,22 @@ std::vector<NodePoolCounts> NodePools::counts() const {
   return all;
 }
 
-std::vector<Degradation> NodePools::degradations() const {
-  std::vector<Degradation> all;
-  for (const auto& node : state_->nodes)
-    for (Degradation& lost : node->degradations()) all.push_back(std::move(lost));
-  return all;
+std::vector<Degradation> NodePools::degradations(unsigned node) const {
+  static_cast<void>(on(node));
+  return state_->nodes[node]->degradations();
 }
 
 std::string NodePools::to_json() const {
+  const std::string host = os::current().host_name().value;
   base::JsonWriter json(3);
   json.begin_object();
   json.member("schema", "nodewise.pools/1");
-  json.member("host", os::current().host_name().value);
-  json.member("rank", 0);
   json.key("nodes");
   json.begin_array();
   for (const NodePoolCounts& of_node : counts()) {
     json.begin_object();
+    json.member("host", host);
+    json.member("rank", 0);
     json.member("node", of_node.node);
     json.member("os_index", state_->topology.node(of_node.node).os_index);
     json.member("chunk_bytes", of_node.pool.chunk_bytes);
@@ -136,10 +136,10 @@ std::string NodePools::to_json() const {
     json.member("live_spilled_bytes", of_node.live_spilled_bytes);
     json.member("mapped_bytes", of_node.mapped_bytes);
     write_bytes(json, of_node.placement);
+    write_degradations(json, degradations(of_node.node));
     json.end_object();
   }
   json.end_array();
-  write_degradations(json, degradations());
   json.end_object();
   return json.take();
 }

@@ -1,6 +1,7 @@
 #include <nodewise/node_resource.hpp>
 
 #include <algorithm>
+#include <cstdint>
 
 #include <nodewise/error.hpp>
 
@@ -34,14 +35,17 @@ NodeResource::NodeResource(const Team& team, unsigned node, PageKind pages)
 
 NodeResource::~NodeResource() = default;
 
+std::size_t NodeResource::page_bytes() const {
+  const std::size_t base = team_.topology().page_bytes();
+  return pages_ == PageKind::hugetlb ? std::max(base, default_hugetlb_page_bytes()) : base;
+}
+
 // Rows of one page, all of them one batch.
 Plan NodeResource::plan_of(std::size_t bytes) const {
   PlanOptions options;
   options.binding = Binding::required;
   options.targets = {node_};
-  options.page_bytes = team_.topology().page_bytes();
-  if (pages_ == PageKind::hugetlb)
-    options.page_bytes = std::max(options.page_bytes, default_hugetlb_page_bytes());
+  options.page_bytes = page_bytes();
   const std::uint64_t rows = (bytes - 1) / options.page_bytes + 1;
   return Plan(team_.topology(), {rows, options.page_bytes}, DType::u8, rows, options);
 }
@@ -51,10 +55,11 @@ Buffer NodeResource::place(std::size_t bytes) {
   const Node& node = team_.topology().node(node_);
   std::string why;
   try {
-    const std::size_t page_bytes = team_.topology().page_bytes();
-    Buffer block = Buffer::allocate(
-        plan_of(bytes), team_, pages_,
-        [page_bytes](std::byte* at, ByteRange range) { mark_pages(at, range.bytes(), page_bytes); });
+    const std::size_t base_page_bytes = team_.topology().page_bytes();
+    Buffer block =
+        Buffer::allocate(plan_of(bytes), team_, pages_, [base_page_bytes](std::byte* at, ByteRange range) {
+          mark_pages(at, range.bytes(), base_page_bytes);
+        });
     const Placement placement = Placement::of(block);
     const PlacementBytes found = placement.total();
     if (found.misplaced_bytes + found.absent_bytes == 0) {
@@ -77,22 +82,23 @@ void NodeResource::keep(const std::vector<Degradation>& lost) {
 }
 
 void* NodeResource::do_allocate(std::size_t bytes, std::size_t alignment) {
-  Buffer block = place(std::max<std::size_t>(bytes, 1));
-  void* const data = block.data();
-  if (reinterpret_cast<std::uintptr_t>(data) % alignment != 0)
-    throw InvalidArgument(base::text("NodeResource: a block is aligned to its page of ",
-                                     block.pages().page_bytes(), " bytes, and ", alignment, " is asked for"));
+  if (bytes > PTRDIFF_MAX)
+    throw OutOfMemory(base::text("NodeResource: ", bytes, " bytes exceed the address space"));
+  if (alignment > page_bytes())
+    throw InvalidArgument(base::text("NodeResource: blocks are aligned to pages of ", page_bytes(),
+                                     " bytes, and ", alignment, " is asked for"));
+  auto block = std::make_shared<const Buffer>(place(std::max<std::size_t>(bytes, 1)));
   const std::lock_guard lock(mutex_);
-  const auto kept = blocks_.emplace(data, std::move(block)).first;
-  mapped_bytes_ += kept->second.pages().size_bytes();
-  return data;
+  blocks_.emplace(block->data(), block);
+  mapped_bytes_ += block->pages().size_bytes();
+  return block->data();
 }
 
 void NodeResource::do_deallocate(void* block, std::size_t, std::size_t) {
   decltype(blocks_)::node_type unmapped_outside_the_lock;
   const std::lock_guard lock(mutex_);
   unmapped_outside_the_lock = blocks_.extract(block);
-  if (unmapped_outside_the_lock) mapped_bytes_ -= unmapped_outside_the_lock.mapped().pages().size_bytes();
+  if (unmapped_outside_the_lock) mapped_bytes_ -= unmapped_outside_the_lock.mapped()->pages().size_bytes();
 }
 
 std::uint64_t NodeResource::mapped_bytes() const {
@@ -101,9 +107,13 @@ std::uint64_t NodeResource::mapped_bytes() const {
 }
 
 PlacementBytes NodeResource::placement() const {
-  const std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<const Buffer>> blocks;  // which live until they were asked about
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [at, block] : blocks_) blocks.push_back(block);
+  }
   PlacementBytes sum;
-  for (const auto& [at, block] : blocks_) sum += Placement::of(block).total();
+  for (const auto& block : blocks) sum += Placement::of(*block).total();
   return sum;
 }
 

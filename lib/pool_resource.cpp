@@ -6,6 +6,7 @@
 #include <mutex>
 #include <new>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -22,6 +23,7 @@ namespace {
 constexpr std::size_t least_chunk_bytes = std::size_t{64} << 10;
 constexpr std::size_t most_alignment = 4096;                // of blocks; more is the upstream's to give
 constexpr std::size_t kept_bytes = std::size_t{256} << 10;  // of one class, by the threads of one stripe
+constexpr std::size_t largest_class_bytes = SizeClasses::bytes(SizeClasses::count - 1);
 constexpr unsigned most_stripes = 128;
 
 // A block that nobody has; where it is, the next one is written.
@@ -72,9 +74,14 @@ unsigned number_of_thread() noexcept {
   return number;
 }
 
-// What goes to the lists at once, or is taken from them.
+// How many blocks of a class the threads of one stripe keep to themselves: of large ones none.
+std::size_t most_kept(std::size_t size_class) noexcept {
+  return kept_bytes / SizeClasses::bytes(size_class);
+}
+
+// What goes to everybody's lists at once, or is taken from them.
 std::size_t batch_of(std::size_t size_class) noexcept {
-  return std::max<std::size_t>(kept_bytes / 2 / SizeClasses::bytes(size_class), 1);
+  return std::max<std::size_t>(most_kept(size_class) / 2, 1);
 }
 
 struct Chunk {
@@ -89,25 +96,25 @@ struct PoolResource::State {
 
   struct alignas(128) Stripe {  // no two share a cache line, nor a pair of them
     SpinLock lock;
-    std::int64_t live_blocks = 0, live_bytes = 0;  // below zero where what others took came back
+    std::uint64_t live_blocks = 0, live_bytes = 0;  // below zero, so to say, where what others took came back
     std::uint64_t allocations = 0;
     Lists lists;
 
     void begin_block(std::size_t bytes) noexcept {
       ++live_blocks;
-      live_bytes += static_cast<std::int64_t>(bytes);
+      live_bytes += bytes;
       ++allocations;
     }
     void end_block(std::size_t bytes) noexcept {
       --live_blocks;
-      live_bytes -= static_cast<std::int64_t>(bytes);
+      live_bytes -= bytes;
     }
   };
 
   State(std::pmr::memory_resource* below, const PoolOptions& options)
       : upstream(below),
         chunk_bytes(options.chunk_bytes),
-        most_block_bytes(std::bit_floor(chunk_bytes / 8)),
+        most_block_bytes(std::min(std::bit_floor(chunk_bytes / 2), largest_class_bytes)),
         classes(SizeClasses::of(most_block_bytes) + 1) {}
 
   Stripe& stripe() noexcept { return stripes[number_of_thread() & (stripe_count - 1)]; }
@@ -120,6 +127,7 @@ struct PoolResource::State {
 
   void* ask_upstream(std::size_t bytes, std::size_t alignment);
   void add_chunk(std::size_t bytes);
+  void add_some_chunk(std::size_t block_bytes);
   bool begin_chunk() noexcept;
   void* carve(std::size_t size_class) noexcept;
   List take(std::size_t size_class) noexcept;
@@ -127,7 +135,8 @@ struct PoolResource::State {
   void keep(std::size_t size_class, List blocks) noexcept;
   void gather(std::size_t size_class) noexcept;
   std::size_t never_given() const noexcept;
-  void give_chunks_back() noexcept;
+  std::vector<Chunk> forget_chunks() noexcept;
+  void give_back(const std::vector<Chunk>& gone) const noexcept;
 
   std::pmr::memory_resource* const upstream;
   const std::size_t chunk_bytes;
@@ -137,6 +146,8 @@ struct PoolResource::State {
       std::min(std::bit_ceil(2 * std::max(std::thread::hardware_concurrency(), 1U)), most_stripes);
   std::vector<Stripe> stripes{stripe_count};
   std::atomic<std::uint64_t> upstream_allocations{0};
+
+  std::mutex growing;  // taken before the next one
 
   std::mutex mutex;  // of all below
   Lists lists;
@@ -151,7 +162,7 @@ void* PoolResource::State::ask_upstream(std::size_t bytes, std::size_t alignment
   return block;
 }
 
-// Without the lock, for the upstream may take long; so two threads may each get one, and both are used.
+// Without the lock that others wait for, since the upstream may take long. Precondition: `growing` is held.
 void PoolResource::State::add_chunk(std::size_t bytes) {
   auto* const begin = static_cast<std::byte*>(ask_upstream(bytes, most_alignment));
   try {
@@ -160,6 +171,18 @@ void PoolResource::State::add_chunk(std::size_t bytes) {
   } catch (...) {
     upstream->deallocate(begin, bytes, most_alignment);
     throw;
+  }
+}
+
+// The largest chunk there is, up to the usual one, that holds `block_bytes`.
+void PoolResource::State::add_some_chunk(std::size_t block_bytes) {
+  const std::size_t least = std::max(std::bit_ceil(block_bytes), least_chunk_bytes);
+  for (std::size_t bytes = chunk_bytes;; bytes = std::max(bytes / 2, least)) {
+    try {
+      return add_chunk(bytes);
+    } catch (const std::bad_alloc&) {
+      if (bytes <= least) throw;
+    }
   }
 }
 
@@ -199,12 +222,16 @@ List PoolResource::State::take(std::size_t size_class) noexcept {
   return taken;
 }
 
-// At least one. Where the upstream has no more, other threads may.
+// At least one. One thread at a time asks the upstream, and who waited for it looks again. Where the upstream
+// has no more, other threads may.
 List PoolResource::State::find(std::size_t size_class) {
   List some = take(size_class);
+  if (some.count > 0) return some;
+  const std::lock_guard lock(growing);
+  some = take(size_class);
   while (some.count == 0) {
     try {
-      add_chunk(chunk_bytes);
+      add_some_chunk(SizeClasses::bytes(size_class));
       some = take(size_class);
     } catch (const std::bad_alloc&) {
       gather(size_class);
@@ -238,12 +265,15 @@ std::size_t PoolResource::State::never_given() const noexcept {
   return bytes;
 }
 
-void PoolResource::State::give_chunks_back() noexcept {
+std::vector<Chunk> PoolResource::State::forget_chunks() noexcept {
   lists = {};
-  for (const Chunk& chunk : chunks) upstream->deallocate(chunk.begin, chunk.bytes, most_alignment);
-  chunks.clear();
   begun = 0;
   cursor = end = nullptr;
+  return std::exchange(chunks, {});
+}
+
+void PoolResource::State::give_back(const std::vector<Chunk>& gone) const noexcept {
+  for (const Chunk& chunk : gone) upstream->deallocate(chunk.begin, chunk.bytes, most_alignment);
 }
 
 PoolResource::PoolResource(std::pmr::memory_resource* upstream, const PoolOptions& options) {
@@ -254,7 +284,7 @@ PoolResource::PoolResource(std::pmr::memory_resource* upstream, const PoolOption
 }
 
 PoolResource::~PoolResource() {
-  state_->give_chunks_back();
+  state_->give_back(state_->chunks);
 }
 
 std::pmr::memory_resource* PoolResource::upstream() const noexcept {
@@ -300,7 +330,7 @@ void PoolResource::do_deallocate(void* block, std::size_t bytes, std::size_t ali
     const std::lock_guard lock(stripe.lock);
     List& mine = stripe.lists[*size_class];
     mine.push(block);
-    if (mine.count <= 2 * batch_of(*size_class)) return stripe.end_block(SizeClasses::bytes(*size_class));
+    if (mine.count <= most_kept(*size_class)) return stripe.end_block(SizeClasses::bytes(*size_class));
     too_many = mine.split(batch_of(*size_class));
   }
   state_->keep(*size_class, too_many);
@@ -309,6 +339,7 @@ void PoolResource::do_deallocate(void* block, std::size_t bytes, std::size_t ali
 }
 
 void PoolResource::reserve(std::size_t bytes) {
+  const std::lock_guard growing(state_->growing);
   std::size_t there = 0;
   {
     const std::lock_guard lock(state_->mutex);
@@ -318,33 +349,36 @@ void PoolResource::reserve(std::size_t bytes) {
 }
 
 std::future<void> PoolResource::reserve_async(std::size_t bytes) {
-  return std::async(std::launch::async, [this, bytes] { reserve(bytes); });
+  try {
+    return std::async(std::launch::async, [this, bytes] { reserve(bytes); });
+  } catch (const std::system_error& error) {
+    throw SystemError("PoolResource::reserve_async: no thread can be started", error.code().value());
+  }
 }
 
 bool PoolResource::release() noexcept {
   for (State::Stripe& stripe : state_->stripes) stripe.lock.lock();
-  std::int64_t live = 0;
+  std::uint64_t live = 0;
   for (const State::Stripe& stripe : state_->stripes) live += stripe.live_blocks;
+  std::vector<Chunk> chunks;
   if (live == 0) {
     for (State::Stripe& stripe : state_->stripes) stripe.lists = {};
     const std::lock_guard lock(state_->mutex);
-    state_->give_chunks_back();
+    chunks = state_->forget_chunks();
   }
   for (State::Stripe& stripe : state_->stripes) stripe.lock.unlock();
+  state_->give_back(chunks);
   return live == 0;
 }
 
 PoolCounts PoolResource::counts() const {
   PoolCounts counts;
-  std::int64_t blocks = 0, bytes = 0;
   for (State::Stripe& stripe : state_->stripes) {
     const std::lock_guard lock(stripe.lock);
-    blocks += stripe.live_blocks;
-    bytes += stripe.live_bytes;
+    counts.live_blocks += stripe.live_blocks;
+    counts.live_bytes += stripe.live_bytes;
     counts.allocations += stripe.allocations;
   }
-  counts.live_blocks = static_cast<std::uint64_t>(std::max<std::int64_t>(blocks, 0));
-  counts.live_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(bytes, 0));
   counts.upstream_allocations = state_->upstream_allocations;
   const std::lock_guard lock(state_->mutex);
   for (const Chunk& chunk : state_->chunks) counts.chunk_bytes += chunk.bytes;

@@ -32,7 +32,7 @@ struct Replicas::State {
   std::vector<unsigned> node_of;  // by copy, ascending
   std::vector<std::unique_ptr<LimitedResource>> memory;
   std::uint64_t version = 0;
-  double seconds = 0;
+  ReplicaCost cost;                      // of the present copies
   std::unique_ptr<report::Watch> watch;  // goes first
 };
 
@@ -41,7 +41,9 @@ Replicas::Replicas(NodePools& pools, std::string name)
   state_->watch = std::make_unique<report::Watch>(report::Kind::replicas, [this] { return to_json(); });
 }
 
-Replicas::~Replicas() = default;
+Replicas::~Replicas() {
+  state_->watch.reset();  // it asks this
+}
 
 std::size_t Replicas::copies() const noexcept {
   return state_->memory.size();
@@ -60,40 +62,40 @@ std::size_t Replicas::copy_of(unsigned node) const {
 }
 
 ReplicaCost Replicas::cost() const {
-  ReplicaCost cost;
-  cost.bytes_on_node.resize(state_->pools.topology().nodes().size());
-  for (std::size_t copy = 0; copy < copies(); ++copy)
-    cost.bytes_on_node[state_->node_of[copy]] = state_->memory[copy]->live_bytes();
-  cost.seconds = state_->seconds;
-  return cost;
+  return state_->cost;
 }
 
 std::uint64_t Replicas::version() const noexcept {
   return state_->version;
 }
 
-void Replicas::renewed(double seconds) noexcept {
+void Replicas::renewed(double seconds) {
+  ReplicaCost cost;
+  cost.seconds = seconds;
+  cost.bytes_on_node.resize(state_->pools.topology().nodes().size());
+  for (std::size_t copy = 0; copy < copies(); ++copy)
+    cost.bytes_on_node[state_->node_of[copy]] = state_->memory[copy]->live_bytes();
+  state_->cost = std::move(cost);
   ++state_->version;
-  state_->seconds = seconds;
 }
 
 std::string Replicas::to_json() const {
-  const ReplicaCost now = cost();
+  const std::string host = os::current().host_name().value;
   base::JsonWriter json;
   json.begin_object();
   json.member("schema", "nodewise.replica/1");
-  json.member("host", os::current().host_name().value);
-  json.member("rank", 0);
   json.member("name", state_->name);
   json.member("version", state_->version);
-  json.member("seconds", now.seconds);
+  json.member("seconds", state_->cost.seconds);
   json.key("nodes");
   json.begin_array();
   for (const Node& node : state_->pools.topology().nodes()) {
     json.begin_object();
+    json.member("host", host);
+    json.member("rank", 0);
     json.member("node", node.index);
     json.member("os_index", node.os_index);
-    json.member("bytes", now.bytes_on_node[node.index]);
+    json.member("bytes", state_->cost.bytes_on_node[node.index]);
     json.end_object();
   }
   json.end_array();

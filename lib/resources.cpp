@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include <nodewise/error.hpp>
 
@@ -42,25 +43,33 @@ SpillResource::SpillResource(std::vector<std::pmr::memory_resource*> order)
 }
 
 void* SpillResource::do_allocate(std::size_t bytes, std::size_t alignment) {
-  for (std::size_t i = 0;; ++i) {
+  std::string why;
+  for (std::size_t i = 0; i < order_.size(); ++i) {
     void* block = nullptr;
     try {
       block = order_[i]->allocate(bytes, alignment);
-    } catch (const std::bad_alloc&) {
-      if (i + 1 == order_.size()) throw;
+    } catch (const std::bad_alloc& error) {
+      why += base::text(i > 0 ? "; then " : "", error.what());
       continue;
     }
     try {
-      const std::lock_guard lock(mutex_);
-      if (i > 0) spilled_.emplace(block, i);
-      if (i > 0) spilled_bytes_ += bytes;
-      live_bytes_[i] += bytes;
-      return block;
+      keep(block, bytes, i);
     } catch (...) {
       order_[i]->deallocate(block, bytes, alignment);
       throw;
     }
+    return block;
   }
+  throw OutOfMemory(base::text("SpillResource: none of ", order_.size(), " has ", bytes, " bytes: ", why));
+}
+
+void SpillResource::keep(void* block, std::size_t bytes, std::size_t from) {
+  const std::lock_guard lock(mutex_);
+  if (from > 0) {
+    spilled_.emplace(block, from);
+    spilled_bytes_ += bytes;
+  }
+  live_bytes_[from] += bytes;
 }
 
 void SpillResource::do_deallocate(void* block, std::size_t bytes, std::size_t alignment) {
@@ -87,33 +96,53 @@ std::uint64_t SpillResource::spilled_bytes() const {
 }
 
 ArenaResource::~ArenaResource() {
-  for (const Chunk& chunk : chunks_) upstream_->deallocate(chunk.begin, chunk.bytes, chunk.alignment);
+  release();
 }
 
 void* ArenaResource::do_allocate(std::size_t bytes, std::size_t alignment) {
-  for (;; ++current_, used_ = 0) {
-    if (current_ == chunks_.size()) {
-      chunks_.reserve(chunks_.size() + 1);
-      const std::size_t chunk_bytes = std::max(bytes, chunk_bytes_);
-      const std::size_t chunk_alignment = std::max(alignment, alignof(std::max_align_t));
-      chunks_.push_back({static_cast<std::byte*>(upstream_->allocate(chunk_bytes, chunk_alignment)),
-                         chunk_bytes, chunk_alignment});
-    }
-    const Chunk& chunk = chunks_[current_];
-    const auto begin = reinterpret_cast<std::uintptr_t>(chunk.begin);
+  bytes = std::max<std::size_t>(bytes, 1);  // no two blocks in one place
+  if (alignment >= chunk_bytes_ || bytes > chunk_bytes_ - alignment) return allocate_large(bytes, alignment);
+  if (current_ < chunks_.size()) {
+    const auto begin = reinterpret_cast<std::uintptr_t>(chunks_[current_]);
     const std::size_t at = base::round_up(begin + used_, alignment) - begin;
-    if (at <= chunk.bytes && bytes <= chunk.bytes - at) {
-      used_ = at + bytes;
-      return chunk.begin + at;
-    }
-    used_before_ += used_;
+    if (bytes <= chunk_bytes_ && at <= chunk_bytes_ - bytes) return cut(current_, at, bytes);
   }
+  const std::size_t next = chunks_.empty() ? 0 : current_ + 1;
+  if (next == chunks_.size()) {
+    chunks_.reserve(next + 1);
+    chunks_.push_back(static_cast<std::byte*>(upstream_->allocate(chunk_bytes_, chunk_alignment)));
+  }
+  const auto begin = reinterpret_cast<std::uintptr_t>(chunks_[next]);
+  used_before_ += std::exchange(used_, 0);
+  return cut(next, base::round_up(begin, alignment) - begin, bytes);
+}
+
+void* ArenaResource::cut(std::size_t chunk, std::size_t at, std::size_t bytes) noexcept {
+  current_ = chunk;
+  used_ = at + bytes;
+  return chunks_[chunk] + at;
+}
+
+void* ArenaResource::allocate_large(std::size_t bytes, std::size_t alignment) {
+  large_.reserve(large_.size() + 1);
+  void* const block = upstream_->allocate(bytes, alignment);
+  large_.push_back({block, bytes, alignment});
+  used_before_ += bytes;
+  return block;
 }
 
 void ArenaResource::reset() noexcept {
+  for (const Large& block : large_) upstream_->deallocate(block.at, block.bytes, block.alignment);
+  large_.clear();
   current_ = 0;
   used_ = 0;
   used_before_ = 0;
+}
+
+void ArenaResource::release() noexcept {
+  reset();
+  for (std::byte* const chunk : chunks_) upstream_->deallocate(chunk, chunk_bytes_, chunk_alignment);
+  chunks_.clear();
 }
 
 std::uint64_t ArenaResource::used_bytes() const noexcept {
@@ -121,9 +150,7 @@ std::uint64_t ArenaResource::used_bytes() const noexcept {
 }
 
 std::uint64_t ArenaResource::chunk_bytes() const noexcept {
-  std::uint64_t bytes = 0;
-  for (const Chunk& chunk : chunks_) bytes += chunk.bytes;
-  return bytes;
+  return chunks_.size() * chunk_bytes_;
 }
 
 namespace {

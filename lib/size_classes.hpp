@@ -29,11 +29,11 @@ struct SizeClasses {
   }
   static constexpr std::size_t alignment(std::size_t bytes) noexcept { return bytes & (~bytes + 1); }
 
-  /// The first class that holds `bytes` at such an alignment.
+  /// The first class that holds `bytes` at such an alignment, a power of two.
   static constexpr std::size_t of(std::size_t bytes, std::size_t alignment) noexcept {
-    const std::size_t size_class = of(bytes);
-    if (SizeClasses::alignment(SizeClasses::bytes(size_class)) >= alignment) return size_class;
-    return of(std::bit_ceil(bytes < alignment ? alignment : bytes));
+    std::size_t size_class = of(bytes < alignment ? alignment : bytes);
+    while (SizeClasses::alignment(SizeClasses::bytes(size_class)) < alignment) ++size_class;
+    return size_class;
   }
 };
 

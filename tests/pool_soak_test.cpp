@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <barrier>
 #include <cstdlib>
 #include <cstring>
 #include <memory_resource>
@@ -28,7 +29,7 @@ std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-// Refuses one call of so many.
+// Refuses some calls in a row, now and then: a pool that is refused a chunk asks for smaller ones.
 class Unreliable final : public std::pmr::memory_resource {
  public:
   explicit Unreliable(std::pmr::memory_resource* upstream) : upstream_(upstream) {}
@@ -36,7 +37,7 @@ class Unreliable final : public std::pmr::memory_resource {
 
  private:
   void* do_allocate(std::size_t bytes, std::size_t alignment) override {
-    if (++calls_ % 3 == 0) {
+    if (++calls_ % 32 < 12) {
       ++refused;
       throw std::bad_alloc();
     }
@@ -54,8 +55,8 @@ class Unreliable final : public std::pmr::memory_resource {
 struct Stack {
   CheckingResource bottom{std::pmr::new_delete_resource()};
   Unreliable unreliable{&bottom};
-  LimitedResource limited{&unreliable, 24 << 20};
-  LimitedResource more{&bottom, 8 << 20};
+  LimitedResource limited{&unreliable, 6 << 20};
+  LimitedResource more{&bottom, 3 << 20};
   SpillResource spill{{&limited, &more}};
   PoolResource pool{&spill, {.chunk_bytes = 1 << 20}};
   CheckingResource top{&pool};
@@ -180,4 +181,38 @@ TEST_CASE("random operations of many threads upon an upstream that fails") {
     CHECK(stack.pool.release());
     CHECK(stack.bottom.live_blocks() == 0);
   }
+}
+
+TEST_CASE("release gives back only what nobody has") {
+  CheckingResource bottom(std::pmr::new_delete_resource());
+  PoolResource pool(&bottom, {.chunk_bytes = std::size_t{64} << 10});
+  CheckingResource top(&pool);
+  const std::uint64_t rounds = number_from("NODEWISE_SOAK_OPERATIONS", 1000000) / 1000;
+  std::atomic<std::uint64_t> releases{0};
+  std::atomic<int> working{16};
+  std::barrier<> everybody(16);
+  std::vector<std::thread> threads;
+  for (unsigned thread = 0; thread < 16; ++thread)  // several to a stripe
+    threads.emplace_back([&, thread] {
+      std::minstd_rand random(thread + 1);
+      for (std::uint64_t round = 0; round < rounds; ++round) {
+        std::pmr::vector<char> some(1 + random() % 5000, 'x', &top);
+        if (round % 20 == 19) {  // now nobody has any, for a moment
+          some = {};
+          some.shrink_to_fit();
+          everybody.arrive_and_wait();
+        }
+      }
+      --working;
+    });
+  for (; working > 0; std::this_thread::yield())
+    if (pool.release()) ++releases;
+  for (std::thread& thread : threads) thread.join();
+  CHECK(top.faults() == std::vector<std::string>());
+  CHECK(bottom.faults() == std::vector<std::string>());
+  CHECK(pool.counts().allocations == 16 * rounds);
+  CHECK(pool.counts().live_blocks == 0);
+  CHECK(releases > 0);
+  CHECK(pool.release());
+  CHECK(bottom.live_blocks() == 0);
 }

@@ -3,6 +3,7 @@
 // Method: a fake machine that says where each page is and counts every call.
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <memory_resource>
@@ -54,7 +55,10 @@ TEST_CASE("size classes: each holds its bytes, none is more than a quarter too l
     for (std::size_t bytes = 0; bytes < 20000; bytes += 37) {
       const auto size = SizeClasses::bytes(SizeClasses::of(bytes, alignment));
       REQUIRE(size >= bytes);
-      REQUIRE(size % alignment == 0);
+      REQUIRE(SizeClasses::alignment(size) >= alignment);
+      for (std::size_t less = 0; less < SizeClasses::of(bytes, alignment); ++less)  // none less would do
+        REQUIRE((SizeClasses::bytes(less) < bytes ||
+                 SizeClasses::alignment(SizeClasses::bytes(less)) < alignment));
     }
 }
 
@@ -90,6 +94,8 @@ TEST_CASE("a node without room: who is asked, for what, what is free; nothing is
   CHECK(resource.mapped_bytes() == 6 * MiB);
   CHECK(world.faulty.live_mappings() == 1);
   CHECK_THROWS_AS(static_cast<void>(resource.allocate(5 * MiB)), Error);
+  CHECK_THROWS_AS(static_cast<void>(resource.allocate(beyond_all)), OutOfMemory);
+  CHECK_THROWS_AS(static_cast<void>(resource.allocate(100, 8192)), InvalidArgument);
   resource.deallocate(block, 6 * MiB);
   CHECK(world.faulty.live_mappings() == 0);
 }
@@ -115,7 +121,8 @@ TEST_CASE("who cannot ask where pages are says so") {
   NodePools pools(team_of(2));
   pools.on(1).deallocate(pools.on(1).allocate(1000), 1000);
   bool named = false;
-  for (const Degradation& lost : pools.degradations()) named = named || lost.name == "move_pages-refused";
+  for (const Degradation& lost : pools.degradations(1)) named = named || lost.name == "move_pages-refused";
+  CHECK(pools.degradations(0).empty());
   CHECK(named);
 }
 
@@ -134,10 +141,10 @@ TEST_CASE("a pool asks its upstream once, and gives again what came back") {
   CHECK(counts.allocations == 3);
   CHECK(counts.upstream_allocations == 1);
 
-  void* const large = pool.allocate(200000);  // more than an eighth of a chunk
+  void* const large = pool.allocate(600000);  // more than half of a chunk
   CHECK(upstream.live_blocks() == 2);
-  CHECK(pool.counts().live_bytes == 2048 + 200000);
-  pool.deallocate(large, 200000);
+  CHECK(pool.counts().live_bytes == 2048 + 600000);
+  pool.deallocate(large, 600000);
   CHECK(upstream.live_blocks() == 1);
 
   CHECK_FALSE(pool.release());
@@ -146,6 +153,34 @@ TEST_CASE("a pool asks its upstream once, and gives again what came back") {
   CHECK(pool.counts().live_blocks == 1);
   CHECK(upstream.faults().empty());
   CHECK_THROWS_AS(PoolResource(&upstream, {.chunk_bytes = 1000}), InvalidArgument);
+}
+
+TEST_CASE("where there is no whole chunk, a smaller one serves") {
+  LimitedResource upstream(std::pmr::new_delete_resource(), (std::size_t{1} << 20) + (200 << 10));
+  PoolResource pool(&upstream, {.chunk_bytes = MiB});
+  std::vector<void*> blocks;
+  for (int i = 0; i < 18; ++i) blocks.push_back(pool.allocate(64 << 10));
+  CHECK(pool.counts().chunk_bytes == MiB + (128 << 10));
+  CHECK(pool.counts().upstream_allocations == 2);
+  blocks.push_back(pool.allocate(64 << 10));
+  CHECK_THROWS_AS(static_cast<void>(pool.allocate(64 << 10)), OutOfMemory);
+  CHECK(pool.counts().live_blocks == 19);
+  for (void* block : blocks) pool.deallocate(block, 64 << 10);
+}
+
+TEST_CASE("threads that all find the pool empty get one chunk together") {
+  CheckingResource upstream(std::pmr::new_delete_resource());
+  PoolResource pool(&upstream, {.chunk_bytes = 8 * MiB});
+  std::atomic<int> ready{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i)
+    threads.emplace_back([&] {
+      for (++ready; ready < 8;) std::this_thread::yield();
+      pool.deallocate(pool.allocate(100), 100);
+    });
+  for (std::thread& thread : threads) thread.join();
+  CHECK(pool.counts().upstream_allocations == 1);
+  CHECK(upstream.live_blocks() == 1);
 }
 
 TEST_CASE("release gives everything back, and the pool goes on") {
@@ -258,6 +293,17 @@ TEST_CASE("Spill::nearest takes of the nearest node with room, and counts it") {
   CHECK(*nodes[1].find("allocations")->get_if<std::uint64_t>() == 64);
 }
 
+TEST_CASE("all that the pool of a node without memory has is spilled") {
+  World world(test::machine({{.os_index = 0}, {.os_index = 1, .memory_bytes = 0}}));
+  NodePools pools(team_of(2), {.pool = {.chunk_bytes = MiB}, .spill = Spill::nearest});
+  void* const block = pools.on(1).allocate(1000);
+  CHECK(all_on(pools.topology(), 0, block, 1000));
+  CHECK(pools.counts()[1].live_spilled_bytes == MiB);
+  CHECK(pools.counts()[0].mapped_bytes == MiB);
+  CHECK(pools.counts()[0].live_spilled_bytes == 0);
+  pools.on(1).deallocate(block, 1000);
+}
+
 TEST_CASE("the caller's pool is that of its node, or of the nearest with memory") {
   World world(test::machine({{.os_index = 0}, {.os_index = 1, .memory_bytes = 0}, {.os_index = 2}}));
   const NodePools pools(team_of(6));
@@ -291,23 +337,38 @@ TEST_CASE("a thousand epochs ask the system for nothing") {
   CHECK(before > 0);
 }
 
-TEST_CASE("an arena cuts the same memory again after each reset") {
+TEST_CASE("an arena cuts the same memory again after each reset, and gives back what no chunk held") {
   CheckingResource upstream(std::pmr::new_delete_resource());
+  LimitedResource limited(&upstream, 60000);
   {
-    ArenaResource arena(&upstream, 10000);
+    ArenaResource arena(&limited, 10000);
     void* const first = arena.allocate(4000);
     void* const second = arena.allocate(100, 64);
-    void* const large = arena.allocate(30000);
+    static_cast<void>(arena.allocate(30000));
     CHECK(arena.used_bytes() >= 34100);
-    CHECK(arena.chunk_bytes() == 40000);
+    CHECK(arena.chunk_bytes() == 10000);
+    CHECK_THROWS_AS(static_cast<void>(arena.allocate(50000)), OutOfMemory);
+    CHECK(arena.used_bytes() < 34300);
+    void* const third = arena.allocate(5000);  // what failed took nothing of the chunk
+    CHECK(arena.chunk_bytes() == 10000);
+    CHECK(third > second);
     arena.deallocate(first, 4000);
     CHECK(upstream.live_blocks() == 2);
     arena.reset();
+    CHECK(upstream.live_blocks() == 1);
     CHECK(arena.used_bytes() == 0);
     CHECK(arena.allocate(4000) == first);
     CHECK(arena.allocate(100, 64) == second);
-    CHECK(arena.allocate(30000) == large);
-    CHECK(arena.chunk_bytes() == 40000);
+    CHECK(arena.allocate(5000) == third);
+    void* const in_next = arena.allocate(8000);
+    CHECK(arena.chunk_bytes() == 20000);
+    CHECK(arena.allocate(0) != arena.allocate(0));
+    arena.reset();
+    CHECK(arena.allocate(9000) == first);
+    CHECK(arena.allocate(8000) == in_next);
+    arena.release();
+    CHECK(upstream.live_blocks() == 0);
+    CHECK(arena.allocate(10) != nullptr);
   }
   CHECK(upstream.live_blocks() == 0);
   CHECK(upstream.faults().empty());
@@ -338,7 +399,16 @@ TEST_CASE("an order of spilling is kept, and each gets its own back") {
   void* const c = spill.allocate(200);
   CHECK(spill.live_bytes() == std::vector<std::uint64_t>{1000, 700});
   CHECK(spill.spilled_bytes() == 700);
-  CHECK_THROWS_AS(static_cast<void>(spill.allocate(900)), OutOfMemory);
+  std::string message;
+  try {
+    static_cast<void>(spill.allocate(900));
+  } catch (const OutOfMemory& error) {
+    message = error.what();
+  }
+  CAPTURE(message);
+  CHECK(message.find("none of 2 has 900 bytes") != std::string::npos);
+  CHECK(message.find("1000 bytes 0 are left") != std::string::npos);
+  CHECK(message.find("1000 bytes 300 are left") != std::string::npos);
   spill.deallocate(b, 700);
   spill.deallocate(a, 800);
   spill.deallocate(c, 200);

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <map>
 #include <memory_resource>
 #include <string>
 #include <vector>
@@ -31,7 +32,10 @@ bool is_on(const Topology& topology, unsigned node, const T* data, std::size_t c
 }
 
 static_assert(Replicable<Table> && Replicable<std::pmr::vector<std::pmr::string>>);
+static_assert(Replicable<std::pmr::map<int, std::pmr::string>>);
 static_assert(!Replicable<std::vector<int>> && !Replicable<std::string>);
+static_assert(!Replicable<std::pmr::vector<std::string>> && !Replicable<std::pmr::map<int, std::string>>);
+static_assert(!Replicable<std::pmr::vector<std::pmr::vector<std::vector<int>>>>);
 
 }  // namespace
 

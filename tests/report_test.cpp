@@ -91,6 +91,8 @@ TEST_CASE("the report holds every loader, and %p is the process") {
     REQUIRE(replicas.size() == 1);
     CHECK(*replicas[0].find("name")->get_if<std::string>() == "seven");
     CHECK(*replicas[0].find("version")->get_if<std::uint64_t>() == 1);
+    const auto& copies = *replicas[0].find("nodes")->get_if<base::JsonArray>();
+    CHECK(*copies.at(0).find("bytes")->get_if<std::uint64_t>() == sizeof(int));
     CHECK(report.find("failures")->get_if<base::JsonArray>()->empty());
   }
 }

@@ -5,12 +5,16 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <cstring>
 #include <deque>
 #include <list>
 #include <map>
 #include <memory_resource>
+#include <mutex>
 #include <random>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -28,15 +32,15 @@ using test::World;
 
 namespace {
 
-// Refuses the nth call from now on, once.
+// Refuses every call while it is told to.
 class Failing final : public std::pmr::memory_resource {
  public:
   explicit Failing(std::pmr::memory_resource* upstream) : upstream_(upstream) {}
-  void fail(int nth) { left_ = nth; }
+  void refuse(bool all) { refusing_ = all; }
 
  private:
   void* do_allocate(std::size_t bytes, std::size_t alignment) override {
-    if (left_ > 0 && --left_ == 0) throw std::bad_alloc();
+    if (refusing_) throw std::bad_alloc();
     return upstream_->allocate(bytes, alignment);
   }
   void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override {
@@ -44,7 +48,7 @@ class Failing final : public std::pmr::memory_resource {
   }
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
   std::pmr::memory_resource* upstream_;
-  std::atomic<int> left_{0};
+  std::atomic<bool> refusing_{false};
 };
 
 // What each resource under test stands on, and the resource; the checks are read at the end.
@@ -61,6 +65,10 @@ struct OnNode {
   World world{test::even_machine(2)};
   Team team{Topology::this_machine(), TeamOptions{.workers = 2}};
   NodeResource resource{team, 1};
+  struct {
+    World& world;
+    void refuse(bool all) { world.faulty.refuse(os::Call::map, all ? ENOMEM : 0); }
+  } failing{world};
   static constexpr std::size_t most_alignment = 4096;
 };
 struct Pooled : Below {
@@ -123,6 +131,9 @@ TEST_CASE_TEMPLATE("sizes from nothing to megabytes, every alignment", Stack, RE
     for (const std::size_t bytes : {0U, 1U, 7U, 64U, 65U, 4096U, 100000U, 300000U})
       blocks.push_back(take(stack.resource, bytes, alignment, ++value));
   for (const Block& block : blocks) CHECK(whole(block));
+  std::set<const void*> places;
+  for (const Block& block : blocks) places.insert(block.at);
+  CHECK(places.size() == blocks.size());
   for (const Block& block : blocks) stack.resource.deallocate(block.at, block.bytes, block.alignment);
 }
 
@@ -155,8 +166,8 @@ TEST_CASE_TEMPLATE("equal to itself alone", Stack, RESOURCES) {
   CHECK_FALSE(stack.resource.is_equal(*std::pmr::new_delete_resource()));
 }
 
-TEST_CASE_TEMPLATE("blocks from many threads, given back by others", Stack, Pooled, PooledOnNode, Limited,
-                   Spilling, Checked) {
+TEST_CASE_TEMPLATE("blocks from many threads, given back by others", Stack, OnNode, Pooled, PooledOnNode,
+                   Limited, Spilling, Checked) {
   Stack stack;
   constexpr int threads = 4, rounds = 300;
   std::mutex mutex;
@@ -191,21 +202,21 @@ TEST_CASE_TEMPLATE("blocks from many threads, given back by others", Stack, Pool
   CHECK(spoilt == 0);
 }
 
-TEST_CASE_TEMPLATE("an upstream that fails changes nothing", Stack, Pooled, Limited, Spilling, Checked,
-                   InArena) {
+TEST_CASE_TEMPLATE("an upstream that fails changes nothing", Stack, OnNode, Pooled, Limited, Spilling,
+                   Checked, InArena) {
   Stack stack;
   std::vector<Block> blocks;
   int refused = 0;
   for (int i = 1; i < 200; ++i) {
-    if (i % 5 == 0) stack.failing.fail(1);
+    stack.failing.refuse(i % 5 == 0);
     try {
       blocks.push_back(
-          take(stack.resource, static_cast<std::size_t>(i) * 331, 16, static_cast<unsigned char>(i)));
+          take(stack.resource, static_cast<std::size_t>(i) * 1331, 16, static_cast<unsigned char>(i)));
     } catch (const std::bad_alloc&) {
       ++refused;
     }
   }
-  stack.failing.fail(0);
+  stack.failing.refuse(false);
   for (const Block& block : blocks) CHECK(whole(block));
   blocks.push_back(take(stack.resource, 1000, 16, 1));
   for (const Block& block : blocks) stack.resource.deallocate(block.at, block.bytes, block.alignment);

@@ -50,7 +50,8 @@ void churn(unsigned thread, Allocate allocate, Free free) {
     for (std::size_t at = 0; at < bytes; at += base_page_bytes)
       const_cast<volatile std::byte*>(block.at)[at] = std::byte{1};
   }
-  for (const Block& block : alive) free(block.at, block.bytes);
+  for (const Block& block : alive)
+    if (block.at != nullptr) free(block.at, block.bytes);
 }
 
 }  // namespace bench

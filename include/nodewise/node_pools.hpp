@@ -23,7 +23,7 @@ namespace nodewise {
 /// What a node's pool does when its node has no more memory.
 enum class Spill : unsigned char {
   none,     ///< It throws OutOfMemory.
-  nearest,  ///< It takes memory of the nearest node that has some, and counts it as spilled.
+  nearest,  ///< It takes a chunk of the nearest node that has one, and counts it as spilled.
 };
 
 struct NodePoolsOptions {
@@ -66,12 +66,12 @@ class NODEWISE_PUBLIC NodePools {
   /// `node` itself if memory may be had there, else the nearest where it may. Throws OutOfRange.
   unsigned nearest_with_memory(unsigned node) const;
   /// PoolResource::reserve_async of that node's pool.
-  std::future<void> reserve_async(std::size_t bytes, unsigned node) const;
+  [[nodiscard]] std::future<void> reserve_async(std::size_t bytes, unsigned node) const;
 
   /// One for each node. Asks the kernel about every page.
   std::vector<NodePoolCounts> counts() const;
-  /// What was lost on the way, of all nodes.
-  std::vector<Degradation> degradations() const;
+  /// What was lost on the way to memory of that node. Throws OutOfRange.
+  std::vector<Degradation> degradations(unsigned node) const;
   /// Schema "nodewise.pools/1", documented in docs/json.md.
   std::string to_json() const;
 

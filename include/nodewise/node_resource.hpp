@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <memory_resource>
 #include <mutex>
 #include <string>
@@ -48,11 +49,12 @@ class NODEWISE_PUBLIC NodeResource final : public std::pmr::memory_resource {
 
  private:
   /// Throws OutOfMemory (the node, asked, free, and why), and InvalidArgument for an alignment beyond the
-  /// page's. Where the kernel refuses to bind or to say where pages are, that is a degradation.
+  /// page. Where the kernel refuses to bind or to say where pages are, that is a degradation.
   void* do_allocate(std::size_t bytes, std::size_t alignment) override;
   void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override;
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
 
+  std::size_t page_bytes() const;
   Plan plan_of(std::size_t bytes) const;
   Buffer place(std::size_t bytes);
   void keep(const std::vector<Degradation>& lost);
@@ -61,7 +63,7 @@ class NODEWISE_PUBLIC NodeResource final : public std::pmr::memory_resource {
   const unsigned node_;
   const PageKind pages_;
   mutable std::mutex mutex_;
-  std::map<void*, Buffer> blocks_;
+  std::map<void*, std::shared_ptr<const Buffer>> blocks_;
   std::uint64_t mapped_bytes_ = 0;
   std::map<std::string, Degradation> degradations_;
 };

@@ -12,8 +12,8 @@
 namespace nodewise {
 
 struct PoolOptions {
-  /// What is taken from the upstream at once, at least; blocks larger than an eighth of it, rounded down to a
-  /// power of two, are the upstream's.
+  /// What is taken from the upstream at once, where it has so much; else half, a quarter, ..., down to what
+  /// the block needs. Blocks larger than half a chunk, rounded down to a power of two, are the upstream's.
   std::size_t chunk_bytes = std::size_t{64} << 20;
 };
 
@@ -40,13 +40,15 @@ class NODEWISE_PUBLIC PoolResource final : public std::pmr::memory_resource {
   PoolResource& operator=(const PoolResource&) = delete;
 
   std::pmr::memory_resource* upstream() const noexcept;
-  /// Takes as many bytes from the upstream as are missing from `bytes` never given so far, so that so much
-  /// can be given without asking it. Throws what the upstream throws.
+  /// Takes as many bytes from the upstream, a chunk at least, as are missing from `bytes` never given so far:
+  /// for so many bytes of blocks, as rounded up to their size classes, and those aside that are the
+  /// upstream's own, it need not be asked. Throws what the upstream throws.
   void reserve(std::size_t bytes);
   /// The same, on a thread of its own; the future's get() throws what the upstream threw. The future must be
-  /// gone or ready before the pool goes.
-  std::future<void> reserve_async(std::size_t bytes);
-  /// Gives all chunks back, if no block is out; whether it did.
+  /// gone or ready before the pool goes; it waits where it goes. Throws SystemError where no thread can be
+  /// had.
+  [[nodiscard]] std::future<void> reserve_async(std::size_t bytes);
+  /// Gives all chunks back, if no block is out; whether none was.
   bool release() noexcept;
 
   PoolCounts counts() const;

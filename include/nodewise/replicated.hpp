@@ -41,8 +41,8 @@ class NODEWISE_PUBLIC Replicas {
   std::size_t copy_of(unsigned node) const;
   ReplicaCost cost() const;
   std::uint64_t version() const noexcept;
-  /// There are new copies, made in so many seconds.
-  void renewed(double seconds) noexcept;
+  /// There are new copies, made in so many seconds, and no old ones any more.
+  void renewed(double seconds);
   std::string to_json() const;
 
  private:
@@ -72,11 +72,30 @@ class Replica {
 
 }  // namespace detail
 
-/// A T that can be copied to a node with all that it holds: one without pointers, or one that takes the
-/// memory of what it holds from a std::pmr::memory_resource (std::pmr::vector, not std::vector).
+namespace detail {
+
 template <class T>
-concept Replicable =
-    std::is_trivially_copyable_v<T> || std::uses_allocator_v<T, std::pmr::polymorphic_allocator<>>;
+constexpr bool is_replicable() {
+  if constexpr (std::is_trivially_copyable_v<T>)
+    return true;
+  else if constexpr (requires { typename T::second_type; })  // a pair, as maps have
+    return is_replicable<std::remove_const_t<typename T::first_type>>() &&
+           is_replicable<typename T::second_type>();
+  else if constexpr (!std::uses_allocator_v<T, std::pmr::polymorphic_allocator<>>)
+    return false;
+  else if constexpr (requires { typename T::value_type; })
+    return is_replicable<typename T::value_type>();
+  else
+    return true;
+}
+
+}  // namespace detail
+
+/// A T that can be copied to a node with all that it holds: one that is trivially copyable, or one that takes
+/// the memory of what it holds from a std::pmr::memory_resource (std::pmr::vector, not std::vector), and
+/// whose elements are such again. Pointers are copied as they are: what they point to stays where it was.
+template <class T>
+concept Replicable = detail::is_replicable<T>();
 
 /// A value of which every node with memory has a copy of its own. A copy of a type that is trivially copyable
 /// and holds a pointer still points to where the first one did. Thread class: reading members from any
@@ -105,6 +124,7 @@ class Replicated {
     for (std::size_t copy = 0; copy < replicas_->copies(); ++copy)
       fresh.emplace_back(replicas_->memory(copy), value);
     copies_.swap(fresh);
+    fresh.clear();
     replicas_->renewed(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   }
   /// 1, and one more after each update().

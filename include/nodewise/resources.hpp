@@ -53,10 +53,12 @@ class NODEWISE_PUBLIC SpillResource final : public std::pmr::memory_resource {
   std::uint64_t spilled_bytes() const;
 
  private:
-  /// Throws what the last one throws.
+  /// Throws OutOfMemory, with what each of them said.
   void* do_allocate(std::size_t bytes, std::size_t alignment) override;
   void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override;
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
+
+  void keep(void* block, std::size_t bytes, std::size_t from);
 
   const std::vector<std::pmr::memory_resource*> order_;
   mutable std::mutex mutex_;
@@ -65,8 +67,9 @@ class NODEWISE_PUBLIC SpillResource final : public std::pmr::memory_resource {
   std::uint64_t spilled_bytes_ = 0;
 };
 
-/// Cuts blocks one after the other and takes none back until reset(), which keeps the memory for the next
-/// epoch. Thread class: one thread at a time.
+/// Cuts blocks one after the other from chunks, and takes none back until reset(), which keeps the chunks for
+/// the next epoch. Blocks that no chunk holds come from the upstream, and go back at reset(). Thread class:
+/// one thread at a time.
 class NODEWISE_PUBLIC ArenaResource final : public std::pmr::memory_resource {
  public:
   explicit ArenaResource(std::pmr::memory_resource* upstream,
@@ -78,36 +81,41 @@ class NODEWISE_PUBLIC ArenaResource final : public std::pmr::memory_resource {
   ArenaResource& operator=(const ArenaResource&) = delete;
 
   std::pmr::memory_resource* upstream() const noexcept { return upstream_; }
-  /// Every block ends; their memory is cut again from the beginning.
+  /// Every block ends; the chunks are cut again from the beginning.
   void reset() noexcept;
+  /// The same, and the chunks go back to the upstream too.
+  void release() noexcept;
   /// What was cut since the last reset(), gaps included.
   std::uint64_t used_bytes() const noexcept;
-  /// What the upstream gave.
+  /// Bytes of the chunks.
   std::uint64_t chunk_bytes() const noexcept;
 
  private:
-  struct Chunk {
-    std::byte* begin;
-    std::size_t bytes;
-    std::size_t alignment;
+  static constexpr std::size_t chunk_alignment = alignof(std::max_align_t);
+  struct Large {
+    void* at;
+    std::size_t bytes, alignment;
   };
-  /// Throws what the upstream throws.
+  /// Throws what the upstream throws; then nothing is changed.
   void* do_allocate(std::size_t bytes, std::size_t alignment) override;
   void do_deallocate(void*, std::size_t, std::size_t) override {}
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
+  void* cut(std::size_t chunk, std::size_t at, std::size_t bytes) noexcept;
+  void* allocate_large(std::size_t bytes, std::size_t alignment);
 
   std::pmr::memory_resource* const upstream_;
   const std::size_t chunk_bytes_;
-  std::vector<Chunk> chunks_;
-  std::size_t current_ = 0;  // of the chunks
-  std::size_t used_ = 0;     // of that one
-  std::uint64_t used_before_ = 0;
+  std::vector<std::byte*> chunks_;
+  std::vector<Large> large_;
+  std::size_t current_ = 0;        // of the chunks
+  std::size_t used_ = 0;           // of that one
+  std::uint64_t used_before_ = 0;  // of those before it, and of large ones
 };
 
 /// For tests: finds blocks given back twice, with another size or alignment, or to a resource that they are
-/// not of, writes before and behind a block, and what is never given back. Fills blocks with a pattern when
-/// they come and when they go, so that nobody lives on zeros or on what was. Thread class: any thread. Cost:
-/// a lock and two fills a block.
+/// not of, and writes before and behind a block; counts what is not given back. Fills blocks with a pattern
+/// when they come and when they go, so that nobody lives on zeros or on what was. Thread class: any thread.
+/// Cost: a lock and two fills a block.
 class NODEWISE_PUBLIC CheckingResource final : public std::pmr::memory_resource {
  public:
   explicit CheckingResource(std::pmr::memory_resource* upstream) noexcept : upstream_(upstream) {}

@@ -1,9 +1,7 @@
 // Says where memory of another process is, by asking the kernel itself: no line of nodewise is in here, so
 // that its word can be held against the library's.
 //
-//     witness where PID {ADDRESS BYTES}...    "OFFSET BYTES NODE" for each run of pages of one range after
-//     the
-//                                             other; NODE < 0: an errno
+//     witness where PID {ADDRESS BYTES}...    "OFFSET BYTES NODE" for each run of pages; NODE < 0: an errno
 //     witness policy PID ADDRESS BYTES        "OFFSET POLICY" for each mapping that begins in the range
 //     witness move PID ADDRESS BYTES NODE     moves the pages there; prints how many are there then
 //
