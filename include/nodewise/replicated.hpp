@@ -97,9 +97,8 @@ constexpr bool is_replicable() {
 template <class T>
 concept Replicable = detail::is_replicable<T>();
 
-/// A value of which every node with memory has a copy of its own. A copy of a type that is trivially copyable
-/// and holds a pointer still points to where the first one did. Thread class: reading members from any
-/// thread; update() from one thread while no other is in this object or holds what it gave.
+/// A value of which every node with memory has a copy of its own.
+/// Thread class: value; update() ends what local() and on() gave.
 template <Replicable T>
 class Replicated {
  public:
