@@ -190,7 +190,7 @@ TEST_CASE("release gives back only what nobody has") {
   const std::uint64_t rounds = number_from("NODEWISE_SOAK_OPERATIONS", 1000000) / 1000;
   std::atomic<std::uint64_t> releases{0};
   std::atomic<int> working{16};
-  std::barrier<> everybody(16);
+  std::barrier everybody(16, [&]() noexcept { releases += pool.release() ? 1 : 0; });
   std::vector<std::thread> threads;
   for (unsigned thread = 0; thread < 16; ++thread)  // several to a stripe
     threads.emplace_back([&, thread] {

@@ -81,6 +81,7 @@ TEST_CASE("an update is for all nodes or for none") {
   CHECK(replicas.version() == 2);
   CHECK(replicas.on(1).size() == 2000);
   const auto before = replicas.cost().bytes_on_node;
+  CHECK(before == std::vector<std::uint64_t>(2, sizeof(std::pmr::vector<int>) + 2000 * sizeof(int)));
   CHECK_THROWS_AS(replicas.update(std::pmr::vector<int>(2000000, 3)), OutOfMemory);
   CHECK(replicas.version() == 2);
   CHECK(replicas.on(0).size() == 2000);
