@@ -1,0 +1,231 @@
+// How the elements of a batch are arranged: by rows, by columns, or by tiles of rows. A batch is one
+// contiguous byte range in each of them, so plans, placement and loaders need not know which one it is.
+#pragma once
+
+#include <algorithm>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <ranges>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include <nodewise/buffer.hpp>
+#include <nodewise/dtype.hpp>
+#include <nodewise/error.hpp>
+#include <nodewise/export.hpp>
+#include <nodewise/team.hpp>
+#include <nodewise/view.hpp>
+
+namespace nodewise {
+
+class NodePools;
+
+/// Where the element (row, col) of a batch of R rows and C columns is, in elements from the batch's first:
+/// rows     row * C + col
+/// columns  col * R + row, with the R of that batch: a short last one has shorter columns
+/// tiles    tile_rows rows are a tile, h = min(tile_rows, what is left) high: its first element is at
+///          (row / tile_rows) * tile_rows * C, and in it col * h + row % tile_rows
+/// None of them pads anything.
+enum class Layout : std::uint8_t { rows, columns, tiles };
+NODEWISE_PUBLIC std::string_view to_string(Layout layout) noexcept;
+
+/// Rows of a tile. Of f32, a column of a tile is a cache line.
+inline constexpr std::size_t tile_rows = 16;
+
+/// A row or column of a LayoutView whose elements do not follow one another: a random-access range of T.
+/// Valid as long as the view's memory. Thread class: value.
+template <class View, bool is_row>
+class LayoutLine : public std::ranges::view_interface<LayoutLine<View, is_row>> {
+ public:
+  using element_type = typename View::element_type;
+  class iterator;
+
+  constexpr LayoutLine() noexcept = default;
+  /// Of row or column `index` of `view`.
+  constexpr LayoutLine(const View& view, std::size_t index) noexcept : view_(view), index_(index) {}
+
+  constexpr std::size_t size() const noexcept { return is_row ? view_.cols() : view_.rows(); }
+  /// Precondition: i < size(); not checked.
+  constexpr element_type& operator[](std::size_t i) const noexcept {
+    return is_row ? view_(index_, i) : view_(i, index_);
+  }
+  constexpr iterator begin() const noexcept { return {*this, 0}; }
+  constexpr iterator end() const noexcept { return {*this, static_cast<std::ptrdiff_t>(size())}; }
+
+ private:
+  View view_;
+  std::size_t index_ = 0;
+};
+
+template <class View, bool is_row>
+class LayoutLine<View, is_row>::iterator {
+ public:
+  using iterator_category = std::random_access_iterator_tag;
+  using value_type = typename View::value_type;
+  using difference_type = std::ptrdiff_t;
+  using reference = element_type&;
+  using pointer = element_type*;
+
+  constexpr iterator() noexcept = default;
+  constexpr iterator(const LayoutLine& line, difference_type at) noexcept : line_(line), at_(at) {}
+  constexpr reference operator*() const noexcept { return line_[static_cast<std::size_t>(at_)]; }
+  constexpr pointer operator->() const noexcept { return &**this; }
+  constexpr reference operator[](difference_type n) const noexcept { return *(*this + n); }
+  constexpr iterator& operator+=(difference_type n) noexcept {
+    at_ += n;
+    return *this;
+  }
+  constexpr iterator& operator-=(difference_type n) noexcept { return *this += -n; }
+  constexpr iterator& operator++() noexcept { return *this += 1; }
+  constexpr iterator& operator--() noexcept { return *this -= 1; }
+  constexpr iterator operator++(int) noexcept {
+    const iterator before = *this;
+    ++*this;
+    return before;
+  }
+  constexpr iterator operator--(int) noexcept {
+    const iterator before = *this;
+    --*this;
+    return before;
+  }
+  friend constexpr iterator operator+(iterator it, difference_type n) noexcept { return it += n; }
+  friend constexpr iterator operator+(difference_type n, iterator it) noexcept { return it += n; }
+  friend constexpr iterator operator-(iterator it, difference_type n) noexcept { return it -= n; }
+  friend constexpr difference_type operator-(const iterator& a, const iterator& b) noexcept {
+    return a.at_ - b.at_;
+  }
+  friend constexpr bool operator==(const iterator& a, const iterator& b) noexcept { return a.at_ == b.at_; }
+  friend constexpr std::strong_ordering operator<=>(const iterator& a, const iterator& b) noexcept {
+    return a.at_ <=> b.at_;
+  }
+
+ private:
+  LayoutLine line_;
+  difference_type at_ = 0;
+};
+
+/// A batch whose elements are arranged as L says, under the names that BatchView has. A pointer and two
+/// numbers; never owns. Valid as long as the memory it was got from. Thread class: value.
+template <Element T, Layout L>
+class LayoutView {
+ public:
+  using element_type = T;
+  using value_type = std::remove_const_t<T>;
+  static constexpr Layout layout = L;
+
+  constexpr LayoutView() noexcept = default;
+  /// Precondition: `data` points to rows × cols elements.
+  constexpr LayoutView(T* data, std::size_t rows, std::size_t cols) noexcept
+      : data_(data), rows_(rows), cols_(cols) {}
+  /// A view that may write becomes one that only reads.
+  template <class U>
+  requires std::is_same_v<const U, T>
+  constexpr LayoutView(const LayoutView<U, L>& other) noexcept
+      : LayoutView(other.data(), other.rows(), other.cols()) {}
+  /// A batch as loaders hand it out. Throws InvalidArgument where there is room between its rows.
+  template <class U>
+  requires(L == Layout::rows && (std::is_same_v<U, T> || std::is_same_v<const U, T>))
+      LayoutView(const BatchView<U>& batch)
+      : LayoutView(batch.data(), batch.rows(), batch.cols()) {
+    if (!batch.contiguous())
+      throw InvalidArgument("LayoutView: the rows of the batch are " + std::to_string(batch.row_stride()) +
+                            " elements apart and only " + std::to_string(cols_) +
+                            " long; a layout leaves no room between them");
+  }
+
+  constexpr T* data() const noexcept { return data_; }
+  constexpr std::size_t rows() const noexcept { return rows_; }
+  constexpr std::size_t cols() const noexcept { return cols_; }
+  constexpr std::size_t size() const noexcept { return rows_ * cols_; }
+
+  /// Precondition: row < rows(), col < cols(); not checked.
+  constexpr T& operator()(std::size_t row, std::size_t col) const noexcept {
+    if constexpr (L == Layout::rows) return data_[row * cols_ + col];
+    if constexpr (L == Layout::columns) return data_[col * rows_ + row];
+    const std::size_t in_tile = row % tile_rows, first = row - in_tile;
+    return data_[first * cols_ + col * std::min(tile_rows, rows_ - first) + in_tile];
+  }
+  /// As operator(), checked. Throws OutOfRange.
+  T& at(std::size_t row, std::size_t col) const {
+    if (row >= rows_ || col >= cols_)
+      throw OutOfRange("LayoutView::at: (" + std::to_string(row) + ", " + std::to_string(col) +
+                       ") is outside a view of " + std::to_string(rows_) + " x " + std::to_string(cols_));
+    return (*this)(row, col);
+  }
+
+  /// A random-access range of T: a span where the elements follow one another, else a LayoutLine.
+  /// Precondition: row < rows(); not checked.
+  constexpr auto row(std::size_t row) const noexcept {
+    if constexpr (L == Layout::rows)
+      return std::span<T>(data_ + row * cols_, cols_);
+    else
+      return LayoutLine<LayoutView, true>(*this, row);
+  }
+  /// The same of a column. Precondition: col < cols(); not checked.
+  constexpr auto column(std::size_t col) const noexcept {
+    if constexpr (L == Layout::columns)
+      return std::span<T>(data_ + col * rows_, rows_);
+    else
+      return LayoutLine<LayoutView, false>(*this, col);
+  }
+
+  /// How many tiles there are. For loops that the compiler is to turn into vector code: in each tile, the
+  /// columns are spans.
+  constexpr std::size_t tiles() const noexcept requires(L == Layout::tiles) {
+    return rows_ / tile_rows + (rows_ % tile_rows != 0 ? 1 : 0);
+  }
+  /// Rows [tile * tile_rows, ...): tile_rows of them, or the last ones. Precondition: tile < tiles().
+  constexpr LayoutView<T, Layout::columns> tile(std::size_t tile) const noexcept
+      requires(L == Layout::tiles) {
+    const std::size_t first = tile * tile_rows;
+    return {data_ + first * cols_, std::min(tile_rows, rows_ - first), cols_};
+  }
+
+ private:
+  T* data_ = nullptr;
+  std::size_t rows_ = 0;
+  std::size_t cols_ = 0;
+};
+
+/// Batch `batch` of `buffer`, whose elements are arranged as L says: that they are is the caller's to know.
+/// Throws OutOfRange, and InvalidArgument where T is not the element type.
+template <Element T, Layout L>
+LayoutView<T, L> layout_view(const Buffer& buffer, std::uint64_t batch) {
+  const Plan& plan = buffer.plan();
+  const ByteRange bytes = plan.batch_bytes(batch);
+  const AnyBatchView any(buffer.data() + bytes.begin, plan.dtype(), plan.batch_rows(batch),
+                         plan.shape().features, plan.shape().features);
+  const BatchView<T> typed = any.template as<T>();
+  return {typed.data(), typed.rows(), typed.cols()};
+}
+
+/// Arranges the batches of `to` as `to_layout` says, from those of `from`, which are as `from_layout` says.
+/// Each shard of `to` is written by the workers that read it (Team::readers); where `from` is divided among
+/// the nodes as `to` is, they read locally too. Long batches are divided among workers. What a dataset of
+/// 4 MiB or more is written to goes past the caches. Throws InvalidArgument where the two differ in shape,
+/// element type or batch size, or overlap; PlacementError where one was made on another machine. Cost: about
+/// a parallel copy. Thread class: any thread; `from` may be read meanwhile.
+NODEWISE_PUBLIC void convert_layout(const Buffer& from, Layout from_layout, const Buffer& to,
+                                    Layout to_layout, const Team& team);
+
+/// The same in place. Each worker needs room for a batch, of the pool of its node, and more if a batch is
+/// larger than what it does at once; it gives it back. What the pools throw (OutOfMemory) is thrown before
+/// anything is touched, and then every batch is as it was. Batches are not divided among workers. Cost: two
+/// copies, one of them in the cache, if it holds a batch. Thread class: one caller at a time for a buffer.
+NODEWISE_PUBLIC void convert_layout(const Buffer& buffer, Layout from_layout, Layout to_layout,
+                                    const Team& team, const NodePools& pools);
+
+/// One batch of any memory, on the calling thread. Preconditions: rows × cols elements at either place,
+/// aligned to an element. Throws InvalidArgument where the size overflows or the two overlap. Thread class:
+/// any thread.
+NODEWISE_PUBLIC void convert_batch(const void* from, Layout from_layout, void* to, Layout to_layout,
+                                   DType dtype, std::uint64_t rows, std::uint64_t cols);
+
+}  // namespace nodewise
+
+template <class View, bool is_row>
+inline constexpr bool std::ranges::enable_borrowed_range<nodewise::LayoutLine<View, is_row>> = true;

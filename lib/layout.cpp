@@ -1,0 +1,179 @@
+#include <nodewise/layout.hpp>
+
+#include <functional>
+#include <memory_resource>
+#include <new>
+#include <utility>
+
+#include <nodewise/node_pools.hpp>
+
+#include "base/checked.hpp"
+#include "base/text.hpp"
+#include "layout_conversion.hpp"
+#include "layout_dispatch.hpp"
+#include "team_run.hpp"
+
+namespace nodewise {
+namespace {
+
+// What is less is likely to be used while the caches still have it.
+constexpr std::uint64_t least_past_caches = std::uint64_t{4} << 20;
+// In place a batch has just been read, and is in the caches itself.
+constexpr std::uint64_t least_past_caches_in_place = std::uint64_t{1} << 20;
+constexpr std::uint64_t copied_at_once = std::uint64_t{256} << 10;
+
+bool overlap(const void* a, const void* b, std::uint64_t bytes) {
+  const auto first = reinterpret_cast<std::uintptr_t>(a), second = reinterpret_cast<std::uintptr_t>(b);
+  return first < second ? second - first < bytes : first - second < bytes;
+}
+
+void check_alike(const Plan& from, const Plan& to) {
+  const auto described = [](const Plan& plan) {
+    return base::text(plan.shape().samples, " x ", plan.shape().features, " elements of ",
+                      dtype_name(plan.dtype()), " in batches of ", plan.batch_size());
+  };
+  if (from.shape() != to.shape() || from.dtype() != to.dtype() || from.batch_size() != to.batch_size())
+    throw InvalidArgument(base::text("convert_layout: ", described(from), " do not become ", described(to),
+                                     "; make both buffers of the same shape, type and batch size"));
+}
+
+std::uint64_t rows_of_most(const Plan& plan) {
+  return std::min(plan.batch_size(), plan.shape().samples);
+}
+
+// Whole batches, in bytes: both layouts have them alike.
+void copy_batches(const Buffer& from, const Buffer& to, const Team& team,
+                  const LayoutConversion& conversion) {
+  WorkShares shares(team);
+  const Plan& plan = to.plan();
+  give_units(plan, team, 1, shares);
+  const std::uint64_t batch_bytes = plan.batch_bytes(0).bytes();
+  run_team(team, [&](unsigned worker, bool own_threads) {
+    while (const auto piece = shares.take(worker, own_threads)) {
+      const std::uint64_t end = std::min(piece->units.end * batch_bytes, plan.total_bytes());
+      conversion.copy(from.data() + piece->units.begin * batch_bytes,
+                      to.data() + piece->units.begin * batch_bytes, end - piece->units.begin * batch_bytes);
+    }
+    conversion.done();
+  });
+}
+
+void convert_blocks(const Buffer& from, const Buffer& to, const Team& team,
+                    const LayoutConversion& conversion) {
+  const Plan& plan = to.plan();
+  const std::uint64_t cols = plan.shape().features;
+  const std::uint64_t batch_bytes = plan.batch_bytes(0).bytes();
+  const LayoutBlocks blocks(plan, conversion.shape(rows_of_most(plan), cols), conversion.order());
+  WorkShares shares(team);
+  blocks.give(plan, team, shares);
+  run_team(team, [&](unsigned worker, bool own_threads) {
+    LayoutConversion::Scratch scratch;
+    while (const auto piece = shares.take(worker, own_threads))
+      for (std::uint64_t number = piece->units.begin; number < piece->units.end; ++number) {
+        const LayoutBlock block = blocks.block(number);
+        const std::uint64_t offset = block.batch * batch_bytes;
+        conversion.convert(block, cols, from.data() + offset, to.data() + offset, scratch);
+      }
+    conversion.done();
+  });
+}
+
+// Memory of a resource, given back at the end.
+class Room {
+ public:
+  Room(std::pmr::memory_resource& resource, std::size_t bytes)
+      : resource_(&resource), bytes_(bytes), data_(static_cast<std::byte*>(resource.allocate(bytes, 64))) {}
+  Room(Room&& other) noexcept
+      : resource_(other.resource_), bytes_(other.bytes_), data_(std::exchange(other.data_, nullptr)) {}
+  Room& operator=(Room&&) = delete;
+  ~Room() {
+    if (data_ != nullptr) resource_->deallocate(data_, bytes_, 64);
+  }
+  std::byte* data() const noexcept { return data_; }
+
+ private:
+  std::pmr::memory_resource* resource_;
+  std::size_t bytes_;
+  std::byte* data_;
+};
+
+}  // namespace
+
+std::string_view to_string(Layout layout) noexcept {
+  switch (layout) {
+    case Layout::rows:
+      return "rows";
+    case Layout::columns:
+      return "columns";
+    default:
+      return "tiles";
+  }
+}
+
+void convert_layout(const Buffer& from, Layout from_layout, const Buffer& to, Layout to_layout,
+                    const Team& team) {
+  const Plan& plan = to.plan();
+  check_alike(from.plan(), plan);
+  if (from.plan().fingerprint() != plan.fingerprint())
+    throw PlacementError("convert_layout: the two buffers were planned for different machines");
+  if (plan.total_bytes() == 0) return;
+  if (overlap(from.data(), to.data(), plan.total_bytes()))
+    throw InvalidArgument(base::text("convert_layout: two buffers of ", plan.total_bytes(),
+                                     " bytes overlap; to convert in place, give one buffer and pools"));
+  const bool past_caches = plan.total_bytes() >= least_past_caches;
+  const LayoutConversion conversion(from_layout, to_layout, dtype_bytes(plan.dtype()), past_caches,
+                                    *runnable_layout_kernels().front());
+  if (same_places(from_layout, to_layout, rows_of_most(plan), plan.shape().features))
+    copy_batches(from, to, team, conversion);
+  else
+    convert_blocks(from, to, team, conversion);
+}
+
+void convert_layout(const Buffer& buffer, Layout from_layout, Layout to_layout, const Team& team,
+                    const NodePools& pools) {
+  const Plan& plan = buffer.plan();
+  const std::uint64_t cols = plan.shape().features;
+  if (plan.total_bytes() == 0 || same_places(from_layout, to_layout, rows_of_most(plan), cols)) return;
+  const std::uint64_t batch_bytes = plan.batch_bytes(0).bytes();
+  WorkShares shares(team);
+  give_units(plan, team, 1, shares);
+  std::vector<Room> rooms;
+  rooms.reserve(team.workers().size());
+  for (const Worker& worker : team.workers())
+    rooms.emplace_back(pools.on(pools.nearest_with_memory(worker.node)), batch_bytes);
+  const LayoutKernels& kernels = *runnable_layout_kernels().front();
+  const LayoutConversion conversion(from_layout, to_layout, dtype_bytes(plan.dtype()), false, kernels);
+  const auto copy_back = batch_bytes >= least_past_caches_in_place ? kernels.stream_runs : kernels.copy_runs;
+  run_team(team, [&](unsigned worker, bool own_threads) {
+    LayoutConversion::Scratch scratch;
+    std::byte* const room = rooms[worker].data();
+    while (const auto piece = shares.take(worker, own_threads))
+      for (std::uint64_t batch = piece->units.begin; batch < piece->units.end; ++batch) {
+        const ByteRange bytes = plan.batch_bytes(batch);
+        conversion.convert(buffer.data() + bytes.begin, room, plan.batch_rows(batch), cols, scratch);
+        copy_back(room, 0, buffer.data() + bytes.begin, 0, bytes.bytes(), 1);
+      }
+    kernels.fence();
+  });
+}
+
+void convert_batch(const void* from, Layout from_layout, void* to, Layout to_layout, DType dtype,
+                   std::uint64_t rows, std::uint64_t cols) {
+  const std::size_t width = dtype_bytes(dtype);
+  const auto elements = base::checked_mul(rows, cols);
+  const auto bytes = elements ? base::checked_mul(*elements, width) : std::nullopt;
+  if (!bytes)
+    throw InvalidArgument(base::text("convert_batch: ", rows, " x ", cols, " elements of ", width,
+                                     " bytes are more than 2^64 bytes"));
+  if (*bytes == 0) return;
+  if (overlap(from, to, *bytes))
+    throw InvalidArgument(base::text("convert_batch: the ", *bytes,
+                                     " bytes of one layout overlap those of the other; give them room"));
+  const LayoutConversion conversion(from_layout, to_layout, width, *bytes >= least_past_caches,
+                                    *runnable_layout_kernels().front());
+  LayoutConversion::Scratch scratch;
+  conversion.convert(static_cast<const std::byte*>(from), static_cast<std::byte*>(to), rows, cols, scratch);
+  conversion.done();
+}
+
+}  // namespace nodewise

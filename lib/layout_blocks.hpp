@@ -1,0 +1,53 @@
+// What workers take of batches: blocks of so many rows and columns.
+#pragma once
+
+#include <cstdint>
+
+#include <nodewise/layout.hpp>
+#include <nodewise/plan.hpp>
+#include <nodewise/team.hpp>
+
+#include "base/checked.hpp"
+#include "work_shares.hpp"
+
+namespace nodewise {
+
+/// Part of a batch; empty where a short last batch has no such part.
+struct LayoutBlock {
+  std::uint64_t batch = 0;
+  std::uint64_t batch_rows = 0;
+  base::Range rows;
+  base::Range cols;
+};
+
+struct BlockShape {
+  std::uint64_t rows = 1;
+  std::uint64_t cols = 1;
+};
+
+/// All blocks of all batches, numbered: batch after batch, in each of them down the columns or along the
+/// rows. Thread class: immutable.
+class LayoutBlocks {
+ public:
+  enum class Order { down_columns, along_rows };
+  /// Precondition: no side is 0.
+  LayoutBlocks(const Plan& plan, BlockShape shape, Order order);
+
+  /// Divides the blocks of each shard evenly among those of `team` who read it: long batches too.
+  void give(const Plan& plan, const Team& team, WorkShares& shares) const;
+  LayoutBlock block(std::uint64_t number) const;
+
+ private:
+  std::uint64_t samples_;
+  std::uint64_t batch_size_;
+  std::uint64_t features_;
+  BlockShape shape_;
+  Order order_;
+  std::uint64_t down_;    // blocks above one another in a batch
+  std::uint64_t across_;  // and beside one another
+};
+
+/// Gives to those who read them `per_batch` units for each batch: unit i is of batch i / per_batch.
+void give_units(const Plan& plan, const Team& team, std::uint64_t per_batch, WorkShares& shares);
+
+}  // namespace nodewise

@@ -1,0 +1,66 @@
+// From one layout to another, block by block: each is gathered into a scratch that the first caches hold, in
+// the order of where it goes, and put out from there in runs as long as they can be. So neither side sees the
+// other's strides, whatever they are, and what is written past the caches is written in whole lines.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <nodewise/dtype.hpp>
+#include <nodewise/layout.hpp>
+
+#include "layout_blocks.hpp"
+#include "layout_kernel.hpp"
+
+namespace nodewise {
+
+/// Whether both layouts put the elements of a batch of this shape, and of shorter ones, in the same places.
+constexpr bool same_places(Layout a, Layout b, std::uint64_t rows, std::uint64_t cols) noexcept {
+  return a == b || rows <= 1 || cols == 1 || (a != Layout::rows && b != Layout::rows && rows <= tile_rows);
+}
+
+/// Thread class: value.
+class LayoutConversion {
+ public:
+  /// What a worker needs, on its stack.
+  struct alignas(64) Scratch {
+    static constexpr std::size_t bytes = std::size_t{64} << 10;
+    std::byte data[bytes];
+  };
+
+  /// `past_caches`: whether what is written is too much for them. Then done() must follow.
+  LayoutConversion(Layout from, Layout to, std::size_t element_bytes, bool past_caches,
+                   const LayoutKernels& kernels) noexcept;
+
+  /// Of batches so large: as much as the scratch holds; tiles are whole.
+  BlockShape shape(std::uint64_t rows, std::uint64_t cols) const noexcept;
+  /// The order of blocks in which reading goes on where it was.
+  LayoutBlocks::Order order() const noexcept;
+  /// One block of a batch of `cols` columns. Precondition: its rows begin at a multiple of tile_rows.
+  void convert(const LayoutBlock& block, std::uint64_t cols, const std::byte* from, std::byte* to,
+               Scratch& scratch) const noexcept;
+  /// A whole batch.
+  void convert(const std::byte* from, std::byte* to, std::uint64_t rows, std::uint64_t cols,
+               Scratch& scratch) const noexcept;
+  /// Contiguous bytes.
+  void copy(const std::byte* from, std::byte* to, std::size_t bytes) const noexcept;
+  /// What was written is there for all to see.
+  void done() const noexcept;
+
+ private:
+  void gather(const LayoutBlock& block, std::uint64_t cols, const std::byte* from,
+              std::byte* to) const noexcept;
+  void gather_tiles(const LayoutBlock& block, std::uint64_t cols, const std::byte* from,
+                    std::byte* to) const noexcept;
+  void put_out(const LayoutBlock& block, std::uint64_t cols, const std::byte* from,
+               std::byte* to) const noexcept;
+
+  Layout from_;
+  Layout to_;
+  std::size_t width_;  // bytes of an element
+  bool past_caches_;
+  const LayoutKernels* kernels_;
+  LayoutKernels::Transpose transpose_;
+};
+
+}  // namespace nodewise
