@@ -20,7 +20,6 @@ namespace {
 constexpr std::uint64_t least_past_caches = std::uint64_t{4} << 20;
 // In place a batch has just been read, and is in the caches itself.
 constexpr std::uint64_t least_past_caches_in_place = std::uint64_t{1} << 20;
-constexpr std::uint64_t copied_at_once = std::uint64_t{256} << 10;
 
 bool overlap(const void* a, const void* b, std::uint64_t bytes) {
   const auto first = reinterpret_cast<std::uintptr_t>(a), second = reinterpret_cast<std::uintptr_t>(b);
@@ -54,7 +53,8 @@ void copy_batches(const Buffer& from, const Buffer& to, const Team& team,
       conversion.copy(from.data() + piece->units.begin * batch_bytes,
                       to.data() + piece->units.begin * batch_bytes, end - piece->units.begin * batch_bytes);
     }
-    conversion.done();
+    LayoutConversion::Scratch none;
+    conversion.done(none);
   });
 }
 
@@ -74,7 +74,7 @@ void convert_blocks(const Buffer& from, const Buffer& to, const Team& team,
         const std::uint64_t offset = block.batch * batch_bytes;
         conversion.convert(block, cols, from.data() + offset, to.data() + offset, scratch);
       }
-    conversion.done();
+    conversion.done(scratch);
   });
 }
 
@@ -143,7 +143,8 @@ void convert_layout(const Buffer& buffer, Layout from_layout, Layout to_layout, 
     rooms.emplace_back(pools.on(pools.nearest_with_memory(worker.node)), batch_bytes);
   const LayoutKernels& kernels = *runnable_layout_kernels().front();
   const LayoutConversion conversion(from_layout, to_layout, dtype_bytes(plan.dtype()), false, kernels);
-  const auto copy_back = batch_bytes >= least_past_caches_in_place ? kernels.stream_runs : kernels.copy_runs;
+  const LayoutConversion back(to_layout, to_layout, dtype_bytes(plan.dtype()),
+                              batch_bytes >= least_past_caches_in_place, kernels);
   run_team(team, [&](unsigned worker, bool own_threads) {
     LayoutConversion::Scratch scratch;
     std::byte* const room = rooms[worker].data();
@@ -151,9 +152,9 @@ void convert_layout(const Buffer& buffer, Layout from_layout, Layout to_layout, 
       for (std::uint64_t batch = piece->units.begin; batch < piece->units.end; ++batch) {
         const ByteRange bytes = plan.batch_bytes(batch);
         conversion.convert(buffer.data() + bytes.begin, room, plan.batch_rows(batch), cols, scratch);
-        copy_back(room, 0, buffer.data() + bytes.begin, 0, bytes.bytes(), 1);
+        back.copy(room, buffer.data() + bytes.begin, bytes.bytes());
       }
-    kernels.fence();
+    back.done(scratch);
   });
 }
 
@@ -173,7 +174,7 @@ void convert_batch(const void* from, Layout from_layout, void* to, Layout to_lay
                                     *runnable_layout_kernels().front());
   LayoutConversion::Scratch scratch;
   conversion.convert(static_cast<const std::byte*>(from), static_cast<std::byte*>(to), rows, cols, scratch);
-  conversion.done();
+  conversion.done(scratch);
 }
 
 }  // namespace nodewise

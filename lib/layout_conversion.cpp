@@ -7,12 +7,23 @@
 namespace nodewise {
 namespace {
 
-// Of a block that is not as wide as its batch: runs so long are near the speed of memory, and several of them
-// still fit the scratch.
-constexpr std::uint64_t run_bytes = 512;
+// Of a block that is not as wide as its batch; found by trying. Shorter pieces are slower to read.
+constexpr std::uint64_t row_piece_bytes = 1024;
+constexpr std::uint64_t column_piece_bytes = 512;
 constexpr std::uint64_t line_elements = 64;  // whole lines of any element
 
+constexpr std::size_t line_bytes = 64;
+
 }  // namespace
+
+struct LayoutConversion::Gathering {
+  const LayoutBlock& of;
+  std::uint64_t cols;           // of the batch
+  std::uint64_t height, width;  // of the block
+  std::uint64_t apart;          // elements from one run in the scratch to the next; of tiles, they follow
+  std::byte* scratch;
+  LayoutRuns& meanwhile;
+};
 
 LayoutConversion::LayoutConversion(Layout from, Layout to, std::size_t element_bytes, bool past_caches,
                                    const LayoutKernels& kernels) noexcept
@@ -25,26 +36,42 @@ LayoutConversion::LayoutConversion(Layout from, Layout to, std::size_t element_b
 
 BlockShape LayoutConversion::shape(std::uint64_t rows, std::uint64_t cols) const noexcept {
   const std::uint64_t all = Scratch::bytes / width_;
-  const auto rows_beside = [&](std::uint64_t some) {
-    return std::min(rows, base::round_down(all / some, line_elements));
-  };
+  // A tile after the other, along the rows: reading goes on in each of them, writing in one place.
+  if (from_ == Layout::rows && to_ == Layout::tiles && cols * tile_rows >= all)
+    return {tile_rows, all / tile_rows};
   BlockShape shape;
-  shape.cols = std::min(cols, run_bytes / width_);
-  shape.rows = rows_beside(shape.cols);
+  shape.cols = std::min(cols, (from_ == Layout::columns ? column_piece_bytes : row_piece_bytes) / width_);
+  shape.rows = std::min(rows, base::round_down(all / shape.cols, line_elements));
   if (shape.rows == rows)
     shape.cols = std::min(cols, std::max(shape.cols, base::round_down(all / rows, line_elements)));
   return shape;
 }
 
 LayoutBlocks::Order LayoutConversion::order() const noexcept {
-  return from_ == Layout::columns ? LayoutBlocks::Order::along_rows : LayoutBlocks::Order::down_columns;
+  const bool along = from_ == Layout::columns || to_ == Layout::tiles;
+  return along ? LayoutBlocks::Order::along_rows : LayoutBlocks::Order::down_columns;
+}
+
+// Elements from one run in the scratch to the next, of `elements` each. `follow`: in the target they follow
+// one another, so they are to do so here.
+std::uint64_t LayoutConversion::apart(std::uint64_t elements, std::uint64_t count,
+                                      bool follow) const noexcept {
+  if (follow || count * line_bytes > Scratch::padding_bytes) return elements;
+  const std::uint64_t lines = elements * width_ / line_bytes + 1;
+  return (lines | 1) * line_bytes / width_;
 }
 
 void LayoutConversion::convert(const LayoutBlock& block, std::uint64_t cols, const std::byte* from,
                                std::byte* to, Scratch& scratch) const noexcept {
   if (block.rows.size() == 0 || block.cols.size() == 0) return;
-  gather(block, cols, from, scratch.data);
-  put_out(block, cols, scratch.data, to);
+  const std::uint64_t height = block.rows.size(), width = block.cols.size();
+  Gathering gathering{block, cols, height, width, 0, scratch.blocks[scratch.next], scratch.runs};
+  if (to_ == Layout::columns) gathering.apart = apart(height, width, height == block.batch_rows);
+  if (to_ == Layout::rows) gathering.apart = apart(width, height, width == cols);
+  gather(gathering, from);
+  kernels_->finish(scratch.runs, past_caches_);
+  put_out(gathering, to);
+  scratch.next = 1 - scratch.next;
 }
 
 void LayoutConversion::convert(const std::byte* from, std::byte* to, std::uint64_t rows, std::uint64_t cols,
@@ -63,72 +90,100 @@ void LayoutConversion::convert(const std::byte* from, std::byte* to, std::uint64
     if (down ? advance(block.rows, part.rows, rows) : advance(block.cols, part.cols, cols)) continue;
     if (down) block.rows = {0, std::min(part.rows, rows)};
     if (!down) block.cols = {0, std::min(part.cols, cols)};
-    if (down ? !advance(block.cols, part.cols, cols) : !advance(block.rows, part.rows, rows)) return;
+    if (down ? !advance(block.cols, part.cols, cols) : !advance(block.rows, part.rows, rows)) break;
   }
+  kernels_->finish(scratch.runs, past_caches_);
 }
 
 void LayoutConversion::copy(const std::byte* from, std::byte* to, std::size_t bytes) const noexcept {
-  (past_caches_ ? kernels_->stream_runs : kernels_->copy_runs)(from, 0, to, 0, bytes, 1);
+  LayoutRuns runs;
+  runs.from = reinterpret_cast<const char*>(from);
+  runs.to = reinterpret_cast<char*>(to);
+  runs.bytes = bytes;
+  runs.count = 1;
+  kernels_->finish(runs, past_caches_);
 }
 
-void LayoutConversion::done() const noexcept {
+void LayoutConversion::done(Scratch& scratch) const noexcept {
+  kernels_->finish(scratch.runs, past_caches_);
   if (past_caches_) kernels_->fence();
 }
 
 // Into runs: of columns, of rows, or of columns in each tile.
-void LayoutConversion::gather(const LayoutBlock& block, std::uint64_t cols, const std::byte* from,
-                              std::byte* to) const noexcept {
-  const std::uint64_t height = block.rows.size(), width = block.cols.size();
+void LayoutConversion::gather(const Gathering& block, const std::byte* from) const noexcept {
+  const std::uint64_t batch_rows = block.of.batch_rows;
+  const std::uint64_t row = block.of.rows.begin, col = block.of.cols.begin;
   if (from_ == Layout::tiles || to_ == Layout::tiles)
-    gather_tiles(block, cols, from, to);
+    gather_tiles(block, from);
   else if (to_ == Layout::columns)
-    transpose_(from + (block.rows.begin * cols + block.cols.begin) * width_, cols, to, height, height, width);
+    transpose_(from + (row * block.cols + col) * width_, block.cols, block.scratch, block.apart, block.height,
+               block.width, block.meanwhile, past_caches_);
   else
-    transpose_(from + (block.cols.begin * block.batch_rows + block.rows.begin) * width_, block.batch_rows, to,
-               width, width, height);
+    transpose_(from + (col * batch_rows + row) * width_, batch_rows, block.scratch, block.apart, block.width,
+               block.height, block.meanwhile, past_caches_);
 }
 
-void LayoutConversion::gather_tiles(const LayoutBlock& block, std::uint64_t cols, const std::byte* from,
-                                    std::byte* to) const noexcept {
-  const std::uint64_t height = block.rows.size(), width = block.cols.size();
+void LayoutConversion::gather_tiles(const Gathering& block, const std::byte* from) const noexcept {
+  if (from_ == Layout::columns) return cut_columns(block, from);
+  const auto [of, cols, height, width, apart, scratch, meanwhile] = block;
   for (std::uint64_t row = 0; row < height; row += tile_rows) {
-    const std::uint64_t first = block.rows.begin + row;  // in the batch
-    const std::uint64_t tile_height = std::min<std::uint64_t>(tile_rows, block.batch_rows - first);
-    const std::byte* const tile = from + (first * cols + block.cols.begin * tile_height) * width_;
-    const std::byte* const in_rows = from + (first * cols + block.cols.begin) * width_;
-    const std::byte* const in_columns = from + (block.cols.begin * block.batch_rows + first) * width_;
+    const std::uint64_t first = of.rows.begin + row;  // in the batch
+    const std::uint64_t tile_height = std::min<std::uint64_t>(tile_rows, of.batch_rows - first);
+    const std::byte* const tile = from + (first * cols + of.cols.begin * tile_height) * width_;
     const std::size_t piece = tile_height * width_;
     if (from_ == Layout::rows)
-      transpose_(in_rows, cols, to + row * width * width_, tile_height, tile_height, width);
+      transpose_(from + (first * cols + of.cols.begin) * width_, cols, scratch + row * width * width_,
+                 tile_height, tile_height, width, meanwhile, past_caches_);
     else if (to_ == Layout::rows)
-      transpose_(tile, tile_height, to + row * width * width_, width, width, tile_height);
-    else if (from_ == Layout::columns)
-      kernels_->copy_runs(in_columns, block.batch_rows * width_, to + row * width * width_, piece, piece,
-                          width);
+      transpose_(tile, tile_height, scratch + row * apart * width_, apart, width, tile_height, meanwhile,
+                 past_caches_);
     else
-      kernels_->copy_runs(tile, piece, to + row * width_, height * width_, piece, width);
+      kernels_->gather(tile, piece, scratch + row * width_, apart * width_, piece, width, meanwhile,
+                       past_caches_);
   }
 }
 
-void LayoutConversion::put_out(const LayoutBlock& block, std::uint64_t cols, const std::byte* from,
-                               std::byte* to) const noexcept {
-  const std::uint64_t height = block.rows.size(), width = block.cols.size();
-  const auto copy_runs = past_caches_ ? kernels_->stream_runs : kernels_->copy_runs;
-  const auto runs = [&](const std::byte* first, std::uint64_t place, std::uint64_t apart,
-                        std::uint64_t elements, std::uint64_t count) {
-    if (apart == elements) elements *= std::exchange(count, 1);
-    copy_runs(first, elements * width_, to + place * width_, apart * width_, elements * width_, count);
-  };
-  if (to_ == Layout::columns)
-    return runs(from, block.cols.begin * block.batch_rows + block.rows.begin, block.batch_rows, height,
-                width);
-  if (to_ == Layout::rows) return runs(from, block.rows.begin * cols + block.cols.begin, cols, width, height);
+// Columns into those of tiles: each is read from its beginning to its end.
+void LayoutConversion::cut_columns(const Gathering& block, const std::byte* from) const noexcept {
+  const auto [of, cols, height, width, apart, scratch, meanwhile] = block;
   const std::uint64_t whole = base::round_down(height, tile_rows), rest = height - whole;
-  runs(from, block.rows.begin * cols + block.cols.begin * tile_rows, tile_rows * cols, tile_rows * width,
-       whole / tile_rows);
-  if (rest > 0)
-    runs(from + whole * width * width_, (block.rows.begin + whole) * cols + block.cols.begin * rest, 0,
-         rest * width, 1);
+  const std::size_t piece = tile_rows * width_;
+  for (std::uint64_t col = 0; col < width; ++col) {
+    const std::byte* const column = from + ((of.cols.begin + col) * of.batch_rows + of.rows.begin) * width_;
+    kernels_->gather(column, piece, scratch + col * piece, width * piece, piece, whole / tile_rows, meanwhile,
+                     past_caches_);
+    if (rest > 0)
+      kernels_->gather(column + whole * width_, 0, scratch + (whole * width + col * rest) * width_, 0,
+                       rest * width_, 1, meanwhile, past_caches_);
+  }
+}
+
+void LayoutConversion::put_out(const Gathering& block, std::byte* to) const noexcept {
+  const auto [of, cols, height, width, apart, scratch, meanwhile] = block;
+  const auto runs = [&](std::uint64_t skipped, std::uint64_t from_apart, std::uint64_t place,
+                        std::uint64_t to_apart, std::uint64_t elements, std::uint64_t count) {
+    if (to_apart == elements && from_apart == elements) elements *= std::exchange(count, 1);
+    return LayoutRuns{reinterpret_cast<const char*>(scratch + skipped * width_),
+                      from_apart * width_,
+                      reinterpret_cast<char*>(to + place * width_),
+                      to_apart * width_,
+                      elements * width_,
+                      count};
+  };
+  const std::uint64_t row = of.rows.begin, col = of.cols.begin;
+  if (to_ == Layout::columns) {
+    meanwhile = runs(0, apart, col * of.batch_rows + row, of.batch_rows, height, width);
+  } else if (to_ == Layout::rows) {
+    meanwhile = runs(0, apart, row * cols + col, cols, width, height);
+  } else {
+    const std::uint64_t whole = base::round_down(height, tile_rows), rest = height - whole;
+    if (rest > 0) {
+      meanwhile = runs(whole * width, 0, (row + whole) * cols + col * rest, 0, rest * width, 1);
+      kernels_->finish(meanwhile, past_caches_);
+    }
+    meanwhile = runs(0, tile_rows * width, row * cols + col * tile_rows, tile_rows * cols, tile_rows * width,
+                     whole / tile_rows);
+  }
 }
 
 }  // namespace nodewise

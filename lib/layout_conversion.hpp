@@ -22,38 +22,43 @@ constexpr bool same_places(Layout a, Layout b, std::uint64_t rows, std::uint64_t
 /// Thread class: value.
 class LayoutConversion {
  public:
-  /// What a worker needs, on its stack.
+  /// What a worker needs, on its stack: two blocks, of which one is gathered while the other is put out.
+  /// Columns or rows of blocks are an odd number of lines apart, lest they share too few sets of a cache.
   struct alignas(64) Scratch {
     static constexpr std::size_t bytes = std::size_t{64} << 10;
-    std::byte data[bytes];
+    static constexpr std::size_t padding_bytes = std::size_t{16} << 10;
+    std::byte blocks[2][bytes + padding_bytes];
+    unsigned next = 0;
+    LayoutRuns runs = {};  ///< Of the block that was gathered last.
   };
 
-  /// `past_caches`: whether what is written is too much for them. Then done() must follow.
+  /// `past_caches`: whether what is written is too much for them.
   LayoutConversion(Layout from, Layout to, std::size_t element_bytes, bool past_caches,
                    const LayoutKernels& kernels) noexcept;
 
-  /// Of batches so large: as much as the scratch holds; tiles are whole.
+  /// Of batches so large: as much as half of the scratch holds; tiles are whole.
   BlockShape shape(std::uint64_t rows, std::uint64_t cols) const noexcept;
   /// The order of blocks in which reading goes on where it was.
   LayoutBlocks::Order order() const noexcept;
-  /// One block of a batch of `cols` columns. Precondition: its rows begin at a multiple of tile_rows.
+  /// One block of a batch of `cols` columns; it is not put out before the next one is gathered, or done().
+  /// Precondition: its rows begin at a multiple of tile_rows.
   void convert(const LayoutBlock& block, std::uint64_t cols, const std::byte* from, std::byte* to,
                Scratch& scratch) const noexcept;
-  /// A whole batch.
+  /// A whole batch, put out.
   void convert(const std::byte* from, std::byte* to, std::uint64_t rows, std::uint64_t cols,
                Scratch& scratch) const noexcept;
-  /// Contiguous bytes.
+  /// Contiguous bytes, at once.
   void copy(const std::byte* from, std::byte* to, std::size_t bytes) const noexcept;
-  /// What was written is there for all to see.
-  void done() const noexcept;
+  /// All blocks are put out, there for all to see.
+  void done(Scratch& scratch) const noexcept;
 
  private:
-  void gather(const LayoutBlock& block, std::uint64_t cols, const std::byte* from,
-              std::byte* to) const noexcept;
-  void gather_tiles(const LayoutBlock& block, std::uint64_t cols, const std::byte* from,
-                    std::byte* to) const noexcept;
-  void put_out(const LayoutBlock& block, std::uint64_t cols, const std::byte* from,
-               std::byte* to) const noexcept;
+  struct Gathering;  // a block on its way into the scratch
+  void gather(const Gathering& block, const std::byte* from) const noexcept;
+  void gather_tiles(const Gathering& block, const std::byte* from) const noexcept;
+  void cut_columns(const Gathering& block, const std::byte* from) const noexcept;
+  void put_out(const Gathering& block, std::byte* to) const noexcept;
+  std::uint64_t apart(std::uint64_t elements, std::uint64_t count, bool follow) const noexcept;
 
   Layout from_;
   Layout to_;

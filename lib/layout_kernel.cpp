@@ -8,6 +8,8 @@ namespace nodewise::NODEWISE_KERNELS {
 namespace {
 
 constexpr size_t lane_bytes = 16;
+// What is copied meanwhile, is so many bytes at once, or more: fewer cost as much.
+constexpr size_t least_copied = 1024;
 // How far ahead of the reading, in bytes of a block's rows; found by trying.
 constexpr size_t block_ahead = 4096;
 
@@ -83,84 +85,6 @@ struct Squares {
   }
 };
 
-template <class T>
-void transpose_plainly(const char* from, size_t from_stride, char* to, size_t to_stride, size_t rows,
-                       size_t cols) {
-  for (size_t row = 0; row < rows; ++row)
-    for (size_t col = 0; col < cols; ++col)
-      memcpy(to + col * to_stride + row * sizeof(T), from + row * from_stride + col * sizeof(T), sizeof(T));
-}
-
-// What is left at an edge is done with some of its neighbours once more. Strides in bytes. Preconditions: no
-// fewer rows and columns than a square has.
-template <class T, size_t bytes>
-NODEWISE_INLINE void transpose_squares(const char* from, size_t from_stride, char* to, size_t to_stride,
-                                       size_t rows, size_t cols) {
-  using Square = Squares<T, bytes>;
-  constexpr size_t side = Square::side, line = line_bytes / sizeof(T);
-  const size_t groups_ahead = 1 + block_ahead / (Square::rows * cols * sizeof(T));
-  const size_t ahead = groups_ahead * Square::rows * from_stride;
-  for (size_t done = 0; done < rows; done += Square::rows) {
-    const size_t row = done + Square::rows <= rows ? done : rows - Square::rows;
-    const char* const at = from + row * from_stride;
-    char* const into = to + row * sizeof(T);
-    size_t col = 0;
-    for (; col + line <= cols; col += line) {
-      const uintptr_t next = reinterpret_cast<uintptr_t>(at + col * sizeof(T)) + ahead;
-      for (size_t i = 0; i < Square::rows; ++i)
-        __builtin_prefetch(reinterpret_cast<const void*>(next + i * from_stride));
-      for (size_t i = col; i < col + line; i += side)
-        Square::transpose(at + i * sizeof(T), from_stride, into + i * to_stride, to_stride);
-    }
-    for (; col < cols; col += side) {
-      const size_t i = col + side <= cols ? col : cols - side;
-      Square::transpose(at + i * sizeof(T), from_stride, into + i * to_stride, to_stride);
-    }
-  }
-}
-
-template <class T>
-void transpose(const void* from, size_t from_stride, void* to, size_t to_stride, size_t rows, size_t cols) {
-  const auto* const at = static_cast<const char*>(from);
-  auto* const into = static_cast<char*>(to);
-  from_stride *= sizeof(T);
-  to_stride *= sizeof(T);
-  constexpr size_t side = lane_bytes / sizeof(T);
-  if (cols < side || rows < side)
-    transpose_plainly<T>(at, from_stride, into, to_stride, rows, cols);
-  else if (rows >= vector_bytes / sizeof(T))
-    transpose_squares<T, vector_bytes>(at, from_stride, into, to_stride, rows, cols);
-  else
-    transpose_squares<T, lane_bytes>(at, from_stride, into, to_stride, rows, cols);
-}
-
-template <size_t bytes>
-NODEWISE_INLINE void copy_each(const char* from, size_t from_stride, char* to, size_t to_stride,
-                               size_t count) {
-  for (size_t i = 0; i < count; ++i) {
-    __builtin_prefetch(
-        reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(from) + prefetch_bytes + i * from_stride));
-    memcpy(to + i * to_stride, from + i * from_stride, bytes);
-  }
-}
-
-void copy_runs(const void* from, size_t from_stride, void* to, size_t to_stride, size_t bytes, size_t count) {
-  const auto* const at = static_cast<const char*>(from);
-  auto* const into = static_cast<char*>(to);
-  switch (bytes) {  // those of a tile's columns
-    case 16:
-      return copy_each<16>(at, from_stride, into, to_stride, count);
-    case 32:
-      return copy_each<32>(at, from_stride, into, to_stride, count);
-    case 64:
-      return copy_each<64>(at, from_stride, into, to_stride, count);
-    case 128:
-      return copy_each<128>(at, from_stride, into, to_stride, count);
-    default:
-      for (size_t i = 0; i < count; ++i) memcpy(into + i * to_stride, at + i * from_stride, bytes);
-  }
-}
-
 #if defined(__x86_64__)
 NODEWISE_INLINE void store_past_caches(char* to, Bits value) {
 #if defined(__clang__)
@@ -201,18 +125,130 @@ NODEWISE_INLINE void stream(const char* from, char* to, size_t bytes) {
   if (at < bytes) memcpy(to + at, from + at, bytes - at);
 }
 
-void stream_runs(const void* from, size_t from_stride, void* to, size_t to_stride, size_t bytes,
-                 size_t count) {
-  for (size_t i = 0; i < count; ++i)
-    stream(static_cast<const char*>(from) + i * from_stride, static_cast<char*>(to) + i * to_stride, bytes);
+// Copies of `runs` what there is credit for, in whole lines of where they go.
+NODEWISE_INLINE void copy_meanwhile(LayoutRuns& runs, size_t credit, bool past_caches) {
+  runs.credit += credit;
+  if (runs.credit < least_copied) return;
+  while (runs.count > 0) {
+    const char* const from = runs.from + runs.done;
+    char* const to = runs.to + runs.done;
+    const size_t left = runs.bytes - runs.done;
+    size_t some = left;
+    if (runs.credit < left) {
+      const size_t over = (reinterpret_cast<uintptr_t>(to) + runs.credit) % line_bytes;
+      if (runs.credit < line_bytes || runs.credit <= over) return;
+      some = runs.credit - over;
+    }
+    if (past_caches)
+      stream(from, to, some);
+    else
+      memcpy(to, from, some);
+    runs.credit -= some;
+    runs.done += some;
+    if (runs.done < runs.bytes) return;
+    runs.done = 0;
+    runs.from += runs.from_stride;
+    runs.to += runs.to_stride;
+    --runs.count;
+  }
+}
+
+void finish(LayoutRuns& runs, bool past_caches) {
+  copy_meanwhile(runs, ~size_t{0} - runs.credit, past_caches);
+  runs = LayoutRuns();
+}
+
+template <class T>
+void transpose_plainly(const char* from, size_t from_stride, char* to, size_t to_stride, size_t rows,
+                       size_t cols) {
+  for (size_t row = 0; row < rows; ++row)
+    for (size_t col = 0; col < cols; ++col)
+      memcpy(to + col * to_stride + row * sizeof(T), from + row * from_stride + col * sizeof(T), sizeof(T));
+}
+
+// What is left at an edge is done with some of its neighbours once more. Strides in bytes. Preconditions: no
+// fewer rows and columns than a square has.
+template <class T, size_t bytes>
+NODEWISE_INLINE void transpose_squares(const char* from, size_t from_stride, char* to, size_t to_stride,
+                                       size_t rows, size_t cols, LayoutRuns& meanwhile, bool past_caches) {
+  using Square = Squares<T, bytes>;
+  constexpr size_t side = Square::side, line = line_bytes / sizeof(T);
+  const size_t groups_ahead = 1 + block_ahead / (Square::rows * cols * sizeof(T));
+  const size_t ahead = groups_ahead * Square::rows * from_stride;
+  for (size_t done = 0; done < rows; done += Square::rows) {
+    const size_t row = done + Square::rows <= rows ? done : rows - Square::rows;
+    const char* const at = from + row * from_stride;
+    char* const into = to + row * sizeof(T);
+    uintptr_t next_row = reinterpret_cast<uintptr_t>(at) + ahead, next = next_row;
+    size_t col = 0;
+    for (; col + line <= cols; col += line) {
+      for (size_t i = 0; i < Square::rows; ++i) {
+        __builtin_prefetch(reinterpret_cast<const void*>(next));
+        next += line_bytes;
+        if (next - next_row >= cols * sizeof(T)) next = next_row += from_stride;
+      }
+      for (size_t i = col; i < col + line; i += side)
+        Square::transpose(at + i * sizeof(T), from_stride, into + i * to_stride, to_stride);
+      copy_meanwhile(meanwhile, Square::rows * line_bytes, past_caches);
+    }
+    for (; col < cols; col += side) {
+      const size_t i = col + side <= cols ? col : cols - side;
+      Square::transpose(at + i * sizeof(T), from_stride, into + i * to_stride, to_stride);
+    }
+  }
+}
+
+template <class T>
+void transpose(const void* from, size_t from_stride, void* to, size_t to_stride, size_t rows, size_t cols,
+               LayoutRuns& meanwhile, bool past_caches) {
+  const auto* const at = static_cast<const char*>(from);
+  auto* const into = static_cast<char*>(to);
+  from_stride *= sizeof(T);
+  to_stride *= sizeof(T);
+  constexpr size_t side = lane_bytes / sizeof(T);
+  if (cols < side || rows < side)
+    transpose_plainly<T>(at, from_stride, into, to_stride, rows, cols);
+  else if (rows >= vector_bytes / sizeof(T))
+    transpose_squares<T, vector_bytes>(at, from_stride, into, to_stride, rows, cols, meanwhile, past_caches);
+  else
+    transpose_squares<T, lane_bytes>(at, from_stride, into, to_stride, rows, cols, meanwhile, past_caches);
+}
+
+template <size_t bytes>
+NODEWISE_INLINE void gather_each(const char* from, size_t from_stride, char* to, size_t to_stride,
+                                 size_t count, LayoutRuns& meanwhile, bool past_caches) {
+  for (size_t i = 0; i < count; ++i) {
+    __builtin_prefetch(
+        reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(from) + prefetch_bytes + i * from_stride));
+    memcpy(to + i * to_stride, from + i * from_stride, bytes);
+    copy_meanwhile(meanwhile, bytes, past_caches);
+  }
+}
+
+void gather(const void* from, size_t from_stride, void* to, size_t to_stride, size_t bytes, size_t count,
+            LayoutRuns& meanwhile, bool past_caches) {
+  const auto* const at = static_cast<const char*>(from);
+  auto* const into = static_cast<char*>(to);
+  switch (bytes) {  // those of a tile's columns
+    case 16:
+      return gather_each<16>(at, from_stride, into, to_stride, count, meanwhile, past_caches);
+    case 32:
+      return gather_each<32>(at, from_stride, into, to_stride, count, meanwhile, past_caches);
+    case 64:
+      return gather_each<64>(at, from_stride, into, to_stride, count, meanwhile, past_caches);
+    case 128:
+      return gather_each<128>(at, from_stride, into, to_stride, count, meanwhile, past_caches);
+    default:
+      for (size_t i = 0; i < count; ++i) memcpy(into + i * to_stride, at + i * from_stride, bytes);
+  }
 }
 
 }  // namespace
 
 const LayoutKernels layout_kernels = {
     {transpose<uint8_t>, transpose<uint16_t>, transpose<uint32_t>, transpose<uint64_t>},
-    copy_runs,
-    stream_runs,
+    gather,
+    finish,
     fence,
 };
 
