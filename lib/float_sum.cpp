@@ -211,6 +211,22 @@ Division FloatSum::divide_totals(const double* lanes, unsigned rows, std::uint64
   return divide(high * unit_, low * unit_, count);
 }
 
+std::optional<std::size_t> FloatSum::take_terms(double* terms) noexcept {
+  if (exact_used_) return std::nullopt;
+  std::size_t count = 0;
+  for (const double* row = lanes_; row < lanes_ + rows_used_ * lane_count; row += lane_count) {
+    FpGuard::lower_flags();
+    const double total = kernels_->total(row);
+    if (!FpGuard::inexact()) {
+      terms[count++] = total * unit_;
+    } else {
+      for (std::size_t lane = 0; lane < lane_count; ++lane) terms[count++] = row[lane] * unit_;
+    }
+  }
+  clear_lanes();
+  return count;
+}
+
 ExactSum FloatSum::take_sum() noexcept {
   flush();
   const ExactSum sum = exact_;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include <nodewise/dtype.hpp>
 
@@ -28,6 +29,10 @@ class FloatSum {
   double take_mean(std::uint64_t count) noexcept;
   /// What was added; then begins anew.
   ExactSum take_sum() noexcept;
+  /// The same as doubles that are to be added exactly, often one or two of them: how many were put into
+  /// `terms`, or none where only take_sum() has it all.
+  static constexpr std::size_t most_terms = 4 * MeansKernels::lane_count;
+  std::optional<std::size_t> take_terms(double* terms) noexcept;
 
  private:
   static constexpr std::size_t chunk_bytes = std::size_t{128} << 10;  // what is between is lost to beginning

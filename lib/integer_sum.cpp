@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace nodewise {
 namespace {
@@ -63,9 +64,12 @@ double IntegerSum::take_mean(std::uint64_t count) noexcept {
 
 ExactSum IntegerSum::take_sum() noexcept {
   ExactSum sum;
-  sum.add(total_);
-  total_ = 0;
+  sum.add(take_total());
   return sum;
+}
+
+Int128 IntegerSum::take_total() noexcept {
+  return std::exchange(total_, 0);
 }
 
 }  // namespace nodewise

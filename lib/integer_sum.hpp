@@ -21,6 +21,7 @@ class IntegerSum {
   double take_mean(std::uint64_t count) noexcept;
   /// What was added; then begins anew.
   ExactSum take_sum() noexcept;
+  Int128 take_total() noexcept;
 
  private:
   MeansKernels::SumIntegers sum_;

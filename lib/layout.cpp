@@ -122,7 +122,7 @@ void convert_layout(const Buffer& from, Layout from_layout, const Buffer& to, La
                                      " bytes overlap; to convert in place, give one buffer and pools"));
   const bool past_caches = plan.total_bytes() >= least_past_caches;
   const LayoutConversion conversion(from_layout, to_layout, dtype_bytes(plan.dtype()), past_caches,
-                                    *runnable_layout_kernels().front());
+                                    *runnable_kernel_sets().front().layouts);
   if (same_places(from_layout, to_layout, rows_of_most(plan), plan.shape().features))
     copy_batches(from, to, team, conversion);
   else
@@ -141,7 +141,7 @@ void convert_layout(const Buffer& buffer, Layout from_layout, Layout to_layout, 
   rooms.reserve(team.workers().size());
   for (const Worker& worker : team.workers())
     rooms.emplace_back(pools.on(pools.nearest_with_memory(worker.node)), batch_bytes);
-  const LayoutKernels& kernels = *runnable_layout_kernels().front();
+  const LayoutKernels& kernels = *runnable_kernel_sets().front().layouts;
   const LayoutConversion conversion(from_layout, to_layout, dtype_bytes(plan.dtype()), false, kernels);
   const LayoutConversion back(to_layout, to_layout, dtype_bytes(plan.dtype()),
                               batch_bytes >= least_past_caches_in_place, kernels);
@@ -171,7 +171,7 @@ void convert_batch(const void* from, Layout from_layout, void* to, Layout to_lay
     throw InvalidArgument(base::text("convert_batch: the ", *bytes,
                                      " bytes of one layout overlap those of the other; give them room"));
   const LayoutConversion conversion(from_layout, to_layout, width, *bytes >= least_past_caches,
-                                    *runnable_layout_kernels().front());
+                                    *runnable_kernel_sets().front().layouts);
   LayoutConversion::Scratch scratch;
   conversion.convert(static_cast<const std::byte*>(from), static_cast<std::byte*>(to), rows, cols, scratch);
   conversion.done(scratch);

@@ -1,13 +1,22 @@
-// Which of the compiled kernels of layouts this processor can run.
+// Which of the compiled kernels this processor can run, those of layouts too.
 #pragma once
 
 #include <vector>
 
 #include "layout_kernel.hpp"
+#include "means_kernel.hpp"
+#include "squares_kernel.hpp"
 
 namespace nodewise {
 
-/// Best first; never none. In the order of runnable_means_kernels().
-const std::vector<const LayoutKernels*>& runnable_layout_kernels();
+/// All kernels of one instruction set.
+struct KernelSet {
+  const MeansKernels* means;
+  const LayoutKernels* layouts;
+  const SquaresKernels* squares;
+};
+
+/// Best first; never none.
+const std::vector<KernelSet>& runnable_kernel_sets();
 
 }  // namespace nodewise

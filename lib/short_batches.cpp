@@ -26,7 +26,9 @@ ShortBatches::ShortBatches(DType dtype, std::uint64_t batch_elements, const Mean
   if (!inexact_flag_works()) way_ = none;
 }
 
-bool ShortBatches::means(const std::byte* data, std::size_t batches, double* values) noexcept {
+// From the way that was good for the last group on to harder ones; now and then from the easiest one.
+template <class Try>
+ShortBatches::Told ShortBatches::by_ways(Try try_way) noexcept {
   const unsigned way_before = way_;
   if (way_ != plain && inexact_flag_works() && ++groups_here_ >= patience_) {
     way_ = plain;
@@ -35,25 +37,43 @@ bool ShortBatches::means(const std::byte* data, std::size_t batches, double* val
   const bool probing = way_ != way_before;
   Told told = Told::nothing;
   for (; way_ != none; ++way_)
-    if (told = try_way(way_, data, batches, values); told != Told::nothing) break;
+    if (told = try_way(way_); told != Told::nothing) break;
   if (probing) patience_ = way_ < way_before ? least_patience : std::min(patience_ * 2, most_patience);
+  return told;
+}
+
+bool ShortBatches::means(const std::byte* data, std::size_t batches, double* values) noexcept {
+  const Told told = by_ways([&](unsigned way) { return try_way(way, data, batches, values); });
   if (told != Told::nothing) return told == Told::all;
   std::fill_n(values, batches, canonical_nan());
   return false;
 }
 
+bool ShortBatches::sums(const std::byte* data, std::size_t batches, double* upper, double* lower) noexcept {
+  const Told told = by_ways([&](unsigned way) {
+    if (way == plain) std::fill_n(lower, batches, 0.0);
+    return sum_by(way, data, batches, upper, lower) ? Told::all : Told::nothing;
+  });
+  if (told == Told::nothing) return false;
+  if (unit_ != 1)
+    for (std::size_t i = 0; i < batches; ++i) upper[i] *= unit_;
+  return true;
+}
+
+bool ShortBatches::sum_by(unsigned way, const std::byte* data, std::size_t batches, double* upper,
+                          double* lower) const noexcept {
+  FpGuard::lower_flags();
+  if (way == plain) return kernels_->sums[type_](data, elements_, batches, upper) && !FpGuard::inexact();
+  const auto half_sums = kernels_->half_sums[type_];
+  return half_sums != nullptr && half_sums(data, elements_, batches, upper, lower) && !FpGuard::inexact();
+}
+
 ShortBatches::Told ShortBatches::try_way(unsigned way, const std::byte* data, std::size_t batches,
                                          double* values) const noexcept {
-  FpGuard::lower_flags();
-  if (way == plain) {
-    if (!kernels_->sums[type_](data, elements_, batches, values) || FpGuard::inexact()) return Told::nothing;
-    return divide_sums(values, batches) ? Told::all : Told::some;
-  }
   double lower[most_batches];
-  const auto half_sums = kernels_->half_sums[type_];
-  if (half_sums == nullptr || !half_sums(data, elements_, batches, values, lower) || FpGuard::inexact())
-    return Told::nothing;
-  return divide_pairs(values, lower, batches) ? Told::all : Told::some;
+  if (!sum_by(way, data, batches, values, lower)) return Told::nothing;
+  const bool all = way == plain ? divide_sums(values, batches) : divide_pairs(values, lower, batches);
+  return all ? Told::all : Told::some;
 }
 
 // Dividing by a power of two is multiplying by another, and much faster.

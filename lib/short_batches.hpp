@@ -27,11 +27,18 @@ class ShortBatches {
   /// The means of `batches` that follow one another, NaN for those that this way cannot tell; whether all are
   /// told. Precondition: batches <= group().
   bool means(const std::byte* data, std::size_t batches, double* values) noexcept;
+  /// The sums of so many batches, each as the exact sum of two doubles; not finite where an element is not.
+  /// False where this way cannot tell. Precondition: as of means().
+  bool sums(const std::byte* data, std::size_t batches, double* upper, double* lower) noexcept;
 
  private:
   enum Way : unsigned { plain, halves, none };
   enum class Told { all, some, nothing };
 
+  template <class Try>
+  Told by_ways(Try try_way) noexcept;
+  bool sum_by(unsigned way, const std::byte* data, std::size_t batches, double* upper,
+              double* lower) const noexcept;
   Told try_way(unsigned way, const std::byte* data, std::size_t batches, double* values) const noexcept;
   bool divide_sums(double* sums, std::size_t batches) const noexcept;
   bool divide_pairs(double* upper, const double* lower, std::size_t batches) const noexcept;

@@ -67,13 +67,13 @@ unsigned wrong_conversions(std::size_t width, std::size_t rows, std::size_t cols
   std::vector<Places> place;
   for (const Layout layout : all_layouts) place.push_back(places(layout, rows, cols));
   unsigned wrong = 0;
-  for (const LayoutKernels* kernels : runnable_layout_kernels())
+  for (const KernelSet& kernels : runnable_kernel_sets())
     for (const Layout from_layout : all_layouts)
       for (const Layout to_layout : all_layouts)
         for (const bool past_caches : {false, true}) {
           auto to = before;
           const std::size_t first = edge + offset * width;
-          const LayoutConversion conversion(from_layout, to_layout, width, past_caches, *kernels);
+          const LayoutConversion conversion(from_layout, to_layout, width, past_caches, *kernels.layouts);
           LayoutConversion::Scratch scratch;
           conversion.convert(from.data(), to.data() + first, rows, cols, scratch);
           conversion.done(scratch);

@@ -4,6 +4,7 @@
 #include <nodewise/buffer.hpp>
 #include <nodewise/dtype.hpp>
 #include <nodewise/error.hpp>
+#include <nodewise/feature_statistics.hpp>
 #include <nodewise/layout.hpp>
 #include <nodewise/loader.hpp>
 #include <nodewise/means.hpp>

@@ -96,14 +96,16 @@ class Mean {
         .add(value < 0 ? -static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value), 1074);
   }
 
-  double result() const {
-    if (count_ == 0 || nan_ || (plus_infinity_ && minus_infinity_))
+  double result() const { return divided(count_); }
+  /// The sum divided by something else than the count; 0 gives NaN.
+  double divided(std::uint32_t divisor) const {
+    if (divisor == 0 || nan_ || (plus_infinity_ && minus_infinity_))
       return std::bit_cast<double>(0x7ff8000000000000);
     if (plus_infinity_ || minus_infinity_) return plus_infinity_ ? infinity : -infinity;
     const bool negative = positive_.less(negative_);
     Magnitude rest = negative ? negative_ : positive_;
     rest.subtract(negative ? positive_ : negative_);
-    const double magnitude = rest.divided(count_);
+    const double magnitude = rest.divided(divisor);
     return negative ? -magnitude : magnitude;
   }
 

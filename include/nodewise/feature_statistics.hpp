@@ -1,0 +1,36 @@
+// Means and variances of each feature over all samples, the same to the bit whoever computes them and however
+// the batches are laid out.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <nodewise/buffer.hpp>
+#include <nodewise/export.hpp>
+#include <nodewise/layout.hpp>
+#include <nodewise/team.hpp>
+
+namespace nodewise {
+
+/// One of each for every feature.
+struct FeatureStatistics {
+  std::vector<double> means;
+  std::vector<double> variances;
+};
+
+/// The mean of each feature over all samples: the exact sum divided by the count, rounded once, as of
+/// batch_means. `layout`: of the batches of `buffer`. No samples give NaN. NaN results are the canonical
+/// quiet NaN. Each shard is read by the workers of its node. Throws PlacementError where the buffer was
+/// planned for another machine than the team's. Cost: one pass over the data; from rows they are transposed
+/// on the way. Memory: some tens of bytes for each feature and worker, and 0.6 KiB for those whose sums two
+/// doubles cannot hold. Thread class: any thread.
+NODEWISE_PUBLIC std::vector<double> feature_means(const Buffer& buffer, const Team& team, Layout layout);
+
+/// The same, and variances: with d the difference of an element from the mean and q its square, each rounded
+/// to double, the exact sum of all q divided by (samples - ddof), rounded once. Elements of 64-bit integers
+/// are rounded to double first. NaN where an element of the feature is not finite, and where there are not
+/// more samples than `ddof`. docs/layouts.md has the error bound. Cost: two passes.
+NODEWISE_PUBLIC FeatureStatistics feature_statistics(const Buffer& buffer, const Team& team, Layout layout,
+                                                     std::uint64_t ddof = 0);
+
+}  // namespace nodewise

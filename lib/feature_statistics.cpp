@@ -1,0 +1,154 @@
+#include <nodewise/feature_statistics.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/fp_guard.hpp"
+#include "feature_pass.hpp"
+#include "layout_blocks.hpp"
+#include "team_run.hpp"
+
+namespace nodewise {
+namespace {
+
+using base::FpGuard;
+
+constexpr std::uint64_t block_bytes = std::uint64_t{256} << 10;
+constexpr std::uint64_t long_column_bytes = std::uint64_t{1} << 20;
+constexpr std::uint64_t columns_beside = 4096;
+
+}  // namespace
+
+// Blocks that are columns already, one after the other; or, of rows, that are turned into such at once.
+BlockShape FeaturePass::shape(Layout layout, std::uint64_t rows, std::uint64_t cols, std::size_t width) {
+  if (layout == Layout::tiles) return {tile_rows, std::min(cols, columns_beside)};
+  if (layout == Layout::rows)
+    return {std::min(rows, turned_column_bytes / width), std::min(cols, turned_row_bytes / width)};
+  if (rows * width > long_column_bytes) return {long_column_bytes / width, 1};
+  return {rows, std::clamp<std::uint64_t>(block_bytes / (rows * width), 1, cols)};
+}
+
+LayoutBlocks::Order FeaturePass::order(Layout layout) {
+  return layout == Layout::tiles ? LayoutBlocks::Order::along_rows : LayoutBlocks::Order::down_columns;
+}
+
+FeaturePass::FeaturePass(Layout layout, DType dtype, std::uint64_t features, const double* means,
+                         const KernelSet& kernels)
+    : layout_(layout),
+      dtype_(dtype),
+      width_(dtype_bytes(dtype)),
+      features_(features),
+      means_(means),
+      kernels_(kernels),
+      sums_(features),
+      adder_(means == nullptr ? dtype : DType::f64, *kernels.means, sums_),
+      turned_(layout == Layout::rows ? turned_column_bytes * turned_row_bytes / width_ : 0),
+      squares_(means == nullptr ? 0 : squares_at_once) {}
+
+void FeaturePass::add(const LayoutBlock& block, const std::byte* batch) {
+  const std::uint64_t height = block.rows.size(), width = block.cols.size();
+  if (height == 0 || width == 0) return;
+  const std::uint64_t row = block.rows.begin, col = block.cols.begin;
+  const std::byte* columns = nullptr;
+  if (layout_ == Layout::columns) {
+    columns = batch + (col * block.batch_rows + row) * width_;
+  } else if (layout_ == Layout::tiles) {
+    columns = batch + (row * features_ + col * height) * width_;
+  } else {
+    LayoutRuns nothing;
+    const auto transpose = kernels_.layouts->transpose[std::countr_zero(width_)];
+    transpose(batch + (row * features_ + col) * width_, features_, turned_.data(), height, height, width,
+              nothing, false);
+    columns = turned_.data();
+  }
+  if (means_ == nullptr)
+    adder_.add(columns, height, col, width);
+  else
+    add_squares(columns, height, col, width);
+}
+
+void FeaturePass::add_squares(const std::byte* columns, std::uint64_t rows, std::uint64_t first,
+                              std::uint64_t cols) {
+  const std::uint64_t beside = std::max<std::uint64_t>(squares_at_once / rows, 1);
+  for (std::uint64_t col = 0; col < cols; col += beside) {
+    const std::uint64_t some = std::min(beside, cols - col);
+    for (std::uint64_t row = 0; row < rows; row += squares_at_once) {
+      const std::uint64_t height = std::min<std::uint64_t>(rows - row, squares_at_once);
+      for (std::uint64_t i = 0; i < some; ++i)
+        square(columns + ((col + i) * rows + row) * width_, height, means_[first + col + i],
+               &squares_[i * height]);
+      adder_.add(reinterpret_cast<const std::byte*>(squares_.data()), height, first + col, some);
+    }
+  }
+}
+
+// Of a feature that has no mean there is no variance either.
+void FeaturePass::square(const std::byte* data, std::uint64_t count, double mean, double* squares) const {
+  if (std::isfinite(mean))
+    kernels_.squares->squares[static_cast<std::size_t>(dtype_)](data, count, mean, squares);
+  else
+    std::fill_n(squares, count, 0.0);
+}
+
+FeatureSums feature_sums(const Buffer& buffer, const Team& team, Layout layout, const double* means,
+                         const KernelSet& kernels) {
+  const Plan& plan = buffer.plan();
+  const std::uint64_t cols = plan.shape().features;
+  FeatureSums all(cols);
+  if (plan.total_bytes() == 0) return all;
+  const std::uint64_t rows = std::min(plan.batch_size(), plan.shape().samples);
+  const BlockShape shape = FeaturePass::shape(layout, rows, cols, dtype_bytes(plan.dtype()));
+  const LayoutBlocks blocks(plan, shape, FeaturePass::order(layout));
+  const std::uint64_t batch_bytes = plan.batch_bytes(0).bytes();
+  WorkShares shares(team);
+  blocks.give(plan, team, shares);
+  std::vector<FeatureSums> sums(team.workers().size());
+  run_team(team, [&](unsigned worker, bool own_threads) {
+    const FpGuard guard;
+    FeaturePass pass(layout, plan.dtype(), cols, means, kernels);
+    while (const auto piece = shares.take(worker, own_threads))
+      for (std::uint64_t number = piece->units.begin; number < piece->units.end; ++number) {
+        const LayoutBlock block = blocks.block(number);
+        pass.add(block, buffer.data() + block.batch * batch_bytes);
+      }
+    sums[worker] = pass.take();
+  });
+  const FpGuard guard;
+  for (const FeatureSums& some : sums) all.add(some);
+  return all;
+}
+
+std::vector<double> feature_means_with(const KernelSet& kernels, const Buffer& buffer, const Team& team,
+                                       Layout layout) {
+  const FeatureSums sums = feature_sums(buffer, team, layout, nullptr, kernels);
+  const std::uint64_t samples = buffer.plan().shape().samples;
+  std::vector<double> means(buffer.plan().shape().features, canonical_nan());
+  const FpGuard guard;
+  for (std::size_t i = 0; i < means.size() && samples > 0; ++i) means[i] = sums.divided(i, samples);
+  return means;
+}
+
+FeatureStatistics feature_statistics_with(const KernelSet& kernels, const Buffer& buffer, const Team& team,
+                                          Layout layout, std::uint64_t ddof) {
+  FeatureStatistics statistics{feature_means_with(kernels, buffer, team, layout), {}};
+  const std::vector<double>& means = statistics.means;
+  statistics.variances.assign(means.size(), canonical_nan());
+  const std::uint64_t samples = buffer.plan().shape().samples;
+  if (samples <= ddof) return statistics;
+  const FeatureSums sums = feature_sums(buffer, team, layout, means.data(), kernels);
+  const FpGuard guard;
+  for (std::size_t i = 0; i < means.size(); ++i)
+    if (std::isfinite(means[i])) statistics.variances[i] = sums.divided(i, samples - ddof);
+  return statistics;
+}
+
+std::vector<double> feature_means(const Buffer& buffer, const Team& team, Layout layout) {
+  return feature_means_with(runnable_kernel_sets().front(), buffer, team, layout);
+}
+
+FeatureStatistics feature_statistics(const Buffer& buffer, const Team& team, Layout layout,
+                                     std::uint64_t ddof) {
+  return feature_statistics_with(runnable_kernel_sets().front(), buffer, team, layout, ddof);
+}
+
+}  // namespace nodewise

@@ -1,0 +1,113 @@
+// Elements as doubles, for kernels: one vector at a time, or one element.
+#pragma once
+
+#include "kernel_vectors.hpp"
+
+namespace nodewise::NODEWISE_KERNELS {
+namespace {
+
+// Each type of element is read as one vector of doubles, or alone.
+
+template <class T>
+struct Number {
+  static constexpr size_t bytes = sizeof(T);
+  typedef T Vector __attribute__((vector_size(sizeof(T) * vector_lanes)));
+  NODEWISE_INLINE Doubles vector(const char* at) {
+    return __builtin_convertvector(load<Vector>(at), Doubles);
+  }
+  NODEWISE_INLINE double one(const char* at) { return static_cast<double>(load<T>(at)); }
+  NODEWISE_INLINE bool finite() const { return true; }
+};
+
+struct F64 : Number<double> {
+  static constexpr uint64_t upper = upper_half_f64;
+};
+
+struct F32 : Number<float> {
+  static constexpr uint64_t upper = upper_half_f32;
+  NODEWISE_INLINE Doubles vector(const char* at) { return widen(load<Floats>(at)); }
+};
+
+typedef uint16_t Halves __attribute__((vector_size(sizeof(uint16_t) * vector_lanes)));
+
+NODEWISE_INLINE float as_float(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+struct Bf16 {
+  static constexpr size_t bytes = 2;
+  static constexpr uint64_t upper = upper_half_bf16;
+  NODEWISE_INLINE Doubles vector(const char* at) {
+    return widen(reinterpret_cast<Floats>(__builtin_convertvector(load<Halves>(at), Words) << 16));
+  }
+  NODEWISE_INLINE double one(const char* at) {
+    return static_cast<double>(as_float(uint32_t{load<uint16_t>(at)} << 16));
+  }
+  NODEWISE_INLINE bool finite() const { return true; }
+};
+
+#if defined(__F16C__)
+// Eight binary16, as two vectors of four doubles or as one of eight.
+typedef short EightHalves __attribute__((vector_size(16)));
+NODEWISE_INLINE void widen_halves(EightHalves halves, Doubles* to) {
+  const auto eight = __builtin_ia32_vcvtph2ps256(halves);
+#if defined(__AVX512F__)
+  to[0] = widen(eight);
+#else
+  to[0] = widen(__builtin_shufflevector(eight, eight, 0, 1, 2, 3));
+  to[1] = widen(__builtin_shufflevector(eight, eight, 4, 5, 6, 7));
+#endif
+}
+
+struct F16 {
+  static constexpr size_t bytes = 2;
+  static constexpr double unit = 1;
+  NODEWISE_INLINE Doubles vector(const char* at) {
+    Doubles both[2];
+#if defined(__AVX512F__)
+    widen_halves(load<EightHalves>(at), both);
+#else
+    typedef int64_t Two __attribute__((vector_size(16)));
+    widen_halves(reinterpret_cast<EightHalves>(Two{load<int64_t>(at), 0}), both);
+#endif
+    return both[0];
+  }
+  NODEWISE_INLINE double one(const char* at) {
+    Doubles both[2];
+    widen_halves(EightHalves{load<int16_t>(at)}, both);
+    return both[0][0];
+  }
+  NODEWISE_INLINE bool finite() const {
+    return true;
+  }
+};
+#else
+// The bits of a binary16, moved to where a binary32 has them, are its value times 2^-112. An infinity or NaN
+// has the greatest exponent, and adding 1 to that carries into bit 15.
+struct F16 {
+  static constexpr size_t bytes = 2;
+  static constexpr double unit = 0x1p112;
+  static constexpr uint32_t sign = 0x8000, magnitude = 0x7fff, one_exponent = 0x0400;
+  Words marks{};
+  NODEWISE_INLINE Doubles vector(const char* at) {
+    const Words words = __builtin_convertvector(load<Halves>(at), Words);
+    marks |= (words & magnitude) + one_exponent;
+    return widen(reinterpret_cast<Floats>((words & sign) << 16 | (words & magnitude) << 13));
+  }
+  NODEWISE_INLINE double one(const char* at) {
+    const uint32_t word = load<uint16_t>(at);
+    marks[0] |= (word & magnitude) + one_exponent;
+    return static_cast<double>(as_float((word & sign) << 16 | (word & magnitude) << 13));
+  }
+  NODEWISE_INLINE bool finite() const {
+    uint32_t all = 0;
+    for (size_t i = 0; i < vector_lanes; ++i) all |= marks[i];
+    return all < sign;
+  }
+};
+#endif
+
+}  // namespace
+}  // namespace nodewise::NODEWISE_KERNELS

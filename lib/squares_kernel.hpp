@@ -1,0 +1,29 @@
+// The inner loop of variances. As means_kernel.hpp, it brings in nothing that has code.
+#pragma once
+
+#include <stddef.h>
+
+namespace nodewise {
+
+struct SquaresKernels {
+  static constexpr size_t dtype_count = 12;
+
+  /// squares[i] = (element i - mean)^2, the element, the difference and the square each rounded to double.
+  /// Meaningless for elements that are not finite.
+  using Squares = void (*)(const void* data, size_t count, double mean, double* squares);
+  Squares squares[dtype_count];  ///< By DType.
+};
+
+#if defined(__x86_64__)
+namespace avx512 {
+extern const SquaresKernels squares_kernels;
+}
+namespace avx2 {
+extern const SquaresKernels squares_kernels;
+}
+#endif
+namespace baseline {
+extern const SquaresKernels squares_kernels;
+}
+
+}  // namespace nodewise
