@@ -45,6 +45,12 @@ def fastest(rounds, case, patterns):
     return min(sorted(ways), key=lambda way: median_of(rounds, case, way), default=None)
 
 
+def bound(bar, rounds, case):
+    """Whom a bar is beside; where there are two bounds, the slower one, for nobody beats both."""
+    bounds = [fastest(rounds, case, bar[key]) for key in ("of", "or_of") if key in bar]
+    return max(filter(None, bounds), key=lambda way: median_of(rounds, case, way), default=None)
+
+
 def ratios(rounds, case, ours, other):
     pairs = zip(times_of(rounds, case, other), times_of(rounds, case, ours))
     return [theirs / mine for theirs, mine in pairs if theirs and mine]
@@ -73,7 +79,7 @@ def judge(bar, rounds, known):
         if "figure" in bar or "at_most_ns" in bar:
             rows += judge_alone(bar, rounds, known, case, ours)
             continue
-        other = fastest(rounds, case, bar["of"])
+        other = bound(bar, rounds, case)
         values = ratios(rounds, case, ours, other) if ours and other else []
         if not values:
             continue

@@ -1,12 +1,21 @@
 // Layouts: conversion beside a plain copy of the same bytes, statistics beside a pass that only reads.
 //
-//   layout/from:A/to:B/dtype:D/features:F/threads:T   a large dataset in batches of 4 MiB, converted
+//   layout/from:A/to:B/dtype:D/features:F/threads:T  a large dataset in batches of 4 MiB, converted
+//   features/dtype:D/features:F/threads:T            its means of features: of columns, and of other layouts
+//   variances/dtype:D/features:F/threads:T           the same of variances
+//   batches_of_rows/dtype:D/features:F/threads:T     its means of batches, whose layout does not matter
+//   use/work:W/dtype:D/features:F                    a loop over LayoutView in each layout, by one thread
+#include <nodewise/feature_statistics.hpp>
 #include <nodewise/layout.hpp>
+#include <nodewise/means.hpp>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <immintrin.h>
@@ -18,8 +27,10 @@
 namespace {
 
 using namespace bench;
+using nodewise::ByteRange;
 using nodewise::DType;
 using nodewise::Layout;
+using nodewise::Plan;
 
 constexpr std::uint64_t batch_bytes = 4 << 20;
 
@@ -100,7 +111,166 @@ void add_conversions(DType dtype, unsigned threads) {
   }
 }
 
+/// fn(first, end) on pinned threads: the batches of `set`, evenly.
+template <class Fn>
+Work by_batches(const Dataset& set, unsigned threads, Fn fn) {
+  return [&set, threads, fn] {
+    const std::uint64_t count = set.plan.num_batches();
+    pinned(threads, [&](unsigned thread) { fn(count * thread / threads, count * (thread + 1) / threads); });
+  };
+}
+
+void add_reads(const std::string& name, DType dtype, std::uint64_t features, unsigned threads) {
+  for (const ReadPass& read : read_passes)
+    add(name, read.name, [=, &read] {
+      const Dataset& set = source(dtype, features);
+      return by_batches(set, threads, [&set, &read](std::uint64_t first, std::uint64_t end) {
+        const std::uint64_t begin = set.plan.batch_bytes(first).begin;
+        benchmark::DoNotOptimize(read.pass(set.data() + begin, set.plan.batch_bytes(end - 1).end - begin));
+      });
+    });
+}
+
+/// Sums of runs of `run(plan, batch)` elements, by the loop written by hand.
+template <class T, class Run>
+Work lanes(const Dataset& set, unsigned threads, Run run) {
+  return by_batches(set, threads, [&set, run](std::uint64_t first, std::uint64_t end) {
+    double all = 0;
+    for (std::uint64_t batch = first; batch < end; ++batch) {
+      const ByteRange bytes = set.plan.batch_bytes(batch);
+      const auto* data = reinterpret_cast<const T*>(set.data() + bytes.begin);
+      const std::uint64_t count = run(set.plan, batch);
+      for (std::uint64_t at = 0; at < bytes.bytes() / sizeof(T); at += count)
+        all += sum_lanes(data + at, count);
+    }
+    benchmark::DoNotOptimize(all);
+  });
+}
+
+template <class T>
+void add_statistics(std::uint64_t features, unsigned threads) {
+  constexpr DType dtype = nodewise::dtype_of<T>;
+  const auto name_of = [&](const char* what) {
+    return fmt::format("{}/dtype:{}/features:{}/threads:{}", what, dtype_name(dtype), features, threads);
+  };
+  const auto add_ours = [&](const char* what, const char* way, auto fn) {
+    add(name_of(what), way, [=]() -> Work {
+      return [&set = source(dtype, features), threads, fn] {
+        benchmark::DoNotOptimize(fn(set.buffer, team(threads)));
+      };
+    });
+  };
+  constexpr std::pair<Layout, const char*> ways[] = {
+      {Layout::columns, "nodewise"}, {Layout::rows, "of_rows"}, {Layout::tiles, "of_tiles"}};
+  for (const auto& [layout, way] : ways) {
+    add_ours("features", way, [layout = layout](const auto& buffer, const auto& workers) {
+      return nodewise::feature_means(buffer, workers, layout);
+    });
+    add_ours("variances", way, [layout = layout](const auto& buffer, const auto& workers) {
+      return nodewise::feature_statistics(buffer, workers, layout);
+    });
+  }
+  add_ours("batches_of_rows", "nodewise",
+           [](const auto& buffer, const auto& workers) { return nodewise::batch_means(buffer, workers); });
+  for (const char* what : {"features", "variances", "batches_of_rows"})
+    add_reads(name_of(what), dtype, features, threads);
+  add(name_of("features"), "lanes", [=] {
+    return lanes<T>(source(dtype, features), threads,
+                    [](const Plan& plan, std::uint64_t batch) { return plan.batch_rows(batch); });
+  });
+  add(name_of("batches_of_rows"), "lanes", [=] {
+    return lanes<T>(source(dtype, features), threads, [](const Plan& plan, std::uint64_t batch) {
+      return plan.batch_bytes(batch).bytes() / sizeof(T);
+    });
+  });
+}
+
+/// For each row the sum of its elements' squares, as one would write it for each layout; the greatest.
+float greatest(const float* scores, std::size_t count) {
+  return *std::max_element(scores, scores + count);
+}
+float scores(const nodewise::LayoutView<const float, Layout::rows>& view) {
+  float most = 0;
+  for (std::size_t row = 0; row < view.rows(); ++row) {
+    float score = 0;
+    const auto line = view.row(row);
+#pragma omp simd reduction(+ : score)
+    for (std::size_t col = 0; col < line.size(); ++col) score += line[col] * line[col];
+    most = std::max(most, score);
+  }
+  return most;
+}
+float scores(const nodewise::LayoutView<const float, Layout::columns>& view) {
+  std::vector<float> score(view.rows());
+  for (std::size_t col = 0; col < view.cols(); ++col) {
+    const auto column = view.column(col);
+#pragma omp simd
+    for (std::size_t row = 0; row < column.size(); ++row) score[row] += column[row] * column[row];
+  }
+  return greatest(score.data(), score.size());
+}
+float scores(const nodewise::LayoutView<const float, Layout::tiles>& view) {
+  float most = 0;
+  for (std::size_t t = 0; t < view.tiles(); ++t) {
+    const auto tile = view.tile(t);
+    float score[nodewise::tile_rows] = {};
+    if (tile.rows() == nodewise::tile_rows) {
+      for (std::size_t col = 0; col < tile.cols(); ++col) {
+        const float* const column = tile.data() + col * nodewise::tile_rows;
+#pragma omp simd
+        for (std::size_t row = 0; row < nodewise::tile_rows; ++row) score[row] += column[row] * column[row];
+      }
+    } else {
+      for (std::size_t col = 0; col < tile.cols(); ++col)
+        for (std::size_t row = 0; row < tile.rows(); ++row) score[row] += tile(row, col) * tile(row, col);
+    }
+    most = std::max(most, greatest(score, tile.rows()));
+  }
+  return most;
+}
+
+/// What users' loops cost in a layout.
+template <Layout L>
+void add_use(std::uint64_t features) {
+  const auto add_work = [&](const char* work, auto fn) {
+    add(fmt::format("use/work:{}/dtype:f32/features:{}", work, features), std::string(to_string(L)),
+        [=]() -> Work {
+          return [&set = source(DType::f32, features), fn] {
+            float all = 0;
+            for (std::uint64_t batch = 0; batch < set.plan.num_batches(); ++batch)
+              all += fn(nodewise::layout_view<const float, L>(set.buffer, batch));
+            benchmark::DoNotOptimize(all);
+          };
+        });
+  };
+  add_work("one_feature", [](const auto& view) {
+    float least = 0;
+    for (const float value : view.column(view.cols() / 2)) least = std::min(least, value);
+    return least;
+  });
+  add_work("rows_at_random", [](const auto& view) {
+    float all = 0;
+    std::uint64_t row = 1;
+    for (std::size_t i = 0; i < view.rows() / 4; ++i) {
+      row = row * 6364136223846793005U + 1442695040888963407U;
+      for (const float value : view.row((row >> 33) % view.rows())) all += value;
+    }
+    return all;
+  });
+  add_work("score_each_row", [](const auto& view) { return scores(view); });
+}
+
 void add_cases() {
+  for (const std::uint64_t features : {16U, 256U, 4096U})
+    for (const unsigned threads : {1U, 2U}) {
+      add_statistics<float>(features, threads);
+      add_statistics<double>(features, threads);
+    }
+  for (const std::uint64_t features : {64U, 1024U}) {
+    add_use<Layout::rows>(features);
+    add_use<Layout::columns>(features);
+    add_use<Layout::tiles>(features);
+  }
   for (const DType dtype : {DType::f32, DType::f64})
     for (const unsigned threads : {1U, 2U}) add_conversions(dtype, threads);
 }

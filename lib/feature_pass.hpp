@@ -30,17 +30,18 @@ class FeaturePass {
 
   /// Precondition: `block` has the shape that shape() gave, or less at an edge.
   void add(const LayoutBlock& block, const std::byte* batch);
-  FeatureSums take() noexcept { return std::move(sums_); }
+  FeatureSums take();
 
  private:
   // Of blocks of rows: columns are an odd number of cache lines, so that they do not share too few sets of
   // the cache while they are written; together they fit the second cache.
   static constexpr std::uint64_t turned_column_bytes = 7 * 64;
   static constexpr std::uint64_t turned_row_bytes = 1024;
-  static constexpr std::uint64_t squares_at_once = 8192;
+  static constexpr std::uint64_t squares_at_once = 2048;
 
   void add_squares(const std::byte* columns, std::uint64_t rows, std::uint64_t first, std::uint64_t cols);
-  void square(const std::byte* data, std::uint64_t count, double mean, double* squares) const;
+  void empty_lanes(std::uint64_t feature);
+  void add_piece(const std::byte* elements, std::uint64_t count, std::uint64_t feature);
 
   Layout layout_;
   DType dtype_;
@@ -51,7 +52,8 @@ class FeaturePass {
   FeatureSums sums_;
   ColumnAdder adder_;
   std::vector<std::byte> turned_;
-  std::vector<double> squares_;
+  std::vector<double> lanes_;    // of squares: those that the kernel adds to, feature after feature
+  std::vector<double> squares_;  // that it cannot add
 };
 
 /// As feature_means() and feature_statistics(), by `kernels`. Precondition: they are runnable.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/fp_guard.hpp"
 #include "feature_pass.hpp"
@@ -43,6 +44,7 @@ FeaturePass::FeaturePass(Layout layout, DType dtype, std::uint64_t features, con
       sums_(features),
       adder_(means == nullptr ? dtype : DType::f64, *kernels.means, sums_),
       turned_(layout == Layout::rows ? turned_column_bytes * turned_row_bytes / width_ : 0),
+      lanes_(means == nullptr ? 0 : 2 * kernels.squares->lanes * features),
       squares_(means == nullptr ? 0 : squares_at_once) {}
 
 void FeaturePass::add(const LayoutBlock& block, const std::byte* batch) {
@@ -67,27 +69,36 @@ void FeaturePass::add(const LayoutBlock& block, const std::byte* batch) {
     add_squares(columns, height, col, width);
 }
 
+// Of a feature that has no mean there is no variance either. By pieces, so that little is done again where
+// two doubles do not hold a sum.
 void FeaturePass::add_squares(const std::byte* columns, std::uint64_t rows, std::uint64_t first,
                               std::uint64_t cols) {
-  const std::uint64_t beside = std::max<std::uint64_t>(squares_at_once / rows, 1);
-  for (std::uint64_t col = 0; col < cols; col += beside) {
-    const std::uint64_t some = std::min(beside, cols - col);
-    for (std::uint64_t row = 0; row < rows; row += squares_at_once) {
-      const std::uint64_t height = std::min<std::uint64_t>(rows - row, squares_at_once);
-      for (std::uint64_t i = 0; i < some; ++i)
-        square(columns + ((col + i) * rows + row) * width_, height, means_[first + col + i],
-               &squares_[i * height]);
-      adder_.add(reinterpret_cast<const std::byte*>(squares_.data()), height, first + col, some);
-    }
-  }
+  for (std::uint64_t i = 0; i < cols; ++i)
+    for (std::uint64_t row = 0; row < rows && std::isfinite(means_[first + i]); row += squares_at_once)
+      add_piece(columns + (i * rows + row) * width_, std::min(rows - row, squares_at_once), first + i);
 }
 
-// Of a feature that has no mean there is no variance either.
-void FeaturePass::square(const std::byte* data, std::uint64_t count, double mean, double* squares) const {
-  if (std::isfinite(mean))
-    kernels_.squares->squares[static_cast<std::size_t>(dtype_)](data, count, mean, squares);
-  else
-    std::fill_n(squares, count, 0.0);
+void FeaturePass::add_piece(const std::byte* elements, std::uint64_t count, std::uint64_t feature) {
+  const SquaresKernels& kernels = *kernels_.squares;
+  const auto type = static_cast<std::size_t>(dtype_);
+  const double mean = means_[feature];
+  double* const lanes = &lanes_[2 * kernels.lanes * feature];
+  if (kernels.add[type](elements, count, mean, lanes)) return;
+  empty_lanes(feature);  // one small square is in the way of many large ones
+  if (kernels.add[type](elements, count, mean, lanes)) return;
+  kernels.squares[type](elements, count, mean, squares_.data());
+  adder_.add(reinterpret_cast<const std::byte*>(squares_.data()), count, feature, 1);
+}
+
+void FeaturePass::empty_lanes(std::uint64_t feature) {
+  const std::size_t each = 2 * kernels_.squares->lanes;
+  for (std::size_t i = each * feature; i < each * (feature + 1); ++i)
+    if (const double sum = std::exchange(lanes_[i], 0.0); sum != 0) sums_.add(feature, sum);
+}
+
+FeatureSums FeaturePass::take() {
+  for (std::uint64_t feature = 0; feature < features_ && means_ != nullptr; ++feature) empty_lanes(feature);
+  return std::move(sums_);
 }
 
 FeatureSums feature_sums(const Buffer& buffer, const Team& team, Layout layout, const double* means,

@@ -32,12 +32,58 @@ void squares(const void* data, size_t count, double mean, double* squares) {
   }
 }
 
+// Knuth's TwoSum, twice: what the first loses is added to the lower sum, and what that loses is told.
+NODEWISE_INLINE void add_exactly(Doubles q, Doubles& high, Doubles& low, Bits& lost) {
+  const Doubles sum = high + q;
+  const Doubles part = sum - high;
+  const Doubles error = (high - (sum - part)) + (q - part);
+  const Doubles lower = low + error;
+  const Doubles lower_part = lower - low;
+  const Doubles rest = (low - (lower - lower_part)) + (error - lower_part);
+  lost |= reinterpret_cast<Bits>(rest) << 1;  // without signs
+  high = sum;
+  low = lower;
+}
+
+template <class Element>
+bool add(const void* data, size_t count, double mean, double* sums) {
+  constexpr double unit = UnitOf<Element>::value;
+  Element element{};
+  const auto* at = static_cast<const char*>(data);
+  Doubles high = load<Doubles>(reinterpret_cast<const char*>(sums));
+  Doubles low = load<Doubles>(reinterpret_cast<const char*>(sums + vector_lanes));
+  Bits lost{};
+  for (; count >= vector_lanes; count -= vector_lanes, at += vector_lanes * Element::bytes) {
+    prefetch(at, 1);
+    const Doubles d = element.vector(at) * unit - mean;
+    add_exactly(d * d, high, low, lost);
+  }
+  if (count > 0) {
+    Doubles q{};
+    for (size_t i = 0; i < count; ++i, at += Element::bytes) {
+      const double d = element.one(at) * unit - mean;
+      q[i] = d * d;
+    }
+    add_exactly(q, high, low, lost);
+  }
+  uint64_t all = 0;
+  for (size_t i = 0; i < vector_lanes; ++i) all |= lost[i];
+  if (all != 0) return false;
+  memcpy(sums, &high, sizeof high);
+  memcpy(sums + vector_lanes, &low, sizeof low);
+  return true;
+}
+
 }  // namespace
 
 const SquaresKernels squares_kernels = {
     {squares<F64>, squares<F32>, squares<F16>, squares<Bf16>, squares<Number<int64_t>>,
      squares<Number<int32_t>>, squares<Number<int16_t>>, squares<Number<int8_t>>, squares<Number<uint64_t>>,
      squares<Number<uint32_t>>, squares<Number<uint16_t>>, squares<Number<uint8_t>>},
+    {add<F64>, add<F32>, add<F16>, add<Bf16>, add<Number<int64_t>>, add<Number<int32_t>>,
+     add<Number<int16_t>>, add<Number<int8_t>>, add<Number<uint64_t>>, add<Number<uint32_t>>,
+     add<Number<uint16_t>>, add<Number<uint8_t>>},
+    vector_lanes,
 };
 
 }  // namespace nodewise::NODEWISE_KERNELS

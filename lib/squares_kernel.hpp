@@ -5,13 +5,21 @@
 
 namespace nodewise {
 
+/// (element - mean)^2: the element, the difference and the square each rounded to double. Meaningless for
+/// elements that are not finite.
 struct SquaresKernels {
   static constexpr size_t dtype_count = 12;
 
-  /// squares[i] = (element i - mean)^2, the element, the difference and the square each rounded to double.
-  /// Meaningless for elements that are not finite.
+  /// squares[i] = that of element i.
   using Squares = void (*)(const void* data, size_t count, double mean, double* squares);
   Squares squares[dtype_count];  ///< By DType.
+
+  /// Adds the squares to sums of two doubles each: of lane i sums[i] and sums[lanes + i]. Whether that was
+  /// exact; if not, the sums are as before.
+  using Add = bool (*)(const void* data, size_t count, double mean, double* sums);
+  Add add[dtype_count];  ///< By DType.
+  size_t lanes;
+  static constexpr size_t most_lanes = 8;
 };
 
 #if defined(__x86_64__)

@@ -63,6 +63,12 @@ class Judging(unittest.TestCase):
         time = {"what": "w", "case": "means/*", "at_most_ns": 60}
         self.assertEqual(figures.judge(time, rounds, {})[0]["verdict"], "pass")
 
+    def test_of_two_bounds_the_slower_one_counts(self):
+        rounds = rounds_of({"nodewise": 10, "read_a": 8, "read_b": 7, "lanes": 9})
+        for bar in ({"of": ["read_*"], "or_of": ["lanes"]}, {"of": ["lanes"], "or_of": ["read_*"]}):
+            self.assertEqual(figures.judge({**BAR, **bar}, rounds, {})[0]["other"], "lanes")
+        self.assertEqual(figures.judge({**BAR, "or_of": ["nobody"]}, rounds, {})[0]["other"], "read_b")
+
     def test_what_a_bar_leaves_out(self):
         rounds = rounds_of({"nodewise": 10, "read_a": 10})
         self.assertEqual(figures.judge({**BAR, "except": "*/dtype:f32"}, rounds, {}), [])
