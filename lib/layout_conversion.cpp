@@ -13,6 +13,7 @@ constexpr std::uint64_t column_piece_bytes = 512;
 constexpr std::uint64_t line_elements = 64;  // whole lines of any element
 
 constexpr std::size_t line_bytes = 64;
+constexpr std::size_t read_ahead = 1024;
 
 }  // namespace
 
@@ -20,7 +21,7 @@ struct LayoutConversion::Gathering {
   const LayoutBlock& of;
   std::uint64_t cols;           // of the batch
   std::uint64_t height, width;  // of the block
-  std::uint64_t apart;          // elements from one run in the scratch to the next; of tiles, they follow
+  std::uint64_t apart;          // elements from one run in the scratch to the next, or from one tile
   std::byte* scratch;
   LayoutRuns& meanwhile;
 };
@@ -52,13 +53,13 @@ LayoutBlocks::Order LayoutConversion::order() const noexcept {
   return along ? LayoutBlocks::Order::along_rows : LayoutBlocks::Order::down_columns;
 }
 
-// Elements from one run in the scratch to the next, of `elements` each. `follow`: in the target they follow
-// one another, so they are to do so here.
+// Elements from one run in the scratch to the next, of `elements` each: an odd number of lines, if there is
+// room for that. `follow`: in the target they follow one another, so they are to do so here.
 std::uint64_t LayoutConversion::apart(std::uint64_t elements, std::uint64_t count,
                                       bool follow) const noexcept {
-  if (follow || count * line_bytes > Scratch::padding_bytes) return elements;
-  const std::uint64_t lines = elements * width_ / line_bytes + 1;
-  return (lines | 1) * line_bytes / width_;
+  const std::uint64_t odd_bytes = ((elements * width_ / line_bytes + 1) | 1) * line_bytes;
+  const std::uint64_t padding = (odd_bytes - elements * width_) * count;
+  return follow || padding > Scratch::padding_bytes ? elements : odd_bytes / width_;
 }
 
 void LayoutConversion::convert(const LayoutBlock& block, std::uint64_t cols, const std::byte* from,
@@ -68,6 +69,7 @@ void LayoutConversion::convert(const LayoutBlock& block, std::uint64_t cols, con
   Gathering gathering{block, cols, height, width, 0, scratch.blocks[scratch.next], scratch.runs};
   if (to_ == Layout::columns) gathering.apart = apart(height, width, height == block.batch_rows);
   if (to_ == Layout::rows) gathering.apart = apart(width, height, width == cols);
+  if (to_ == Layout::tiles) gathering.apart = apart(tile_rows * width, height / tile_rows + 1, false);
   gather(gathering, from);
   kernels_->finish(scratch.runs, past_caches_);
   put_out(gathering, to);
@@ -132,38 +134,40 @@ void LayoutConversion::gather_tiles(const Gathering& block, const std::byte* fro
     const std::byte* const tile = from + (first * cols + of.cols.begin * tile_height) * width_;
     const std::size_t piece = tile_height * width_;
     if (from_ == Layout::rows)
-      transpose_(from + (first * cols + of.cols.begin) * width_, cols, scratch + row * width * width_,
-                 tile_height, tile_height, width, meanwhile, past_caches_);
+      transpose_(from + (first * cols + of.cols.begin) * width_, cols,
+                 scratch + row / tile_rows * apart * width_, tile_height, tile_height, width, meanwhile,
+                 past_caches_);
     else if (to_ == Layout::rows)
       transpose_(tile, tile_height, scratch + row * apart * width_, apart, width, tile_height, meanwhile,
                  past_caches_);
     else
-      kernels_->gather(tile, piece, scratch + row * width_, apart * width_, piece, width, meanwhile,
-                       past_caches_);
+      kernels_->gather(tile, piece, scratch + row * width_, apart * width_, piece, width, read_ahead,
+                       meanwhile, past_caches_);
   }
 }
 
 // Columns into those of tiles: each is read from its beginning to its end.
 void LayoutConversion::cut_columns(const Gathering& block, const std::byte* from) const noexcept {
   const auto [of, cols, height, width, apart, scratch, meanwhile] = block;
-  const std::uint64_t whole = base::round_down(height, tile_rows), rest = height - whole;
-  const std::size_t piece = tile_rows * width_;
+  const std::uint64_t whole = height / tile_rows, rest = height % tile_rows;
+  const std::size_t piece = tile_rows * width_, next_column = of.batch_rows * width_;
   for (std::uint64_t col = 0; col < width; ++col) {
     const std::byte* const column = from + ((of.cols.begin + col) * of.batch_rows + of.rows.begin) * width_;
-    kernels_->gather(column, piece, scratch + col * piece, width * piece, piece, whole / tile_rows, meanwhile,
-                     past_caches_);
+    kernels_->gather(column, piece, scratch + col * piece, apart * width_, piece, whole, next_column,
+                     meanwhile, past_caches_);
     if (rest > 0)
-      kernels_->gather(column + whole * width_, 0, scratch + (whole * width + col * rest) * width_, 0,
-                       rest * width_, 1, meanwhile, past_caches_);
+      kernels_->gather(column + whole * piece, 0, scratch + (whole * apart + col * rest) * width_, 0,
+                       rest * width_, 1, next_column, meanwhile, past_caches_);
   }
 }
 
 void LayoutConversion::put_out(const Gathering& block, std::byte* to) const noexcept {
   const auto [of, cols, height, width, apart, scratch, meanwhile] = block;
-  const auto runs = [&](std::uint64_t skipped, std::uint64_t from_apart, std::uint64_t place,
-                        std::uint64_t to_apart, std::uint64_t elements, std::uint64_t count) {
+  const auto runs = [&, from_apart = apart, data = scratch](std::uint64_t skipped, std::uint64_t place,
+                                                            std::uint64_t to_apart, std::uint64_t elements,
+                                                            std::uint64_t count) {
     if (to_apart == elements && from_apart == elements) elements *= std::exchange(count, 1);
-    return LayoutRuns{reinterpret_cast<const char*>(scratch + skipped * width_),
+    return LayoutRuns{reinterpret_cast<const char*>(data + skipped * width_),
                       from_apart * width_,
                       reinterpret_cast<char*>(to + place * width_),
                       to_apart * width_,
@@ -172,17 +176,16 @@ void LayoutConversion::put_out(const Gathering& block, std::byte* to) const noex
   };
   const std::uint64_t row = of.rows.begin, col = of.cols.begin;
   if (to_ == Layout::columns) {
-    meanwhile = runs(0, apart, col * of.batch_rows + row, of.batch_rows, height, width);
+    meanwhile = runs(0, col * of.batch_rows + row, of.batch_rows, height, width);
   } else if (to_ == Layout::rows) {
-    meanwhile = runs(0, apart, row * cols + col, cols, width, height);
+    meanwhile = runs(0, row * cols + col, cols, width, height);
   } else {
-    const std::uint64_t whole = base::round_down(height, tile_rows), rest = height - whole;
+    const std::uint64_t whole = height / tile_rows, rest = height % tile_rows;
     if (rest > 0) {
-      meanwhile = runs(whole * width, 0, (row + whole) * cols + col * rest, 0, rest * width, 1);
+      meanwhile = runs(whole * apart, (row + whole * tile_rows) * cols + col * rest, 0, rest * width, 1);
       kernels_->finish(meanwhile, past_caches_);
     }
-    meanwhile = runs(0, tile_rows * width, row * cols + col * tile_rows, tile_rows * cols, tile_rows * width,
-                     whole / tile_rows);
+    meanwhile = runs(0, row * cols + col * tile_rows, tile_rows * cols, tile_rows * width, whole);
   }
 }
 

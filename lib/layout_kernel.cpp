@@ -216,28 +216,28 @@ void transpose(const void* from, size_t from_stride, void* to, size_t to_stride,
 
 template <size_t bytes>
 NODEWISE_INLINE void gather_each(const char* from, size_t from_stride, char* to, size_t to_stride,
-                                 size_t count, LayoutRuns& meanwhile, bool past_caches) {
+                                 size_t count, size_t ahead, LayoutRuns& meanwhile, bool past_caches) {
   for (size_t i = 0; i < count; ++i) {
-    __builtin_prefetch(
-        reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(from) + prefetch_bytes + i * from_stride));
-    memcpy(to + i * to_stride, from + i * from_stride, bytes);
+    const char* const at = from + i * from_stride;
+    prefetch(at, bytes, ahead);
+    memcpy(to + i * to_stride, at, bytes);
     copy_meanwhile(meanwhile, bytes, past_caches);
   }
 }
 
 void gather(const void* from, size_t from_stride, void* to, size_t to_stride, size_t bytes, size_t count,
-            LayoutRuns& meanwhile, bool past_caches) {
+            size_t ahead, LayoutRuns& meanwhile, bool past_caches) {
   const auto* const at = static_cast<const char*>(from);
   auto* const into = static_cast<char*>(to);
   switch (bytes) {  // those of a tile's columns
     case 16:
-      return gather_each<16>(at, from_stride, into, to_stride, count, meanwhile, past_caches);
+      return gather_each<16>(at, from_stride, into, to_stride, count, ahead, meanwhile, past_caches);
     case 32:
-      return gather_each<32>(at, from_stride, into, to_stride, count, meanwhile, past_caches);
+      return gather_each<32>(at, from_stride, into, to_stride, count, ahead, meanwhile, past_caches);
     case 64:
-      return gather_each<64>(at, from_stride, into, to_stride, count, meanwhile, past_caches);
+      return gather_each<64>(at, from_stride, into, to_stride, count, ahead, meanwhile, past_caches);
     case 128:
-      return gather_each<128>(at, from_stride, into, to_stride, count, meanwhile, past_caches);
+      return gather_each<128>(at, from_stride, into, to_stride, count, ahead, meanwhile, past_caches);
     default:
       for (size_t i = 0; i < count; ++i) memcpy(into + i * to_stride, at + i * from_stride, bytes);
   }

@@ -28,9 +28,10 @@ struct LayoutKernels {
                              size_t cols, LayoutRuns& meanwhile, bool past_caches);
   Transpose transpose[4];  ///< By the binary logarithm of an element's bytes.
 
-  /// Copies `count` runs of `bytes` each, to and from any address; strides in bytes.
+  /// Copies `count` runs of `bytes` each, to and from any address; strides in bytes. What is `ahead` bytes
+  /// further on will be read soon.
   using Gather = void (*)(const void* from, size_t from_stride, void* to, size_t to_stride, size_t bytes,
-                          size_t count, LayoutRuns& meanwhile, bool past_caches);
+                          size_t count, size_t ahead, LayoutRuns& meanwhile, bool past_caches);
   Gather gather;
 
   /// Copies what is left of `runs`.
