@@ -39,7 +39,7 @@ inline constexpr std::size_t tile_rows = 16;
 /// A row or column of a LayoutView whose elements do not follow one another: a random-access range of T.
 /// Valid as long as the view's memory. Thread class: value.
 template <class View, bool is_row>
-class LayoutLine : public std::ranges::view_interface<LayoutLine<View, is_row>> {
+class LayoutLine : public std::ranges::view_base {
  public:
   using element_type = typename View::element_type;
   class iterator;
@@ -49,10 +49,13 @@ class LayoutLine : public std::ranges::view_interface<LayoutLine<View, is_row>> 
   constexpr LayoutLine(const View& view, std::size_t index) noexcept : view_(view), index_(index) {}
 
   constexpr std::size_t size() const noexcept { return is_row ? view_.cols() : view_.rows(); }
+  constexpr bool empty() const noexcept { return size() == 0; }
   /// Precondition: i < size(); not checked.
   constexpr element_type& operator[](std::size_t i) const noexcept {
     return is_row ? view_(index_, i) : view_(i, index_);
   }
+  constexpr element_type& front() const noexcept { return (*this)[0]; }          ///< Precondition: not empty.
+  constexpr element_type& back() const noexcept { return (*this)[size() - 1]; }  ///< Precondition: not empty.
   constexpr iterator begin() const noexcept { return {*this, 0}; }
   constexpr iterator end() const noexcept { return {*this, static_cast<std::ptrdiff_t>(size())}; }
 
