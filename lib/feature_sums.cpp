@@ -7,6 +7,8 @@ namespace nodewise {
 namespace {
 
 constexpr std::size_t at_once = 64;
+// Longer than the short batches of means: here a beginning and an end cost more.
+constexpr std::uint64_t most_short_rows = 8192;
 constexpr Int128 most_exact_integer = Int128{1} << 53;
 
 // Knuth's TwoSum: a + b is what is returned and `error`, exactly, unless it overflows.
@@ -99,7 +101,7 @@ ColumnAdder::ColumnAdder(DType dtype, const MeansKernels& kernels, FeatureSums& 
 
 void ColumnAdder::add(const std::byte* data, std::uint64_t rows, std::uint64_t first, std::uint64_t cols) {
   const std::size_t column_bytes = rows * dtype_bytes(dtype_);
-  if (rows > ShortBatches::most_elements) {
+  if (rows > most_short_rows) {
     for (std::uint64_t i = 0; i < cols; ++i) add_column(data + i * column_bytes, rows, first + i);
     return;
   }

@@ -16,10 +16,10 @@ namespace nodewise {
 /// value.
 class ShortBatches {
  public:
-  static constexpr std::uint64_t most_elements = 1024;  ///< From here on FloatSum is as fast.
+  static constexpr std::uint64_t most_elements = 1024;  ///< From here on FloatSum has means as fast.
   static constexpr std::size_t most_batches = 4096;     ///< Of one group.
 
-  /// Precondition: 0 < batch_elements <= most_elements.
+  /// Precondition: 0 < batch_elements, and they are at most 256 KiB.
   ShortBatches(DType dtype, std::uint64_t batch_elements, const MeansKernels& kernels) noexcept;
 
   /// Batches of a group.
