@@ -7,9 +7,13 @@
 namespace nodewise {
 namespace {
 
-// Of a block that is not as wide as its batch; found by trying. Shorter pieces are slower to read.
-constexpr std::uint64_t row_piece_bytes = 1024;
-constexpr std::uint64_t column_piece_bytes = 512;
+// The width of a block that is not as wide as its batch, and so its height too; found by trying. What is read
+// or written should be in long pieces: of rows, as long as blocks are wide, of columns, as long as they are
+// high.
+constexpr std::uint64_t width_bytes(Layout from, Layout to) {
+  if (from == Layout::columns) return to == Layout::tiles ? 128 : 512;
+  return from == Layout::tiles && to == Layout::columns ? 512 : 1024;
+}
 constexpr std::uint64_t line_elements = 64;  // whole lines of any element
 
 constexpr std::size_t line_bytes = 64;
@@ -41,7 +45,7 @@ BlockShape LayoutConversion::shape(std::uint64_t rows, std::uint64_t cols) const
   if (from_ == Layout::rows && to_ == Layout::tiles && cols * tile_rows >= all)
     return {tile_rows, all / tile_rows};
   BlockShape shape;
-  shape.cols = std::min(cols, (from_ == Layout::columns ? column_piece_bytes : row_piece_bytes) / width_);
+  shape.cols = std::min(cols, width_bytes(from_, to_) / width_);
   shape.rows = std::min(rows, base::round_down(all / shape.cols, line_elements));
   if (shape.rows == rows)
     shape.cols = std::min(cols, std::max(shape.cols, base::round_down(all / rows, line_elements)));
