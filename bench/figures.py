@@ -46,7 +46,7 @@ def fastest(rounds, case, patterns):
 
 
 def bound(bar, rounds, case):
-    """Whom a bar is beside; where there are two bounds, the slower one, for nobody beats both."""
+    """Whom a bar is beside; where there are two bounds, the slower one."""
     bounds = [fastest(rounds, case, bar[key]) for key in ("of", "or_of") if key in bar]
     return max(filter(None, bounds), key=lambda way: median_of(rounds, case, way), default=None)
 

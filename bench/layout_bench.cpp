@@ -18,7 +18,10 @@
 #include <vector>
 
 #include <fmt/format.h>
+
+#if defined(__AVX__)
 #include <immintrin.h>
+#endif
 
 #include "support/bounds.hpp"
 #include "support/data.hpp"
@@ -98,6 +101,31 @@ void add_conversion(Layout from, Layout to, DType dtype, std::uint64_t features,
   add(name, "copy_past_caches", [=] { return copying(source(dtype, features), threads, stream_lines); });
 }
 
+/// What no conversion between rows and columns can do without: reading a batch block by block, where blocks
+/// are as wide as the first caches allow. Beside it the copy that conversions are held against.
+void add_pieces(std::uint64_t features, unsigned threads) {
+  constexpr std::uint64_t piece_bytes = 512, block_rows = 128;
+  const std::string name = fmt::format("pieces/dtype:f32/features:{}/threads:{}", features, threads);
+  const std::uint64_t row_bytes = features * sizeof(float);
+  add(name, "read_pieces", [=]() -> Work {
+    const Dataset& set = source(DType::f32, features);
+    return by_batches(set, threads, [&set, row_bytes](std::uint64_t first, std::uint64_t end) {
+      std::uint64_t all = 0;
+      for (std::uint64_t batch = first; batch < end; ++batch) {
+        const ByteRange bytes = set.plan.batch_bytes(batch);
+        const std::uint64_t rows = bytes.bytes() / row_bytes;
+        for (std::uint64_t col = 0; col < row_bytes; col += piece_bytes)
+          for (std::uint64_t block = 0; block < rows; block += block_rows)
+            for (std::uint64_t row = block; row < std::min(block + block_rows, rows); ++row)
+              all |= read_pass<1, 0>(set.data() + bytes.begin + row * row_bytes + col, piece_bytes);
+      }
+      benchmark::DoNotOptimize(all);
+    });
+  });
+  add(name, "copy", [=] { return copying(source(DType::f32, features), threads, copy_lines); });
+  add(name, "copy_past_caches", [=] { return copying(source(DType::f32, features), threads, stream_lines); });
+}
+
 void add_conversions(DType dtype, unsigned threads) {
   for (const std::uint64_t features : {16U, 64U, 256U, 1024U, 4096U}) {
     add_conversion(Layout::rows, Layout::columns, dtype, features, threads);
@@ -125,6 +153,7 @@ void add_reads(const std::string& name, DType dtype, std::uint64_t features, uns
     add(name, read.name, [=, &read] {
       const Dataset& set = source(dtype, features);
       return by_batches(set, threads, [&set, &read](std::uint64_t first, std::uint64_t end) {
+        if (first == end) return;
         const std::uint64_t begin = set.plan.batch_bytes(first).begin;
         benchmark::DoNotOptimize(read.pass(set.data() + begin, set.plan.batch_bytes(end - 1).end - begin));
       });
@@ -229,6 +258,19 @@ float scores(const nodewise::LayoutView<const float, Layout::tiles>& view) {
   return most;
 }
 
+/// The least value of a feature, likewise.
+template <class View>
+float least_of(const View& view, std::size_t col) {
+  float least = 0;
+  for (const float value : view.column(col)) least = std::min(least, value);
+  return least;
+}
+float least_of(const nodewise::LayoutView<const float, Layout::tiles>& view, std::size_t col) {
+  float least = 0;
+  for (std::size_t t = 0; t < view.tiles(); ++t) least = std::min(least, least_of(view.tile(t), col));
+  return least;
+}
+
 /// What users' loops cost in a layout.
 template <Layout L>
 void add_use(std::uint64_t features) {
@@ -243,11 +285,7 @@ void add_use(std::uint64_t features) {
           };
         });
   };
-  add_work("one_feature", [](const auto& view) {
-    float least = 0;
-    for (const float value : view.column(view.cols() / 2)) least = std::min(least, value);
-    return least;
-  });
+  add_work("one_feature", [](const auto& view) { return least_of(view, view.cols() / 2); });
   add_work("rows_at_random", [](const auto& view) {
     float all = 0;
     std::uint64_t row = 1;
@@ -266,6 +304,8 @@ void add_cases() {
       add_statistics<float>(features, threads);
       add_statistics<double>(features, threads);
     }
+  for (const std::uint64_t features : {256U, 4096U})
+    for (const unsigned threads : {1U, 2U}) add_pieces(features, threads);
   for (const std::uint64_t features : {64U, 1024U}) {
     add_use<Layout::rows>(features);
     add_use<Layout::columns>(features);

@@ -13,8 +13,8 @@ __extension__ typedef unsigned __int128 Uint128;
 double canonical_nan() noexcept;
 
 /// (numerator + less than one, if `sticky`) * 2^exponent / divisor, rounded once, half to even; subnormal
-/// results too. Preconditions: divisor > 0, the result does not overflow, and with `sticky` the numerator
-/// is at least 2^127.
+/// results too; infinity beyond the largest. Preconditions: divisor > 0, and with `sticky` the numerator is
+/// at least 2^127.
 double quotient(bool negative, Uint128 numerator, bool sticky, int exponent, std::uint64_t divisor) noexcept;
 
 /// (high + low) / divisor, rounded once, and whether that is certain: where it is false, the result is too
@@ -35,8 +35,8 @@ class ExactSum {
   void add(Int128 value) noexcept;
   void add(const ExactSum& other) noexcept;
   bool is_nan() const noexcept { return nan_ || (infinite_ && negative_infinite_); }
-  /// The sum divided by `count`, rounded once. The mean of exact zero is +0. Precondition: count > 0, and is
-  /// not less than what was added, so that finite values have a finite mean.
+  /// The sum divided by `count`, rounded once. The mean of exact zero is +0. Infinity beyond the
+  /// largest double, which the mean of finite values, by their own count, never is. Precondition: count > 0.
   double mean(std::uint64_t count) const noexcept;
 
  private:

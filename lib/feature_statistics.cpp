@@ -97,7 +97,8 @@ void FeaturePass::empty_lanes(std::uint64_t feature) {
 }
 
 FeatureSums FeaturePass::take() {
-  for (std::uint64_t feature = 0; feature < features_ && means_ != nullptr; ++feature) empty_lanes(feature);
+  if (means_ != nullptr)
+    for (std::uint64_t feature = 0; feature < features_; ++feature) empty_lanes(feature);
   return std::move(sums_);
 }
 

@@ -92,11 +92,13 @@ ColumnAdder::ColumnAdder(DType dtype, const MeansKernels& kernels, FeatureSums& 
     : dtype_(dtype),
       kernels_(&kernels),
       sums_(&sums),
-      integer_sum_(is_integer(dtype) ? dtype : DType::u8, kernels),
       short_columns_(dtype, 1, kernels),
       upper_(ShortBatches::most_batches),
       lower_(ShortBatches::most_batches) {
-  if (!is_integer(dtype)) float_sum_ = std::make_unique<FloatSum>(dtype, kernels);
+  if (is_integer(dtype))
+    integer_sum_.emplace(dtype, kernels);
+  else
+    float_sum_ = std::make_unique<FloatSum>(dtype, kernels);
 }
 
 void ColumnAdder::add(const std::byte* data, std::uint64_t rows, std::uint64_t first, std::uint64_t cols) {
@@ -140,9 +142,9 @@ void ColumnAdder::add_group(const std::byte* data, std::uint64_t rows, std::uint
 }
 
 void ColumnAdder::add_column(const std::byte* data, std::uint64_t rows, std::uint64_t feature) {
-  if (is_integer(dtype_)) {
-    integer_sum_.add(data, rows);
-    sums_->add(feature, integer_sum_.take_total());
+  if (integer_sum_) {
+    integer_sum_->add(data, rows);
+    sums_->add(feature, integer_sum_->take_total());
     return;
   }
   float_sum_->add(data, rows);

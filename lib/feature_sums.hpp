@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <nodewise/dtype.hpp>
@@ -54,8 +55,8 @@ class ColumnAdder {
   DType dtype_;
   const MeansKernels* kernels_;
   FeatureSums* sums_;
-  std::unique_ptr<FloatSum> float_sum_;  // of which there is one, if any: it is large
-  IntegerSum integer_sum_;
+  std::unique_ptr<FloatSum> float_sum_;  // one of these two, by the type; this one is large
+  std::optional<IntegerSum> integer_sum_;
   ShortBatches short_columns_;
   std::uint64_t short_rows_ = 1;  // of those
   std::vector<double> upper_, lower_;

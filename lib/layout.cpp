@@ -1,9 +1,10 @@
 #include <nodewise/layout.hpp>
 
-#include <functional>
+#include <algorithm>
 #include <memory_resource>
-#include <new>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include <nodewise/node_pools.hpp>
 
@@ -40,21 +41,30 @@ std::uint64_t rows_of_most(const Plan& plan) {
   return std::min(plan.batch_size(), plan.shape().samples);
 }
 
-// Whole batches, in bytes: both layouts have them alike.
-void copy_batches(const Buffer& from, const Buffer& to, const Team& team,
-                  const LayoutConversion& conversion) {
-  WorkShares shares(team);
-  const Plan& plan = to.plan();
-  give_units(plan, team, 1, shares);
-  const std::uint64_t batch_bytes = plan.batch_bytes(0).bytes();
-  run_team(team, [&](unsigned worker, bool own_threads) {
-    while (const auto piece = shares.take(worker, own_threads)) {
-      const std::uint64_t end = std::min(piece->units.end * batch_bytes, plan.total_bytes());
-      conversion.copy(from.data() + piece->units.begin * batch_bytes,
-                      to.data() + piece->units.begin * batch_bytes, end - piece->units.begin * batch_bytes);
+// Each shard's bytes, divided among its readers by pages.
+void give_bytes(const Plan& plan, const Team& team, WorkShares& shares) {
+  constexpr std::uint64_t unit = 4096;
+  for (std::size_t shard = 0; shard < plan.shards().size(); ++shard) {
+    const ByteRange bytes = plan.shards()[shard].bytes;
+    const auto readers = team.readers(plan, shard);
+    for (std::size_t i = 0; i < readers.size() && bytes.bytes() > 0; ++i) {
+      const auto part = base::split((bytes.bytes() - 1) / unit + 1, readers.size(), i);
+      if (part.size() == 0) continue;
+      shares.give(readers[i], shard,
+                  {bytes.begin + part.begin * unit, std::min(bytes.begin + part.end * unit, bytes.end)},
+                  std::max<std::uint64_t>(part.size() / pieces_to_steal, 1) * unit);
     }
-    LayoutConversion::Scratch none;
-    conversion.done(none);
+  }
+}
+
+// Where both layouts have all elements in the same places.
+void copy_bytes(const Buffer& from, const Buffer& to, const Team& team, const LayoutConversion& conversion) {
+  WorkShares shares(team);
+  give_bytes(to.plan(), team, shares);
+  run_team(team, [&](unsigned worker, bool own_threads) {
+    while (const auto piece = shares.take(worker, own_threads))
+      conversion.copy(from.data() + piece->units.begin, to.data() + piece->units.begin, piece->units.size());
+    conversion.fence();
   });
 }
 
@@ -124,7 +134,7 @@ void convert_layout(const Buffer& from, Layout from_layout, const Buffer& to, La
   const LayoutConversion conversion(from_layout, to_layout, dtype_bytes(plan.dtype()), past_caches,
                                     *runnable_kernel_sets().front().layouts);
   if (same_places(from_layout, to_layout, rows_of_most(plan), plan.shape().features))
-    copy_batches(from, to, team, conversion);
+    copy_bytes(from, to, team, conversion);
   else
     convert_blocks(from, to, team, conversion);
 }
@@ -136,18 +146,17 @@ void convert_layout(const Buffer& buffer, Layout from_layout, Layout to_layout, 
   if (plan.total_bytes() == 0 || same_places(from_layout, to_layout, rows_of_most(plan), cols)) return;
   const std::uint64_t batch_bytes = plan.batch_bytes(0).bytes();
   WorkShares shares(team);
-  give_units(plan, team, 1, shares);
-  std::vector<Room> rooms;
-  rooms.reserve(team.workers().size());
-  for (const Worker& worker : team.workers())
-    rooms.emplace_back(pools.on(pools.nearest_with_memory(worker.node)), batch_bytes);
+  std::vector<std::optional<Room>> rooms(team.workers().size());
+  for (const unsigned worker : give_units(plan, team, 1, shares))
+    rooms[worker].emplace(pools.on(pools.nearest_with_memory(team.workers()[worker].node)), batch_bytes);
   const LayoutKernels& kernels = *runnable_kernel_sets().front().layouts;
   const LayoutConversion conversion(from_layout, to_layout, dtype_bytes(plan.dtype()), false, kernels);
   const LayoutConversion back(to_layout, to_layout, dtype_bytes(plan.dtype()),
                               batch_bytes >= least_past_caches_in_place, kernels);
   run_team(team, [&](unsigned worker, bool own_threads) {
+    if (!rooms[worker]) return;  // nothing is its own, and without room it cannot help
     LayoutConversion::Scratch scratch;
-    std::byte* const room = rooms[worker].data();
+    std::byte* const room = rooms[worker]->data();
     while (const auto piece = shares.take(worker, own_threads))
       for (std::uint64_t batch = piece->units.begin; batch < piece->units.end; ++batch) {
         const ByteRange bytes = plan.batch_bytes(batch);

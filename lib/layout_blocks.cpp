@@ -5,8 +5,6 @@
 namespace nodewise {
 namespace {
 
-constexpr std::uint64_t pieces_to_steal = 16;  // of a worker's part of a shard, as in Team::for_each_shard
-
 constexpr std::uint64_t ratio_up(std::uint64_t a, std::uint64_t b) {
   return a / b + (a % b != 0 ? 1 : 0);
 }
@@ -43,7 +41,9 @@ LayoutBlock LayoutBlocks::block(std::uint64_t number) const {
   return block;
 }
 
-void give_units(const Plan& plan, const Team& team, std::uint64_t per_batch, WorkShares& shares) {
+std::vector<unsigned> give_units(const Plan& plan, const Team& team, std::uint64_t per_batch,
+                                 WorkShares& shares) {
+  std::vector<unsigned> given;
   for (std::size_t shard = 0; shard < plan.shards().size(); ++shard) {
     const BatchRange batches = plan.shards()[shard].batches;
     const std::uint64_t first = batches.begin * per_batch;
@@ -53,8 +53,10 @@ void give_units(const Plan& plan, const Team& team, std::uint64_t per_batch, Wor
       if (part.size() == 0) continue;
       shares.give(readers[i], shard, {first + part.begin, first + part.end},
                   std::max<std::uint64_t>(part.size() / pieces_to_steal, 1));
+      if (std::find(given.begin(), given.end(), readers[i]) == given.end()) given.push_back(readers[i]);
     }
   }
+  return given;
 }
 
 }  // namespace nodewise

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include <nodewise/layout.hpp>
 #include <nodewise/plan.hpp>
@@ -47,7 +48,9 @@ class LayoutBlocks {
   std::uint64_t across_;  // and beside one another
 };
 
-/// Gives to those who read them `per_batch` units for each batch: unit i is of batch i / per_batch.
-void give_units(const Plan& plan, const Team& team, std::uint64_t per_batch, WorkShares& shares);
+/// Gives to those who read them `per_batch` units for each batch: unit i is of batch i / per_batch. Who got
+/// any.
+std::vector<unsigned> give_units(const Plan& plan, const Team& team, std::uint64_t per_batch,
+                                 WorkShares& shares);
 
 }  // namespace nodewise

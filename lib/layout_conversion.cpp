@@ -112,6 +112,10 @@ void LayoutConversion::copy(const std::byte* from, std::byte* to, std::size_t by
 
 void LayoutConversion::done(Scratch& scratch) const noexcept {
   kernels_->finish(scratch.runs, past_caches_);
+  fence();
+}
+
+void LayoutConversion::fence() const noexcept {
   if (past_caches_) kernels_->fence();
 }
 

@@ -47,10 +47,11 @@ class LayoutConversion {
   /// A whole batch, put out.
   void convert(const std::byte* from, std::byte* to, std::uint64_t rows, std::uint64_t cols,
                Scratch& scratch) const noexcept;
-  /// Contiguous bytes, at once.
+  /// Contiguous bytes, at once; there for all to see after fence().
   void copy(const std::byte* from, std::byte* to, std::size_t bytes) const noexcept;
   /// All blocks are put out, there for all to see.
   void done(Scratch& scratch) const noexcept;
+  void fence() const noexcept;
 
  private:
   struct Gathering;  // a block on its way into the scratch

@@ -19,7 +19,6 @@ struct SquaresKernels {
   using Add = bool (*)(const void* data, size_t count, double mean, double* sums);
   Add add[dtype_count];  ///< By DType.
   size_t lanes;
-  static constexpr size_t most_lanes = 8;
 };
 
 #if defined(__x86_64__)

@@ -21,7 +21,6 @@ namespace nodewise {
 namespace {
 
 constexpr unsigned most_workers = 8192;
-constexpr std::uint64_t pieces_to_steal = 16;  // of a worker's part of a shard: what the last ones wait for
 
 // Where OMP_PROC_BIND is set the runtime has already narrowed the calling thread to one place; what the
 // process was really given is the union of the places. A mask that is no place is somebody's own: it stands.

@@ -14,6 +14,9 @@
 
 namespace nodewise {
 
+/// Into how many pieces a worker's part of a shard is divided for thieves: the last ones wait for one.
+inline constexpr std::uint64_t pieces_to_steal = 16;
+
 /// Work that can be counted in units, such as elements or batches: first every worker is given its shares,
 /// then all take from them, at once. Without stealing a worker takes each of its shares whole. With it, a
 /// share is taken in pieces, and a worker whose own are used up goes on with those of the workers nearest to

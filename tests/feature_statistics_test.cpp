@@ -138,7 +138,8 @@ TEST_CASE("every element type, any and mild data, batches of many shapes") {
     Shape shape;
     std::uint64_t batch_size;
   };
-  const Case cases[] = {{{1, 1}, 1}, {{37, 5}, 10}, {{300, 17}, 64}, {{260, 70}, 260}, {{2100, 2}, 1500}};
+  const Case cases[] = {{{1, 1}, 1},      {{37, 5}, 10},     {{300, 17}, 64},
+                        {{260, 70}, 260}, {{2100, 2}, 1500}, {{40, 1100}, 25}};
   for (const DType dtype : all_dtypes)
     for (const Case& c : cases)
       for (const auto kind : {test::any_bits, test::mild_bits}) {
@@ -195,6 +196,54 @@ TEST_CASE("columns so long that several workers have parts of each") {
   }
   const FeatureStatistics statistics{{expected[0], expected[2]}, {expected[1], expected[3]}};
   check_all_layouts(set, statistics, 0);
+}
+
+TEST_CASE("so many features that tiles are read by parts") {
+  World world(test::machine({{0, 4, 1024 * test::MiB}}));
+  std::vector<std::int16_t> values(20 * 5000);
+  test::SplitMix64 random(8);
+  for (std::int16_t& value : values) value = static_cast<std::int16_t>(random());
+  check_elements(values, 5000, 20);
+}
+
+TEST_CASE("squares that are finite and whose sum is not") {
+  World world(test::even_machine(2));
+  const std::vector<double> values = {1.3e154, 1, -1.3e154, -1};
+  const auto set =
+      dataset(reinterpret_cast<const std::byte*>(values.data()), {2, 2}, DType::f64, 2, workers(1));
+  for (const Layout layout : all_layouts) {
+    const auto found =
+        feature_statistics(set.by_layout[static_cast<std::size_t>(layout)], set.team, layout, 1);
+    CHECK(found.variances == std::vector<double>{std::numeric_limits<double>::infinity(), 2});
+  }
+}
+
+TEST_CASE("variances are as near to the exact ones as docs/layouts.md says") {
+  World world(test::even_machine(2));
+  test::SplitMix64 random(11);
+  for (const std::int64_t offset : {std::int64_t{0}, std::int64_t{1000}, std::int64_t{1000000000}})
+    for (const std::uint64_t spread : {3U, 1000U, 1000000U}) {
+      constexpr std::uint64_t n = 501;
+      std::vector<double> values;
+      Int128 sum = 0, squares = 0;  // of integers, exactly
+      for (std::uint64_t i = 0; i < n; ++i) {
+        const std::int64_t value = offset + static_cast<std::int64_t>(random() % spread);
+        values.push_back(static_cast<double>(value));
+        sum += value;
+        squares += static_cast<Int128>(value) * value;
+      }
+      const auto set =
+          dataset(reinterpret_cast<const std::byte*>(values.data()), {n, 1}, DType::f64, 100, workers(2));
+      const auto found = feature_statistics(set.by_layout[0], set.team, Layout::rows);
+      const auto exact = static_cast<long double>(n * squares - sum * sum) / (n * n);
+      const auto mean = static_cast<long double>(sum) / n;
+      const long double u = 0x1p-53L;
+      const long double bound = 4.02L * u * exact + 1.01L * u * u * mean * mean;
+      CAPTURE(offset);
+      CAPTURE(spread);
+      CHECK(std::fabs(static_cast<long double>(found.variances[0]) - exact) <= bound);
+      CHECK(std::fabs(static_cast<long double>(found.means[0]) - mean) <= u * mean);
+    }
 }
 
 TEST_CASE("infinities and NaN are of their feature alone") {

@@ -282,7 +282,7 @@ TEST_CASE(
     for (const unsigned count : {1U, 2U, 5U})
       for (const std::uint64_t batch_size : {1U, 7U, 16U, 100U, 500U, 5000U}) {
         const DType dtype = by_width[(count + batch_size) % 4];
-        const auto scheduling = batch_size % 3 == 0 ? Scheduling::stealing : Scheduling::local;
+        const auto scheduling = count == 2 ? Scheduling::stealing : Scheduling::local;
         const auto set = dataset({997, 61}, dtype, batch_size, workers(count, scheduling));
         for (const Layout from : all_layouts)
           for (const Layout to : all_layouts) {
@@ -361,16 +361,62 @@ TEST_CASE("buffers that differ or overlap are refused; empty ones have nothing t
 
 TEST_CASE("in place, with room from the pools, which have it back") {
   World world(test::machine({{0, 2, 1024 * test::MiB}, {1, 2, 1024 * test::MiB}}));
+  unsigned turn = 0;
   for (const std::uint64_t batch_size : {1U, 16U, 100U, 997U})
     for (const Layout from : all_layouts)
       for (const Layout to : all_layouts) {
-        const auto set = dataset({997, 61}, by_width[batch_size % 4], batch_size, workers(4));
+        const auto scheduling = turn % 2 == 0 ? Scheduling::stealing : Scheduling::local;
+        const auto set = dataset({997, 61}, by_width[turn++ % 4], batch_size, workers(4, scheduling));
         const NodePools pools(set.team);
         convert_layout(set.from, Layout::rows, set.to, from, set.team);
         convert_layout(set.to, from, to, set.team, pools);
         CHECK(converted(set.from.data(), Layout::rows, set.to.data(), to, set.plan));
         for (const NodePoolCounts& counts : pools.counts()) CHECK(counts.pool.live_bytes == 0);
       }
+}
+
+TEST_CASE("in place, batches past the caches; only those who have one need room") {
+  World world(test::machine({{0, 4, 1024 * test::MiB}, {1, 4, 1024 * test::MiB}}));
+  const auto set = dataset({7000, 100}, DType::f64, 3000, workers(8));
+  REQUIRE(set.plan.batch_bytes(0).bytes() > 2000000);
+  const NodePools pools(set.team);
+  convert_layout(set.from, Layout::rows, set.to, Layout::rows, set.team);
+  convert_layout(set.to, Layout::rows, Layout::columns, set.team, pools);
+  CHECK(converted(set.from.data(), Layout::rows, set.to.data(), Layout::columns, set.plan));
+  std::uint64_t rooms = 0;
+  for (const NodePoolCounts& counts : pools.counts()) rooms += counts.pool.allocations;
+  CHECK(rooms == 3);  // there are three batches
+}
+
+TEST_CASE("where both layouts have all in the same places, one batch is copied by all who read it") {
+  World world(test::machine({{0, 4, 1024 * test::MiB}}));
+  for (const auto scheduling : {Scheduling::local, Scheduling::stealing}) {
+    const auto set = dataset({5000001, 1}, DType::i8, 5000001, workers(4, scheduling));
+    convert_layout(set.from, Layout::rows, set.to, Layout::tiles, set.team);
+    CHECK(std::equal(set.from.data(), set.from.data() + set.plan.total_bytes(), set.to.data()));
+  }
+}
+
+TEST_CASE("a batch of plain memory that is written past the caches") {
+  const auto from = bytes_of(5000 * 300 * 4, 3);
+  std::vector<std::byte> to(from.size());
+  convert_batch(from.data(), Layout::rows, to.data(), Layout::columns, DType::f32, 5000, 300);
+  CHECK(agree(from.data(), Layout::rows, to.data(), Layout::columns, 4, 5000, 300));
+}
+
+TEST_CASE("a team or a buffer of another machine is refused") {
+  std::optional<Dataset> other;
+  {
+    World world(test::even_machine(3));
+    other.emplace(dataset({100, 10}, DType::f32, 7, workers(2)));
+    other->to = Buffer::allocate(other->plan, other->team);
+    World here(test::even_machine(2));
+    const auto set = dataset({100, 10}, DType::f32, 7, workers(2));
+    CHECK_THROWS_AS(convert_layout(set.from, Layout::rows, other->to, Layout::columns, set.team),
+                    PlacementError);
+    CHECK_THROWS_AS(convert_layout(set.from, Layout::rows, set.to, Layout::columns, other->team),
+                    PlacementError);
+  }
 }
 
 TEST_CASE(

@@ -22,14 +22,16 @@ struct FeatureStatistics {
 /// batch_means. `layout`: of the batches of `buffer`. No samples give NaN. NaN results are the canonical
 /// quiet NaN. Each shard is read by the workers of its node. Throws PlacementError where the buffer was
 /// planned for another machine than the team's. Cost: one pass over the data; from rows they are transposed
-/// on the way. Memory: some tens of bytes for each feature and worker, and 0.6 KiB for those whose sums two
-/// doubles cannot hold. Thread class: any thread.
+/// on the way. Memory: 16 bytes for each feature and worker, and 0.6 KiB for those whose sums two doubles
+/// cannot hold; the calling thread adds them up. Thread class: any thread.
 NODEWISE_PUBLIC std::vector<double> feature_means(const Buffer& buffer, const Team& team, Layout layout);
 
 /// The same, and variances: with d the difference of an element from the mean and q its square, each rounded
 /// to double, the exact sum of all q divided by (samples - ddof), rounded once. Elements of 64-bit integers
 /// are rounded to double first. NaN where an element of the feature is not finite, and where there are not
-/// more samples than `ddof`. docs/layouts.md has the error bound. Cost: two passes.
+/// more samples than `ddof`. A sum that exceeds all doubles gives
+/// infinity. docs/layouts.md has the error bound. Cost: two passes. Memory: up to 144 bytes for each feature
+/// and worker, otherwise as above.
 NODEWISE_PUBLIC FeatureStatistics feature_statistics(const Buffer& buffer, const Team& team, Layout layout,
                                                      std::uint64_t ddof = 0);
 

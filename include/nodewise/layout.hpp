@@ -33,10 +33,11 @@ class NodePools;
 enum class Layout : std::uint8_t { rows, columns, tiles };
 NODEWISE_PUBLIC std::string_view to_string(Layout layout) noexcept;
 
-/// Rows of a tile. Of f32, a column of a tile is a cache line.
+/// Rows of a tile. Of f32, a column of a whole tile is as long as a cache line.
 inline constexpr std::size_t tile_rows = 16;
 
-/// A row or column of a LayoutView whose elements do not follow one another: a random-access range of T.
+/// A row or column of a LayoutView whose elements do not follow one another: a random-access range of T. Each
+/// step finds its element anew; loops over a column in tiles are faster by LayoutView::tile().
 /// Valid as long as the view's memory. Thread class: value.
 template <class View, bool is_row>
 class LayoutLine : public std::ranges::view_base {
@@ -207,18 +208,20 @@ LayoutView<T, L> layout_view(const Buffer& buffer, std::uint64_t batch) {
 }
 
 /// Arranges the batches of `to` as `to_layout` says, from those of `from`, which are as `from_layout` says.
-/// Each shard of `to` is written by the workers that read it (Team::readers); where `from` is divided among
-/// the nodes as `to` is, they read locally too. Long batches are divided among workers. What a dataset of
-/// 4 MiB or more is written to goes past the caches. Throws InvalidArgument where the two differ in shape,
-/// element type or batch size, or overlap; PlacementError where one was made on another machine. Cost: about
-/// a parallel copy. Thread class: any thread; `from` may be read meanwhile.
+/// Each shard of `to` is written by the workers that read it (Team::readers), unless they steal; where `from`
+/// is divided among the nodes as `to` is, they read locally too. Long batches are divided among workers. What
+/// a dataset of 4 MiB or more is written to goes past the caches. Throws InvalidArgument where the two differ
+/// in shape, element type or batch size, or overlap; PlacementError where one was made on another machine.
+/// Cost: 1 to 2 parallel copies (docs/layouts.md); 160 KiB of each worker's stack. Thread class: any thread;
+/// `from` may be read meanwhile.
 NODEWISE_PUBLIC void convert_layout(const Buffer& from, Layout from_layout, const Buffer& to,
                                     Layout to_layout, const Team& team);
 
-/// The same in place. Each worker needs room for a batch, of the pool of its node, and more if a batch is
-/// larger than what it does at once; it gives it back. What the pools throw (OutOfMemory) is thrown before
-/// anything is touched, and then every batch is as it was. Batches are not divided among workers. Cost: two
-/// copies, one of them in the cache, if it holds a batch. Thread class: one caller at a time for a buffer.
+/// The same in place. Each worker that has batches needs room for one, of the pool of its node, and gives it
+/// back. What the pools throw (OutOfMemory) is thrown before anything is touched, and then every batch is as
+/// it was; after any other exception it may be in either layout. Batches are not divided among workers. Cost:
+/// two copies, one of them in the cache, if it holds a batch. Thread class: one caller at a time for a
+/// buffer.
 NODEWISE_PUBLIC void convert_layout(const Buffer& buffer, Layout from_layout, Layout to_layout,
                                     const Team& team, const NodePools& pools);
 
