@@ -101,6 +101,15 @@ void add_conversion(Layout from, Layout to, DType dtype, std::uint64_t features,
   add(name, "copy_past_caches", [=] { return copying(source(dtype, features), threads, stream_lines); });
 }
 
+/// fn(first, end) on pinned threads: the batches of `set`, evenly.
+template <class Fn>
+Work by_batches(const Dataset& set, unsigned threads, Fn fn) {
+  return [&set, threads, fn] {
+    const std::uint64_t count = set.plan.num_batches();
+    pinned(threads, [&](unsigned thread) { fn(count * thread / threads, count * (thread + 1) / threads); });
+  };
+}
+
 /// What no conversion between rows and columns can do without: reading a batch block by block, where blocks
 /// are as wide as the first caches allow. Beside it the copy that conversions are held against.
 void add_pieces(std::uint64_t features, unsigned threads) {
@@ -137,15 +146,6 @@ void add_conversions(DType dtype, unsigned threads) {
     add_conversion(Layout::columns, Layout::tiles, dtype, features, threads);
     add_conversion(Layout::tiles, Layout::columns, dtype, features, threads);
   }
-}
-
-/// fn(first, end) on pinned threads: the batches of `set`, evenly.
-template <class Fn>
-Work by_batches(const Dataset& set, unsigned threads, Fn fn) {
-  return [&set, threads, fn] {
-    const std::uint64_t count = set.plan.num_batches();
-    pinned(threads, [&](unsigned thread) { fn(count * thread / threads, count * (thread + 1) / threads); });
-  };
 }
 
 void add_reads(const std::string& name, DType dtype, std::uint64_t features, unsigned threads) {

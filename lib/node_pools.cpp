@@ -1,8 +1,6 @@
 #include <nodewise/node_pools.hpp>
 
-#include <nodewise/error.hpp>
-
-#include "base/text.hpp"
+#include "check_node.hpp"
 #include "os/os.hpp"
 #include "placement_json.hpp"
 #include "report.hpp"
@@ -26,28 +24,31 @@ std::vector<unsigned> spill_order(const Topology& topology, unsigned node) {
 
 struct NodePools::State {
   State(const Team& team, const NodePoolsOptions& options) : topology(team.topology()) {
-    for (const Node& node : topology.nodes())
+    for (const Node& node : topology.nodes()) {
       nodes.push_back(std::make_unique<NodeResource>(team, node.index, options.pages));
+      limits.push_back(std::make_unique<LimitedResource>(nodes.back().get(), options.limit_bytes));
+    }
     for (const Node& node : topology.nodes()) {
       const std::vector<unsigned> order = spill_order(topology, node.index);
       nearest_with_memory.push_back(has_memory(node) || order.size() == 1 ? node.index : order[1]);
       spills.push_back(options.spill == Spill::nearest ? spill_resource(order) : nullptr);
       std::pmr::memory_resource* const below =
           spills.back() ? static_cast<std::pmr::memory_resource*>(spills.back().get())
-                        : nodes[node.index].get();
+                        : limits[node.index].get();
       pools.push_back(std::make_unique<PoolResource>(below, options.pool));
     }
   }
 
   std::unique_ptr<SpillResource> spill_resource(const std::vector<unsigned>& order) const {
     std::vector<std::pmr::memory_resource*> resources;
-    for (const unsigned node : order) resources.push_back(nodes[node].get());
+    for (const unsigned node : order) resources.push_back(limits[node].get());
     return std::make_unique<SpillResource>(std::move(resources));
   }
 
   const Topology topology;
   std::vector<unsigned> nearest_with_memory;  // by node, itself if it has some
   std::vector<std::unique_ptr<NodeResource>> nodes;
+  std::vector<std::unique_ptr<LimitedResource>> limits;
   std::vector<std::unique_ptr<SpillResource>> spills;  // null without spilling
   std::vector<std::unique_ptr<PoolResource>> pools;
   std::unique_ptr<report::Watch> watch;  // goes first
@@ -67,8 +68,7 @@ const Topology& NodePools::topology() const noexcept {
 }
 
 PoolResource& NodePools::on(unsigned node) const {
-  if (node >= state_->pools.size())
-    throw OutOfRange(base::text("NodePools::on: node ", node, " of ", state_->pools.size()));
+  check_node("NodePools", node, state_->topology);
   return *state_->pools[node];
 }
 

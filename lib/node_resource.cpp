@@ -7,6 +7,7 @@
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
+#include "check_node.hpp"
 #include "huge_pages.hpp"
 #include "preflight.hpp"
 
@@ -19,7 +20,7 @@ namespace {
                                " (", bytes, " bytes) and has ",
                                free ? base::text(base::human_bytes(*free), " (", *free, " bytes)")
                                     : std::string("an unknown number of bytes"),
-                               " free: ", why));
+                               " free; ask for less, take another node, or let pools spill: ", why));
 }
 
 // Something in each page. Where Linux splits a huge page in order to move it (from 6.12 on) it drops the
@@ -31,7 +32,9 @@ void mark_pages(std::byte* at, std::size_t bytes, std::size_t page_bytes) {
 }  // namespace
 
 NodeResource::NodeResource(const Team& team, unsigned node, PageKind pages)
-    : team_(team), node_(team.topology().node(node).index), pages_(pages) {}
+    : team_(team), node_(node), pages_(pages) {
+  check_node("NodeResource", node, team.topology());
+}
 
 NodeResource::~NodeResource() = default;
 
@@ -53,6 +56,8 @@ Plan NodeResource::plan_of(std::size_t bytes) const {
 // Looked at before it is given: what is not where it should be goes back at once.
 Buffer NodeResource::place(std::size_t bytes) {
   const Node& node = team_.topology().node(node_);
+  if (bytes > node.memory_bytes)
+    throw_out_of_memory(node, bytes, base::text("it has ", node.memory_bytes, " bytes in all"));
   std::string why;
   try {
     const std::size_t base_page_bytes = team_.topology().page_bytes();

@@ -183,7 +183,7 @@ void* CheckingResource::do_allocate(std::size_t bytes, std::size_t alignment) {
   std::byte* const block = whole + guarded.before;
   try {
     const std::lock_guard lock(mutex_);
-    live_.emplace(block, Block{bytes, alignment});
+    live_.emplace(block, Block{bytes, alignment, ++blocks_});
   } catch (...) {
     upstream_->deallocate(whole, guarded.bytes, guarded.alignment);
     throw;
@@ -207,14 +207,17 @@ void CheckingResource::do_deallocate(void* block, std::size_t bytes, std::size_t
     }
     const Block known = found->second;
     if (known.bytes != bytes || known.alignment != alignment) {
-      faults_.push_back(base::text("a block of ", known.bytes, " bytes, aligned to ", known.alignment,
-                                   ", was given back as one of ", bytes, ", aligned to ", alignment));
+      faults_.push_back(base::text("block ", known.number, ", of ", known.bytes, " bytes, aligned to ",
+                                   known.alignment, ", was given back as one of ", bytes, ", aligned to ",
+                                   alignment));
       return;
     }
     if (!all_are(begin - guarded.before, guarded.before, guard))
-      faults_.push_back(base::text("something was written before a block of ", bytes, " bytes"));
+      faults_.push_back(
+          base::text("something was written before block ", known.number, ", of ", bytes, " bytes"));
     if (!all_are(begin + bytes, guard_bytes, guard))
-      faults_.push_back(base::text("something was written behind a block of ", bytes, " bytes"));
+      faults_.push_back(
+          base::text("something was written behind block ", known.number, ", of ", bytes, " bytes"));
     live_.erase(found);
   }
   std::memset(begin, gone, bytes);

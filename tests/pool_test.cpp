@@ -214,7 +214,8 @@ TEST_CASE("what is reserved is there, also in the background, and what cannot be
 
   auto refused = pools.reserve_async(1000 * MiB, 1);
   CHECK_THROWS_AS(refused.get(), OutOfMemory);
-  CHECK_THROWS_AS(static_cast<void>(pools.reserve_async(1, 2)), OutOfRange);
+  CHECK_THROWS_WITH_AS(static_cast<void>(pools.reserve_async(1, 2)),
+                       "NodePools: node 2 does not exist; there are 2, counted from 0", OutOfRange);
 }
 
 TEST_CASE("what one thread keeps is another's when the upstream has no more") {
@@ -291,6 +292,20 @@ TEST_CASE("Spill::nearest takes of the nearest node with room, and counts it") {
   REQUIRE(nodes.size() == 3);
   CHECK(*nodes[1].find("spilled_bytes")->get_if<std::uint64_t>() == 2 * MiB);
   CHECK(*nodes[1].find("allocations")->get_if<std::uint64_t>() == 64);
+}
+
+TEST_CASE("pools take no more of a node than they may, their own or another's") {
+  World world(test::even_machine(2));
+  NodePools pools(team_of(2),
+                  {.pool = {.chunk_bytes = MiB}, .limit_bytes = 3 * MiB, .spill = Spill::nearest});
+  std::vector<void*> blocks;
+  try {
+    for (;;) blocks.push_back(pools.on(0).allocate(512 << 10));
+  } catch (const OutOfMemory&) {
+  }
+  CHECK(blocks.size() == 12);
+  for (const NodePoolCounts& counts : pools.counts()) CHECK(counts.mapped_bytes == 3 * MiB);
+  for (void* block : blocks) pools.on(0).deallocate(block, 512 << 10);
 }
 
 TEST_CASE("all that the pool of a node without memory has is spilled") {
@@ -438,8 +453,8 @@ TEST_CASE("a checking resource finds what callers do wrong") {
   CHECK(checking.live_bytes() == 100);
   checking.deallocate(block, 100, 32);
   CHECK(checking.faults().size() == 4);
-  CHECK(checking.faults()[2].find("before a block of 100") != std::string::npos);
-  CHECK(checking.faults()[3].find("behind a block of 100") != std::string::npos);
+  CHECK(checking.faults()[2].find("before block 1, of 100") != std::string::npos);
+  CHECK(checking.faults()[3].find("behind block 1, of 100") != std::string::npos);
   CHECK(checking.live_blocks() == 0);
   int not_of_here = 0;
   checking.deallocate(&not_of_here, sizeof not_of_here);

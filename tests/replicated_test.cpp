@@ -7,6 +7,7 @@
 #include <map>
 #include <memory_resource>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <nodewise/error.hpp>
@@ -33,6 +34,9 @@ bool is_on(const Topology& topology, unsigned node, const T* data, std::size_t c
 
 static_assert(Replicable<Table> && Replicable<std::pmr::vector<std::pmr::string>>);
 static_assert(Replicable<std::pmr::map<int, std::pmr::string>>);
+static_assert(Replicable<std::tuple<int, std::pmr::string>>);
+static_assert(!Replicable<std::tuple<std::vector<double>>> && !Replicable<std::array<std::pmr::string, 2>>);
+static_assert(!Replicable<std::pmr::vector<std::tuple<int, std::string>>>);
 static_assert(!Replicable<std::vector<int>> && !Replicable<std::string>);
 static_assert(!Replicable<std::pmr::vector<std::string>> && !Replicable<std::pmr::map<int, std::string>>);
 static_assert(!Replicable<std::pmr::vector<std::pmr::vector<std::vector<int>>>>);

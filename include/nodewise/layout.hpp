@@ -217,9 +217,10 @@ LayoutView<T, L> layout_view(const Buffer& buffer, std::uint64_t batch) {
 NODEWISE_PUBLIC void convert_layout(const Buffer& from, Layout from_layout, const Buffer& to,
                                     Layout to_layout, const Team& team);
 
-/// The same in place. Each worker that has batches needs room for one, of the pool of its node, and gives it
-/// back. What the pools throw (OutOfMemory) is thrown before anything is touched, and then every batch is as
-/// it was; after any other exception it may be in either layout. Batches are not divided among workers. Cost:
+/// The same in place. A loader whose buffer it is goes on to hand out rows, and does not know: use
+/// layout_view. Each worker that has batches needs room for one, of the pool of its node, and gives it back.
+/// What the pools throw (OutOfMemory) is thrown before anything is touched, and then every batch is as it
+/// was; after any other exception it may be in either layout. Batches are not divided among workers. Cost:
 /// two copies, one of them in the cache, if it holds a batch. Thread class: one caller at a time for a
 /// buffer.
 NODEWISE_PUBLIC void convert_layout(const Buffer& buffer, Layout from_layout, Layout to_layout,

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <future>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,6 +30,8 @@ enum class Spill : unsigned char {
 struct NodePoolsOptions {
   PoolOptions pool = {};
   PageKind pages = PageKind::automatic;
+  /// What is taken of each node at most, for its own pool and for others that spill.
+  std::uint64_t limit_bytes = std::numeric_limits<std::uint64_t>::max();
   Spill spill = Spill::none;
 };
 
@@ -49,6 +52,7 @@ struct NodePoolCounts {
 /// class: any thread.
 class NODEWISE_PUBLIC NodePools {
  public:
+  /// The team is copied. Throws InvalidArgument, as PoolResource.
   explicit NodePools(const Team& team, const NodePoolsOptions& options = {});
   /// Gives all memory back: no block may be used any more.
   ~NodePools();

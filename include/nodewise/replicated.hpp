@@ -7,6 +7,7 @@
 #include <memory_resource>
 #include <new>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -75,14 +76,26 @@ class Replica {
 namespace detail {
 
 template <class T>
+inline constexpr bool takes_memory = std::uses_allocator_v<T, std::pmr::polymorphic_allocator<>>;
+template <class First, class Second>  // hands it on
+inline constexpr bool takes_memory<std::pair<First, Second>> = true;
+
+template <class T>
+constexpr bool is_replicable();
+
+template <class T, std::size_t... i>
+constexpr bool all_replicable(std::index_sequence<i...>) {
+  return (is_replicable<std::remove_const_t<std::tuple_element_t<i, T>>>() && ...);
+}
+
+template <class T>
 constexpr bool is_replicable() {
   if constexpr (std::is_trivially_copyable_v<T>)
     return true;
-  else if constexpr (requires { typename T::second_type; })  // a pair, as maps have
-    return is_replicable<std::remove_const_t<typename T::first_type>>() &&
-           is_replicable<typename T::second_type>();
-  else if constexpr (!std::uses_allocator_v<T, std::pmr::polymorphic_allocator<>>)
+  else if constexpr (!takes_memory<T>)
     return false;
+  else if constexpr (requires { std::tuple_size<T>::value; })
+    return all_replicable<T>(std::make_index_sequence<std::tuple_size_v<T>>());
   else if constexpr (requires { typename T::value_type; })
     return is_replicable<typename T::value_type>();
   else

@@ -14,7 +14,8 @@
 
 namespace nodewise {
 
-/// Lets no more than so many bytes be out at once. Thread class: any thread.
+/// Lets no more than so many bytes be out at once, as they are asked for: what its upstream rounds them up to
+/// is not its business, so it stands between a pool and what gives whole pages. Thread class: any thread.
 class NODEWISE_PUBLIC LimitedResource final : public std::pmr::memory_resource {
  public:
   /// Precondition: `upstream` outlives this; here and below.
@@ -112,10 +113,10 @@ class NODEWISE_PUBLIC ArenaResource final : public std::pmr::memory_resource {
   std::uint64_t used_before_ = 0;  // of those before it, and of large ones
 };
 
-/// For tests: finds blocks given back twice, with another size or alignment, or to a resource that they are
-/// not of, and writes before and behind a block; counts what is not given back. Fills blocks with a pattern
-/// when they come and when they go, so that nobody lives on zeros or on what was. Thread class: any thread.
-/// Cost: a lock and two fills a block.
+/// For tests: looks, when a block comes back, whether it is out, of that size and alignment, and whether
+/// something was written before or behind it. live_blocks() says what did not come back; at those it does not
+/// look. Fills blocks with a pattern when they come and when they go, so that nobody lives on zeros or on
+/// what was. Thread class: any thread. Cost: a lock and two fills a block.
 class NODEWISE_PUBLIC CheckingResource final : public std::pmr::memory_resource {
  public:
   explicit CheckingResource(std::pmr::memory_resource* upstream) noexcept : upstream_(upstream) {}
@@ -129,6 +130,7 @@ class NODEWISE_PUBLIC CheckingResource final : public std::pmr::memory_resource 
  private:
   struct Block {
     std::size_t bytes, alignment;
+    std::uint64_t number;  // of all that ever were, from 1
   };
   void* do_allocate(std::size_t bytes, std::size_t alignment) override;
   void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override;
@@ -137,6 +139,7 @@ class NODEWISE_PUBLIC CheckingResource final : public std::pmr::memory_resource 
   std::pmr::memory_resource* const upstream_;
   mutable std::mutex mutex_;
   std::map<void*, Block> live_;
+  std::uint64_t blocks_ = 0;
   std::vector<std::string> faults_;
 };
 

@@ -6,6 +6,8 @@
 // `uneven` (so do these, and the first quarter of the batches keeps its readers waiting), `serial` (one
 // thread initialises, all read), `static` (OpenMP's static schedule initialises and reads), `small` (the
 // same, huge pages declined) or `mend` (as `serial`, then reads for ten seconds before the pass that counts).
+// Or, of nodewise too: `features` (means of features), `convert` (from rows to columns) and `converted` (the
+// same, and what is marked is where it writes).
 // The dataset is marked, by LABEL, for the pass that reads it and for nothing else. Prints "LABEL
 // DATASET_BYTES ANNOUNCED_CUT_BYTES"; the exit code is 1 where a sum is not what was written.
 #include <sys/mman.h>
@@ -19,6 +21,7 @@
 #include <thread>
 #include <vector>
 
+#include <nodewise/feature_statistics.hpp>
 #include <nodewise/loader.hpp>
 
 #include "count_marks.hpp"
@@ -76,6 +79,30 @@ bool by_nodewise(const std::string& mode, std::uint64_t batch_size, unsigned lab
   return print(label, loader.plan().cut_bytes(), right);
 }
 
+// Every element of row r is r.
+bool by_layout(const std::string& mode, std::uint64_t batch_size, unsigned label) {
+  std::vector<double> rows(elements);
+  for (std::int64_t i = 0; i < elements; ++i) rows[i] = static_cast<double>(i / features);
+  const nodewise::BatchLoader loader(rows.data(), {samples, features}, nodewise::DType::f64, batch_size);
+  const auto columns = nodewise::Buffer::allocate(loader.plan(), loader.team());
+  std::vector<double> means(features, (samples - 1) / 2.0);
+  mark_while(mode == "converted" ? columns.data() : loader.buffer().data(), label, [&] {
+    if (mode == "features")
+      means = nodewise::feature_means(loader.buffer(), loader.team(), nodewise::Layout::rows);
+    else
+      nodewise::convert_layout(loader.buffer(), nodewise::Layout::rows, columns, nodewise::Layout::columns,
+                               loader.team());
+  });
+  bool right = true;
+  for (const double mean : means) right = right && mean == (samples - 1) / 2.0;
+  for (std::uint64_t batch = 0; batch < loader.num_batches() && mode != "features"; ++batch) {
+    const auto view = nodewise::layout_view<const double, nodewise::Layout::columns>(columns, batch);
+    for (std::size_t row = 0; row < view.rows(); ++row)
+      right = right && view(row, 0) == static_cast<double>(batch * batch_size + row);
+  }
+  return print(label, loader.plan().cut_bytes(), right);
+}
+
 // As people write it: batches are shared out by the schedule, and each is summed.
 double sum_batches(const double* data, std::int64_t batch_size) {
   const std::int64_t batches = (samples + batch_size - 1) / batch_size;
@@ -123,5 +150,7 @@ int main(int count, char** words) {
   const auto label = static_cast<unsigned>(std::atoi(words[3]));
   if (mode == "nodewise" || mode == "stealing" || mode == "uneven")
     return by_nodewise(mode, static_cast<std::uint64_t>(batch_size), label) ? 0 : 1;
+  if (mode == "features" || mode == "convert" || mode == "converted")
+    return by_layout(mode, static_cast<std::uint64_t>(batch_size), label) ? 0 : 1;
   return by_hand(mode, batch_size, label) ? 0 : 1;
 }
