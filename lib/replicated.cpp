@@ -13,6 +13,7 @@ namespace nodewise::detail {
 
 struct Replicas::State {
   State(NodePools& of_nodes, std::string its_name) : pools(of_nodes), name(std::move(its_name)) {
+    cost.bytes_on_node.resize(pools.topology().nodes().size());
     for (const Node& node : pools.topology().nodes()) {
       if (pools.nearest_with_memory(node.index) != node.index) continue;
       node_of.push_back(node.index);
@@ -69,13 +70,10 @@ std::uint64_t Replicas::version() const noexcept {
   return state_->version;
 }
 
-void Replicas::renewed(double seconds) {
-  ReplicaCost cost;
-  cost.seconds = seconds;
-  cost.bytes_on_node.resize(state_->pools.topology().nodes().size());
+void Replicas::renewed(double seconds) noexcept {
   for (std::size_t copy = 0; copy < copies(); ++copy)
-    cost.bytes_on_node[state_->node_of[copy]] = state_->memory[copy]->live_bytes();
-  state_->cost = std::move(cost);
+    state_->cost.bytes_on_node[state_->node_of[copy]] = state_->memory[copy]->live_bytes();
+  state_->cost.seconds = seconds;
   ++state_->version;
 }
 

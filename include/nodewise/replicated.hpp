@@ -19,9 +19,10 @@ namespace nodewise {
 
 /// What replicas cost.
 struct ReplicaCost {
-  std::vector<std::uint64_t>
-      bytes_on_node;   ///< By logical index: of that node's pool, whatever a copy holds.
-  double seconds = 0;  ///< That making the present copies took.
+  /// By logical index: of that node's pool, whatever a copy holds.
+  std::vector<std::uint64_t> bytes_on_node;
+  /// That making the present copies took.
+  double seconds = 0;
 };
 
 namespace detail {
@@ -43,7 +44,7 @@ class NODEWISE_PUBLIC Replicas {
   ReplicaCost cost() const;
   std::uint64_t version() const noexcept;
   /// There are new copies, made in so many seconds, and no old ones any more.
-  void renewed(double seconds);
+  void renewed(double seconds) noexcept;
   std::string to_json() const;
 
  private:
@@ -51,7 +52,7 @@ class NODEWISE_PUBLIC Replicas {
   std::unique_ptr<State> state_;
 };
 
-/// A T whose memory, and that of what it holds, is of one resource.
+// A T whose memory, and that of what it holds, is of one resource.
 template <class T>
 class Replica {
  public:
@@ -71,10 +72,7 @@ class Replica {
   T* value_;
 };
 
-}  // namespace detail
-
-namespace detail {
-
+// Whether a T can be copied to a node with all that it holds; see Replicable.
 template <class T>
 inline constexpr bool takes_memory = std::uses_allocator_v<T, std::pmr::polymorphic_allocator<>>;
 template <class First, class Second>  // hands it on
