@@ -20,21 +20,12 @@
 #include <nodewise/replicated.hpp>
 
 #include "support/machines.hpp"
-#include "support/skip.hpp"
+#include "support/nodes.hpp"
 
 using namespace nodewise;
 using test::MiB;
 
-#define NEEDS_TWO_NODES()    \
-  if (number_of_nodes() < 2) \
-  NODEWISE_SKIP("this machine has one NUMA node; tests/machines runs this on machines of many")
-
 namespace {
-
-std::size_t number_of_nodes() {
-  const auto topology = Topology::this_machine();
-  return topology.nodes().size();
-}
 
 struct Block {
   void* at = nullptr;
