@@ -82,7 +82,7 @@ bool by_nodewise(const std::string& mode, std::uint64_t batch_size, unsigned lab
 // Every element of row r is r.
 bool by_layout(const std::string& mode, std::uint64_t batch_size, unsigned label) {
   std::vector<double> rows(elements);
-  for (std::int64_t i = 0; i < elements; ++i) rows[i] = static_cast<double>(i / features);
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<double>(i / features);
   const nodewise::BatchLoader loader(rows.data(), {samples, features}, nodewise::DType::f64, batch_size);
   const auto columns = nodewise::Buffer::allocate(loader.plan(), loader.team());
   std::vector<double> means(features, (samples - 1) / 2.0);
