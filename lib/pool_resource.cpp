@@ -16,6 +16,7 @@
 #include "base/checked.hpp"
 #include "base/text.hpp"
 #include "size_classes.hpp"
+#include "team_run.hpp"
 
 namespace nodewise {
 namespace {
@@ -72,6 +73,11 @@ unsigned number_of_thread() noexcept {
   static std::atomic<unsigned> threads{0};
   thread_local const unsigned number = threads.fetch_add(1, std::memory_order_relaxed);
   return number;
+}
+
+// A power of two: two for each CPU that the process may use, as far as who makes the pool knows.
+unsigned stripes_for(const os::Result<IndexSet>& cpus) noexcept {
+  return std::min(std::bit_ceil(2 * std::max(cpus.value.size(), 1U)), most_stripes);
 }
 
 // How many blocks of a class the threads of one stripe keep to themselves: of large ones none.
@@ -142,8 +148,7 @@ struct PoolResource::State {
   const std::size_t chunk_bytes;
   const std::size_t most_block_bytes;
   const std::size_t classes;
-  const unsigned stripe_count =
-      std::min(std::bit_ceil(2 * std::max(std::thread::hardware_concurrency(), 1U)), most_stripes);
+  const unsigned stripe_count = stripes_for(caller_mask());
   std::vector<Stripe> stripes{stripe_count};
   std::atomic<std::uint64_t> upstream_allocations{0};
 

@@ -18,9 +18,11 @@
 #include "support/exact_reference.hpp"
 #include "support/machines.hpp"
 #include "support/random_elements.hpp"
+#include "support/workers.hpp"
 
 using namespace nodewise;
 using test::same;
+using test::workers;
 using test::World;
 
 namespace {
@@ -61,13 +63,6 @@ FeatureStatistics reference_of(const std::byte* data, DType dtype, Shape shape, 
     expected = reference_of(reinterpret_cast<const decltype(zero)*>(data), shape, ddof);
   });
   return expected;
-}
-
-TeamOptions workers(unsigned count, Scheduling scheduling = Scheduling::local) {
-  TeamOptions options;
-  options.workers = count;
-  options.scheduling = scheduling;
-  return options;
 }
 
 // The same data in each layout.

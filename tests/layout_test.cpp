@@ -18,8 +18,10 @@
 #include "layout_dispatch.hpp"
 #include "support/machines.hpp"
 #include "support/random_elements.hpp"
+#include "support/workers.hpp"
 
 using namespace nodewise;
+using test::workers;
 using test::World;
 
 namespace {
@@ -120,13 +122,6 @@ void check_view(std::size_t rows, std::size_t cols) {
   CHECK(view.size() == rows * cols);
   CHECK_THROWS_AS(view.at(rows, 0), OutOfRange);
   CHECK_THROWS_AS(view.at(0, cols), OutOfRange);
-}
-
-TeamOptions workers(unsigned count, Scheduling scheduling = Scheduling::local) {
-  TeamOptions options;
-  options.workers = count;
-  options.scheduling = scheduling;
-  return options;
 }
 
 struct Dataset {

@@ -14,6 +14,7 @@
 #include <nodewise/replicated.hpp>
 
 #include "support/machines.hpp"
+#include "support/workers.hpp"
 
 using namespace nodewise;
 using test::MiB;
@@ -23,8 +24,8 @@ namespace {
 
 using Table = std::array<double, 1000>;
 
-Team team_of(unsigned workers) {
-  return Team(Topology::this_machine(), {.workers = workers});
+Team team_of(unsigned count) {
+  return Team(Topology::this_machine(), test::workers(count));
 }
 
 template <class T>
