@@ -37,13 +37,27 @@ Buffer Buffer::allocate(const Plan& plan, const Team& team, PageKind kind) {
   return allocate(plan, team, kind, {});
 }
 
+void Buffer::check_machine(const char* call, const Plan& plan, const Topology& topology) {
+  if (plan.fingerprint() != topology.fingerprint())
+    throw PlacementError(base::text(call, ": the plan is for machine ", plan.fingerprint(), ", and this is ",
+                                    topology.fingerprint()));
+}
+
+void Buffer::check_memory(const char* call, const Plan& plan, const Pages& pages) {
+  const auto address = reinterpret_cast<std::uintptr_t>(pages.data());
+  if (plan.total_bytes() > 0 && address % plan.page_bytes() != plan.base_offset())
+    throw InvalidArgument(base::text(call, ": the memory begins ", address % plan.page_bytes(),
+                                     " bytes into a page, the plan ", plan.base_offset()));
+  if (pages.size_bytes() < plan.total_bytes())
+    throw InvalidArgument(base::text(call, ": the plan needs ", plan.total_bytes(), " bytes, the memory has ",
+                                     pages.size_bytes()));
+}
+
 Buffer Buffer::allocate(const Plan& plan, const Team& team, PageKind kind, const Fill& fill) {
   if (plan.base_offset() != 0)
     throw InvalidArgument(base::text("Buffer::allocate: the plan begins ", plan.base_offset(),
                                      " bytes into a page; new memory begins at one (base_offset 0)"));
-  if (plan.fingerprint() != team.topology().fingerprint())
-    throw PlacementError(base::text("Buffer::allocate: the plan is for machine ", plan.fingerprint(),
-                                    ", the team is on ", team.topology().fingerprint()));
+  check_machine("Buffer::allocate", plan, team.topology());
   if (kind == PageKind::hugetlb && plan.page_bytes() <= team.topology().page_bytes())
     throw InvalidArgument(
         base::text("Buffer::allocate: hugetlb pages need a plan made for them, and this one "
@@ -53,10 +67,28 @@ Buffer Buffer::allocate(const Plan& plan, const Team& team, PageKind kind, const
   if (auto unseen = unseen_nodes(team.topology())) found.push_back(std::move(*unseen));
   Placing placing(plan, team);
   auto mapped = placing.map(kind);
+  return placed(placing, std::move(mapped), std::move(found), fill);
+}
+
+Buffer Buffer::place(const Plan& plan, const Team& team, Pages pages, const Fill& fill) {
+  check_machine("Buffer::place", plan, team.topology());
+  check_memory("Buffer::place", plan, pages);
+  if (plan.base_offset() != 0 || plan.page_bytes() != pages.page_bytes())
+    throw InvalidArgument(base::text("Buffer::place: the plan is for pages of ", plan.page_bytes(),
+                                     " bytes, beginning at byte ", plan.base_offset(),
+                                     " of one; the memory is of pages of ", pages.page_bytes()));
+  auto found = preflight(plan, team.topology(), pages.kind());
+  if (auto unseen = unseen_nodes(team.topology())) found.push_back(std::move(*unseen));
+  Placing placing(plan, team);
+  placing.use(pages);
+  return placed(placing, std::move(pages), std::move(found), fill);
+}
+
+Buffer Buffer::placed(Placing& placing, Pages pages, std::vector<Degradation> found, const Fill& fill) {
   placing.bind();
-  placing.populate(fill);
+  placing.populate(pages, fill);
   placing.seal();
-  Buffer buffer(plan, team.topology(), std::move(mapped), placing.data());
+  Buffer buffer(placing.plan(), placing.topology(), std::move(pages), placing.data());
   buffer.placing_rung_ = placing.rung();
   buffer.degradations_ = std::move(found);
   for (Degradation& degradation : placing.take_degradations())
@@ -65,19 +97,17 @@ Buffer Buffer::allocate(const Plan& plan, const Team& team, PageKind kind, const
 }
 
 Buffer Buffer::adopt(const Plan& plan, const Topology& topology, Pages pages) {
-  if (plan.fingerprint() != topology.fingerprint())
-    throw PlacementError(base::text("Buffer::adopt: the plan is for machine ", plan.fingerprint(),
-                                    ", and this is ", topology.fingerprint()));
-  const auto address = reinterpret_cast<std::uintptr_t>(pages.data());
-  if (plan.total_bytes() > 0 && address % plan.page_bytes() != plan.base_offset())
-    throw InvalidArgument(base::text("Buffer::adopt: the memory begins ", address % plan.page_bytes(),
-                                     " bytes into a page, the plan ", plan.base_offset()));
-  if (pages.size_bytes() < plan.total_bytes())
-    throw InvalidArgument(base::text("Buffer::adopt: the plan needs ", plan.total_bytes(),
-                                     " bytes, the memory has ", pages.size_bytes()));
+  Buffer buffer = adopt_placed(plan, topology, std::move(pages), PlacingRung::none);
+  buffer.degradations_.push_back({"adopted", "the memory existed already and is left where it is", 0});
+  return buffer;
+}
+
+Buffer Buffer::adopt_placed(const Plan& plan, const Topology& topology, Pages pages, PlacingRung rung) {
+  check_machine("Buffer::adopt", plan, topology);
+  check_memory("Buffer::adopt", plan, pages);
   std::byte* data = pages.data();
   Buffer buffer(plan, topology, std::move(pages), data);
-  buffer.degradations_.push_back({"adopted", "the memory existed already and is left where it is", 0});
+  buffer.placing_rung_ = rung;
   return buffer;
 }
 

@@ -8,6 +8,7 @@
 #include "base/checked.hpp"
 #include "base/text.hpp"
 #include "huge_pages.hpp"
+#include "pages_parts.hpp"
 #include "preflight.hpp"
 #include "residency_ask.hpp"
 
@@ -89,6 +90,14 @@ Pages Placing::map_ordinary(std::uint64_t bytes, PageKind kind) {
   slice_unit_ = transparent ? std::max(huge_page_bytes_, plan_.page_bytes()) : plan_.page_bytes();
   if (apart) keep_shards_apart(border);
   return pages;
+}
+
+void Placing::use(const Pages& pages) {
+  data_ = pages.data();
+  const bool transparent = pages.kind() == PageKind::transparent;
+  slice_unit_ = transparent ? std::max(huge_page_bytes_, plan_.page_bytes()) : plan_.page_bytes();
+  // A file's mapping merges with no other, so no border is needed around it.
+  if (data_ != nullptr && !interleaved() && !can_ask_pages()) keep_shards_apart(0);
 }
 
 void Placing::keep_shards_apart(std::size_t border) {
@@ -203,7 +212,7 @@ std::vector<std::vector<Placing::Slice>> Placing::slices() const {
 
 // Under first touch the toucher must stand on the shard's node: a worker from elsewhere moves there first.
 int Placing::populate_slice(const Slice& slice, unsigned worker_node, std::vector<int>& unreached,
-                            const Buffer::Fill& fill) const {
+                            const Populating& what) const {
   os::Os& os = os::current();
   const unsigned node = plan_.shards()[slice.shard].node;
   os::Result<IndexSet> mask;
@@ -217,24 +226,35 @@ int Placing::populate_slice(const Slice& slice, unsigned worker_node, std::vecto
     unreached[slice.shard] = error;
   }
   const MaskKept kept(moved ? &mask.value : nullptr);
-  return populate_pages(slice.pages, fill);
+  return populate_range(slice.pages, what);
 }
 
 // What has just been zeroed is in the caches, if it was not much; filling it then takes less time.
-int Placing::populate_pages(const ByteRange& pages, const Buffer::Fill& fill) const {
-  os::Os& os = os::current();
-  if (!fill) return os.populate(data_ + pages.begin, pages.bytes());
+int Placing::populate_range(const ByteRange& range, const Populating& what) const {
+  if (!what.fill) return PagesParts::populate(what.pages, data_ + range.begin, range.bytes());
   const std::uint64_t piece_bytes = std::max(slice_unit_, huge_page_bytes_);
-  for (std::uint64_t begin = pages.begin; begin < pages.end;) {
-    const std::uint64_t end = std::min(base::round_down(begin, piece_bytes) + piece_bytes, pages.end);
-    if (const int error = os.populate(data_ + begin, end - begin)) return error;
-    fill(data_ + begin, {begin, std::min(end, plan_.total_bytes())});
+  for (std::uint64_t begin = range.begin; begin < range.end;) {
+    const std::uint64_t end = std::min(base::round_down(begin, piece_bytes) + piece_bytes, range.end);
+    if (const int error = PagesParts::populate(what.pages, data_ + begin, end - begin)) return error;
+    what.fill(data_ + begin, {begin, std::min(end, plan_.total_bytes())});
     begin = end;
   }
   return 0;
 }
 
-void Placing::populate(const Buffer::Fill& fill) {
+void Placing::throw_unpopulated(const Pages& pages, int error) const {
+  const bool file = pages.backing() == Backing::segment;
+  throw SystemError(
+      base::text("Buffer::allocate: populating ", plan_.mapped_bytes(), " bytes of ",
+                 base::human_bytes(slice_unit_), " pages failed; ",
+                 file ? "the file system in memory (/dev/shm: df, mount -o remount,size=..., "
+                        "docker --shm-size), "
+                      : "",
+                 "the node, the huge page pool or the control group ran out while it was filled"),
+      error);
+}
+
+void Placing::populate(const Pages& pages, const Buffer::Fill& fill) {
   if (data_ == nullptr) return;
   const auto work = slices();
   const auto workers = team_.workers().size();
@@ -244,16 +264,11 @@ void Placing::populate(const Buffer::Fill& fill) {
   for (const Worker& worker : team_.workers()) nodes.push_back(worker.node);
   const auto run = recorded_run(team_, [&](unsigned worker, bool) {
     for (const Slice& slice : work[worker])
-      if (const int error = populate_slice(slice, nodes[worker], unreached[worker], fill))
+      if (const int error = populate_slice(slice, nodes[worker], unreached[worker], {pages, fill}))
         errors[worker] = error;
   });
   for (const int error : errors)
-    if (error != 0)
-      throw SystemError(base::text("Buffer::allocate: populating ", plan_.mapped_bytes(), " bytes of ",
-                                   base::human_bytes(slice_unit_),
-                                   " pages failed; the node, the huge page "
-                                   "pool or the control group ran out while it was filled"),
-                        error);
+    if (error != 0) throw_unpopulated(pages, error);
   note_workers(run);
   if (rung_ == PlacingRung::first_touch) judge_first_touch(unreached);
 }

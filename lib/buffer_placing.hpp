@@ -16,15 +16,19 @@ class Placing {
   Placing(const Plan& plan, const Team& team);
 
   Pages map(PageKind kind);
+  /// Instead of mapping: memory that nobody has touched.
+  void use(const Pages& pages);
   void bind();
   /// Makes every page present, and has `fill`, if given, fill it.
-  void populate(const Buffer::Fill& fill);
+  void populate(const Pages& pages, const Buffer::Fill& fill);
   /// Mends and seals, now that every page is there. A node whose free pages ran out while its page cache
   /// could have made room gets its shard's pages back; and under Binding::required the policy becomes strict.
   /// Before, a strict policy would have ended the process on a node that filled up between preflight and
   /// touch.
   void seal();
 
+  const Plan& plan() const noexcept { return plan_; }
+  const Topology& topology() const noexcept { return team_.topology(); }
   std::byte* data() const noexcept { return data_; }
   PlacingRung rung() const noexcept { return rung_; }
   std::vector<Degradation> take_degradations() noexcept { return std::move(degradations_); }
@@ -46,9 +50,14 @@ class Placing {
   void bind_interleaved();
   void refuse_binding(int error, const std::string& consequence);
   std::vector<std::vector<Slice>> slices() const;
+  struct Populating {
+    const Pages& pages;
+    const Buffer::Fill& fill;
+  };
   int populate_slice(const Slice& slice, unsigned worker_node, std::vector<int>& unreached,
-                     const Buffer::Fill& fill) const;
-  int populate_pages(const ByteRange& pages, const Buffer::Fill& fill) const;
+                     const Populating& what) const;
+  int populate_range(const ByteRange& range, const Populating& what) const;
+  [[noreturn]] void throw_unpopulated(const Pages& pages, int error) const;
   void judge_first_touch(const std::vector<std::vector<int>>& unreached);
   void degrade(std::string name, std::string message, int error = 0);
 

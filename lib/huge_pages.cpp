@@ -5,14 +5,27 @@
 
 namespace nodewise {
 
-TransparentPages transparent_pages() {
+namespace {
+
+TransparentPages by_switch(const std::string& name) {
   const std::string folder = "/sys/kernel/mm/transparent_hugepage/";
-  const auto enabled = os::current().read_text(folder + "enabled");
+  const auto chosen = os::current().read_text(folder + name);
   TransparentPages result;
   result.page_bytes = os::number_in(folder + "hpage_pmd_size").value_or(0);
-  result.allowed =
-      enabled.ok() && result.page_bytes > 0 && enabled.value.find("[never]") == std::string::npos;
+  result.allowed = chosen.ok() && result.page_bytes > 0 &&
+                   chosen.value.find("[never]") == std::string::npos &&
+                   chosen.value.find("[deny]") == std::string::npos;
   return result;
+}
+
+}  // namespace
+
+TransparentPages transparent_pages() {
+  return by_switch("enabled");
+}
+
+TransparentPages shared_transparent_pages() {
+  return by_switch("shmem_enabled");
 }
 
 std::size_t default_hugetlb_page_bytes() {

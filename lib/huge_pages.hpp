@@ -11,6 +11,8 @@ struct TransparentPages {
 };
 
 TransparentPages transparent_pages();
+/// Of files in memory: the kernel has a switch of its own for them.
+TransparentPages shared_transparent_pages();
 
 /// The default page size of hugetlb pools, or 0.
 std::size_t default_hugetlb_page_bytes();

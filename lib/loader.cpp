@@ -9,6 +9,7 @@
 #include "loader_options.hpp"
 #include "os/os.hpp"
 #include "report.hpp"
+#include "segment_draft.hpp"
 
 namespace nodewise {
 
@@ -21,6 +22,8 @@ struct BatchLoader::State {
 
   Buffer buffer;
   Team team;
+  std::optional<SegmentDraft> draft;  // until it is published
+  std::optional<Segment> segment;
   report::Watch watch{report::Kind::placements, [this] { return Placement::of(buffer).to_json(); }};
 };
 
@@ -81,10 +84,52 @@ BatchLoader::BatchLoader(const void* data, Shape shape, DType dtype, std::uint64
 void BatchLoader::place(const Plan& plan, const Topology& topology, const LoaderOptions& options,
                         const Buffer::Fill& fill) {
   Team team(topology, options.team);
+  if (options.segment) return place_in_segment(plan, std::move(team), options, fill);
   Buffer buffer = Buffer::allocate(plan, team, chosen_pages(options), fill);
   if (plan.binding() == Binding::required) Placement::of(buffer).require_planned();
   state_ = std::make_unique<State>(std::move(buffer), std::move(team));
   full_ = state_->full_batches();
+}
+
+void BatchLoader::place_in_segment(const Plan& plan, Team team, const LoaderOptions& options,
+                                   const Buffer::Fill& fill) {
+  SegmentDraft draft(plan, *options.segment, chosen_pages(options));
+  Buffer buffer = Buffer::place(plan, team, draft.pages(), fill);
+  if (plan.binding() == Binding::required) Placement::of(buffer).require_planned();
+  state_ = std::make_unique<State>(std::move(buffer), std::move(team));
+  state_->draft = std::move(draft);
+  full_ = state_->full_batches();
+  if (options.segment->publish) publish();
+}
+
+void BatchLoader::publish() {
+  if (!state_->draft) throw InvalidArgument("BatchLoader::publish: there is no segment that waits for it");
+  state_->segment = state_->draft->publish(buffer().placing_rung());
+  state_->draft.reset();
+}
+
+BatchLoader BatchLoader::open(const Segment& segment, const LoaderOptions& options) {
+  if (segment.kind() != SegmentKind::dataset)
+    throw InvalidArgument(base::text("BatchLoader::open: segment \"", segment.name(), "\" holds ",
+                                     to_string(segment.kind()), ", no dataset"));
+  const Topology topology = chosen_topology(options);
+  const Plan plan = Plan::from_json(segment.plan_json(), topology);
+  if (plan.shape() != segment.shape() || plan.dtype() != segment.dtype() ||
+      plan.batch_size() != segment.batch_size() || plan.page_bytes() != segment.pages().page_bytes())
+    throw FormatError(base::text("BatchLoader::open: the plan and the header of segment \"", segment.name(),
+                                 "\" contradict each other"));
+  Buffer buffer = Buffer::adopt_placed(plan, topology, segment.pages(), segment.placing_rung());
+  auto state = std::make_unique<State>(std::move(buffer), options.team);
+  state->segment = segment;
+  return BatchLoader(std::move(state));
+}
+
+BatchLoader BatchLoader::open(const std::string& name, Access access, const LoaderOptions& options) {
+  return open(Segment::open(name, access), options);
+}
+
+std::optional<Segment> BatchLoader::segment() const {
+  return state_->segment;
 }
 
 BatchLoader BatchLoader::adopt(void* data, Shape shape, DType dtype, std::uint64_t batch_size,
@@ -178,6 +223,10 @@ void* BatchLoader::element(std::uint64_t row, std::uint64_t col, DType written) 
   if (written != dtype())
     throw InvalidArgument(base::text("BatchLoader::write_to_buffer: the elements are ", dtype_name(dtype()),
                                      ", not ", dtype_name(written)));
+  if (!pages().writable())
+    throw InvalidArgument(
+        "BatchLoader::write_to_buffer: the segment was opened for reading; open it with "
+        "Access::read_write");
   return buffer().data() + row * plan().row_bytes() + col * dtype_bytes(dtype());
 }
 

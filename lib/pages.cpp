@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "huge_pages.hpp"
 #include "os/os.hpp"
+#include "pages_parts.hpp"
 
 namespace nodewise {
 
@@ -30,6 +31,10 @@ std::string_view to_string(Backing backing) noexcept {
       return "anonymous";
     case Backing::hugetlb:
       return "hugetlb";
+    case Backing::segment:
+      return "segment";
+    case Backing::memfd:
+      return "memfd";
     default:
       return "adopted";
   }
@@ -41,8 +46,13 @@ struct Pages::Owner {
   PageKind kind = PageKind::base;
   std::size_t page_bytes = 0;
   Backing backing = Backing::anonymous;
+  bool writable = true;
+  int descriptor = -1;            // of a shared file
+  std::uint64_t file_offset = 0;  // where its part begins
   std::string shortfall;
   std::function<void(void*)> release;
+
+  bool mapped_here() const noexcept { return backing == Backing::anonymous || backing == Backing::hugetlb; }
 
   // Tells the kernel which pages are wanted; without its consent they are base pages.
   void advise() {
@@ -58,7 +68,7 @@ struct Pages::Owner {
   Owner(const Owner&) = delete;
   Owner& operator=(const Owner&) = delete;
   ~Owner() {
-    if (backing != Backing::adopted && data != nullptr) os::current().unmap(data, size_bytes);
+    if (mapped_here() && data != nullptr) os::current().unmap(data, size_bytes);
     if (release) release(data);
   }
 };
@@ -135,24 +145,42 @@ Pages Pages::map(std::size_t bytes, PageKind kind, std::size_t page_bytes) {
 }
 
 Pages Pages::adopt(void* data, std::size_t bytes, std::function<void(void*)> release) {
+  return PagesParts::make({.data = static_cast<std::byte*>(data),
+                           .size_bytes = bytes,
+                           .page_bytes = os::current().base_page_bytes(),
+                           .backing = Backing::adopted,
+                           .release = std::move(release)});
+}
+
+Pages PagesParts::make(PagesParts parts) {
   struct Guard {  // until an owner has it, a failure here must release too
-    void* data;
-    std::function<void(void*)>& release;
+    PagesParts& parts;
     bool armed = true;
     ~Guard() {
-      if (armed && release) release(data);
+      if (armed && parts.release) parts.release(parts.data);
     }
-  } guard{data, release};
-  auto owner = std::make_shared<Owner>();
-  owner->size_bytes = bytes;
-  owner->page_bytes = os::current().base_page_bytes();
-  owner->backing = Backing::adopted;
-  owner->data = static_cast<std::byte*>(data);
-  owner->release = release;
+  } guard{parts};
+  auto owner = std::make_shared<Pages::Owner>();
+  owner->data = parts.data;
+  owner->size_bytes = parts.size_bytes;
+  owner->kind = parts.kind;
+  owner->page_bytes = parts.page_bytes;
+  owner->backing = parts.backing;
+  owner->writable = parts.writable;
+  owner->descriptor = parts.descriptor;
+  owner->file_offset = parts.file_offset;
+  owner->release = parts.release;
   guard.armed = false;
   Pages pages;
   pages.owner_ = std::move(owner);
   return pages;
+}
+
+int PagesParts::populate(const Pages& pages, std::byte* at, std::size_t bytes) {
+  const Pages::Owner& owner = *pages.owner_;
+  if (owner.descriptor < 0) return os::current().populate(at, bytes);
+  const auto offset = owner.file_offset + static_cast<std::uint64_t>(at - owner.data);
+  return os::current().populate_shared(owner.descriptor, offset, at, bytes);
 }
 
 std::byte* Pages::data() const noexcept {
@@ -169,6 +197,9 @@ std::size_t Pages::page_bytes() const noexcept {
 }
 Backing Pages::backing() const noexcept {
   return owner_ ? owner_->backing : Backing::anonymous;
+}
+bool Pages::writable() const noexcept {
+  return !owner_ || owner_->writable;
 }
 std::string_view Pages::shortfall() const noexcept {
   return owner_ ? std::string_view(owner_->shortfall) : std::string_view();

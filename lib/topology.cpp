@@ -6,6 +6,7 @@
 
 #include <nodewise/error.hpp>
 
+#include "base/fnv.hpp"
 #include "base/text.hpp"
 #include "os/hwloc_topology.hpp"
 #include "os/moment.hpp"
@@ -79,16 +80,6 @@ unsigned distance_in(const Topology::Data& data, unsigned from, unsigned to) {
   return from == to ? local_distance : remote_distance;
 }
 
-// The 64-bit Fowler-Noll-Vo hash, variant 1a: http://www.isthe.com/chongo/tech/comp/fnv/
-std::uint64_t fnv1a(std::string_view text) noexcept {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char character : text) {
-    hash ^= static_cast<unsigned char>(character);
-    hash *= 0x100000001b3;
-  }
-  return hash;
-}
-
 std::string hexadecimal(std::uint64_t number) {
   std::string digits(16, '0');
   for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit, number >>= 4)
@@ -108,7 +99,7 @@ std::string fingerprint_of(const Topology::Data& data) {
     for (const Node* to : nodes) text += base::text(' ', distance_in(data, from->index, to->index));
     text += '\n';
   }
-  return hexadecimal(fnv1a(text));
+  return hexadecimal(base::fnv1a(text));
 }
 
 // What a file or a description contradicts is its format, not an argument of the caller's.

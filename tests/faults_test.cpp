@@ -4,6 +4,7 @@
 // fails, for every kind and every n that occurs. Mappings and descriptors are counted.
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include <nodewise/error.hpp>
@@ -11,6 +12,7 @@
 #include <nodewise/replicated.hpp>
 
 #include "support/machines.hpp"
+#include "support/process.hpp"
 
 using namespace nodewise;
 using test::World;
@@ -30,14 +32,28 @@ void use_pools(const Team& team) {
   static_cast<void>(pools.to_json());
 }
 
+// The dataset once more, in a segment that is opened by name.
+std::vector<double> share(const LoaderOptions& options, const std::string& path) {
+  SharedNpyOptions shared;
+  shared.loader = options;
+  const std::string name = test::unique_name("faults");
+  const auto maker = open_or_create(path, name, 100, shared);
+  const auto reader = open_or_create(path, name, 100, shared);
+  static_cast<void>(list_segments());
+  static_cast<void>(collect_segments());
+  return reader.means();
+}
+
 // Everything there is: read a file, place, compute, ask, serve, write.
 Outcome life_of_a_batch() {
   Outcome outcome;
   try {
     LoaderOptions options;
     options.team.workers = 3;
-    auto loader = load_npy(NODEWISE_TEST_DATA "/digits.npy", 100, options);
+    const std::string path = NODEWISE_TEST_DATA "/digits.npy";
+    auto loader = load_npy(path, 100, options);
     outcome.means = loader.means();
+    if (share(options, path) != outcome.means) throw std::logic_error("other means in a segment");
     const auto placement = loader.placement();
     const auto bytes = placement.total();
     const bool as_planned = bytes.misplaced_bytes + bytes.absent_bytes + bytes.unknown_bytes == 0;
@@ -51,6 +67,14 @@ Outcome life_of_a_batch() {
     outcome.threw = true;
   }
   return outcome;
+}
+
+// A name whose removal was made to fail stays, until its process has ended.
+void remove_names_left() {
+  const std::string left = ".test." + std::to_string(::getpid()) + '.';
+  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm"))
+    if (entry.path().filename().string().find(left) != std::string::npos)
+      std::filesystem::remove(entry.path());
 }
 
 }  // namespace
@@ -84,6 +108,7 @@ TEST_CASE("the n-th failure of every system call, for every n") {
   CHECK(failures > 100);
   world.fake.set_affinity(mask);  // a refused mask cannot be given back by anybody
   CHECK(life_of_a_batch().means == sound.means);
+  remove_names_left();
 }
 
 TEST_CASE("each kind of call refused for good") {
@@ -100,4 +125,5 @@ TEST_CASE("each kind of call refused for good") {
     CHECK(world.faulty.live_mappings() == 0);
     CHECK(world.faulty.live_descriptors() == 0);
   }
+  remove_names_left();
 }

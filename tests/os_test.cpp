@@ -141,6 +141,103 @@ TEST_CASE_TEMPLATE("files", System, RealSystem, FakeSystem) {
   CHECK(system.os.write_text(path + "/below", "x") != 0);
 }
 
+TEST_CASE_TEMPLATE("a file in memory: made once, mapped twice, the same bytes and pages in both", System,
+                   RealSystem, FakeSystem) {
+  System system;
+  const std::string path = "/dev/shm/nodewise_os_test." + std::to_string(::getpid());
+  const auto made = system.os.create_shared(path);
+  REQUIRE(made.ok());
+  CHECK(system.os.create_shared(path).error == EEXIST);
+  CHECK(system.os.resize_file(made.value, 8 * page) == 0);
+  CHECK(system.os.seal_size(made.value) != 0);  // of memfds only
+  const auto opened = system.os.open_shared(path, false);
+  REQUIRE(opened.ok());
+  CHECK(system.os.file_status(made.value).value.same_file(system.os.path_status(path).value));
+  CHECK(system.os.file_status(made.value).value.bytes == 8 * page);
+  CHECK(system.os.file_status(made.value).value.links == 1);
+  CHECK(system.os.file_status(made.value).value.uid == system.os.user_id());
+  CHECK(system.os.space("/dev/shm").value.kind == os::FileSystem::memory);
+  const auto writer = system.os.map_shared(made.value, page, 4 * page, page, true);
+  const auto reader = system.os.map_shared(opened.value, page, 4 * page, std::size_t{2} << 20, false);
+  REQUIRE(writer.ok());
+  REQUIRE(reader.ok());
+  CHECK(reinterpret_cast<std::uintptr_t>(reader.value) % (std::size_t{2} << 20) == 0);
+  auto* const written = static_cast<std::byte*>(writer.value);
+  auto* const read = static_cast<std::byte*>(reader.value);
+  CHECK(status_of(system.os, read + page) == -ENOENT);
+  CHECK(system.os.populate_shared(made.value, 2 * page, written + page, page) == 0);
+  CHECK(status_of(system.os, read + page) >= 0);  // though only the other mapping touched it
+  CHECK(status_of(system.os, read + 2 * page) == -ENOENT);
+  written[page] = std::byte{42};
+  CHECK(read[page] == std::byte{42});
+  CHECK(system.os.unmap(written, 4 * page) == 0);
+  CHECK(system.os.unmap(read, 4 * page) == 0);
+  CHECK(system.os.remove_file(path) == 0);
+  CHECK(system.os.file_status(opened.value).value.links == 0);
+  CHECK(system.os.open_shared(path, true).error == ENOENT);
+  CHECK(system.os.close_file(opened.value) == 0);
+  CHECK(system.os.close_file(made.value) == 0);
+}
+
+TEST_CASE_TEMPLATE("of many pages that only another mapping touched each is found", System, RealSystem,
+                   FakeSystem) {
+  System system;
+  constexpr std::size_t count = 1300;
+  const auto made = system.os.create_memfd("os_test", 0);
+  REQUIRE(made.ok());
+  REQUIRE(system.os.resize_file(made.value, count * page) == 0);
+  CHECK_FALSE(system.os.is_size_sealed(made.value));
+  CHECK(system.os.seal_size(made.value) == 0);
+  CHECK(system.os.is_size_sealed(made.value));
+  CHECK(system.os.resize_file(made.value, page) == EPERM);
+  const auto writer = system.os.map_shared(made.value, 0, count * page, page, true);
+  const auto reader = system.os.map_shared(made.value, 0, count * page, page, false);
+  auto* const read = static_cast<std::byte*>(reader.value);
+  std::vector<void*> pages;
+  for (std::size_t i = 0; i < count; ++i) pages.push_back(read + i * page);
+  const auto present = [&] {
+    std::vector<int> status(count, 12345);
+    REQUIRE(system.os.pages_status(pages, status) == 0);
+    return std::count_if(status.begin(), status.end(), [](int one) { return one >= 0; });
+  };
+  CHECK(present() == 0);
+  auto* const written = static_cast<std::byte*>(writer.value);
+  CHECK(system.os.populate_shared(made.value, 700 * page, written + 700 * page, 20 * page) == 0);
+  CHECK(present() == 20);
+  CHECK(system.os.populate_shared(made.value, 0, written, count * page) == 0);
+  CHECK(present() == count);
+  system.os.unmap(writer.value, count * page);
+  system.os.unmap(reader.value, count * page);
+  system.os.close_file(made.value);
+}
+
+TEST_CASE_TEMPLATE("locks of bytes hold between openings, and end with them", System, RealSystem,
+                   FakeSystem) {
+  System system;
+  using os::Lock;
+  const std::string path = "/dev/shm/nodewise_os_test." + std::to_string(::getpid());
+  const auto one = system.os.create_shared(path);
+  const auto other = system.os.open_shared(path, true);
+  REQUIRE(other.ok());
+  CHECK_FALSE(system.os.is_byte_locked(one.value, 7).value);
+  CHECK(system.os.lock_byte(one.value, 7, Lock::shared, false) == 0);
+  CHECK_FALSE(system.os.is_byte_locked(one.value, 7).value);  // one's own does not count
+  CHECK(system.os.is_byte_locked(other.value, 7).value);
+  CHECK_FALSE(system.os.is_byte_locked(other.value, 8).value);
+  CHECK(system.os.lock_byte(other.value, 7, Lock::shared, false) == 0);
+  CHECK(system.os.lock_byte(other.value, 7, Lock::exclusive, false) == EAGAIN);
+  CHECK(system.os.unlock_byte(one.value, 7) == 0);
+  CHECK(system.os.lock_byte(other.value, 7, Lock::exclusive, true) == 0);
+  CHECK(system.os.lock_byte(one.value, 7, Lock::shared, false) == EAGAIN);
+  const auto copy = system.os.duplicate(other.value);
+  CHECK(system.os.close_file(other.value) == 0);
+  CHECK(system.os.is_byte_locked(one.value, 7).value);  // another descriptor of that opening is left
+  CHECK(system.os.close_file(copy.value) == 0);
+  CHECK_FALSE(system.os.is_byte_locked(one.value, 7).value);
+  system.os.close_file(one.value);
+  CHECK(system.os.remove_file(path) == 0);
+}
+
 TEST_CASE("a link stays a link, and what it leads to is written") {
   RealSystem system;
   const auto path = temporary_file("target"), link = temporary_file("link");

@@ -27,6 +27,8 @@ struct Degradation {
   int error = 0;        ///< The errno behind it, or 0.
 };
 
+class Placing;  // private to the library
+
 /// The one flat buffer: mapped, bound before any touch, then populated by the pinned workers of each node,
 /// all nodes at once. Moves, never copies. Thread class: immutable but for the bytes, which are the caller's.
 class NODEWISE_PUBLIC Buffer {
@@ -46,10 +48,17 @@ class NODEWISE_PUBLIC Buffer {
   /// is called from several threads at once; what it throws is thrown here, the first one, if several.
   static Buffer allocate(const Plan& plan, const Team& team, PageKind kind, const Fill& fill);
 
+  /// Memory that nobody has touched, a new segment's, placed as `allocate` does. Precondition: it begins at a
+  /// page, holds plan.mapped_bytes() and its pages are plan.page_bytes(), else InvalidArgument. Throws as
+  /// allocate.
+  static Buffer place(const Plan& plan, const Team& team, Pages pages, const Fill& fill = {});
+
   /// Memory that exists, as it is: not copied, moved, aligned or touched. Precondition: `data` modulo
   /// plan.page_bytes() is plan.base_offset(), and `pages` holds plan.total_bytes(), else InvalidArgument; the
   /// plan is for `topology`, else PlacementError.
   static Buffer adopt(const Plan& plan, const Topology& topology, Pages pages);
+  /// The same of memory that was placed by this very plan, of which `rung` says how: a segment's.
+  static Buffer adopt_placed(const Plan& plan, const Topology& topology, Pages pages, PlacingRung rung);
   Buffer(Buffer&&) noexcept = default;
   Buffer& operator=(Buffer&&) noexcept = default;
 
@@ -62,6 +71,9 @@ class NODEWISE_PUBLIC Buffer {
 
  private:
   Buffer(Plan plan, Topology topology, Pages pages, std::byte* data);
+  static Buffer placed(Placing& placing, Pages pages, std::vector<Degradation> found, const Fill& fill);
+  static void check_machine(const char* call, const Plan& plan, const Topology& topology);
+  static void check_memory(const char* call, const Plan& plan, const Pages& pages);
   Plan plan_;
   Topology topology_;
   Pages pages_;

@@ -13,6 +13,7 @@
 #include <nodewise/export.hpp>
 #include <nodewise/means.hpp>
 #include <nodewise/placement.hpp>
+#include <nodewise/segment.hpp>
 #include <nodewise/view.hpp>
 
 namespace nodewise {
@@ -28,6 +29,9 @@ struct LoaderOptions {
   std::vector<unsigned> targets;  ///< Logical indices of nodes; empty: the topology's default targets.
   TeamOptions team;
   std::optional<Topology> topology;  ///< Must be this machine; unset: loaded afresh.
+  /// The dataset's memory is a segment, for other processes to open; unset: this process's own. Nobody can
+  /// open it before it is placed and filled.
+  std::optional<SegmentOptions> segment;
 };
 
 /// A dataset of one of the twelve element types. Views stay valid while the loader or a copy of its pages()
@@ -50,6 +54,14 @@ class NODEWISE_PUBLIC BatchLoader {
   /// owner goes, or if this throws. Throws InvalidArgument where `data` is not aligned to an element.
   static BatchLoader adopt(void* data, Shape shape, DType dtype, std::uint64_t batch_size,
                            const LoaderOptions& options = {}, std::function<void(void*)> release = {});
+  /// A dataset that another process made, where it is. Of the options team and topology count. Opened
+  /// read-only, it refuses write_to_buffer, and writing through a view ends the process by SIGSEGV. Throws
+  /// InvalidArgument where there is no dataset in the segment, FormatError where its plan and its header
+  /// contradict each other, PlacementError where it was made on another machine.
+  static BatchLoader open(const Segment& segment, const LoaderOptions& options = {});
+  /// The same, by name. Throws as Segment::open too.
+  static BatchLoader open(const std::string& name, Access access = Access::read_only,
+                          const LoaderOptions& options = {});
   ~BatchLoader();
   BatchLoader(BatchLoader&&) noexcept;
   BatchLoader& operator=(BatchLoader&&) noexcept;
@@ -75,8 +87,8 @@ class NODEWISE_PUBLIC BatchLoader {
   std::vector<double> get_batch_means() const;
   /// Means with who read what.
   Means compute_means() const;
-  /// Writes one element into the buffer; every view sees it. Throws OutOfRange, InvalidArgument (T is not
-  /// the element type).
+  /// Writes one element into the buffer; every view sees it, in other processes too. Throws OutOfRange,
+  /// InvalidArgument (T is not the element type, or the segment was opened for reading).
   template <Element T>
   void write_to_buffer(std::uint64_t row, std::uint64_t col, T value) {
     *static_cast<T*>(element(row, col, dtype_of<T>)) = value;
@@ -92,6 +104,11 @@ class NODEWISE_PUBLIC BatchLoader {
   /// The memory's owner: keep a copy to keep views valid beyond the loader.
   const Pages& pages() const& noexcept;
   const Pages& pages() const&& noexcept = delete;
+  /// Lets others open the segment that was made with `publish` false. Throws SystemError, and InvalidArgument
+  /// where there is nothing to publish.
+  void publish();
+  /// The segment that the dataset lies in, once others can open it.
+  std::optional<Segment> segment() const;
 
  private:
   struct State;
@@ -109,6 +126,7 @@ class NODEWISE_PUBLIC BatchLoader {
   AnyBatchView short_batch(std::uint64_t batch) const;
   void place(const Plan& plan, const Topology& topology, const LoaderOptions& options,
              const Buffer::Fill& fill = {});
+  void place_in_segment(const Plan& plan, Team team, const LoaderOptions& options, const Buffer::Fill& fill);
   void* element(std::uint64_t row, std::uint64_t col, DType written) const;
   std::unique_ptr<State> state_;
   FullBatches full_;

@@ -17,6 +17,7 @@
 #include <nodewise/pool_resource.hpp>
 #include <nodewise/replicated.hpp>
 #include <nodewise/resources.hpp>
+#include <nodewise/segment.hpp>
 #include <nodewise/team.hpp>
 #include <nodewise/topology.hpp>
 #include <nodewise/version.hpp>

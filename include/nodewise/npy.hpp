@@ -52,4 +52,22 @@ class NODEWISE_PUBLIC NpyFile {
 NODEWISE_PUBLIC BatchLoader load_npy(const std::string& path, std::uint64_t batch_size,
                                      const LoaderOptions& options = {}, const NpyOptions& npy = {});
 
+struct SharedNpyOptions {
+  /// Of who opens what another process loaded; who loads may write in any case.
+  Access access = Access::read_only;
+  /// The segment stays when the last process that has it ends, so that the next run maps it at once.
+  bool keep = false;
+  LoaderOptions loader = {};  ///< Its segment is replaced.
+  NpyOptions npy = {};
+};
+
+/// One copy for all processes of this machine: the segment `name`, if it holds this file as it is now (by
+/// path, size, time of change, device and inode), else the file is loaded into it. Of processes that call
+/// this together exactly one loads; the others wait, and one of them takes over if it dies. What the segment
+/// held of an older state of the file stays with those who have it. Throws what load_npy and
+/// BatchLoader::open throw, and InvalidArgument where the segment holds another file or batches of another
+/// size.
+NODEWISE_PUBLIC BatchLoader open_or_create(const std::string& path, const std::string& name,
+                                           std::uint64_t batch_size, const SharedNpyOptions& options = {});
+
 }  // namespace nodewise

@@ -12,11 +12,13 @@ namespace nodewise {
 
 /// Size of the pages asked for. `automatic`: transparent huge pages where the system allows them, else base.
 enum class PageKind : unsigned char { automatic, base, transparent, hugetlb };
-/// Where the memory comes from.
-enum class Backing : unsigned char { anonymous, hugetlb, adopted };
+/// Where the memory comes from. `segment`: a file in memory that has a name (Segment); `memfd`: one without.
+enum class Backing : unsigned char { anonymous, hugetlb, segment, memfd, adopted };
 
 NODEWISE_PUBLIC std::string_view to_string(PageKind kind) noexcept;
 NODEWISE_PUBLIC std::string_view to_string(Backing backing) noexcept;
+
+struct PagesParts;  // private to the library
 
 /// Memory and its releaser. Copies share; the last one releases, once. Thread class: value.
 class NODEWISE_PUBLIC Pages {
@@ -38,11 +40,14 @@ class NODEWISE_PUBLIC Pages {
   PageKind kind() const noexcept;           ///< What was got, never `automatic`.
   std::size_t page_bytes() const noexcept;  ///< Of a policy's granularity: base page, or the pool's page.
   Backing backing() const noexcept;
+  /// False for a segment that was opened for reading: writing to it ends the process by SIGSEGV.
+  bool writable() const noexcept;
   /// Why kind() is less than what was asked for; empty if it is not.
   std::string_view shortfall() const noexcept;
   explicit operator bool() const noexcept { return data() != nullptr; }
 
  private:
+  friend struct PagesParts;
   struct Owner;
   std::shared_ptr<const Owner> owner_;
 };

@@ -31,7 +31,7 @@ int Fake::for_pages(const void* data, std::size_t bytes, Fn fn) {
   for (Address address = begin; address < end; address += page_bytes) {
     const auto page = pages_.find(address);
     if (page == pages_.end()) return ENOMEM;
-    if (const int error = fn(page->second)) return error;
+    if (const int error = fn(*page->second)) return error;
   }
   return 0;
 }
@@ -59,8 +59,8 @@ void Fake::set_text(const std::string& path, std::string text) {
 std::optional<unsigned> Fake::populated_by_cpu(const void* data) const {
   const std::lock_guard lock(mutex_);
   const auto page = pages_.find(base::round_down(reinterpret_cast<Address>(data), page_bytes));
-  if (page == pages_.end() || !page->second.node) return std::nullopt;
-  return page->second.cpu;
+  if (page == pages_.end() || !page->second->node) return std::nullopt;
+  return page->second->cpu;
 }
 
 Result<void*> Fake::map(std::size_t bytes, std::size_t alignment, std::size_t hugetlb_page_bytes) {
@@ -69,8 +69,47 @@ Result<void*> Fake::map(std::size_t bytes, std::size_t alignment, std::size_t hu
   if (!mapped.ok()) return mapped;
   const std::lock_guard lock(mutex_);
   const auto begin = reinterpret_cast<Address>(mapped.value);
-  for (Address address = begin; address < begin + bytes; address += page_bytes) pages_[address] = Page{};
+  for (Address address = begin; address < begin + bytes; address += page_bytes)
+    pages_[address] = std::make_shared<Page>();
   return mapped;
+}
+
+Result<void*> Fake::map_shared(int descriptor, std::uint64_t offset, std::size_t bytes, std::size_t alignment,
+                               bool writable) {
+  const auto file = file_status(descriptor);
+  if (!file.ok()) return {nullptr, file.error};
+  const auto mapped = RealShared::map_shared(descriptor, offset, bytes, alignment, writable);
+  if (!mapped.ok()) return mapped;
+  const std::lock_guard lock(mutex_);
+  const auto begin = reinterpret_cast<Address>(mapped.value);
+  for (std::size_t at = 0; at < bytes; at += page_bytes) {
+    auto& page = files_[{file.value.device, file.value.inode, offset + at}];
+    if (!page) page = std::make_shared<Page>();
+    pages_[begin + at] = page;
+  }
+  return mapped;
+}
+
+int Fake::populate_shared(int descriptor, std::uint64_t offset, void* data, std::size_t bytes) {
+  const int error = RealShared::populate_shared(descriptor, offset, data, bytes);
+  return error != 0 ? error : populate(data, bytes);
+}
+
+Result<Space> Fake::space(const std::string& path) {
+  const auto space = spaces_.find(path);
+  return space != spaces_.end() ? Result<Space>{space->second, 0} : RealShared::space(path);
+}
+
+int Fake::remove_file(const std::string& path) {
+  const auto file = path_status(path);
+  const int error = RealShared::remove_file(path);
+  if (error == 0 && file.ok()) {  // its number will be another's
+    const std::lock_guard lock(mutex_);
+    std::erase_if(files_, [&](const auto& entry) {
+      return std::get<0>(entry.first) == file.value.device && std::get<1>(entry.first) == file.value.inode;
+    });
+  }
+  return error;
 }
 
 int Fake::unmap(void* data, std::size_t bytes) noexcept {
@@ -79,7 +118,8 @@ int Fake::unmap(void* data, std::size_t bytes) noexcept {
   for (Address address = begin; address < begin + bytes; address += page_bytes) {
     const auto page = pages_.find(address);
     if (page == pages_.end()) continue;
-    if (page->second.node) free_bytes_[*page->second.node] += page_bytes;
+    // A file's pages outlive their mappings.
+    if (page->second.use_count() == 1 && page->second->node) free_bytes_[*page->second->node] += page_bytes;
     pages_.erase(page);
   }
   return real().unmap(data, bytes);
@@ -171,10 +211,10 @@ int Fake::pages_status(std::span<void* const> pages, std::span<int> status) {
   const std::lock_guard lock(mutex_);
   for (std::size_t i = 0; i < pages.size(); ++i) {
     const auto page = pages_.find(base::round_down(reinterpret_cast<Address>(pages[i]), page_bytes));
-    status[i] = page == pages_.end()  ? -EFAULT
-                : page->second.hidden ? -EBUSY
-                : page->second.node   ? static_cast<int>(*page->second.node)
-                                      : -ENOENT;
+    status[i] = page == pages_.end()   ? -EFAULT
+                : page->second->hidden ? -EBUSY
+                : page->second->node   ? static_cast<int>(*page->second->node)
+                                       : -ENOENT;
   }
   return 0;
 }
@@ -221,6 +261,8 @@ Result<std::string> Fake::read_text(const std::string& path) {
   if (path == "/proc/self/numa_maps") return {numa_maps(), 0};
   if (path == "/proc/self/maps") return {maps(), 0};
   if (auto answer = node_text(path)) return {*answer, 0};
+  const bool of_process = path.ends_with("/stat") && path != "/proc/stat";  // these run on the real system
+  if (of_process) return real().read_text(path);
   if (path.starts_with("/proc") || path.starts_with("/sys")) return {{}, ENOENT};
   return real().read_text(path);
 }
@@ -248,12 +290,12 @@ struct Fake::Run {
 std::vector<Fake::Run> Fake::runs() const {
   std::vector<Run> runs;
   for (auto page = pages_.begin(); page != pages_.end();) {
-    const Page& first = page->second;
+    const Page& first = *page->second;
     Run run{page->first, page->first, {}};
-    for (; page != pages_.end() && page->first == run.end && page->second.policy == first.policy &&
-           page->second.dumped == first.dumped;
+    for (; page != pages_.end() && page->first == run.end && page->second->policy == first.policy &&
+           page->second->dumped == first.dumped;
          ++page, run.end += page_bytes)
-      if (page->second.node) ++run.pages_on_node[*page->second.node];
+      if (page->second->node) ++run.pages_on_node[*page->second->node];
     runs.push_back(run);
   }
   return runs;

@@ -6,16 +6,17 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <vector>
 
-#include "os/os.hpp"
+#include "os/real_shared.hpp"
 
 namespace nodewise::os {
 
 /// Thread class: any thread.
-class Fake : public Os {
+class Fake : public RealShared {
  public:
   /// `machine.nodes[].free_bytes` bound what each node can hold; 0 means its memory_bytes.
   explicit Fake(Topology::Data machine);
@@ -29,6 +30,10 @@ class Fake : public Os {
   void hide(const void* data, std::size_t bytes);
   /// Whether a strict policy met a full node: the kernel would have killed the process.
   bool killed() const noexcept { return killed_; }
+  /// From now on who asks is user `uid`, while files still are made by the one who really runs this.
+  void become_user(unsigned uid) noexcept { user_ = uid; }
+  /// What the file system of `path` is said to have.
+  void set_space(const std::string& path, const Space& space) { spaces_[path] = space; }
   /// Gives `path` a content; without one, it does not exist (but for what the fake itself answers).
   void set_text(const std::string& path, std::string text);
   /// Who populated the page that holds `data`: the CPU of the thread.
@@ -60,6 +65,12 @@ class Fake : public Os {
   int write_text(const std::string& path, const std::string& text) override {
     return real().write_text(path, text);
   }
+  Result<void*> map_shared(int descriptor, std::uint64_t offset, std::size_t bytes, std::size_t alignment,
+                           bool writable) override;
+  int populate_shared(int descriptor, std::uint64_t offset, void* data, std::size_t bytes) override;
+  int remove_file(const std::string& path) override;
+  Result<Space> space(const std::string& path) override;
+  unsigned user_id() const noexcept override { return user_.value_or(RealShared::user_id()); }
 
  private:
   using Address = std::uintptr_t;
@@ -90,8 +101,12 @@ class Fake : public Os {
   std::uint64_t number_;                          // among all that there ever were
   std::map<unsigned, std::uint64_t> free_bytes_;  // by kernel's number
   std::map<unsigned, std::uint64_t> cache_bytes_;
-  std::map<Address, Page> pages_;
+  std::map<Address, std::shared_ptr<Page>> pages_;
+  std::map<std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>, std::shared_ptr<Page>>
+      files_;  // by device, inode and offset: all mappings of a file have the same pages
   std::map<std::string, std::string> texts_;
+  std::map<std::string, Space> spaces_;
+  std::optional<unsigned> user_;
   bool killed_ = false;
   mutable std::mutex mutex_;
 };

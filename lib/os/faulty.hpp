@@ -31,8 +31,25 @@ enum class Call : unsigned {
   read_at,
   close_file,
   write_text,
+  create_shared,
+  open_shared,
+  create_memfd,
+  duplicate,
+  resize_file,
+  seal_size,
+  file_status,
+  path_status,
+  real_path,
+  remove_file,
+  list_folder,
+  space,
+  map_shared,
+  populate_shared,
+  lock_byte,
+  unlock_byte,
+  is_byte_locked,
 };
-inline constexpr unsigned call_kinds = static_cast<unsigned>(Call::write_text) + 1;
+inline constexpr unsigned call_kinds = static_cast<unsigned>(Call::is_byte_locked) + 1;
 const char* to_string(Call call) noexcept;
 
 /// Thread class: calls from any thread; set faults before.
@@ -72,6 +89,31 @@ class Faulty : public Os {
   int close_file(int) noexcept override;
   int write_text(const std::string&, const std::string&) override;
 
+  Result<int> create_shared(const std::string&) override;
+  Result<int> open_shared(const std::string&, bool) override;
+  Result<int> create_memfd(const std::string&, std::size_t) override;
+  Result<int> duplicate(int) override;
+  int resize_file(int, std::uint64_t) override;
+  int seal_size(int) override;
+  bool is_size_sealed(int descriptor) override { return wrapped_.is_size_sealed(descriptor); }
+  Result<FileStatus> file_status(int) override;
+  Result<FileStatus> path_status(const std::string&) override;
+  Result<std::string> real_path(const std::string&) override;
+  int remove_file(const std::string&) override;
+  Result<std::vector<std::string>> list_folder(const std::string&) override;
+  Result<Space> space(const std::string&) override;
+  Result<void*> map_shared(int, std::uint64_t, std::size_t, std::size_t, bool) override;
+  int populate_shared(int, std::uint64_t, void*, std::size_t) override;
+  int lock_byte(int, std::uint64_t, Lock, bool) override;
+  int unlock_byte(int, std::uint64_t) override;
+  Result<bool> is_byte_locked(int, std::uint64_t) override;
+  void wait_on(const std::uint32_t* word, std::uint32_t expected,
+               std::uint64_t timeout_ns) noexcept override {
+    wrapped_.wait_on(word, expected, timeout_ns);
+  }
+  void wake(const std::uint32_t* word, unsigned sleepers) noexcept override { wrapped_.wake(word, sleepers); }
+  unsigned user_id() const noexcept override { return wrapped_.user_id(); }
+
  private:
   struct Fault {
     std::atomic<std::uint64_t> nth{0};  // counted from the first call ever; 0: none
@@ -80,6 +122,10 @@ class Faulty : public Os {
   };
   static unsigned index(Call call) noexcept { return static_cast<unsigned>(call); }
   int next(Call call) noexcept;  // counts the call; the errno to fail it with, or 0
+  template <class Answer, class Fn>
+  Answer guarded(Call call, const Fn& made);  // the call, unless it is to fail
+  template <class Fn>
+  Result<int> opened(Call call, const Fn& made);
 
   Os& wrapped_;
   std::array<std::atomic<std::uint64_t>, call_kinds> counts_{};

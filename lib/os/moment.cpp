@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <sstream>
 #include <string_view>
 
 #include "base/text.hpp"
@@ -86,6 +87,20 @@ void read_moment(Topology::Data& machine) {
       if (pool.page_bytes > machine.page_bytes) read_pool(pool, folder, alone);
   }
   if (const auto quota = cpu_quota()) machine.cpu_quota = quota;
+}
+
+// The name of the program, in brackets, may hold anything.
+std::optional<std::uint64_t> process_start_ticks(std::uint32_t pid) {
+  const auto stat = current().read_text(base::text("/proc/", pid, "/stat"));
+  const auto behind_name = stat.value.rfind(')');
+  if (!stat.ok() || behind_name == std::string::npos) return std::nullopt;
+  std::istringstream words(stat.value.substr(behind_name + 1));
+  std::string word;
+  for (int field = 3; field <= 22 && words >> word; ++field)
+    if (field == 3 && (word == "Z" || word == "X")) return std::nullopt;  // it has ended
+  std::uint64_t ticks = 0;
+  const auto read = std::from_chars(word.data(), word.data() + word.size(), ticks);
+  return read.ec == std::errc() ? std::optional(ticks) : std::nullopt;
 }
 
 }  // namespace nodewise::os

@@ -29,4 +29,8 @@ std::uint64_t meminfo_bytes(std::string_view meminfo, std::string_view key);
 /// The number that a file of one number holds; nothing where there is none ("max").
 std::optional<std::uint64_t> number_in(const std::string& path);
 
+/// When a process of this pid namespace started, in clock ticks since boot: its number and this are never
+/// used twice. Nothing where there is no such process.
+std::optional<std::uint64_t> process_start_ticks(std::uint32_t pid);
+
 }  // namespace nodewise::os

@@ -10,15 +10,9 @@
 #include <nodewise/index_set.hpp>
 #include <nodewise/topology.hpp>
 
-namespace nodewise::os {
+#include "os/shared.hpp"
 
-/// A value, or the errno of the call that refused it.
-template <class T>
-struct Result {
-  T value{};
-  int error = 0;
-  bool ok() const noexcept { return error == 0; }
-};
+namespace nodewise::os {
 
 enum class Advice { huge_pages, no_huge_pages, no_dump };
 /// strict_moving: strict, and pages that lie elsewhere move to the node, which gives up its page cache for
@@ -26,10 +20,8 @@ enum class Advice { huge_pages, no_huge_pages, no_dump };
 enum class BindMode { preferred, strict, strict_moving };
 
 /// Calls return 0 or an errno, or a Result. Thread class: any thread.
-class Os {
+class Os : public SharedOs {
  public:
-  virtual ~Os() = default;
-
   // Memory.
   virtual std::size_t base_page_bytes() const noexcept = 0;  ///< Cannot fail.
   /// Anonymous private zeroed memory, aligned to `alignment` (a power of two, at least a page). With
@@ -44,7 +36,8 @@ class Os {
   /// Makes every page present and writable, by the calling thread, without changing a byte.
   virtual int populate(void* data, std::size_t bytes) = 0;
   /// Fills `status` with a node (kernel's number) or a negative errno for each page; moves nothing. -ENOENT
-  /// is a page that is not in memory, -EBUSY one of which the kernel hides where it is.
+  /// is a page that is not in memory, -EBUSY one of which the kernel hides where it is. A page of a shared
+  /// mapping that is in memory but was never looked at by this process becomes part of its address space.
   virtual int pages_status(std::span<void* const> pages, std::span<int> status) = 0;
   /// Whether every page of the range is mapped: 0, or ENOMEM.
   virtual int check_mapped(const void* data, std::size_t bytes) = 0;

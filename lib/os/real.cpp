@@ -20,7 +20,8 @@
 
 #include "base/checked.hpp"
 #include "os/hwloc_topology.hpp"
-#include "os/os.hpp"
+#include "os/pages_status.hpp"
+#include "os/real_shared.hpp"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23  // Linux 5.14; older headers lack it
@@ -69,74 +70,6 @@ void touch(std::byte* data, std::size_t bytes) noexcept {
     __atomic_fetch_or(reinterpret_cast<unsigned char*>(data + offset), 0, __ATOMIC_RELAXED);
 }
 
-// /proc/self/pagemap: what it says of pages, a word of each.
-class Pagemap {
- public:
-  static constexpr auto present = std::uint64_t{1} << 63;
-  static constexpr auto swapped = std::uint64_t{1} << 62;
-  static constexpr std::size_t most_words = 512;  // of one read; the kernel takes no more at once
-
-  Pagemap() = default;
-  ~Pagemap() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  Pagemap(const Pagemap&) = delete;
-  Pagemap& operator=(const Pagemap&) = delete;
-
-  // Of the pages from `first` on. False where the system does not say.
-  bool read(const void* first, std::span<std::uint64_t> words) {
-    if (descriptor_ < 0) descriptor_ = ::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-    if (descriptor_ < 0) return false;
-    const auto number = reinterpret_cast<std::uintptr_t>(first) / system_page_bytes();
-    const auto offset = static_cast<off_t>(number * sizeof words[0]);
-    const ssize_t got = ::pread(descriptor_, words.data(), words.size_bytes(), offset);
-    return got == static_cast<ssize_t>(words.size_bytes());
-  }
-
- private:
-  int descriptor_ = -1;
-};
-
-std::size_t pages_between(const void* page, const void* behind) noexcept {
-  return (reinterpret_cast<std::uintptr_t>(behind) - reinterpret_cast<std::uintptr_t>(page)) /
-         system_page_bytes();
-}
-
-// Whether none of many consecutive pages is anywhere. Of memory that was reserved and never touched the
-// pagemap says so in a tenth of the time that move_pages takes. Otherwise little time is lost, as the first
-// and the last page are looked at before the others.
-bool nothing_there(std::span<void* const> pages, Pagemap& pagemap) {
-  const auto neighbours = [](const void* page, const void* next) { return pages_between(page, next) == 1; };
-  if (pages.size() < Pagemap::most_words || !neighbours(pages[0], pages[1])) return false;
-  std::uint64_t words[Pagemap::most_words] = {};
-  const auto nothing = [&](std::size_t page, std::size_t count) {
-    return pagemap.read(pages[page], {words, count}) && std::all_of(words, words + count, [](auto word) {
-             return (word & (Pagemap::present | Pagemap::swapped)) == 0;
-           });
-  };
-  if (!nothing(0, 1) || !nothing(pages.size() - 1, 1)) return false;
-  if (!std::equal(pages.begin(), pages.end() - 1, pages.begin() + 1, neighbours)) return false;
-  for (std::size_t page = 0; page < pages.size(); page += Pagemap::most_words)
-    if (!nothing(page, std::min(Pagemap::most_words, pages.size() - page))) return false;
-  return true;
-}
-
-// Linux 6.1 says ENOENT, untouched, of pages that AutoNUMA has marked to see who reads them next. They are in
-// memory, so that is no answer: EBUSY.
-void find_hidden(std::span<void* const> pages, std::span<int> status, Pagemap& pagemap) {
-  for (std::size_t i = 0, end = 0; i < pages.size(); i = end) {
-    end = i + 1;
-    if (status[i] != -ENOENT) continue;
-    while (end < pages.size() && end - i < Pagemap::most_words && status[end] == -ENOENT &&
-           pages_between(pages[i], pages[end]) == end - i)
-      ++end;
-    std::uint64_t words[Pagemap::most_words] = {};
-    if (!pagemap.read(pages[i], {words, end - i})) return;
-    for (std::size_t j = i; j < end; ++j)
-      if ((words[j - i] & Pagemap::present) != 0) status[j] = -EBUSY;
-  }
-}
-
 Result<std::string> read_all(int descriptor) {
   std::string text;
   char piece[4096];
@@ -180,7 +113,7 @@ int write_file(const std::string& path, int flags, const std::string& text) {
   return written != 0 ? written : closed;
 }
 
-class Real final : public Os {
+class Real final : public RealShared {
  public:
   std::size_t base_page_bytes() const noexcept override { return system_page_bytes(); }
 
@@ -225,16 +158,7 @@ class Real final : public Os {
   }
 
   int pages_status(std::span<void* const> pages, std::span<int> status) override {
-    Pagemap pagemap;
-    if (nothing_there(pages, pagemap)) {
-      std::fill(status.begin(), status.end(), -ENOENT);
-      return 0;
-    }
-    const long refused =
-        ::move_pages(0, pages.size(), const_cast<void**>(pages.data()), nullptr, status.data(), 0);
-    if (refused < 0) return errno;
-    find_hidden(pages, status, pagemap);
-    return 0;
+    return ask_pages_status(pages, status);
   }
 
   int check_mapped(const void* data, std::size_t bytes) override {

@@ -88,8 +88,11 @@ void NpyFile::read_into(BatchLoader& loader) const {
 
 BatchLoader NpyFile::load(std::uint64_t batch_size, const LoaderOptions& options) const {
   if (state_->header.transposed()) {  // a page's elements are from all over the file
-    BatchLoader loader(shape(), dtype(), batch_size, options);
+    LoaderOptions unpublished = options;
+    if (options.segment) unpublished.segment->publish = false;
+    BatchLoader loader(shape(), dtype(), batch_size, unpublished);
     read_into(loader);
+    if (options.segment && options.segment->publish) loader.publish();
     return loader;
   }
   std::atomic<bool> stop{false};

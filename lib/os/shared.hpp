@@ -1,0 +1,96 @@
+// The part of the seam to the system that memory between processes needs: files that live in memory, locks
+// that end with their holder, and words to sleep on.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace nodewise::os {
+
+/// A value, or the errno of the call that refused it.
+template <class T>
+struct Result {
+  T value{};
+  int error = 0;
+  bool ok() const noexcept { return error == 0; }
+};
+
+struct FileStatus {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t modified_ns = 0;  ///< Since 1970.
+  unsigned uid = 0;
+  unsigned links = 0;  ///< Names; 0: none leads there any more.
+  bool regular = false;
+  bool same_file(const FileStatus& other) const noexcept {
+    return device == other.device && inode == other.inode;
+  }
+};
+
+enum class FileSystem { memory, huge_pages, other };
+
+/// What a file system holds and still takes.
+struct Space {
+  FileSystem kind = FileSystem::other;
+  std::uint64_t total_bytes = 0;
+  std::uint64_t free_bytes = 0;
+  std::uint64_t page_bytes = 0;  ///< Of huge_pages: the pool's page.
+};
+
+enum class Lock { shared, exclusive };
+
+/// Calls return 0 or an errno, or a Result. Thread class: any thread.
+class SharedOs {
+ public:
+  virtual ~SharedOs() = default;
+
+  // Files in memory. Descriptors are closed by exec, and by close_file.
+  /// A new file that its owner alone may open (mode 0600). EEXIST where there is one; follows no link.
+  virtual Result<int> create_shared(const std::string& path) = 0;
+  /// Follows no link.
+  virtual Result<int> open_shared(const std::string& path, bool writable) = 0;
+  /// A file without a name; of huge pages, if huge_page_bytes > 0.
+  virtual Result<int> create_memfd(const std::string& label, std::size_t huge_page_bytes) = 0;
+  /// Another descriptor of the same opening.
+  virtual Result<int> duplicate(int descriptor) = 0;
+  virtual int resize_file(int descriptor, std::uint64_t bytes) = 0;
+  /// From now on nobody can change the size. Of memfds only.
+  virtual int seal_size(int descriptor) = 0;
+  virtual bool is_size_sealed(int descriptor) = 0;  ///< Against shrinking.
+  virtual Result<FileStatus> file_status(int descriptor) = 0;
+  virtual Result<FileStatus> path_status(const std::string& path) = 0;
+  virtual Result<std::string> real_path(const std::string& path) = 0;  ///< Absolute, without links.
+  virtual int remove_file(const std::string& path) = 0;
+  virtual Result<std::vector<std::string>> list_folder(const std::string& path) = 0;
+  virtual Result<Space> space(const std::string& path) = 0;
+
+  /// Part of a file, shared, aligned to `alignment` (a power of two, at least a page) where the kernel does
+  /// not do so itself. Given back by Os::unmap.
+  virtual Result<void*> map_shared(int descriptor, std::uint64_t offset, std::size_t bytes,
+                                   std::size_t alignment, bool writable) = 0;
+  /// As Os::populate; `offset` of the file is at `data`. Before Linux 5.14 a full file system is noticed too.
+  virtual int populate_shared(int descriptor, std::uint64_t offset, void* data, std::size_t bytes) = 0;
+
+  // Locks of single bytes, which need not exist. They end with the last descriptor of their opening, however
+  // a process ends, and hold between all others, whatever namespaces these live in.
+  /// EAGAIN where another opening has a lock that excludes it and `wait` is false. An exclusive one needs a
+  /// descriptor that may write.
+  virtual int lock_byte(int descriptor, std::uint64_t offset, Lock lock, bool wait) = 0;
+  virtual int unlock_byte(int descriptor, std::uint64_t offset) = 0;
+  /// Whether another opening has it locked, in either way.
+  virtual Result<bool> is_byte_locked(int descriptor, std::uint64_t offset) = 0;
+
+  // Words between processes.
+  /// Sleeps while `word` is `expected`: until a wake, a signal, or `timeout_ns` have passed; no one of them
+  /// is told from the others.
+  virtual void wait_on(const std::uint32_t* word, std::uint32_t expected,
+                       std::uint64_t timeout_ns) noexcept = 0;
+  virtual void wake(const std::uint32_t* word, unsigned sleepers) noexcept = 0;
+
+  virtual unsigned user_id() const noexcept = 0;  ///< The effective one. Cannot fail.
+};
+
+}  // namespace nodewise::os

@@ -1,0 +1,174 @@
+#include <nodewise/segment.hpp>
+
+#include <nodewise/error.hpp>
+
+#include "base/checked.hpp"
+#include "base/text.hpp"
+#include "os/moment.hpp"
+#include "os/os.hpp"
+#include "segment_draft.hpp"
+#include "segment_file.hpp"
+
+namespace nodewise {
+
+std::string_view to_string(SegmentKind kind) noexcept {
+  switch (kind) {
+    case SegmentKind::dataset:
+      return "dataset";
+    case SegmentKind::objects:
+      return "objects";
+    default:
+      return "ring";
+  }
+}
+
+std::string_view to_string(SegmentOwner::State state) noexcept {
+  switch (state) {
+    case SegmentOwner::State::alive:
+      return "alive";
+    case SegmentOwner::State::dead:
+      return "dead";
+    default:
+      return "unknown";
+  }
+}
+
+SegmentOwner::State owner_state(const SegmentOwner& owner) {
+  const auto here = os::current().path_status("/proc/self/ns/pid");
+  if (!here.ok() || here.value.inode != owner.pid_namespace) return SegmentOwner::State::unknown;
+  const bool runs = os::process_start_ticks(owner.pid) == owner.start_ticks;
+  return runs ? SegmentOwner::State::alive : SegmentOwner::State::dead;
+}
+
+struct Segment::State {
+  std::shared_ptr<SegmentFile> file;
+  Pages pages;
+  std::uint64_t batches = 0;
+  std::uint64_t row_bytes = 0;
+};
+
+struct SegmentAccess {
+  static Segment of(std::shared_ptr<SegmentFile> file) {
+    auto state = std::make_shared<Segment::State>();
+    const SegmentHeader& header = file->header();
+    state->pages = SegmentFile::pages(file);
+    if (header.kind == SegmentKind::dataset) {
+      state->batches =
+          header.shape.samples / header.batch_size + (header.shape.samples % header.batch_size != 0);
+      state->row_bytes = header.shape.features * dtype_bytes(header.dtype);
+    }
+    state->file = std::move(file);
+    return Segment(std::move(state));
+  }
+};
+
+Segment Segment::open(const std::string& name, Access access) {
+  return SegmentAccess::of(SegmentFile::open(name, access));
+}
+
+Segment Segment::open_descriptor(int descriptor, Access access) {
+  return SegmentAccess::of(SegmentFile::open_descriptor(descriptor, access));
+}
+
+const std::string& Segment::name() const noexcept {
+  return state_->file->name();
+}
+const std::string& Segment::path() const noexcept {
+  return state_->file->path();
+}
+SegmentKind Segment::kind() const noexcept {
+  return state_->file->header().kind;
+}
+Access Segment::access() const noexcept {
+  return state_->file->access();
+}
+const SegmentOwner& Segment::owner() const noexcept {
+  return state_->file->header().owner;
+}
+std::chrono::system_clock::time_point Segment::created() const noexcept {
+  return created_at(state_->file->header().created_ns);
+}
+bool Segment::kept() const noexcept {
+  return state_->file->header().keep;
+}
+const SegmentSource& Segment::source() const noexcept {
+  return state_->file->header().source;
+}
+int Segment::descriptor() const noexcept {
+  return name().empty() ? state_->file->descriptor() : -1;
+}
+const Pages& Segment::pages() const& noexcept {
+  return state_->pages;
+}
+Shape Segment::shape() const noexcept {
+  return state_->file->header().shape;
+}
+DType Segment::dtype() const noexcept {
+  return state_->file->header().dtype;
+}
+std::uint64_t Segment::batch_size() const noexcept {
+  return state_->file->header().batch_size;
+}
+std::uint64_t Segment::num_batches() const noexcept {
+  return state_->batches;
+}
+const std::string& Segment::plan_json() const noexcept {
+  return state_->file->header().plan;
+}
+PlacingRung Segment::placing_rung() const noexcept {
+  return state_->file->header().placing_rung;
+}
+
+AnyBatchView Segment::get_batch(std::uint64_t batch) const& {
+  if (batch >= state_->batches)
+    throw OutOfRange(base::text("Segment::get_batch: batch ", batch, " of ", state_->batches));
+  const std::uint64_t first = batch * batch_size();
+  const std::uint64_t rows = std::min(batch_size(), shape().samples - first);
+  return {state_->pages.data() + first * state_->row_bytes, dtype(), rows, shape().features,
+          shape().features};
+}
+
+void Segment::remove() const {
+  state_->file->remove();
+}
+
+namespace {
+
+SegmentHeader header_of(const Plan& plan, const SegmentOptions& options) {
+  SegmentHeader header;
+  header.dtype = plan.dtype();
+  header.shape = plan.shape();
+  header.batch_size = plan.batch_size();
+  header.keep = options.keep;
+  header.source = options.source;
+  header.plan = plan.to_json();
+  return header;
+}
+
+}  // namespace
+
+SegmentDraft::SegmentDraft(const Plan& plan, const SegmentOptions& options, PageKind kind)
+    : header_(header_of(plan, options)) {
+  if (options.keep && options.name.empty())
+    throw InvalidArgument("Segment: a segment without a name cannot be kept");
+  if (segment_header_bytes(header_) > segment_header_limit_bytes)
+    throw InvalidArgument(base::text("Segment: its plan and path have ", segment_header_bytes(header_),
+                                     " bytes, at most ", segment_header_limit_bytes, " fit"));
+  file_ = SegmentFile::create({.name = options.name,
+                               .kind = kind,
+                               .hugetlb_page_bytes = kind == PageKind::hugetlb ? plan.page_bytes() : 0,
+                               .data_bytes = plan.mapped_bytes(),
+                               .header_bytes = segment_header_bytes(header_)});
+}
+
+Pages SegmentDraft::pages() const {
+  return SegmentFile::pages(file_);
+}
+
+Segment SegmentDraft::publish(PlacingRung rung) {
+  header_.placing_rung = rung;
+  file_->publish(header_);
+  return SegmentAccess::of(file_);
+}
+
+}  // namespace nodewise

@@ -1,0 +1,27 @@
+// A dataset's segment while it is being made.
+#pragma once
+
+#include <memory>
+
+#include <nodewise/segment.hpp>
+
+#include "segment_file.hpp"
+
+namespace nodewise {
+
+/// Exclusive; gone with this object unless it was published.
+class SegmentDraft {
+ public:
+  /// Throws InvalidArgument (name, page sizes), SystemError (EEXIST: the name is taken), PlacementError (no
+  /// room).
+  SegmentDraft(const Plan& plan, const SegmentOptions& options, PageKind kind);
+  Pages pages() const;
+  /// Once.
+  Segment publish(PlacingRung rung);
+
+ private:
+  SegmentHeader header_;
+  std::shared_ptr<SegmentFile> file_;
+};
+
+}  // namespace nodewise

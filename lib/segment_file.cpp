@@ -1,0 +1,438 @@
+#include "segment_file.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <sstream>
+
+#include <nodewise/error.hpp>
+
+#include "base/checked.hpp"
+#include "base/text.hpp"
+#include "huge_pages.hpp"
+#include "os/moment.hpp"
+#include "os/os.hpp"
+#include "pages_parts.hpp"
+
+namespace nodewise {
+namespace {
+
+constexpr const char* memory_folder = "/dev/shm";
+
+// Up to `bytes` from the file's beginning, less at its end.
+os::Result<std::string> read_start(int descriptor, std::size_t bytes) {
+  std::string start(bytes, '\0');
+  std::size_t done = 0;
+  while (done < bytes) {
+    const auto got = os::current().read_at(descriptor, start.data() + done, bytes - done, done);
+    if (!got.ok()) return {{}, got.error};
+    if (got.value == 0) break;
+    done += got.value;
+  }
+  start.resize(done);
+  return {std::move(start), 0};
+}
+
+// Whether `path` still leads to that file.
+os::Result<bool> is_named(int descriptor, const std::string& path) {
+  const auto mine = os::current().file_status(descriptor);
+  if (!mine.ok()) return {false, mine.error};
+  const auto named = os::current().path_status(path);
+  if (!named.ok()) return {false, named.error == ENOENT ? 0 : named.error};
+  return {mine.value.same_file(named.value), 0};
+}
+
+struct Opening {
+  ~Opening() {
+    if (descriptor >= 0) os::current().close_file(descriptor);
+  }
+  int descriptor = -1;
+};
+
+// Of the mounts that hold huge pages, those of `page_bytes`, or all.
+std::vector<std::string> huge_page_folders(std::uint64_t page_bytes = 0) {
+  std::vector<std::string> folders;
+  std::istringstream lines(os::current().read_text("/proc/self/mounts").value);
+  std::string line, device, folder, type;
+  while (std::getline(lines, line)) {
+    std::istringstream words(line);
+    if (!(words >> device >> folder >> type) || type != "hugetlbfs") continue;
+    const auto space = os::current().space(folder);
+    if (space.ok() && (page_bytes == 0 || space.value.page_bytes == page_bytes)) folders.push_back(folder);
+  }
+  return folders;
+}
+
+}  // namespace
+
+std::string segment_prefix(const std::string& folder) {
+  return base::text(folder, "/nodewise.", os::current().user_id(), '.');
+}
+
+std::vector<std::string> segment_folders() {
+  std::vector<std::string> folders = {memory_folder};
+  for (std::string& folder : huge_page_folders()) folders.push_back(std::move(folder));
+  return folders;
+}
+
+void check_segment_name(const std::string& name) {
+  constexpr std::size_t longest = 200;
+  const auto alphanumeric = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  const bool sound = !name.empty() && name.size() <= longest && alphanumeric(name[0]) &&
+                     std::all_of(name.begin(), name.end(),
+                                 [&](char c) { return alphanumeric(c) || c == '.' || c == '_' || c == '-'; });
+  if (!sound)
+    throw InvalidArgument(
+        base::text("Segment: ", base::quoted(name),
+                   " cannot be a segment's name: letters, digits, '.', '_' and '-', a letter "
+                   "or digit first, at most ",
+                   longest));
+}
+
+std::string SegmentFile::what() const {
+  return name_.empty() ? "the memfd" : base::text('"', name_, "\" (", path_, ')');
+}
+
+void SegmentFile::fail(const std::string& call, int error) const {
+  throw SystemError(base::text("Segment: ", what(), ": ", call, ": ", base::errno_text(error)), error);
+}
+
+SegmentOwner SegmentFile::this_process() {
+  os::Os& os = os::current();
+  const auto pid = static_cast<std::uint32_t>(os.process_id());
+  return {.pid = pid,
+          .uid = os.user_id(),
+          .start_ticks = os::process_start_ticks(pid).value_or(0),
+          .pid_namespace = os.path_status("/proc/self/ns/pid").value.inode};
+}
+
+void SegmentFile::choose_pages(const SegmentRequest& request) {
+  const std::size_t base_page_bytes = os::current().base_page_bytes();
+  kind_ = PageKind::base;
+  page_bytes_ = alignment_ = base_page_bytes;
+  if (request.kind == PageKind::hugetlb) {
+    kind_ = PageKind::hugetlb;
+    page_bytes_ = request.hugetlb_page_bytes != 0 ? request.hugetlb_page_bytes : default_hugetlb_page_bytes();
+    if (page_bytes_ == 0)
+      throw SystemError("Segment: this kernel has no hugetlb pages; ask for other ones", ENOSYS);
+  } else if (request.kind != PageKind::base) {
+    const TransparentPages huge = shared_transparent_pages();
+    if (huge.allowed && request.data_bytes >= huge.page_bytes) {
+      kind_ = PageKind::transparent;
+      alignment_ = huge.page_bytes;
+    }
+  }
+  const std::size_t unit = std::max(page_bytes_, alignment_);
+  data_offset_ = base::round_up(request.header_bytes, unit);
+  data_bytes_ = base::round_up(request.data_bytes, page_bytes_);
+  if (data_bytes_ < request.data_bytes || !base::checked_add(data_offset_, data_bytes_))
+    throw InvalidArgument(base::text("Segment: ", request.data_bytes, " bytes exceed the address space"));
+}
+
+void SegmentFile::choose_folder(const SegmentRequest& request) {
+  std::string folder = memory_folder;
+  if (kind_ == PageKind::hugetlb) {
+    const auto folders = huge_page_folders(page_bytes_);
+    if (folders.empty())
+      throw PlacementError(base::text(
+          "Segment: \"", request.name, "\" is to be of pages of ", base::human_bytes(page_bytes_),
+          ", and no hugetlbfs of them is mounted; mount -t hugetlbfs -o pagesize=", page_bytes_ >> 10,
+          "K none FOLDER, or make a segment without a name"));
+    folder = folders.front();
+  }
+  path_ = segment_prefix(folder) + request.name;
+  const auto space = os::current().space(folder);
+  if (!space.ok()) fail(folder, space.error);
+  if (space.value.kind == os::FileSystem::other)
+    throw SystemError(
+        base::text("Segment: ", folder, " is no file system in memory; mount -t tmpfs tmpfs ", folder),
+        ENODEV);
+}
+
+// Better refused now than found out half way; that it is enough is known when the pages are there.
+void SegmentFile::check_space() const {
+  const std::string folder = path_.substr(0, path_.rfind('/'));
+  const auto space = os::current().space(folder);
+  const std::uint64_t needed = data_offset_ + data_bytes_;
+  if (!space.ok() || space.value.total_bytes == 0 || space.value.free_bytes >= needed) return;
+  throw PlacementError(base::text("Segment: ", what(), " needs ", base::human_bytes(needed), " (", needed,
+                                  " bytes), and ", folder, " has ", base::human_bytes(space.value.free_bytes),
+                                  " (", space.value.free_bytes, " bytes) free of ",
+                                  base::human_bytes(space.value.total_bytes),
+                                  "; enlarge it (mount -o remount,size=..., docker --shm-size), ",
+                                  "remove segments (nodewise segments gc), or make one without a name"));
+}
+
+std::shared_ptr<SegmentFile> SegmentFile::create(const SegmentRequest& request) {
+  const std::shared_ptr<SegmentFile> file(new SegmentFile);
+  os::Os& os = os::current();
+  file->name_ = request.name;
+  file->process_ = os.process_id();
+  file->choose_pages(request);
+  if (request.name.empty()) {
+    const auto made = os.create_memfd("nodewise", file->kind_ == PageKind::hugetlb ? file->page_bytes_ : 0);
+    if (!made.ok()) file->fail("memfd_create", made.error);
+    file->descriptor_ = made.value;
+  } else {
+    check_segment_name(request.name);
+    file->choose_folder(request);
+    while (file->create_named() == Step::again) continue;
+    file->check_space();
+  }
+  if (const int error = os.resize_file(file->descriptor_, file->data_offset_ + file->data_bytes_))
+    file->fail("ftruncate", error);
+  if (request.name.empty())
+    if (const int error = os.seal_size(file->descriptor_)) file->fail("sealing its size", error);
+  file->map(Access::read_write);
+  return file;
+}
+
+SegmentFile::Step SegmentFile::create_named() {
+  os::Os& os = os::current();
+  const auto made = os.create_shared(path_);
+  if (made.error == EEXIST) return clear_name();
+  if (!made.ok()) fail("making the file", made.error);
+  descriptor_ = made.value;
+  draft_ = true;
+  int error = os.lock_byte(descriptor_, maker_byte, os::Lock::exclusive, false);
+  if (error == 0) error = os.lock_byte(descriptor_, holder_byte, os::Lock::shared, false);
+  const auto named = is_named(descriptor_, path_);
+  if (error == 0 && named.value) return Step::done;
+  if (error == 0) error = named.error;
+  if (error != 0 && error != EAGAIN) fail("locking the file", error);
+  draft_ = false;  // somebody found it before it was locked, and took it for a dead maker's
+  close();
+  return Step::again;
+}
+
+// The name is taken: by a segment, or by what a dead maker left.
+SegmentFile::Step SegmentFile::clear_name() {
+  os::Os& os = os::current();
+  const auto found = os.open_shared(path_, true);
+  if (found.error == ENOENT) return Step::again;
+  if (!found.ok()) fail("the name is taken, and its file cannot be opened", found.error);
+  const Opening opening{found.value};
+  const auto start = read_start(opening.descriptor, segment_magic_bytes);
+  if (!start.ok()) fail("reading its header", start.error);
+  if (begins_published(start.value))
+    throw SystemError(base::text("Segment: the name ", what(),
+                                 " is taken; open it, remove it (nodewise segments), or choose another one"),
+                      EEXIST);
+  if (const int error = os.lock_byte(opening.descriptor, maker_byte, os::Lock::exclusive, false)) {
+    if (error != EAGAIN) fail("locking the file", error);
+    throw SystemError(base::text("Segment: ", what(), " is just being made by another process"), EEXIST);
+  }
+  const auto named = is_named(opening.descriptor, path_);
+  if (!named.ok()) fail("looking at its name", named.error);
+  // It may have been published after it was read: look again.
+  const auto now = read_start(opening.descriptor, segment_magic_bytes);
+  if (!named.value || begins_published(now.value)) return Step::again;
+  if (const int error = os.remove_file(path_)) fail("removing what a dead maker left", error);
+  return Step::again;
+}
+
+std::shared_ptr<SegmentFile> SegmentFile::open(const std::string& name, Access access) {
+  check_segment_name(name);
+  const std::shared_ptr<SegmentFile> file(new SegmentFile);
+  file->name_ = name;
+  file->process_ = os::current().process_id();
+  file->path_ = segment_prefix(memory_folder) + name;
+  if (os::current().path_status(file->path_).error == ENOENT)
+    for (const std::string& folder : huge_page_folders())
+      if (os::current().path_status(segment_prefix(folder) + name).ok())
+        file->path_ = segment_prefix(folder) + name;
+  while (file->open_named(access) == Step::again) file->close();
+  file->read_header();
+  file->map(access);
+  return file;
+}
+
+SegmentFile::Step SegmentFile::open_named(Access access) {
+  os::Os& os = os::current();
+  const auto opened = os.open_shared(path_, access == Access::read_write);
+  if (opened.error == ENOENT)
+    throw SystemError(base::text("Segment: there is no segment ", what(), "; `nodewise segments` lists them"),
+                      ENOENT);
+  if (!opened.ok()) fail("opening the file", opened.error);
+  descriptor_ = opened.value;
+  check_owner();
+  if (const int error = os.lock_byte(descriptor_, holder_byte, os::Lock::shared, true))
+    fail("locking the file", error);
+  return await_maker();
+}
+
+void SegmentFile::check_owner() const {
+  const auto status = os::current().file_status(descriptor_);
+  if (!status.ok()) fail("fstat", status.error);
+  if (!status.value.regular) throw FormatError(base::text("Segment: ", what(), " is no regular file"));
+  if (status.value.uid == os::current().user_id()) return;
+  throw SystemError(base::text("Segment: ", what(), " belongs to user ", status.value.uid, ", this is user ",
+                               os::current().user_id(), ": another user's memory is not to be trusted"),
+                    EPERM);
+}
+
+bool SegmentFile::is_published() const {
+  const auto start = read_start(descriptor_, segment_magic_bytes);
+  if (!start.ok()) fail("reading its header", start.error);
+  return begins_published(start.value);
+}
+
+SegmentFile::Step SegmentFile::await_maker() {
+  os::Os& os = os::current();
+  if (!is_published()) {
+    int error = os.lock_byte(descriptor_, maker_byte, os::Lock::shared, true);
+    if (error == 0) error = os.unlock_byte(descriptor_, maker_byte);
+    if (error != 0) fail("waiting for its maker", error);
+  }
+  const auto status = os.file_status(descriptor_);
+  if (!status.ok()) fail("fstat", status.error);
+  if (status.value.links == 0) return Step::again;  // removed while this waited for it
+  if (is_published()) return Step::done;
+  throw SystemError(base::text("Segment: ", what(),
+                               " was never finished: its maker died over it; making it anew "
+                               "replaces it, `nodewise segments gc` removes it"),
+                    ENOENT);
+}
+
+std::shared_ptr<SegmentFile> SegmentFile::open_descriptor(int descriptor, Access access) {
+  const std::shared_ptr<SegmentFile> file(new SegmentFile);
+  os::Os& os = os::current();
+  file->process_ = os.process_id();
+  const auto mine = os.duplicate(descriptor);
+  if (!mine.ok()) file->fail("taking its descriptor", mine.error);
+  file->descriptor_ = mine.value;
+  file->check_owner();
+  if (!os.is_size_sealed(file->descriptor_))
+    throw FormatError("Segment: the descriptor is of no memfd whose size is sealed; open others by name");
+  file->read_header();
+  file->map(access);
+  return file;
+}
+
+void SegmentFile::read_header() {
+  constexpr std::size_t usual_bytes = 8192;
+  const auto status = os::current().file_status(descriptor_);
+  if (!status.ok()) fail("fstat", status.error);
+  auto start = read_start(descriptor_, usual_bytes);
+  if (!start.ok()) fail("reading its header", start.error);
+  const auto needed = needed_header_bytes(start.value, what());
+  if (needed > usual_bytes) start = read_start(descriptor_, needed);
+  if (!start.ok()) fail("reading its header", start.error);
+  header_ = parse_segment_header(start.value, status.value.bytes, what());
+  page_bytes_ = header_.page_bytes;
+  data_offset_ = header_.data_offset;
+  data_bytes_ = header_.data_bytes;
+  const std::size_t base_page_bytes = os::current().base_page_bytes();
+  if (page_bytes_ < base_page_bytes)
+    throw FormatError(base::text("Segment: ", what(), " has pages of ", page_bytes_,
+                                 " bytes, this machine of ", base_page_bytes));
+  kind_ = page_bytes_ > base_page_bytes ? PageKind::hugetlb : PageKind::base;
+  alignment_ = base_page_bytes;
+  const TransparentPages huge = shared_transparent_pages();
+  if (kind_ == PageKind::base && huge.allowed && data_bytes_ >= huge.page_bytes &&
+      data_offset_ % huge.page_bytes == 0) {
+    kind_ = PageKind::transparent;
+    alignment_ = huge.page_bytes;
+  }
+}
+
+void SegmentFile::map(Access access) {
+  os::Os& os = os::current();
+  access_ = access;
+  if (data_bytes_ == 0) return;
+  const std::size_t alignment = kind_ == PageKind::hugetlb ? os.base_page_bytes() : alignment_;
+  const auto mapped =
+      os.map_shared(descriptor_, data_offset_, data_bytes_, alignment, access == Access::read_write);
+  if (!mapped.ok()) fail(base::text("mapping ", data_bytes_, " bytes"), mapped.error);
+  data_ = static_cast<std::byte*>(mapped.value);
+  if (kind_ == PageKind::transparent && os.advise(data_, data_bytes_, os::Advice::huge_pages) != 0)
+    kind_ = PageKind::base;
+}
+
+void SegmentFile::publish(SegmentHeader header) {
+  os::Os& os = os::current();
+  header.total_bytes = data_offset_ + data_bytes_;
+  header.data_offset = data_offset_;
+  header.data_bytes = data_bytes_;
+  header.page_bytes = page_bytes_;
+  header.owner = this_process();
+  header.created_ns = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                                     std::chrono::system_clock::now().time_since_epoch())
+                                                     .count());
+  const std::string bytes = write_segment_header(header);
+  const std::size_t mapped_bytes = base::round_up(bytes.size(), page_bytes_);
+  const auto mapped = os.map_shared(descriptor_, 0, mapped_bytes, os.base_page_bytes(), true);
+  if (!mapped.ok()) fail("mapping its header", mapped.error);
+  auto* const start = static_cast<std::byte*>(mapped.value);
+  const int error = os.populate_shared(descriptor_, 0, start, mapped_bytes);
+  if (error == 0) {
+    std::memcpy(start + segment_magic_bytes, bytes.data() + segment_magic_bytes,
+                bytes.size() - segment_magic_bytes);
+    std::uint64_t magic = 0;
+    std::memcpy(&magic, bytes.data(), sizeof magic);
+    std::atomic_ref(*reinterpret_cast<std::uint64_t*>(start)).store(magic, std::memory_order_release);
+  }
+  os.unmap(start, mapped_bytes);
+  if (error != 0) fail("reserving its header", error);
+  header_ = std::move(header);
+  draft_ = false;
+  if (!name_.empty()) os.unlock_byte(descriptor_, maker_byte);
+}
+
+Pages SegmentFile::pages(const std::shared_ptr<SegmentFile>& file) {
+  return PagesParts::make({.data = file->data_,
+                           .size_bytes = file->data_bytes_,
+                           .kind = file->kind_,
+                           .page_bytes = file->page_bytes_,
+                           .backing = file->name_.empty() ? Backing::memfd : Backing::segment,
+                           .writable = file->access_ == Access::read_write,
+                           .descriptor = file->descriptor_,
+                           .file_offset = file->data_offset_,
+                           .release = [file](void*) {}});
+}
+
+void SegmentFile::remove() const {
+  if (name_.empty()) return;
+  const auto named = is_named(descriptor_, path_);
+  if (!named.ok()) fail("looking at its name", named.error);
+  if (!named.value) return;
+  const int error = os::current().remove_file(path_);
+  if (error != 0 && error != ENOENT) fail("removing its name", error);
+}
+
+void SegmentFile::close() noexcept {
+  if (descriptor_ >= 0) os::current().close_file(descriptor_);
+  descriptor_ = -1;
+}
+
+// Gives up this process's hold. Who can then lock the holder byte for itself is alone.
+bool SegmentFile::last_holder() noexcept {
+  os::Os& os = os::current();
+  if (access_ == Access::read_only) {  // a lock that excludes others needs a descriptor that may write
+    const auto mine = os.file_status(descriptor_);
+    close();
+    const auto writable = os.open_shared(path_, true);
+    if (!writable.ok()) return false;
+    descriptor_ = writable.value;
+    const auto found = os.file_status(descriptor_);
+    if (!mine.ok() || !found.ok() || !mine.value.same_file(found.value)) return false;
+  }
+  return os.lock_byte(descriptor_, holder_byte, os::Lock::exclusive, false) == 0;
+}
+
+// The last holder takes the name away. In a forked child the lock is the parent's, and nothing of it is the
+// child's to change.
+SegmentFile::~SegmentFile() {
+  os::Os& os = os::current();
+  if (data_ != nullptr) os.unmap(data_, data_bytes_);
+  const bool own = descriptor_ >= 0 && !name_.empty() && process_ == os.process_id();
+  const bool held = header_.page_bytes != 0;  // opened to the end, or published
+  const bool unwanted = own && (draft_ || (held && !header_.keep && last_holder()));
+  if (unwanted && is_named(descriptor_, path_).value) os.remove_file(path_);
+  close();
+}
+
+}  // namespace nodewise

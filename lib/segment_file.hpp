@@ -1,0 +1,107 @@
+// The file of a segment: how it comes into being, who holds it, and how its name goes.
+//
+// Locks say who is there, and the kernel takes them back however a process ends. Who holds a segment has its
+// holder byte locked, shared. A maker has the maker byte too, exclusively, until the segment is published: a
+// file that is not published and whose maker byte is free was left by a dead maker, and whoever locks that
+// byte may take the name away.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <nodewise/segment.hpp>
+
+#include "segment_header.hpp"
+
+namespace nodewise {
+
+inline constexpr std::uint64_t maker_byte = 0;
+inline constexpr std::uint64_t holder_byte = 1;
+
+/// "/dev/shm/nodewise.1000." of this user.
+std::string segment_prefix(const std::string& folder);
+/// Where segments may have their files: /dev/shm, and the mounts of hugetlbfs.
+std::vector<std::string> segment_folders();
+/// Throws InvalidArgument.
+void check_segment_name(const std::string& name);
+
+/// Size and pages of a segment that is to be made.
+struct SegmentRequest {
+  std::string name;  ///< Empty: a memfd.
+  PageKind kind = PageKind::automatic;
+  std::size_t hugetlb_page_bytes = 0;  ///< With PageKind::hugetlb; 0: the default.
+  std::uint64_t data_bytes = 0;
+  std::uint64_t header_bytes = 0;  ///< Of the header to come.
+};
+
+class SegmentFile {
+ public:
+  /// Makes the file, exclusively, and maps it; nobody else can open it as a segment before publish(). What a
+  /// dead maker left under the name is replaced. Throws SystemError (EEXIST: the name is taken),
+  /// PlacementError (the file system lacks the bytes).
+  static std::shared_ptr<SegmentFile> create(const SegmentRequest& request);
+  /// Maps one that is published, waiting for its maker. Throws as Segment::open.
+  static std::shared_ptr<SegmentFile> open(const std::string& name, Access access);
+  static std::shared_ptr<SegmentFile> open_descriptor(int descriptor, Access access);
+  ~SegmentFile();
+  SegmentFile(const SegmentFile&) = delete;
+  SegmentFile& operator=(const SegmentFile&) = delete;
+
+  /// Writes the header, of which the sizes are filled in, and lets others in.
+  void publish(SegmentHeader header);
+  /// Of one that was opened, or is published.
+  const SegmentHeader& header() const noexcept { return header_; }
+  /// What this process needs to know of itself in a header.
+  static SegmentOwner this_process();
+
+  const std::string& name() const noexcept { return name_; }
+  const std::string& path() const noexcept { return path_; }
+  int descriptor() const noexcept { return descriptor_; }
+  std::byte* data() const noexcept { return data_; }
+  std::uint64_t data_bytes() const noexcept { return data_bytes_; }
+  std::uint64_t data_offset() const noexcept { return data_offset_; }
+  PageKind kind() const noexcept { return kind_; }
+  std::size_t page_bytes() const noexcept { return page_bytes_; }
+  Access access() const noexcept { return access_; }
+  /// Takes the name away, if it still is this file's.
+  void remove() const;
+  /// The data, owned by `file` together with all that share it.
+  static Pages pages(const std::shared_ptr<SegmentFile>& file);
+
+ private:
+  enum class Step { done, again };
+  SegmentFile() = default;
+  void choose_pages(const SegmentRequest& request);
+  void choose_folder(const SegmentRequest& request);
+  void check_space() const;
+  Step create_named();
+  Step clear_name();
+  Step open_named(Access access);
+  void check_owner() const;
+  bool is_published() const;
+  Step await_maker();
+  void read_header();
+  void map(Access access);
+  bool last_holder() noexcept;
+  std::string what() const;
+  void close() noexcept;
+  [[noreturn]] void fail(const std::string& call, int error) const;
+
+  std::string name_;
+  std::string path_;
+  int descriptor_ = -1;
+  int process_ = 0;  // that opened the descriptor; in its forked children locks are not to be touched
+  bool draft_ = false;
+  bool removed_ = false;
+  Access access_ = Access::read_write;
+  PageKind kind_ = PageKind::base;
+  std::size_t page_bytes_ = 0;
+  std::size_t alignment_ = 0;
+  std::byte* start_ = nullptr;  // the mapped header, of a maker
+  std::byte* data_ = nullptr;
+  std::uint64_t data_offset_ = 0;
+  std::uint64_t data_bytes_ = 0;
+  SegmentHeader header_;
+};
+
+}  // namespace nodewise

@@ -1,0 +1,109 @@
+// What a segment says of itself in its first bytes. docs/segment-format.md describes it for readers in other
+// languages, and a test holds that page against this file.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <nodewise/segment.hpp>
+
+namespace nodewise {
+
+/// As it lies in memory, in the machine's byte order. Texts follow behind it.
+struct RawSegmentHeader {
+  char magic[8];
+  std::uint32_t byte_order;
+  std::uint32_t version;
+  std::uint64_t layout_hash;
+  std::uint64_t required_features;
+  std::uint64_t optional_features;
+  std::uint32_t header_bytes;
+  std::uint32_t checksum;
+  std::uint32_t kind;
+  std::uint32_t keep;
+  std::uint64_t content_hash;
+  std::uint64_t total_bytes;
+  std::uint64_t data_offset;
+  std::uint64_t data_bytes;
+  std::uint64_t page_bytes;
+  std::uint32_t owner_pid;
+  std::uint32_t owner_uid;
+  std::uint64_t owner_start_ticks;
+  std::uint64_t owner_pid_namespace;
+  std::uint64_t created_ns;
+  std::uint32_t placing_rung;
+  std::uint32_t plan_bytes;
+  std::uint32_t source_path_bytes;
+  std::uint32_t reserved_word;
+  char dtype[8];
+  std::uint64_t samples;
+  std::uint64_t features;
+  std::uint64_t batch_size;
+  std::uint64_t source_bytes;
+  std::uint64_t source_modified_ns;
+  std::uint64_t source_device;
+  std::uint64_t source_inode;
+  std::uint64_t parameters[8];
+  std::uint64_t reserved[6];
+};
+static_assert(sizeof(RawSegmentHeader) == 320);
+
+struct HeaderField {
+  std::string_view name;
+  std::size_t offset;
+  std::size_t bytes;
+};
+/// Every field, in order.
+extern const std::array<HeaderField, 34> segment_header_fields;
+
+/// The longest header that is read; texts count.
+inline constexpr std::uint64_t segment_header_limit_bytes = std::uint64_t{1} << 20;
+
+/// The same, checked.
+struct SegmentHeader {
+  SegmentKind kind = SegmentKind::dataset;
+  std::uint64_t content_hash = 0;  ///< Of the structure of what lies in the data; 0 for a dataset.
+  std::uint64_t total_bytes = 0;   ///< Of the file.
+  std::uint64_t data_offset = 0;   ///< A multiple of page_bytes.
+  std::uint64_t data_bytes = 0;
+  std::uint64_t page_bytes = 0;
+  SegmentOwner owner;
+  std::uint64_t created_ns = 0;
+  bool keep = false;
+  PlacingRung placing_rung = PlacingRung::none;
+  DType dtype = DType::u8;
+  Shape shape;
+  std::uint64_t batch_size = 0;
+  SegmentSource source;
+  std::string plan;
+  std::array<std::uint64_t, 8> parameters{};  ///< Whatever the kind needs.
+};
+
+/// The first bytes of the file.
+std::string write_segment_header(const SegmentHeader& header);
+/// A file that begins with zeros is being made, or was: the magic is written last, at once, and publishes it.
+inline constexpr std::size_t segment_magic_bytes = sizeof(RawSegmentHeader::magic);
+
+inline std::chrono::system_clock::time_point created_at(std::uint64_t created_ns) noexcept {
+  return std::chrono::system_clock::time_point(
+      std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::nanoseconds(created_ns)));
+}
+
+/// How many bytes write_segment_header will give.
+std::size_t segment_header_bytes(const SegmentHeader& header);
+
+/// Whether a file that begins so is published, or is no segment at all.
+bool begins_published(std::string_view start) noexcept;
+
+/// How many bytes from the file's beginning parse_segment_header needs. Throws FormatError.
+std::uint64_t needed_header_bytes(std::string_view start, const std::string& what);
+
+/// Believes nothing: `bytes` are the first of a file of `file_bytes`; `what` names it in messages. Throws
+/// FormatError.
+SegmentHeader parse_segment_header(std::string_view bytes, std::uint64_t file_bytes, const std::string& what);
+
+}  // namespace nodewise

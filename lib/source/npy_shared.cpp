@@ -1,0 +1,71 @@
+// One copy of a file for all processes of a machine.
+#include <cerrno>
+#include <optional>
+
+#include <nodewise/error.hpp>
+#include <nodewise/npy.hpp>
+
+#include "base/text.hpp"
+#include "os/os.hpp"
+
+namespace nodewise {
+namespace {
+
+SegmentSource source_of(const std::string& path) {
+  os::Os& os = os::current();
+  const auto real_path = os.real_path(path);
+  const auto status = real_path.ok() ? os.path_status(real_path.value) : os::Result<os::FileStatus>{};
+  if (!real_path.ok() || !status.ok())
+    throw SystemError(base::text("open_or_create: ", path, " cannot be opened: ",
+                                 base::errno_text(real_path.ok() ? status.error : real_path.error)),
+                      real_path.ok() ? status.error : real_path.error);
+  return {real_path.value, status.value.bytes, status.value.modified_ns, status.value.device,
+          status.value.inode};
+}
+
+// The segment, if it has this state of the file.
+std::optional<Segment> open_current(const std::string& name, const SegmentSource& source,
+                                    std::uint64_t batch_size, Access access) {
+  Segment segment = Segment::open(name, access);
+  if (segment.kind() != SegmentKind::dataset || segment.source().path != source.path)
+    throw InvalidArgument(base::text("open_or_create: segment \"", name, "\" holds ",
+                                     segment.source().path.empty() ? "something else" : segment.source().path,
+                                     ", not ", source.path, "; choose another name"));
+  if (segment.source() != source) {
+    segment.remove();  // of an older state: who has it keeps it
+    return std::nullopt;
+  }
+  if (segment.batch_size() != batch_size)
+    throw InvalidArgument(base::text("open_or_create: segment \"", name, "\" has batches of ",
+                                     segment.batch_size(), " samples, not ", batch_size));
+  return segment;
+}
+
+LoaderOptions options_for(const std::string& name, const SegmentSource& source,
+                          const SharedNpyOptions& options) {
+  LoaderOptions loader = options.loader;
+  loader.segment = SegmentOptions{.name = name, .keep = options.keep, .source = source};
+  return loader;
+}
+
+}  // namespace
+
+BatchLoader open_or_create(const std::string& path, const std::string& name, std::uint64_t batch_size,
+                           const SharedNpyOptions& options) {
+  while (true) {
+    const SegmentSource source = source_of(path);
+    try {
+      if (const auto segment = open_current(name, source, batch_size, options.access))
+        return BatchLoader::open(*segment, options.loader);
+    } catch (const SystemError& error) {
+      if (error.code() != ENOENT) throw;
+    }
+    try {
+      return load_npy(source.path, batch_size, options_for(name, source, options), options.npy);
+    } catch (const SystemError& error) {
+      if (error.code() != EEXIST) throw;  // another process was faster: its segment is waited for
+    }
+  }
+}
+
+}  // namespace nodewise

@@ -1,0 +1,560 @@
+// Goal: a dataset in a segment is one dataset for all processes that open it, is never half made, never
+// believed without being checked, and its name goes when it should and not before.
+// Method: real files in memory and real processes, forked; the fake machine where nodes, faults or another
+// user are wanted. Each test leaves no name behind, which the last one checks.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+
+#include <nodewise/error.hpp>
+#include <nodewise/loader.hpp>
+#include <nodewise/npy.hpp>
+#include <nodewise/segment.hpp>
+
+#include "segment_file.hpp"
+#include "segment_header.hpp"
+#include "support/files.hpp"
+#include "support/machines.hpp"
+#include "support/process.hpp"
+#include "support/workers.hpp"
+
+using namespace nodewise;
+using test::Child;
+using test::MiB;
+using test::Signal;
+using test::unique_name;
+using test::World;
+
+namespace {
+
+constexpr Shape shape{1000, 16};
+constexpr std::uint64_t batch_size = 64;
+
+LoaderOptions in_segment(const std::string& name, bool keep = false) {
+  LoaderOptions options;
+  options.segment = SegmentOptions{.name = name, .keep = keep};
+  options.team.workers = 2;
+  return options;
+}
+
+// Elements count through.
+BatchLoader make(const std::string& name, bool keep = false) {
+  std::vector<float> data(shape.samples * shape.features);
+  std::iota(data.begin(), data.end(), 0.0F);
+  return BatchLoader(data.data(), shape, DType::f32, batch_size, in_segment(name, keep));
+}
+
+bool counts_through(const AnyBatchView& view, std::uint64_t batch) {
+  const auto rows = view.as<float>();
+  const auto first = static_cast<float>(batch * batch_size * shape.features);
+  return rows(0, 0) == first && rows(rows.rows() - 1, 15) == first + static_cast<float>(rows.size()) - 1;
+}
+
+std::string path_of(const std::string& name) {
+  return segment_prefix("/dev/shm") + name;
+}
+
+bool exists(const std::string& name) {
+  return std::filesystem::exists(path_of(name));
+}
+
+int code_of_opening(const std::string& name) {
+  try {
+    Segment::open(name);
+  } catch (const SystemError& error) {
+    return error.code();
+  }
+  return 0;
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void write_file(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
+
+}  // namespace
+
+TEST_CASE("what one process makes, another opens by name: views, plan, means; writes are seen by both") {
+  const auto name = unique_name("two");
+  auto loader = make(name);
+  REQUIRE(loader.segment().has_value());
+  CHECK(loader.segment()->name() == name);
+  CHECK(loader.pages().backing() == Backing::segment);
+  CHECK(loader.is_zero_copy(3));
+  const auto means = loader.means();
+  Child other([&] {
+    auto mine = BatchLoader::open(name, Access::read_write);
+    if (mine.num_batches() != 16 || mine.shape() != shape || mine.plan() != loader.plan()) return false;
+    for (std::uint64_t batch = 0; batch < 16; ++batch)
+      if (!counts_through(mine.get_batch(batch), batch) || !mine.is_zero_copy(batch)) return false;
+    if (mine.means() != means) return false;
+    mine.write_to_buffer(999, 15, -1.0F);
+    return true;
+  });
+  CHECK(other.wait() == 0);
+  CHECK(loader.get_batch(15).as<float>()(39, 15) == -1.0F);
+  loader.write_to_buffer(999, 15, -2.0F);
+  const Segment segment = Segment::open(name);
+  CHECK(segment.get_batch(15).as<float>()(39, 15) == -2.0F);
+  CHECK(segment.get_batch(15).rows() == 40);
+  CHECK_THROWS_AS(static_cast<void>(segment.get_batch(16)), OutOfRange);
+  CHECK(segment.kind() == SegmentKind::dataset);
+  CHECK(segment.owner().pid == static_cast<std::uint32_t>(::getpid()));
+  CHECK(owner_state(segment.owner()) == SegmentOwner::State::alive);
+}
+
+TEST_CASE("a segment opened for reading refuses to be written through the loader") {
+  const auto name = unique_name("reading");
+  const auto maker = make(name);
+  auto reader = BatchLoader::open(name);
+  CHECK_FALSE(reader.pages().writable());
+  CHECK_THROWS_AS(reader.write_to_buffer(0, 0, 1.0F), InvalidArgument);
+  CHECK(reader.means() == maker.means());
+  Child writes([&] {
+    reader.get_batch(0).as<float>()(0, 0) = 1;
+    return true;
+  });
+  CHECK(writes.wait() == -SIGSEGV);
+}
+
+TEST_CASE("pages lie by plan, and whoever opens the segment can see it") {
+  World world(test::even_machine(4));
+  const auto name = unique_name("placed");
+  LoaderOptions options = in_segment(name);
+  options.binding = Binding::required;
+  options.team = test::workers(4);
+  const BatchLoader loader({4096, 128}, DType::f32, 16, options);
+  for (const auto& seen : {BatchLoader::open(name).placement(), loader.placement()}) {
+    CHECK(seen.local_fraction() == 1.0);
+    CHECK(seen.placing_rung() == PlacingRung::mbind);
+    CHECK(seen.total().local_bytes == 4096 * 128 * 4);
+    CHECK(seen.degradations().empty());
+  }
+}
+
+TEST_CASE("on this machine too, by a process that never touched the pages") {
+  const auto name = unique_name("asked");
+  const auto loader = make(name);
+  Child other([&] {
+    const auto placement = BatchLoader::open(name).placement();
+    return placement.asking_rung() != AskingRung::move_pages || placement.total().absent_bytes == 0;
+  });
+  CHECK(other.wait() == 0);
+}
+
+TEST_CASE("the last holder takes the name away, whoever it is") {
+  const auto name = unique_name("last");
+  SUBCASE("the maker") {
+    { const auto loader = make(name); }
+    CHECK_FALSE(exists(name));
+  }
+  SUBCASE("a reader") {
+    auto loader = std::make_unique<BatchLoader>(make(name));
+    auto reader = std::make_unique<Segment>(Segment::open(name));
+    loader.reset();
+    CHECK(exists(name));
+    CHECK(code_of_opening(name) == 0);  // opened and closed: not the last
+    CHECK(exists(name));
+    reader.reset();
+    CHECK_FALSE(exists(name));
+  }
+  SUBCASE("views' owner counts") {
+    auto loader = std::make_unique<BatchLoader>(make(name));
+    Pages pages = loader->pages();
+    loader.reset();
+    CHECK(exists(name));
+    pages = Pages();
+    CHECK_FALSE(exists(name));
+  }
+  SUBCASE("nobody, if it is to be kept") {
+    { const auto loader = make(name, true); }
+    REQUIRE(exists(name));
+    const Segment kept = Segment::open(name);
+    CHECK(kept.kept());
+    kept.remove();
+    kept.remove();
+    CHECK_FALSE(exists(name));
+    CHECK(counts_through(kept.get_batch(2), 2));
+  }
+  CHECK(code_of_opening(name) == ENOENT);
+}
+
+TEST_CASE("a forked child sees the memory, and its end changes nothing") {
+  const auto name = unique_name("forked");
+  auto loader = std::make_unique<BatchLoader>(make(name));
+  Child child([&] {
+    const bool seen = counts_through(loader->get_batch(5), 5);
+    loader.reset();
+    return seen && exists(name);
+  });
+  CHECK(child.wait() == 0);
+  CHECK(exists(name));
+  CHECK(counts_through(loader->get_batch(5), 5));
+}
+
+TEST_CASE("a name that is taken, or cannot be one, is refused and left alone") {
+  const auto name = unique_name("taken");
+  const auto loader = make(name);
+  try {
+    make(name);
+    FAIL("made twice");
+  } catch (const SystemError& error) {
+    CHECK(error.code() == EEXIST);
+    CHECK(std::string(error.what()).find(name) != std::string::npos);
+  }
+  const Segment opened = Segment::open(name);
+  CHECK(counts_through(opened.get_batch(1), 1));
+  for (const char* bad : {"a/b", "../x", ".hidden", "a b", "\n", "-x"}) {
+    CAPTURE(bad);
+    CHECK_THROWS_AS(make(bad), InvalidArgument);
+    CHECK_THROWS_AS(Segment::open(bad), InvalidArgument);
+  }
+  CHECK_THROWS_AS(Segment::open(""), InvalidArgument);
+  CHECK_THROWS_AS(make(std::string(201, 'x')), InvalidArgument);
+  CHECK_THROWS_AS(make("", true), InvalidArgument);
+}
+
+TEST_CASE("another user's file under this user's name is refused") {
+  World world(test::even_machine(1));
+  world.fake.become_user(::geteuid() + 1000);
+  const auto name = unique_name("foreign");
+  write_file(path_of(name), std::string(8192, 'x'));
+  CHECK(code_of_opening(name) == EPERM);
+  CHECK(list_segments().empty());
+  CHECK(collect_segments().empty());
+  CHECK(exists(name));
+  std::filesystem::remove(path_of(name));
+}
+
+TEST_CASE("a link under the name is not followed") {
+  const auto name = unique_name("link"), target = unique_name("target");
+  const auto loader = make(target);
+  std::filesystem::create_symlink(path_of(target), path_of(name));
+  CHECK(code_of_opening(name) == ELOOP);
+  CHECK_THROWS_AS(make(name), SystemError);
+  std::filesystem::remove(path_of(name));
+}
+
+TEST_CASE("what a dead maker left is nobody's segment, and is replaced") {
+  const auto name = unique_name("dead");
+  Signal placed;
+  LoaderOptions options = in_segment(name);
+  options.segment->publish = false;
+  Child maker([&] {
+    const BatchLoader loader(shape, DType::f32, batch_size, options);
+    placed.give();
+    ::pause();
+    return true;
+  });
+  placed.await();
+  CHECK(exists(name));
+  CHECK_THROWS_AS(make(name), SystemError);  // it lives
+  maker.kill();
+  CHECK(exists(name));
+  CHECK(code_of_opening(name) == ENOENT);
+  SUBCASE("by the next maker") {
+    const auto loader = make(name);
+    const Segment opened = Segment::open(name);
+    CHECK(counts_through(opened.get_batch(0), 0));
+  }
+  SUBCASE("or collected") {
+    const auto collected = collect_segments();
+    CHECK(std::any_of(collected.begin(), collected.end(), [&](auto& info) { return info.name == name; }));
+  }
+  CHECK_FALSE(exists(name));
+}
+
+TEST_CASE("who opens what is being made waits until it is published") {
+  const auto name = unique_name("waiting");
+  LoaderOptions options = in_segment(name);
+  options.segment->publish = false;
+  BatchLoader loader(shape, DType::f32, batch_size, options);
+  CHECK_FALSE(loader.segment().has_value());
+  Signal started;
+  Child reader([&] {
+    started.give();
+    const Segment opened = Segment::open(name);
+    return opened.get_batch(3).as<float>()(0, 0) == 7;
+  });
+  started.await();
+  loader.write_to_buffer(3 * batch_size, 0, 7.0F);
+  loader.publish();
+  CHECK(reader.wait() == 0);
+  CHECK_THROWS_AS(loader.publish(), InvalidArgument);
+}
+
+TEST_CASE("segments of killed processes are collected, those in use and kept ones are not") {
+  const auto lost = unique_name("lost"), kept = unique_name("kept"), used = unique_name("used");
+  Signal made;
+  Child maker([&] {
+    const auto a = make(lost), b = make(kept, true), c = make(used);
+    made.give();
+    ::pause();
+    return true;
+  });
+  made.await();
+  const auto names = [](const std::vector<SegmentInfo>& list) {
+    std::vector<std::string> result;
+    for (const SegmentInfo& info : list) result.push_back(info.name);
+    return result;
+  };
+  const auto has = [](const std::vector<std::string>& list, const std::string& name) {
+    return std::find(list.begin(), list.end(), name) != list.end();
+  };
+  CHECK_FALSE(has(names(collect_segments()), lost));  // its maker lives
+  const Segment in_use = Segment::open(used);
+  for (const SegmentInfo& info : list_segments()) {
+    if (info.name != used) continue;
+    CHECK(info.published);
+    CHECK(info.held);
+    CHECK(info.attached.value_or(2) == 2);
+    CHECK(info.owner_state == SegmentOwner::State::alive);
+    CHECK(info.shape == shape);
+  }
+  maker.kill();
+  CHECK(has(names(collect_segments({.dry_run = true})), lost));
+  CHECK(exists(lost));
+  const auto collected = names(collect_segments());
+  CHECK(has(collected, lost));
+  CHECK_FALSE(has(collected, kept));
+  CHECK_FALSE(has(collected, used));
+  CHECK_FALSE(exists(lost));
+  CHECK(counts_through(in_use.get_batch(7), 7));
+  CHECK_FALSE(has(names(collect_segments({.older_than = std::chrono::hours(1)})), kept));
+  CHECK(has(names(collect_segments({.older_than = std::chrono::seconds(0)})), kept));
+}
+
+TEST_CASE("a memfd has no name, cannot shrink, and is passed on by its descriptor") {
+  auto loader = make("");
+  CHECK(loader.pages().backing() == Backing::memfd);
+  REQUIRE(loader.segment().has_value());
+  const int descriptor = loader.segment()->descriptor();
+  REQUIRE(descriptor >= 0);
+  CHECK(::ftruncate(descriptor, 0) != 0);
+  Child child([&] {
+    const auto mine = BatchLoader::open(Segment::open_descriptor(descriptor, Access::read_write));
+    mine.get_batch(1).as<float>()(0, 0) = -5;
+    return counts_through(mine.get_batch(2), 2);
+  });
+  CHECK(child.wait() == 0);
+  CHECK(loader.get_batch(1).as<float>()(0, 0) == -5);
+  CHECK_THROWS_AS(Segment::open_descriptor(-1), SystemError);
+  const int file = ::open("/dev/null", O_RDWR);
+  CHECK_THROWS_AS(Segment::open_descriptor(file), Error);
+  ::close(file);
+}
+
+TEST_CASE("no room: refused before, or while pages are made, and nothing stays") {
+  World world(test::even_machine(2));
+  const auto name = unique_name("room");
+  SUBCASE("known before") {
+    world.fake.set_space("/dev/shm", {os::FileSystem::memory, MiB, 1000, 4096});
+    try {
+      make(name);
+      FAIL("made");
+    } catch (const PlacementError& error) {
+      const std::string message = error.what();
+      for (const char* piece : {"1000 bytes", "69632 bytes", "--shm-size"})
+        CHECK(message.find(piece) != std::string::npos);
+    }
+  }
+  SUBCASE("found out late") {
+    world.faulty.fail(os::Call::populate_shared, 1, EFAULT);
+    CHECK_THROWS_WITH_AS(make(name), doctest::Contains("/dev/shm"), SystemError);
+  }
+  SUBCASE("for the header") {
+    world.faulty.fail(os::Call::populate_shared, 3, EFAULT);
+    CHECK_THROWS_AS(make(name), SystemError);
+  }
+  SUBCASE("no file system in memory") {
+    world.fake.set_space("/dev/shm", {os::FileSystem::other, 100 * MiB, 100 * MiB, 4096});
+    CHECK_THROWS_WITH_AS(make(name), doctest::Contains("tmpfs"), SystemError);
+  }
+  CHECK_FALSE(exists(name));
+  CHECK(world.faulty.live_mappings() == 0);
+  CHECK(world.faulty.live_descriptors() == 0);
+}
+
+TEST_CASE("a transposed file is there only when it is read") {
+  const auto name = unique_name("transposed");
+  std::string npy("\x93NUMPY\x01\0\x76\0{'descr': '|u1', 'fortran_order': True, 'shape': (3, 2)}", 66);
+  npy += std::string(128 - npy.size() - 1, ' ') + "\n" + "\1\2\3\4\5\6";
+  const test::TemporaryFile file(npy);
+  const auto loader = load_npy(file.path(), 2, in_segment(name));
+  CHECK(BatchLoader::open(name).means() == std::vector<double>{3, 4.5});
+}
+
+TEST_CASE("an empty dataset has a segment too") {
+  const auto name = unique_name("empty");
+  const BatchLoader loader({0, 3}, DType::f64, 10, in_segment(name));
+  const auto opened = BatchLoader::open(name);
+  CHECK(opened.num_batches() == 0);
+  CHECK(opened.means().empty());
+}
+
+TEST_CASE("every byte of a header flipped, and every length of file, gives an error and no more") {
+  const auto name = unique_name("flipped"), copy = unique_name("copy");
+  const auto loader = make(name);
+  const std::string whole = read_file(path_of(name));
+  const auto header_bytes = needed_header_bytes(whole, "it");
+  const auto refused = [&](const std::string& bytes) {
+    write_file(path_of(copy), bytes);
+    try {
+      Segment::open(copy);
+    } catch (const FormatError& error) {
+      CHECK(std::string(error.what()).find(copy) != std::string::npos);
+      return true;
+    } catch (const SystemError& error) {
+      return error.code() == ENOENT;  // it begins with zeros, as one that was never finished
+    }
+    return false;
+  };
+  CHECK_FALSE(refused(whole));
+  for (std::size_t byte = 0; byte < header_bytes; ++byte) {
+    for (const int bits : {0x01, 0x80, 0xff}) {
+      std::string flipped = whole;
+      flipped[byte] = static_cast<char>(flipped[byte] ^ bits);
+      CAPTURE(byte);
+      CHECK(refused(flipped));
+    }
+  }
+  for (std::size_t bytes = 0; bytes < whole.size(); bytes += bytes < 9000 ? 7 : 4096) {
+    CAPTURE(bytes);
+    CHECK(refused(whole.substr(0, bytes)));
+  }
+  CHECK(refused(whole + 'x'));
+  write_file(path_of(copy), whole);
+  std::filesystem::remove(path_of(copy));
+}
+
+TEST_CASE("the future, and sizes that lie, are refused though the checksum holds") {
+  SegmentHeader sound;
+  sound.total_bytes = 3 * 4096;
+  sound.data_offset = 4096;
+  sound.data_bytes = 8192;
+  sound.page_bytes = 4096;
+  sound.dtype = DType::f64;
+  sound.shape = {100, 10};
+  sound.batch_size = 7;
+  sound.plan = "{}";
+  sound.source.path = "/some/file.npy";
+  const auto parsed = parse_segment_header(write_segment_header(sound), sound.total_bytes, "it");
+  CHECK(parsed.shape == sound.shape);
+  CHECK(parsed.plan == sound.plan);
+  CHECK(parsed.source == sound.source);
+  CHECK(parsed.batch_size == 7);
+  const auto refuses = [&](auto change) {
+    SegmentHeader header = sound;
+    change(header);
+    CHECK_THROWS_AS(parse_segment_header(write_segment_header(header), sound.total_bytes, "it"), FormatError);
+  };
+  constexpr auto huge = ~std::uint64_t{0};
+  refuses([](auto& header) { header.total_bytes += 1; });
+  refuses([](auto& header) { header.data_offset = 8192; });
+  refuses([](auto& header) { header.data_offset = 0; });
+  refuses([](auto& header) { header.data_offset = 4095; });
+  refuses([](auto& header) { header.data_offset = huge - 4095; });
+  refuses([](auto& header) { header.data_bytes = huge; });
+  refuses([](auto& header) { header.page_bytes = 0; });
+  refuses([](auto& header) { header.page_bytes = 3; });
+  refuses([](auto& header) { header.shape.samples = 103; });
+  refuses([](auto& header) { header.shape = {huge, huge}; });
+  refuses([](auto& header) { header.shape = {std::uint64_t{1} << 61, 8}; });
+  refuses([](auto& header) { header.shape.features = 0; });
+  refuses([](auto& header) { header.batch_size = 0; });
+  refuses([](auto& header) { header.kind = static_cast<SegmentKind>(9); });
+  std::string future = write_segment_header(sound);
+  const std::uint32_t version = 2;
+  std::memcpy(future.data() + offsetof(RawSegmentHeader, version), &version, sizeof version);
+  CHECK_THROWS_WITH_AS(parse_segment_header(future, sound.total_bytes, "it"), doctest::Contains("version 2"),
+                       FormatError);
+}
+
+TEST_CASE("open_or_create: of processes that start together one loads, all see the same") {
+  const auto name = unique_name("together");
+  const std::string path = NODEWISE_TEST_DATA "/digits.npy";
+  const auto expected = load_npy(path, 100).means();
+  Signal go;
+  const test::SharedCount makers;
+  std::vector<std::unique_ptr<Child>> children;
+  constexpr int count = 6;
+  for (int i = 0; i < count; ++i)
+    children.push_back(std::make_unique<Child>([&] {
+      go.await();
+      SharedNpyOptions options;
+      options.keep = true;
+      const auto loader = open_or_create(path, name, 100, options);
+      if (loader.segment()->owner().pid == static_cast<std::uint32_t>(::getpid())) ++*makers;
+      return loader.means() == expected;
+    }));
+  for (int i = 0; i < count; ++i) go.give();
+  for (auto& child : children) CHECK(child->wait() == 0);
+  CHECK(*makers == 1);
+  const Segment segment = Segment::open(name);
+  CHECK(segment.source().path == std::filesystem::canonical(path));
+  segment.remove();
+}
+
+TEST_CASE("open_or_create maps what was kept, replaces what the file has outgrown, refuses another file") {
+  const auto name = unique_name("again");
+  const auto copy = std::filesystem::temp_directory_path() / (name + ".npy");
+  std::filesystem::copy_file(NODEWISE_TEST_DATA "/digits.npy", copy);
+  SharedNpyOptions options;
+  options.keep = true;
+  const auto first = open_or_create(copy, name, 100, options).segment()->created();
+  CHECK(open_or_create(copy, name, 100, options).segment()->created() == first);
+  CHECK_THROWS_AS(open_or_create(copy, name, 50, options), InvalidArgument);
+  CHECK_THROWS_AS(open_or_create(NODEWISE_TEST_DATA "/digits.npy", name, 100, options), InvalidArgument);
+  const auto old = open_or_create(copy, name, 100, options);
+  std::filesystem::last_write_time(copy, std::filesystem::last_write_time(copy) - std::chrono::hours(1));
+  const auto renewed = open_or_create(copy, name, 100, options);
+  CHECK(renewed.segment()->created() != first);
+  CHECK(old.means() == renewed.means());  // who had it keeps it
+  std::filesystem::remove(copy);
+  try {
+    open_or_create(copy, name, 100, options);
+    FAIL("there is no file");
+  } catch (const SystemError& error) {
+    CHECK(error.code() == ENOENT);
+  }
+  renewed.segment()->remove();
+}
+
+TEST_CASE("open_or_create: when the loader dies, another one takes over") {
+  const auto name = unique_name("takeover");
+  Signal placed;
+  LoaderOptions options = in_segment(name);
+  options.segment->publish = false;
+  Child loader([&] {
+    const BatchLoader dying(shape, DType::f32, batch_size, options);
+    placed.give();
+    ::pause();
+    return true;
+  });
+  placed.await();
+  Signal started;
+  Child waiter([&] {
+    started.give();
+    const auto mine = open_or_create(NODEWISE_TEST_DATA "/digits.npy", name, 100);
+    return mine.segment()->owner().pid == static_cast<std::uint32_t>(::getpid());
+  });
+  started.await();
+  ::usleep(20000);
+  loader.kill();
+  CHECK(waiter.wait() == 0);
+}
+
+TEST_CASE("no test left a name behind") {
+  const std::string prefix = "test." + std::to_string(::getpid());
+  for (const SegmentInfo& info : list_segments()) CHECK_FALSE(info.name.starts_with(prefix));
+}
