@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <numeric>
@@ -18,7 +17,6 @@
 #include <nodewise/segment.hpp>
 
 #include "segment_file.hpp"
-#include "segment_header.hpp"
 #include "support/files.hpp"
 #include "support/machines.hpp"
 #include "support/process.hpp"
@@ -400,158 +398,6 @@ TEST_CASE("an empty dataset has a segment too") {
   const auto opened = BatchLoader::open(name);
   CHECK(opened.num_batches() == 0);
   CHECK(opened.means().empty());
-}
-
-TEST_CASE("every byte of a header flipped, and every length of file, gives an error and no more") {
-  const auto name = unique_name("flipped"), copy = unique_name("copy");
-  const auto loader = make(name);
-  const std::string whole = read_file(path_of(name));
-  const auto header_bytes = needed_header_bytes(whole, "it");
-  const auto refused = [&](const std::string& bytes) {
-    write_file(path_of(copy), bytes);
-    try {
-      Segment::open(copy);
-    } catch (const FormatError& error) {
-      CHECK(std::string(error.what()).find(copy) != std::string::npos);
-      return true;
-    } catch (const SystemError& error) {
-      return error.code() == ENOENT;  // it begins with zeros, as one that was never finished
-    }
-    return false;
-  };
-  CHECK_FALSE(refused(whole));
-  for (std::size_t byte = 0; byte < header_bytes; ++byte) {
-    for (const int bits : {0x01, 0x80, 0xff}) {
-      std::string flipped = whole;
-      flipped[byte] = static_cast<char>(flipped[byte] ^ bits);
-      CAPTURE(byte);
-      CHECK(refused(flipped));
-    }
-  }
-  for (std::size_t bytes = 0; bytes < whole.size(); bytes += bytes < 9000 ? 7 : 4096) {
-    CAPTURE(bytes);
-    CHECK(refused(whole.substr(0, bytes)));
-  }
-  CHECK(refused(whole + 'x'));
-  write_file(path_of(copy), whole);
-  std::filesystem::remove(path_of(copy));
-}
-
-TEST_CASE("the future, and sizes that lie, are refused though the checksum holds") {
-  SegmentHeader sound;
-  sound.total_bytes = 3 * 4096;
-  sound.data_offset = 4096;
-  sound.data_bytes = 8192;
-  sound.page_bytes = 4096;
-  sound.dtype = DType::f64;
-  sound.shape = {100, 10};
-  sound.batch_size = 7;
-  sound.plan = "{}";
-  sound.source.path = "/some/file.npy";
-  const auto parsed = parse_segment_header(write_segment_header(sound), sound.total_bytes, "it");
-  CHECK(parsed.shape == sound.shape);
-  CHECK(parsed.plan == sound.plan);
-  CHECK(parsed.source == sound.source);
-  CHECK(parsed.batch_size == 7);
-  const auto refuses = [&](auto change) {
-    SegmentHeader header = sound;
-    change(header);
-    CHECK_THROWS_AS(parse_segment_header(write_segment_header(header), sound.total_bytes, "it"), FormatError);
-  };
-  constexpr auto huge = ~std::uint64_t{0};
-  refuses([](auto& header) { header.total_bytes += 1; });
-  refuses([](auto& header) { header.data_offset = 8192; });
-  refuses([](auto& header) { header.data_offset = 0; });
-  refuses([](auto& header) { header.data_offset = 4095; });
-  refuses([](auto& header) { header.data_offset = huge - 4095; });
-  refuses([](auto& header) { header.data_bytes = huge; });
-  refuses([](auto& header) { header.page_bytes = 0; });
-  refuses([](auto& header) { header.page_bytes = 3; });
-  refuses([](auto& header) { header.shape.samples = 103; });
-  refuses([](auto& header) { header.shape = {huge, huge}; });
-  refuses([](auto& header) { header.shape = {std::uint64_t{1} << 61, 8}; });
-  refuses([](auto& header) { header.shape.features = 0; });
-  refuses([](auto& header) { header.batch_size = 0; });
-  refuses([](auto& header) { header.kind = static_cast<SegmentKind>(9); });
-  std::string future = write_segment_header(sound);
-  const std::uint32_t version = 2;
-  std::memcpy(future.data() + offsetof(RawSegmentHeader, version), &version, sizeof version);
-  CHECK_THROWS_WITH_AS(parse_segment_header(future, sound.total_bytes, "it"), doctest::Contains("version 2"),
-                       FormatError);
-}
-
-TEST_CASE("open_or_create: of processes that start together one loads, all see the same") {
-  const auto name = unique_name("together");
-  const std::string path = NODEWISE_TEST_DATA "/digits.npy";
-  const auto expected = load_npy(path, 100).means();
-  Signal go;
-  const test::SharedCount makers;
-  std::vector<std::unique_ptr<Child>> children;
-  constexpr int count = 6;
-  for (int i = 0; i < count; ++i)
-    children.push_back(std::make_unique<Child>([&] {
-      go.await();
-      SharedNpyOptions options;
-      options.keep = true;
-      const auto loader = open_or_create(path, name, 100, options);
-      if (loader.segment()->owner().pid == static_cast<std::uint32_t>(::getpid())) ++*makers;
-      return loader.means() == expected;
-    }));
-  for (int i = 0; i < count; ++i) go.give();
-  for (auto& child : children) CHECK(child->wait() == 0);
-  CHECK(*makers == 1);
-  const Segment segment = Segment::open(name);
-  CHECK(segment.source().path == std::filesystem::canonical(path));
-  segment.remove();
-}
-
-TEST_CASE("open_or_create maps what was kept, replaces what the file has outgrown, refuses another file") {
-  const auto name = unique_name("again");
-  const auto copy = std::filesystem::temp_directory_path() / (name + ".npy");
-  std::filesystem::copy_file(NODEWISE_TEST_DATA "/digits.npy", copy);
-  SharedNpyOptions options;
-  options.keep = true;
-  const auto first = open_or_create(copy, name, 100, options).segment()->created();
-  CHECK(open_or_create(copy, name, 100, options).segment()->created() == first);
-  CHECK_THROWS_AS(open_or_create(copy, name, 50, options), InvalidArgument);
-  CHECK_THROWS_AS(open_or_create(NODEWISE_TEST_DATA "/digits.npy", name, 100, options), InvalidArgument);
-  const auto old = open_or_create(copy, name, 100, options);
-  std::filesystem::last_write_time(copy, std::filesystem::last_write_time(copy) - std::chrono::hours(1));
-  const auto renewed = open_or_create(copy, name, 100, options);
-  CHECK(renewed.segment()->created() != first);
-  CHECK(old.means() == renewed.means());  // who had it keeps it
-  std::filesystem::remove(copy);
-  try {
-    open_or_create(copy, name, 100, options);
-    FAIL("there is no file");
-  } catch (const SystemError& error) {
-    CHECK(error.code() == ENOENT);
-  }
-  renewed.segment()->remove();
-}
-
-TEST_CASE("open_or_create: when the loader dies, another one takes over") {
-  const auto name = unique_name("takeover");
-  Signal placed;
-  LoaderOptions options = in_segment(name);
-  options.segment->publish = false;
-  Child loader([&] {
-    const BatchLoader dying(shape, DType::f32, batch_size, options);
-    placed.give();
-    ::pause();
-    return true;
-  });
-  placed.await();
-  Signal started;
-  Child waiter([&] {
-    started.give();
-    const auto mine = open_or_create(NODEWISE_TEST_DATA "/digits.npy", name, 100);
-    return mine.segment()->owner().pid == static_cast<std::uint32_t>(::getpid());
-  });
-  started.await();
-  ::usleep(20000);
-  loader.kill();
-  CHECK(waiter.wait() == 0);
 }
 
 TEST_CASE("no test left a name behind") {

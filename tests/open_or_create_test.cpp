@@ -1,0 +1,90 @@
+// Goal: a file is loaded once for all processes of a machine, whoever of them dies, and is never an older
+// state of the file or another file. Method: real processes, forked, that start together or are killed.
+#include <doctest/doctest.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include <nodewise/error.hpp>
+#include <nodewise/npy.hpp>
+
+#include "support/process.hpp"
+
+using namespace nodewise;
+using test::Child;
+using test::Signal;
+using test::unique_name;
+
+TEST_CASE("open_or_create: of processes that start together one loads, all see the same") {
+  const auto name = unique_name("together");
+  const std::string path = NODEWISE_TEST_DATA "/digits.npy";
+  const auto expected = load_npy(path, 100).means();
+  Signal go;
+  const test::SharedCount makers;
+  std::vector<std::unique_ptr<Child>> children;
+  constexpr int count = 6;
+  for (int i = 0; i < count; ++i)
+    children.push_back(std::make_unique<Child>([&] {
+      go.await();
+      SharedNpyOptions options;
+      options.keep = true;
+      const auto loader = open_or_create(path, name, 100, options);
+      if (loader.segment()->owner().pid == static_cast<std::uint32_t>(::getpid())) ++*makers;
+      return loader.means() == expected;
+    }));
+  for (int i = 0; i < count; ++i) go.give();
+  for (auto& child : children) CHECK(child->wait() == 0);
+  CHECK(*makers == 1);
+  const Segment segment = Segment::open(name);
+  CHECK(segment.source().path == std::filesystem::canonical(path));
+  segment.remove();
+}
+
+TEST_CASE("open_or_create maps what was kept, replaces what the file has outgrown, refuses another file") {
+  const auto name = unique_name("again");
+  const auto copy = std::filesystem::temp_directory_path() / (name + ".npy");
+  std::filesystem::copy_file(NODEWISE_TEST_DATA "/digits.npy", copy);
+  SharedNpyOptions options;
+  options.keep = true;
+  const auto first = open_or_create(copy, name, 100, options).segment()->created();
+  CHECK(open_or_create(copy, name, 100, options).segment()->created() == first);
+  CHECK_THROWS_AS(open_or_create(copy, name, 50, options), InvalidArgument);
+  CHECK_THROWS_AS(open_or_create(NODEWISE_TEST_DATA "/digits.npy", name, 100, options), InvalidArgument);
+  const auto old = open_or_create(copy, name, 100, options);
+  std::filesystem::last_write_time(copy, std::filesystem::last_write_time(copy) - std::chrono::hours(1));
+  const auto renewed = open_or_create(copy, name, 100, options);
+  CHECK(renewed.segment()->created() != first);
+  CHECK(old.means() == renewed.means());  // who had it keeps it
+  std::filesystem::remove(copy);
+  try {
+    open_or_create(copy, name, 100, options);
+    FAIL("there is no file");
+  } catch (const SystemError& error) {
+    CHECK(error.code() == ENOENT);
+  }
+  renewed.segment()->remove();
+}
+
+TEST_CASE("open_or_create: when the loader dies, another one takes over") {
+  const auto name = unique_name("takeover");
+  Signal placed;
+  LoaderOptions options;
+  options.segment = SegmentOptions{.name = name, .publish = false};
+  Child loader([&] {
+    const BatchLoader dying({1000, 16}, DType::f32, 64, options);
+    placed.give();
+    ::pause();
+    return true;
+  });
+  placed.await();
+  Signal started;
+  Child waiter([&] {
+    started.give();
+    const auto mine = open_or_create(NODEWISE_TEST_DATA "/digits.npy", name, 100);
+    return mine.segment()->owner().pid == static_cast<std::uint32_t>(::getpid());
+  });
+  started.await();
+  ::usleep(20000);
+  loader.kill();
+  CHECK(waiter.wait() == 0);
+}
