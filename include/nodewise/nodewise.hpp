@@ -1,6 +1,7 @@
 // All of nodewise, in the order of a batch's life.
 #pragma once
 
+#include <nodewise/batch_ring.hpp>
 #include <nodewise/buffer.hpp>
 #include <nodewise/dtype.hpp>
 #include <nodewise/error.hpp>

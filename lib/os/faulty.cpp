@@ -3,16 +3,19 @@
 namespace nodewise::os {
 
 const char* to_string(Call call) noexcept {
-  static constexpr const char* names[] = {"map",           "unmap",           "advise",       "bind",
-                                          "interleave",    "populate",        "pages_status", "check_mapped",
-                                          "affinity",      "set_affinity",    "current_cpu",  "this_machine",
-                                          "allowed_nodes", "read_text",       "host_name",    "open_file",
-                                          "file_bytes",    "read_at",         "close_file",   "write_text",
-                                          "create_shared", "open_shared",     "create_memfd", "duplicate",
-                                          "resize_file",   "seal_size",       "file_status",  "path_status",
-                                          "real_path",     "remove_file",     "list_folder",  "space",
-                                          "map_shared",    "populate_shared", "lock_byte",    "unlock_byte",
-                                          "is_byte_locked"};
+  static constexpr const char* names[] = {"map",           "unmap",           "advise",
+                                          "bind",          "interleave",      "populate",
+                                          "pages_status",  "check_mapped",    "affinity",
+                                          "set_affinity",  "current_cpu",     "this_machine",
+                                          "allowed_nodes", "read_text",       "host_name",
+                                          "open_file",     "file_bytes",      "read_at",
+                                          "close_file",    "write_text",      "create_shared",
+                                          "open_shared",   "create_memfd",    "reopen",
+                                          "duplicate",     "resize_file",     "seal_size",
+                                          "file_status",   "path_status",     "real_path",
+                                          "remove_file",   "list_folder",     "space",
+                                          "map_shared",    "populate_shared", "lock_byte",
+                                          "unlock_byte",   "is_byte_locked",  "barrier_everywhere"};
   static_assert(std::size(names) == call_kinds);
   return names[static_cast<unsigned>(call)];
 }

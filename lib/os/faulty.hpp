@@ -34,6 +34,7 @@ enum class Call : unsigned {
   create_shared,
   open_shared,
   create_memfd,
+  reopen,
   duplicate,
   resize_file,
   seal_size,
@@ -48,8 +49,9 @@ enum class Call : unsigned {
   lock_byte,
   unlock_byte,
   is_byte_locked,
+  barrier_everywhere,
 };
-inline constexpr unsigned call_kinds = static_cast<unsigned>(Call::is_byte_locked) + 1;
+inline constexpr unsigned call_kinds = static_cast<unsigned>(Call::barrier_everywhere) + 1;
 const char* to_string(Call call) noexcept;
 
 /// Thread class: calls from any thread; set faults before.
@@ -92,6 +94,7 @@ class Faulty : public Os {
   Result<int> create_shared(const std::string&) override;
   Result<int> open_shared(const std::string&, bool) override;
   Result<int> create_memfd(const std::string&, std::size_t) override;
+  Result<int> reopen(int) override;
   Result<int> duplicate(int) override;
   int resize_file(int, std::uint64_t) override;
   int seal_size(int) override;
@@ -112,6 +115,7 @@ class Faulty : public Os {
     wrapped_.wait_on(word, expected, timeout_ns);
   }
   void wake(const std::uint32_t* word, unsigned sleepers) noexcept override { wrapped_.wake(word, sleepers); }
+  int barrier_everywhere() override;
   unsigned user_id() const noexcept override { return wrapped_.user_id(); }
 
  private:

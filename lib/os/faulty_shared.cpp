@@ -31,6 +31,10 @@ Result<int> Faulty::create_memfd(const std::string& label, std::size_t huge_page
   return opened(Call::create_memfd, [&] { return wrapped_.create_memfd(label, huge_page_bytes); });
 }
 
+Result<int> Faulty::reopen(int descriptor) {
+  return opened(Call::reopen, [&] { return wrapped_.reopen(descriptor); });
+}
+
 Result<int> Faulty::duplicate(int descriptor) {
   return opened(Call::duplicate, [&] { return wrapped_.duplicate(descriptor); });
 }
@@ -92,6 +96,10 @@ int Faulty::unlock_byte(int descriptor, std::uint64_t offset) {
 Result<bool> Faulty::is_byte_locked(int descriptor, std::uint64_t offset) {
   return guarded<Result<bool>>(Call::is_byte_locked,
                                [&] { return wrapped_.is_byte_locked(descriptor, offset); });
+}
+
+int Faulty::barrier_everywhere() {
+  return guarded<int>(Call::barrier_everywhere, [&] { return wrapped_.barrier_everywhere(); });
 }
 
 }  // namespace nodewise::os

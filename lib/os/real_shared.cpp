@@ -104,6 +104,10 @@ Result<int> RealShared::create_memfd(const std::string& label, std::size_t huge_
   return opened(::memfd_create(label.c_str(), flags));
 }
 
+Result<int> RealShared::reopen(int descriptor) {
+  return opened(::open(("/proc/self/fd/" + std::to_string(descriptor)).c_str(), O_RDWR | O_CLOEXEC));
+}
+
 Result<int> RealShared::duplicate(int descriptor) {
   return opened(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
 }
@@ -209,6 +213,11 @@ void RealShared::wait_on(const std::uint32_t* word, std::uint32_t expected,
 
 void RealShared::wake(const std::uint32_t* word, unsigned sleepers) noexcept {
   ::syscall(SYS_futex, word, FUTEX_WAKE, sleepers, nullptr, nullptr, 0);
+}
+
+int RealShared::barrier_everywhere() {
+  constexpr int global = 1;  // MEMBARRIER_CMD_GLOBAL, which older headers call SHARED
+  return ::syscall(SYS_membarrier, global, 0, 0) == 0 ? 0 : errno;
 }
 
 unsigned RealShared::user_id() const noexcept {

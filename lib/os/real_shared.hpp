@@ -10,6 +10,7 @@ class RealShared : public Os {
   Result<int> create_shared(const std::string& path) override;
   Result<int> open_shared(const std::string& path, bool writable) override;
   Result<int> create_memfd(const std::string& label, std::size_t huge_page_bytes) override;
+  Result<int> reopen(int descriptor) override;
   Result<int> duplicate(int descriptor) override;
   int resize_file(int descriptor, std::uint64_t bytes) override;
   int seal_size(int descriptor) override;
@@ -28,6 +29,7 @@ class RealShared : public Os {
   Result<bool> is_byte_locked(int descriptor, std::uint64_t offset) override;
   void wait_on(const std::uint32_t* word, std::uint32_t expected, std::uint64_t timeout_ns) noexcept override;
   void wake(const std::uint32_t* word, unsigned sleepers) noexcept override;
+  int barrier_everywhere() override;
   unsigned user_id() const noexcept override;
 };
 

@@ -54,6 +54,8 @@ class SharedOs {
   virtual Result<int> open_shared(const std::string& path, bool writable) = 0;
   /// A file without a name; of huge pages, if huge_page_bytes > 0.
   virtual Result<int> create_memfd(const std::string& label, std::size_t huge_page_bytes) = 0;
+  /// A new opening of what the descriptor has open, for reading and writing: its locks are its own.
+  virtual Result<int> reopen(int descriptor) = 0;
   /// Another descriptor of the same opening.
   virtual Result<int> duplicate(int descriptor) = 0;
   virtual int resize_file(int descriptor, std::uint64_t bytes) = 0;
@@ -89,6 +91,10 @@ class SharedOs {
   virtual void wait_on(const std::uint32_t* word, std::uint32_t expected,
                        std::uint64_t timeout_ns) noexcept = 0;
   virtual void wake(const std::uint32_t* word, unsigned sleepers) noexcept = 0;
+
+  /// Returns when every running thread of the machine has passed a full memory barrier since it was called.
+  /// Cost: tens of milliseconds.
+  virtual int barrier_everywhere() = 0;
 
   virtual unsigned user_id() const noexcept = 0;  ///< The effective one. Cannot fail.
 };

@@ -1,0 +1,40 @@
+#include "shared/fork_watch.hpp"
+
+#include <pthread.h>
+
+#include <mutex>
+#include <utility>
+
+namespace nodewise {
+
+// A list that is whole in the child too: whoever changes it holds the mutex, and forking waits for that.
+struct ForkWatches {
+  static void watch_forks() {
+    static const int registered =
+        ::pthread_atfork([] { mutex.lock(); }, [] { mutex.unlock(); },
+                         [] {
+                           mutex.unlock();
+                           for (ForkWatch* watch = first; watch != nullptr; watch = watch->next_)
+                             watch->in_child_();
+                         });
+    static_cast<void>(registered);
+  }
+  static inline std::mutex mutex;
+  static inline ForkWatch* first = nullptr;
+};
+
+ForkWatch::ForkWatch(std::function<void()> in_child) : in_child_(std::move(in_child)) {
+  ForkWatches::watch_forks();
+  const std::lock_guard lock(ForkWatches::mutex);
+  next_ = ForkWatches::first;
+  if (next_ != nullptr) next_->before_ = this;
+  ForkWatches::first = this;
+}
+
+ForkWatch::~ForkWatch() {
+  const std::lock_guard lock(ForkWatches::mutex);
+  if (next_ != nullptr) next_->before_ = before_;
+  (before_ != nullptr ? before_->next_ : ForkWatches::first) = next_;
+}
+
+}  // namespace nodewise

@@ -1,0 +1,25 @@
+// What is to be done in a forked child before anything else runs there.
+#pragma once
+
+#include <functional>
+
+namespace nodewise {
+
+/// Calls `in_child` in each child that is forked while this lives, by the child's only thread, before fork()
+/// returns there. Precondition: `in_child` takes no lock and allocates nothing. Thread class: any thread may
+/// make one.
+class ForkWatch {
+ public:
+  explicit ForkWatch(std::function<void()> in_child);
+  ~ForkWatch();
+  ForkWatch(const ForkWatch&) = delete;
+  ForkWatch& operator=(const ForkWatch&) = delete;
+
+ private:
+  friend struct ForkWatches;
+  std::function<void()> in_child_;
+  ForkWatch* next_ = nullptr;
+  ForkWatch* before_ = nullptr;
+};
+
+}  // namespace nodewise

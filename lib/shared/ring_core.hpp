@@ -1,0 +1,240 @@
+// The protocol of the ring: who may write, publish, read and give back which slot, and what becomes of the
+// slots of those who died. It is written over an abstract memory, so that tests can run every interleaving of
+// this very code.
+//
+// Each slot has one word: a state, the lap that it is in, and the owner of a slot in somebody's hands. The
+// ticket of slot i in lap L is L * slots + i. In its life a slot goes
+//
+//     free(L) -> writing(L, producer) -> ready(L) -> leased(L, consumer) -> free(L + 1)
+//
+// and two ways back: writing -> free(L + 1) if the producer gave up or died, leased -> ready, marked as
+// redelivered, if the consumer died. The word alone decides. `tail` and `head` say where to look first: the
+// tail never stands behind a ticket that is not claimed yet, the head may stand beyond one that was made
+// ready again, and sweep() takes it back.
+//
+// Owners are numbers of participants. A participant is alive while it holds its lock, which the kernel takes
+// back when its process ends; what it owned is dealt with by whoever gets that lock.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+namespace nodewise::ring {
+
+using Ticket = std::uint64_t;
+using Owner = std::uint8_t;
+
+enum class State : unsigned { free, writing, ready, leased };
+
+/// A slot's word: lap (40 bits), owner (8), redelivered (8), state (8).
+struct Slot {
+  State state = State::free;
+  std::uint64_t lap = 0;
+  Owner owner = 0;
+  bool redelivered = false;
+
+  static constexpr Slot of(std::uint64_t word) noexcept {
+    return {static_cast<State>(word & 3), word >> 24, static_cast<Owner>(word >> 16 & 0xff),
+            (word >> 8 & 1) != 0};
+  }
+  constexpr std::uint64_t word() const noexcept {
+    return lap << 24 | std::uint64_t{owner} << 16 | std::uint64_t{redelivered} << 8 |
+           static_cast<std::uint64_t>(state);
+  }
+};
+
+/// Where a process may be killed, for those who test what becomes of it: between two steps of a transition.
+enum class Mark : unsigned {
+  claiming,        ///< Before a slot becomes `writing`.
+  claimed,         ///< After, and before the tail says so.
+  filling,         ///< While the producer writes.
+  publishing,      ///< Before a slot becomes `ready`.
+  published,       ///< After, and before sleepers are woken.
+  taking,          ///< Before a slot becomes `leased`.
+  taken,           ///< After, and before the head says so.
+  reading,         ///< While the consumer reads.
+  returning,       ///< Before a slot becomes `free`.
+  returned,        ///< After, and before sleepers are woken.
+  abandoning,      ///< Before an unpublished slot becomes `free`.
+  recovering,      ///< With a dead participant's lock in hand, before any of its slots is touched.
+  recovered_slot,  ///< Between two of them, and before the head is taken back.
+  recovered,       ///< After all, before the lock is given back.
+  joining,         ///< With a participant's lock in hand, before what its predecessor left is dealt with.
+  joined,          ///< After.
+  closing,         ///< After the ring was closed, and before sleepers are woken.
+};
+inline constexpr unsigned marks = static_cast<unsigned>(Mark::closing) + 1;
+
+struct Taken {
+  Ticket ticket = 0;
+  bool redelivered = false;
+};
+
+/// Memory: cell(i), head(), tail(), closed(): words with load(), store(v), replace(expected, v), all in an
+/// order that no later access of the same thread overtakes an earlier one's effects on others where it
+/// matters (acquire and release); slots(), a power of two; one_producer(), one_consumer(): whether there is
+/// never more than one; mark(Mark).
+template <class Memory>
+class Core {
+ public:
+  explicit Core(Memory memory) noexcept : memory_(memory) {}
+
+  std::uint64_t slot_of(Ticket ticket) const noexcept { return ticket & (memory_.slots() - 1); }
+
+  /// The next slot to write, in the order of tickets; nothing if all are in use or the ring is closed.
+  std::optional<Ticket> claim(Owner me) {
+    for (Ticket ticket = memory_.tail().load();;) {
+      const auto cell = memory_.cell(slot_of(ticket));
+      const std::uint64_t word = cell.load();
+      const std::uint64_t lap = lap_of(ticket);
+      if (word == Slot{.state = State::free, .lap = lap}.word()) {
+        memory_.mark(Mark::claiming);
+        const Slot mine{.state = State::writing, .lap = lap, .owner = me};
+        if (!change(cell, word, mine.word(), memory_.one_producer())) continue;
+        memory_.mark(Mark::claimed);
+        move_on(memory_.tail(), ticket, memory_.one_producer());
+        if (memory_.closed().load() == 0) return ticket;
+        abandon(ticket);  // closed before it was claimed: who looks for the end must not miss it
+        return std::nullopt;
+      }
+      if (Slot::of(word).lap < lap) return std::nullopt;  // in use since the lap before
+      move_on(memory_.tail(), ticket, memory_.one_producer());
+      ticket = memory_.tail().load();
+    }
+  }
+
+  void publish(Ticket ticket) {
+    memory_.mark(Mark::publishing);
+    memory_.cell(slot_of(ticket)).store(Slot{.state = State::ready, .lap = lap_of(ticket)}.word());
+    memory_.mark(Mark::published);
+  }
+
+  void abandon(Ticket ticket) {
+    memory_.mark(Mark::abandoning);
+    set_free(ticket);
+  }
+
+  /// The next slot to read; nothing if none is ready.
+  std::optional<Taken> take(Owner me) {
+    for (Ticket ticket = memory_.head().load();;) {
+      const auto cell = memory_.cell(slot_of(ticket));
+      const std::uint64_t word = cell.load();
+      const Slot slot = Slot::of(word);
+      const std::uint64_t lap = lap_of(ticket);
+      if (slot.lap < lap) return std::nullopt;
+      if (slot.lap == lap && slot.state == State::ready) {
+        memory_.mark(Mark::taking);
+        const Slot mine{.state = State::leased, .lap = lap, .owner = me, .redelivered = slot.redelivered};
+        if (!change(cell, word, mine.word(), memory_.one_consumer())) continue;
+        memory_.mark(Mark::taken);
+        move_on(memory_.head(), ticket, memory_.one_consumer());
+        return Taken{ticket, slot.redelivered};
+      }
+      if (slot.lap == lap && slot.state != State::leased) return std::nullopt;
+      move_on(memory_.head(), ticket, memory_.one_consumer());
+      ticket = memory_.head().load();
+    }
+  }
+
+  void give_back(Ticket ticket) {
+    memory_.mark(Mark::returning);
+    set_free(ticket);
+    memory_.mark(Mark::returned);
+  }
+
+  /// Deals with all that a participant owned. Precondition: the caller has its lock, and it is not alive.
+  /// Returns how many slots there were.
+  unsigned recover(Owner dead) {
+    unsigned found = 0;
+    memory_.mark(Mark::recovering);
+    for (std::uint64_t i = 0; i < memory_.slots(); ++i) {
+      const Slot slot = Slot::of(memory_.cell(i).load());
+      if (slot.owner != dead || (slot.state != State::writing && slot.state != State::leased)) continue;
+      ++found;
+      const Ticket ticket = ticket_of(slot, i);
+      if (slot.state == State::writing) {
+        set_free(ticket);
+        memory_.mark(Mark::recovered_slot);
+      } else {
+        memory_.cell(i).store(Slot{.state = State::ready, .lap = slot.lap, .redelivered = true}.word());
+        memory_.mark(Mark::recovered_slot);
+        take_head_back(ticket);
+      }
+    }
+    memory_.mark(Mark::recovered);
+    return found;
+  }
+
+  /// Looks at every slot: dead owners' are dealt with, and no ready one stays behind the head. `locks` says
+  /// who is dead, and gives their locks: is_dead(owner), lock(owner), unlock(owner). Returns how many slots
+  /// were dealt with.
+  template <class Locks>
+  unsigned sweep(std::optional<Owner> me, Locks& locks) {
+    unsigned found = 0;
+    for (std::uint64_t i = 0; i < memory_.slots(); ++i) {
+      const Slot slot = Slot::of(memory_.cell(i).load());
+      const bool owned = slot.state == State::writing || slot.state == State::leased;
+      if (owned && slot.owner != me && locks.is_dead(slot.owner) && locks.lock(slot.owner)) {
+        found += recover(slot.owner);
+        locks.unlock(slot.owner);
+      } else if (slot.state == State::ready) {
+        take_head_back(ticket_of(slot, i));
+      }
+    }
+    return found;
+  }
+
+  /// Whether nobody holds a slot, and none waits for a consumer.
+  bool is_empty() const {
+    for (std::uint64_t i = 0; i < memory_.slots(); ++i)
+      if (Slot::of(memory_.cell(i).load()).state != State::free) return false;
+    return true;
+  }
+
+  /// After closing: whether nothing is left for a consumer to wait for. One that holds nothing itself waits
+  /// for what others hold too, as it would be redelivered if they died.
+  bool is_drained(Owner me) const {
+    if (memory_.closed().load() == 0) return false;
+    bool holds = false;
+    bool others_hold = false;
+    for (std::uint64_t i = 0; i < memory_.slots(); ++i) {
+      const Slot slot = Slot::of(memory_.cell(i).load());
+      if (slot.state == State::writing || slot.state == State::ready) return false;
+      if (slot.state == State::leased) (slot.owner == me ? holds : others_hold) = true;
+    }
+    return holds || !others_hold;
+  }
+
+ private:
+  std::uint64_t lap_of(Ticket ticket) const noexcept { return ticket / memory_.slots(); }
+  Ticket ticket_of(const Slot& slot, std::uint64_t index) const noexcept {
+    return slot.lap * memory_.slots() + index;
+  }
+
+  void set_free(Ticket ticket) {
+    memory_.cell(slot_of(ticket)).store(Slot{.state = State::free, .lap = lap_of(ticket) + 1}.word());
+  }
+
+  // Where nobody else may make this change, a store does.
+  template <class Word>
+  static bool change(const Word& word, std::uint64_t from, std::uint64_t to, bool alone) {
+    if (!alone) return word.replace(from, to);
+    word.store(to);
+    return true;
+  }
+
+  // Past a ticket that is nobody's to claim or take any more; another one may have done it.
+  template <class Word>
+  static void move_on(const Word& word, Ticket ticket, bool alone) {
+    change(word, ticket, ticket + 1, alone);
+  }
+
+  void take_head_back(Ticket ticket) {
+    for (Ticket head = memory_.head().load(); ticket < head; head = memory_.head().load())
+      if (memory_.head().replace(head, ticket)) return;
+  }
+
+  Memory memory_;
+};
+
+}  // namespace nodewise::ring

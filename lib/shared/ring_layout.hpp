@@ -1,0 +1,69 @@
+// The ring as it lies in a segment.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include <nodewise/batch_ring.hpp>
+
+#include "base/fnv.hpp"
+#include "base/text.hpp"
+#include "shared/ring_core.hpp"
+
+namespace nodewise::ring {
+
+inline constexpr std::size_t line = 128;  // two cache lines: processors fetch them in pairs
+inline constexpr unsigned most_members = 256;
+
+/// A member's own; whoever holds its lock writes. Numbers go on where its predecessor's ended.
+struct alignas(line) MemberEntry {
+  std::atomic<std::uint64_t> published;
+  std::atomic<std::uint64_t> returned;
+  std::atomic<std::uint64_t> redelivered;
+  std::atomic<std::uint64_t> recovered;
+  std::atomic<std::uint64_t> producer_waits;
+  std::atomic<std::uint64_t> consumer_waits;
+  std::atomic<std::uint64_t> producer_waited_ns;
+  std::atomic<std::uint64_t> consumer_waited_ns;
+};
+
+/// Who sleeps on one side of the ring, a bit for each member, and what they sleep on.
+struct alignas(line) Sleepers {
+  std::array<std::atomic<std::uint64_t>, most_members / 64> members;
+  std::atomic<std::uint32_t> calls;
+};
+
+struct Control {
+  alignas(line) std::atomic<std::uint64_t> tail;
+  alignas(line) std::atomic<std::uint64_t> head;
+  alignas(line) std::atomic<std::uint64_t> closed;
+  Sleepers producers;
+  Sleepers consumers;
+  std::array<MemberEntry, most_members> members;
+};
+
+struct Cell {
+  std::atomic<std::uint64_t> word;
+  std::uint64_t rows;
+  BatchTag tag;
+};
+static_assert(sizeof(Cell) == 32 && std::atomic<std::uint64_t>::is_always_lock_free);
+
+/// Two builds that lay a ring out differently must not share one.
+inline std::uint64_t content_hash() {
+  return base::fnv1a(base::text("nodewise.ring/1 ", sizeof(Control), ' ', offsetof(Control, head), ' ',
+                                offsetof(Control, closed), ' ', offsetof(Control, producers), ' ',
+                                offsetof(Control, consumers), ' ', offsetof(Control, members), ' ',
+                                offsetof(Sleepers, calls), ' ', sizeof(MemberEntry), ' ', sizeof(Cell)));
+}
+
+// Locks of the segment's file, by byte.
+inline constexpr std::uint64_t only_producer_byte = 2;
+inline constexpr std::uint64_t only_consumer_byte = 3;
+constexpr std::uint64_t member_byte(unsigned member) noexcept {
+  return 1024 + std::uint64_t{member};
+}
+
+}  // namespace nodewise::ring

@@ -1,0 +1,219 @@
+#include "shared/ring_member.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <nodewise/error.hpp>
+
+#include "base/text.hpp"
+#include "os/os.hpp"
+#include "team_run.hpp"
+
+namespace nodewise {
+
+#ifdef NODEWISE_MARKS
+void (*ring::on_mark)(Mark mark) = nullptr;
+#endif
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// How long somebody sleeps before he looks whether another one died: half of the time that a recovery may
+/// take, as the dead may have been the one who should have woken him.
+constexpr std::chrono::milliseconds longest_sleep(4);
+
+void pause_briefly() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Who is dead, by the locks of the members; asked through one's own opening of the file.
+class MemberLocks {
+ public:
+  MemberLocks(int descriptor, std::optional<ring::Owner> me) noexcept : descriptor_(descriptor), me_(me) {}
+  bool is_dead(ring::Owner owner) {
+    if (owner == me_) return false;  // one's own lock is no obstacle to oneself
+    const auto locked = os::current().is_byte_locked(descriptor_, ring::member_byte(owner));
+    return locked.ok() && !locked.value;
+  }
+  bool lock(ring::Owner owner) {
+    return os::current().lock_byte(descriptor_, ring::member_byte(owner), os::Lock::exclusive, false) == 0;
+  }
+  void unlock(ring::Owner owner) { os::current().unlock_byte(descriptor_, ring::member_byte(owner)); }
+
+ private:
+  int descriptor_;
+  std::optional<ring::Owner> me_;
+};
+
+std::chrono::nanoseconds sensible_spin(const RingWaiting& waiting) {
+  const auto cpus = caller_mask();
+  return cpus.ok() && cpus.value.size() == 1 ? std::chrono::nanoseconds(0) : waiting.spin;
+}
+
+}  // namespace
+
+RingMember::RingMember(std::shared_ptr<BatchRing::State> ring, bool producing, const RingWaiting& waiting)
+    : ring_(std::move(ring)),
+      core_(ring_->memory),
+      producing_(producing),
+      spin_(sensible_spin(waiting)),
+      // The parent's locks must end with the parent, and its slots are not the child's.
+      fork_watch_([this] {
+        if (descriptor_ >= 0) os::current().close_file(descriptor_);
+        descriptor_ = -1;
+        ++epoch_;
+      }) {
+  join();
+}
+
+RingMember::~RingMember() {
+  leave();
+}
+
+void RingMember::join() {
+  os::Os& os = os::current();
+  const auto opened = os.reopen(ring_->file->descriptor());
+  if (!opened.ok())
+    throw SystemError(
+        base::text("BatchRing: its segment cannot be opened again: ", base::errno_text(opened.error)),
+        opened.error);
+  bool joined = false;
+  try {
+    joined = take_number(opened.value);
+  } catch (...) {
+    os.close_file(opened.value);
+    throw;
+  }
+  if (!joined) {
+    os.close_file(opened.value);
+    throw SystemError(
+        base::text("BatchRing: ", ring::most_members, " take part already, and there is no room for more"),
+        EBUSY);
+  }
+  descriptor_ = opened.value;
+  ++epoch_;
+}
+
+bool RingMember::take_number(int descriptor) {
+  os::Os& os = os::current();
+  const RingMemory& memory = ring_->memory;
+  if (producing_ ? memory.only_producer : memory.only_consumer) {
+    const auto byte = producing_ ? ring::only_producer_byte : ring::only_consumer_byte;
+    if (const int error = os.lock_byte(descriptor, byte, os::Lock::exclusive, false))
+      throw SystemError(base::text("BatchRing: it is made for one ", producing_ ? "producer" : "consumer",
+                                   ", and there is one: ", base::errno_text(error)),
+                        error == EAGAIN ? EBUSY : error);
+  }
+  for (unsigned member = 0; member < ring::most_members; ++member) {
+    const int error = os.lock_byte(descriptor, ring::member_byte(member), os::Lock::exclusive, false);
+    if (error == EAGAIN) continue;
+    if (error != 0) throw SystemError(base::text("BatchRing: locking: ", base::errno_text(error)), error);
+    me_ = static_cast<ring::Owner>(member);
+    entry_ = &memory.control->members[member];
+    RingMemory::mark(ring::Mark::joining);
+    core_.recover(me_);  // what whoever had this number before left
+    MemberLocks locks(descriptor, me_);
+    core_.sweep(me_, locks);  // and what the only one of its kind may have left
+    RingMemory::mark(ring::Mark::joined);
+    return true;
+  }
+  return false;
+}
+
+// Whatever it still holds goes back the way of the dead's.
+void RingMember::leave() noexcept {
+  if (descriptor_ < 0) return;
+  core_.recover(me_);
+  os::current().close_file(descriptor_);
+  descriptor_ = -1;
+}
+
+unsigned RingRecovery::of(const BatchRing::State& ring, int descriptor, std::optional<ring::Owner> me) {
+  MemberLocks locks(descriptor, me);
+  const unsigned found = ring.core().sweep(me, locks);
+  if (found > 0) {
+    RingMember::wake(ring.memory.control->producers, everybody);
+    RingMember::wake(ring.memory.control->consumers, everybody);
+  }
+  return found;
+}
+
+unsigned RingMember::recover() {
+  if (descriptor_ < 0) join();
+  const unsigned found = RingRecovery::of(*ring_, descriptor_, me_);
+  if (found > 0) count(entry_->recovered, found);
+  return found;
+}
+
+void RingMember::wake(ring::Sleepers& side, unsigned sleepers) {
+  side.calls.fetch_add(1);
+  os::current().wake(reinterpret_cast<const std::uint32_t*>(&side.calls), sleepers);
+}
+
+// Who goes to sleep says so, and looks once more for a little while: what others wrote before they could see
+// that somebody sleeps is visible by then. Should it not be, the sleep is short.
+template <class Attempt, class Ended>
+auto RingMember::wait_for(Attempt attempt, Ended ended, ring::Sleepers& side, Deadline until)
+    -> decltype(attempt()) {
+  constexpr int last_looks = 64;
+  const auto began = Clock::now();
+  const auto spun = began + spin_;
+  while (Clock::now() < spun) {
+    for (int i = 0; i < 16; ++i) {
+      if (auto got = attempt()) return got;
+      pause_briefly();
+    }
+  }
+  auto& bits = side.members[me_ / 64];
+  const std::uint64_t bit = std::uint64_t{1} << me_ % 64;
+  const auto finish = [&](auto result) {
+    bits.fetch_and(~bit);
+    const auto waited = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - began);
+    count(producing_ ? entry_->producer_waits : entry_->consumer_waits);
+    count(producing_ ? entry_->producer_waited_ns : entry_->consumer_waited_ns,
+          static_cast<std::uint64_t>(waited.count()));
+    return result;
+  };
+  while (true) {
+    bits.fetch_or(bit);
+    const std::uint32_t calls = side.calls.load();
+    for (int i = 0; i < last_looks; ++i) {
+      if (auto got = attempt()) return finish(std::move(got));
+      pause_briefly();
+    }
+    if (ended()) return finish(decltype(attempt()){});
+    const auto now = Clock::now();
+    if (until && now >= *until) return finish(decltype(attempt()){});
+    const auto sleep =
+        until ? std::min<std::chrono::nanoseconds>(longest_sleep, *until - now) : longest_sleep;
+    os::current().wait_on(reinterpret_cast<const std::uint32_t*>(&side.calls), calls,
+                          static_cast<std::uint64_t>(sleep.count()));
+    if (side.calls.load() == calls) recover();  // nobody called: somebody may have died
+  }
+}
+
+std::optional<ring::Ticket> RingMember::claim(Deadline until) {
+  if (auto ticket = claim_now()) return ticket;
+  const auto closed = [&] { return ring_->memory.closed().load() != 0; };
+  if (closed()) return std::nullopt;
+  return wait_for([&] { return core_.claim(me_); }, closed, ring_->memory.control->producers, until);
+}
+
+std::optional<ring::Taken> RingMember::take(Deadline until) {
+  if (auto taken = take_now()) return taken;
+  bool settled = false;
+  const auto drained = [&] {
+    if (ring_->memory.closed().load() == 0) return false;
+    // A claim may have been made before its maker could see the closing, and not be visible yet.
+    if (!settled) settled = os::current().barrier_everywhere() == 0 || settled;
+    return core_.is_drained(me_);
+  };
+  return wait_for([&] { return core_.take(me_); }, drained, ring_->memory.control->consumers, until);
+}
+
+}  // namespace nodewise

@@ -1,0 +1,166 @@
+// A producer or a consumer of a ring: its number, its lock, and how it waits.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <nodewise/batch_ring.hpp>
+
+#include "segment_file.hpp"
+#include "shared/fork_watch.hpp"
+#include "shared/ring_core.hpp"
+#include "shared/ring_layout.hpp"
+
+namespace nodewise {
+
+/// For whoever wakes all.
+inline constexpr unsigned everybody = 0x7fffffff;
+
+#ifdef NODEWISE_MARKS
+namespace ring {
+/// For tests that kill: called at every mark.
+extern void (*on_mark)(Mark mark);
+}  // namespace ring
+#endif
+
+/// The words of a ring in shared memory.
+struct RingMemory {
+  ring::Control* control = nullptr;
+  ring::Cell* cells = nullptr;
+  std::uint64_t slot_count = 0;
+  bool only_producer = false;
+  bool only_consumer = false;
+
+  class Word {
+   public:
+    explicit Word(std::atomic<std::uint64_t>& word) noexcept : word_(word) {}
+    std::uint64_t load() const noexcept { return word_.load(std::memory_order_acquire); }
+    void store(std::uint64_t value) const noexcept { word_.store(value, std::memory_order_release); }
+    bool replace(std::uint64_t expected, std::uint64_t value) const noexcept {
+      return word_.compare_exchange_strong(expected, value);
+    }
+
+   private:
+    std::atomic<std::uint64_t>& word_;
+  };
+
+  Word cell(std::uint64_t slot) const noexcept { return Word(cells[slot].word); }
+  Word head() const noexcept { return Word(control->head); }
+  Word tail() const noexcept { return Word(control->tail); }
+  Word closed() const noexcept { return Word(control->closed); }
+  std::uint64_t slots() const noexcept { return slot_count; }
+  bool one_producer() const noexcept { return only_producer; }
+  bool one_consumer() const noexcept { return only_consumer; }
+  static void mark([[maybe_unused]] ring::Mark mark) {
+#ifdef NODEWISE_MARKS
+    if (ring::on_mark != nullptr) ring::on_mark(mark);
+#endif
+  }
+};
+
+struct BatchRing::State {
+  std::shared_ptr<SegmentFile> file;
+  Pages pages;
+  RingMemory memory;
+  std::byte* slots = nullptr;
+  std::uint64_t slot_bytes = 0;  // apart
+  std::uint64_t rows = 0;
+  std::uint64_t cols = 0;
+  DType dtype = DType::f32;
+  std::vector<Degradation> degradations;
+
+  ring::Core<RingMemory> core() const noexcept { return ring::Core<RingMemory>(memory); }
+  AnyBatchView view(std::uint64_t slot, std::uint64_t row_count) const noexcept {
+    return {slots + slot * slot_bytes, dtype, row_count, cols, cols};
+  }
+};
+
+struct RingRecovery {
+  /// Deals with all dead members of a ring through an opening of its file, by a member or by none, and wakes
+  /// who may have waited for them. How many slots they held.
+  static unsigned of(const BatchRing::State& ring, int descriptor, std::optional<ring::Owner> me);
+};
+
+/// Thread class: one thread. Stays where it is, as leases point to it.
+class RingMember {
+ public:
+  /// Takes part. Throws SystemError.
+  RingMember(std::shared_ptr<BatchRing::State> ring, bool producing, const RingWaiting& waiting);
+  ~RingMember();
+  RingMember(const RingMember&) = delete;
+  RingMember& operator=(const RingMember&) = delete;
+
+  using Deadline = std::optional<std::chrono::steady_clock::time_point>;
+  std::optional<ring::Ticket> claim_now() {
+    if (descriptor_ < 0) [[unlikely]]
+      join();
+    return core_.claim(me_);
+  }
+  std::optional<ring::Taken> take_now() {
+    if (descriptor_ < 0) [[unlikely]]
+      join();
+    return core_.take(me_);
+  }
+  /// Until there is one, the ring is closed (and drained), or it is `until`.
+  std::optional<ring::Ticket> claim(Deadline until);
+  std::optional<ring::Taken> take(Deadline until);
+
+  void publish(ring::Ticket ticket, std::uint64_t rows, const BatchTag& tag) {
+    ring::Cell& cell = ring_->memory.cells[core_.slot_of(ticket)];
+    cell.rows = rows;
+    cell.tag = tag;
+    core_.publish(ticket);
+    count(entry_->published);
+    call(ring_->memory.control->consumers);
+  }
+  void abandon(ring::Ticket ticket) {
+    core_.abandon(ticket);
+    call(ring_->memory.control->producers);
+  }
+  void give_back(ring::Ticket ticket) {
+    core_.give_back(ticket);
+    count(entry_->returned);
+    call(ring_->memory.control->producers);
+  }
+  void count_redelivery() { count(entry_->redelivered); }
+  unsigned recover();
+
+  const ring::Cell& cell(ring::Ticket ticket) const { return ring_->memory.cells[core_.slot_of(ticket)]; }
+  std::uint64_t slot_of(ring::Ticket ticket) const { return core_.slot_of(ticket); }
+  const BatchRing::State& ring() const noexcept { return *ring_; }
+  /// Loans and leases of another epoch are a parent's, or of a time before.
+  std::uint64_t epoch() const noexcept { return epoch_; }
+  static void wake(ring::Sleepers& side, unsigned sleepers);
+
+ private:
+  void join();
+  bool take_number(int descriptor);
+  void leave() noexcept;
+  template <class Attempt, class Ended>
+  auto wait_for(Attempt attempt, Ended ended, ring::Sleepers& side, Deadline until) -> decltype(attempt());
+
+  // Its own words alone: a load and a store do.
+  static void count(std::atomic<std::uint64_t>& number, std::uint64_t more = 1) noexcept {
+    number.store(number.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
+  }
+  static void call(ring::Sleepers& side) {
+    std::uint64_t any = 0;
+    for (const auto& members : side.members) any |= members.load(std::memory_order_relaxed);
+    if (any != 0) [[unlikely]]
+      wake(side, 1);
+  }
+  std::shared_ptr<BatchRing::State> ring_;
+  ring::Core<RingMemory> core_;
+  bool producing_;
+  std::chrono::nanoseconds spin_;
+  int descriptor_ = -1;  // its own opening of the segment, which carries its locks
+  ring::Owner me_ = 0;
+  ring::MemberEntry* entry_ = nullptr;
+  std::uint64_t epoch_ = 0;
+  ForkWatch fork_watch_;
+};
+
+}  // namespace nodewise

@@ -1,0 +1,246 @@
+// Goal: whatever the order in which producers and consumers take their steps, and wherever one of them dies,
+// every published batch is delivered: once, or again and marked, if the consumer that held it died; nobody
+// waits for ever, and no slot is lost. Method: the ring's own protocol, run under every interleaving.
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "shared/ring_core.hpp"
+#include "support/interleavings.hpp"
+
+using namespace nodewise;
+using ring::Core;
+using ring::Mark;
+using ring::Owner;
+using ring::Ticket;
+using test::Interleavings;
+
+namespace {
+
+struct Setting {
+  unsigned producers = 2;
+  unsigned consumers = 2;
+  unsigned batches = 1;  // of each producer
+  std::uint64_t slots = 2;
+  unsigned crashes = 1;
+  bool one_producer = false;  // and plain stores, instead of exchanges
+  bool one_consumer = false;
+  bool closes_early = false;
+  bool sweeps_always = true;  // or only once somebody has died
+};
+
+class Ring {
+ public:
+  explicit Ring(const Setting& setting) : setting_(setting) {}
+
+  void explore() {
+    Interleavings::Program program;
+    program.words = static_cast<unsigned>(setting_.slots) + 3;
+    program.crashes = setting_.crashes;
+    program.begin = [this] { begin(); };
+    for (unsigned i = 0; i < setting_.producers; ++i) program.threads.push_back([this] { produce(); });
+    for (unsigned i = 0; i < setting_.consumers; ++i) program.threads.push_back([this] { consume(); });
+    program.mortal.assign(program.threads.size(), true);
+    program.threads.push_back([this] { close(); });
+    program.mortal.push_back(false);
+    program.rest = [this] { return rest(); };
+    program.end = [this] { end(); };
+    world_.explore(program);
+  }
+  Interleavings& world() noexcept { return world_; }
+
+ private:
+  struct Word {
+    Interleavings* world;
+    unsigned index;
+    std::uint64_t load() const { return world->load(index); }
+    void store(std::uint64_t value) const { world->store(index, value); }
+    bool replace(std::uint64_t expected, std::uint64_t value) const {
+      return world->replace(index, expected, value);
+    }
+  };
+  struct Memory {
+    Interleavings* world;
+    const Setting* setting;
+    Word cell(std::uint64_t i) const { return {world, static_cast<unsigned>(i) + 3}; }
+    Word head() const { return {world, 0}; }
+    Word tail() const { return {world, 1}; }
+    Word closed() const { return {world, 2}; }
+    std::uint64_t slots() const { return setting->slots; }
+    bool one_producer() const { return setting->one_producer; }
+    bool one_consumer() const { return setting->one_consumer; }
+    void mark(Mark) const {}
+  };
+  // A thread's lock is held while it lives; a dead one's by one of those who deal with it.
+  struct Locks {
+    Ring* ring;
+    bool is_locked(Owner owner) const {
+      const unsigned holder = ring->locked_by_[owner];
+      return !ring->world_.is_dead(owner) || (holder != nobody && !ring->world_.is_dead(holder));
+    }
+    bool is_dead(Owner owner) const {
+      return ring->world_.step([&] { return !is_locked(owner); });
+    }
+    bool lock(Owner owner) const {
+      return ring->world_.step([&] {
+        if (is_locked(owner)) return false;
+        ring->locked_by_[owner] = ring->world_.running();
+        return true;
+      });
+    }
+    void unlock(Owner owner) const {
+      ring->world_.step([&] { return ring->locked_by_[owner] = nobody; });
+    }
+  };
+  static constexpr unsigned nobody = ~0U;
+
+  Core<Memory> core() { return Core<Memory>(Memory{&world_, &setting_}); }
+  void begin() {
+    closed_ = false;
+    delivered_.assign(64, 0);
+    redelivered_.assign(64, 0);
+    published_.assign(64, false);
+    in_hands_of_.assign(setting_.slots, nobody);
+    locked_by_.assign(16, nobody);
+  }
+  static void require(bool sound, const char* what) {
+    if (!sound) throw std::runtime_error(what);
+  }
+
+  void wait(std::uint64_t since) {
+    Locks locks{this};
+    if (!setting_.sweeps_always && !world_.somebody_died()) return world_.sleep(since);
+    if (core().sweep(static_cast<Owner>(world_.running()), locks) == 0) world_.sleep(since);
+  }
+
+  void produce() {
+    const unsigned me = world_.running();
+    for (unsigned batch = 0; batch < setting_.batches;) {
+      world_.settle(batch);
+      const auto since = world_.moment();
+      const auto ticket = core().claim(static_cast<Owner>(me));
+      if (ticket) {
+        const auto slot = core().slot_of(*ticket);
+        require(in_hands_of_[slot] == nobody || world_.is_dead(in_hands_of_[slot]), "a slot in two hands");
+        in_hands_of_[slot] = me;
+        core().publish(*ticket);
+        in_hands_of_[slot] = nobody;
+        published_[*ticket] = true;
+        ++batch;
+      } else if (setting_.closes_early && closed_) {
+        return;
+      } else {
+        wait(since);
+      }
+    }
+  }
+
+  void consume() {
+    const unsigned me = world_.running();
+    while (true) {
+      world_.settle(1000);
+      const auto since = world_.moment();
+      const auto taken = core().take(static_cast<Owner>(me));
+      if (taken) {
+        ++delivered_[taken->ticket];
+        if (taken->redelivered) ++redelivered_[taken->ticket];
+        require(published_[taken->ticket], "a batch that nobody published");
+        core().give_back(taken->ticket);
+      } else if (core().is_drained(static_cast<Owner>(me))) {
+        return;
+      } else {
+        wait(since);
+      }
+    }
+  }
+
+  void close() {
+    while (!setting_.closes_early && !producers_done()) world_.sleep(world_.moment());
+    closed_ = true;
+    core_closed().store(1);
+  }
+  Word core_closed() { return {&world_, 2}; }
+  bool producers_done() const {
+    for (unsigned i = 0; i < setting_.producers; ++i)
+      if (!world_.has_ended(i) && !world_.is_dead(i)) return false;
+    return true;
+  }
+
+  std::uint64_t rest() const {
+    std::uint64_t hash = closed_ ? 1 : 0;
+    for (std::size_t i = 0; i < 16; ++i)
+      hash = hash * 31 + delivered_[i] + 5 * redelivered_[i] + (published_[i] ? 11 : 0);
+    for (const unsigned holder : locked_by_) hash = hash * 17 + holder + 1;
+    return hash;
+  }
+
+  void end() {
+    bool consumer_left = false;
+    for (unsigned i = 0; i < setting_.consumers; ++i)
+      consumer_left = consumer_left || world_.has_ended(setting_.producers + i);
+    for (std::size_t ticket = 0; ticket < delivered_.size(); ++ticket) {
+      require(!consumer_left || !published_[ticket] || delivered_[ticket] > 0, "a published batch was lost");
+      require(delivered_[ticket] <= 1 + redelivered_[ticket], "a batch delivered twice, and not marked");
+      require(redelivered_[ticket] == 0 || setting_.crashes > 0, "a batch redelivered though nobody died");
+    }
+  }
+
+  Setting setting_;
+  Interleavings world_;
+  bool closed_ = false;
+  std::vector<unsigned> delivered_, redelivered_;
+  std::vector<bool> published_;
+  std::vector<unsigned> in_hands_of_, locked_by_;
+};
+
+// What is wrong in some order, or nothing.
+std::string fault_of(const Setting& setting) {
+  Ring ring(setting);
+  try {
+    ring.explore();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  CHECK(ring.world().ends() > 0);
+  std::printf("%u producers, %u consumers, %u crash(es): %lu states\n", setting.producers, setting.consumers,
+              setting.crashes, static_cast<unsigned long>(ring.world().states()));
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("one producer, one consumer, more batches than slots") {
+  CHECK(fault_of({.producers = 1, .consumers = 1, .batches = 5, .crashes = 0}) == "");
+  CHECK(fault_of({.producers = 1,
+                  .consumers = 1,
+                  .batches = 5,
+                  .crashes = 0,
+                  .one_producer = true,
+                  .one_consumer = true}) == "");
+}
+
+TEST_CASE("one of two dies") {
+  CHECK(fault_of({.producers = 1, .consumers = 1, .batches = 2}) == "");
+  CHECK(
+      fault_of({.producers = 1, .consumers = 1, .batches = 2, .one_producer = true, .one_consumer = true}) ==
+      "");
+}
+
+TEST_CASE("closed at any moment, one dies") {
+  CHECK(fault_of({.producers = 1, .consumers = 1, .batches = 3, .closes_early = true}) == "");
+  CHECK(fault_of({.producers = 2, .consumers = 1, .batches = 1, .closes_early = true}) == "");
+}
+
+TEST_CASE("two producers, one consumer, one dies") {
+  CHECK(fault_of({.producers = 2, .consumers = 1, .batches = 1}) == "");
+}
+
+TEST_CASE("one producer, two consumers, one dies") {
+  CHECK(fault_of({.producers = 1, .consumers = 2, .batches = 2, .sweeps_always = false}) == "");
+}
+
+TEST_CASE("two producers, two consumers, one dies") {
+  CHECK(fault_of({.sweeps_always = false}) == "");
+}
