@@ -124,7 +124,7 @@ class Core {
       if (slot.lap < lap) return std::nullopt;
       if (slot.lap == lap && slot.state == State::ready) {
         memory_.mark(Mark::taking);
-        const Slot mine{.state = State::leased, .lap = lap, .owner = me, .redelivered = slot.redelivered};
+        const Slot mine{.state = State::leased, .lap = lap, .owner = me};
         if (!change(cell, word, mine.word(), memory_.one_consumer())) continue;
         memory_.mark(Mark::taken);
         move_on(memory_.head(), ticket, memory_.one_consumer());
