@@ -16,7 +16,7 @@ import time
 import unittest
 import zlib
 
-from command import COMMAND, DIGITS, SOURCE, Case, answer, environment, nodewise
+from command import COMMAND, DIGITS, DOCKER_FILTER, SOURCE, Case, answer, environment, nodewise
 
 DIGITS_BYTES = 1797 * 64
 RUN = ("run", DIGITS, "--batch-size", "100", "--workers", "1")
@@ -162,6 +162,16 @@ class Segments(SegmentCase):
         self.assert_fails(2, r"holds objects, no dataset", "placement", "--segment", self.name)
         nodewise("segments", "remove", self.name)
         self.assertFalse(self.path.exists())
+
+    def test_where_single_pages_cannot_be_asked_about_none_is_called_absent(self):
+        if nodewise("--version", under=DOCKER_FILTER)[0] == 125:
+            self.skipTest("SKIP: this kernel takes no seccomp filter")
+        self.keep()
+        row = listed(self.name, under=DOCKER_FILTER)
+        self.assertEqual(row["absent_bytes"], 0)
+        self.assertGreaterEqual(bytes_seen(row), DIGITS_BYTES)
+        placement = answer("placement", "--segment", self.name, under=DOCKER_FILTER)
+        self.assertEqual((placement["asking_rung"], placement["absent_bytes"]), ("numa_maps", 0))
 
     def test_a_damaged_one_is_shown_and_can_be_removed(self):
         self.path.write_bytes(b"\033[31mred" * 100)
