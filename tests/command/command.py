@@ -5,6 +5,8 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
+import unittest
 
 COMMAND = pathlib.Path(os.environ["NODEWISE_COMMAND"])
 SOURCE = pathlib.Path(os.environ["SOURCE"])
@@ -52,3 +54,23 @@ def matches(pattern, text):
         else:
             lines.append(".*?".join(map(re.escape, line.rstrip().split("..."))) + "[ ]*\n")
     return re.fullmatch("".join(lines), text.rstrip("\n") + "\n") is not None
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def assert_fails(self, code, pattern, *words, **options):
+        """One line on standard error that matches, nothing on standard output, the exit code."""
+        got, out, err = nodewise(*words, **options)
+        self.assertRegex(err, r"\A[^\n]+\n\Z", words)
+        self.assertRegex(err, pattern)
+        self.assertEqual((got, out), (code, ""), words)
+
+    def generate(self, name, *words):
+        path = self.folder / name
+        code, _, err = nodewise("generate", path, *words)
+        self.assertEqual((code, err), (0, ""))
+        return path

@@ -14,34 +14,13 @@ import resource
 import signal
 import struct
 import subprocess
-import tempfile
 import time
 import unittest
 
-from command import COMMAND, DIGITS, DOCKER_FILTER, SOURCE, answer, environment, nodewise
+from command import COMMAND, DIGITS, DOCKER_FILTER, SOURCE, Case, answer, environment, nodewise
 
-SUBCOMMANDS = ("topology", "plan", "run", "generate", "placement", "doctor", "count")
+SUBCOMMANDS = ("topology", "plan", "run", "generate", "placement", "segments", "doctor", "count")
 FOUR_NODES = "numa:4 core:2 pu:1"
-
-
-class Case(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-
-    def assert_fails(self, code, pattern, *words, **options):
-        """One line on standard error that matches, nothing on standard output, the exit code."""
-        got, out, err = nodewise(*words, **options)
-        self.assertRegex(err, r"\A[^\n]+\n\Z", words)
-        self.assertRegex(err, pattern)
-        self.assertEqual((got, out), (code, ""), words)
-
-    def generate(self, name, *words):
-        path = self.folder / name
-        code, _, err = nodewise("generate", path, *words)
-        self.assertEqual((code, err), (0, ""))
-        return path
 
 
 class Usage(Case):
@@ -79,7 +58,14 @@ class Usage(Case):
                 (f"plan --samples {2**63} --features 9 --dtype u8 --batch-size 7", r"64 bits"),
                 ("topology --topology nonsense:3", r"nonsense:3"),
                 ("topology --topology /nowhere/x.xml", r"/nowhere/x.xml.*ENOENT"),
-                ("placement", r"--pid is required"),
+                ("placement", r"--pid or --segment is required"),
+                ("placement --pid 1 --segment x", r"--pid excludes --segment"),
+                ("placement --segment no.such", r'no segment "no.such"; `.*nodewise segments` lists'),
+                ("segments gc --older-than 3x", r"is not a time such as 30s"),
+                ("segments gc --older-than 200000d", r"is not a time such as 30s"),
+                ("segments remove no.such", r'there is no segment "no.such"'),
+                (f"run {DIGITS} --batch-size 7 --keep", r"--keep requires --segment"),
+                (f"run {DIGITS} --batch-size 7 --segment a/b", r'"a/b" cannot be a segment'),
                 ("placement --pid 999999999", r"there is no such process"),
                 ("doctor --fail-on panic", r"panic"),
                 ("generate /nowhere/x.npy --samples 1 --features 1 --dtype u8", r"ENOENT"),
@@ -304,8 +290,8 @@ class Doctor(Case):
         self.assertEqual(report["schema"], "nodewise.doctor/1")
         names = [finding["name"] for finding in report["findings"]]
         for name in ("autonuma", "transparent-huge-pages", "huge-page-pools", "cpuset", "cpu-quota", "memory",
-                     "shared-memory", "call-mbind", "call-move_pages", "omp-threads", "omp-binding",
-                     "omp-waiting", "openmp-runtimes", "memlock"):
+                     "shared-memory", "remove-ipc", "open-files", "mappings", "call-mbind", "call-move_pages",
+                     "omp-threads", "omp-binding", "omp-waiting", "openmp-runtimes", "memlock"):
             self.assertIn(name, names)
         for finding in report["findings"]:
             self.assertIn(finding["level"], ("ok", "note", "warning", "problem"))

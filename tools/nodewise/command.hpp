@@ -41,6 +41,7 @@ Subcommand add_plan(CLI::App& root);
 Subcommand add_run(CLI::App& root);
 Subcommand add_generate(CLI::App& root);
 Subcommand add_placement(CLI::App& root);
+Subcommand add_segments(CLI::App& root);
 Subcommand add_doctor(CLI::App& root);
 Subcommand add_count_command(CLI::App& root);
 

@@ -88,6 +88,7 @@ std::string text_of(const std::vector<Finding>& findings, const Topology& topolo
 Exit examine(const Options& options) {
   const Topology topology = Topology::this_machine();
   auto findings = examine_machine(topology);
+  for (Finding& finding : examine_sharing()) findings.push_back(std::move(finding));
   for (Finding& finding : examine_process(topology)) findings.push_back(std::move(finding));
   print(options.json ? json_of(findings, topology) : text_of(findings, topology));
   if (options.fail_on.empty()) return Exit::done;

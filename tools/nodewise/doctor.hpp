@@ -19,8 +19,10 @@ struct Finding {
   std::string remedy;    ///< What to do; empty where nothing needs doing.
 };
 
-/// Of the kernel and its settings, the control group and the machine's file systems.
+/// Of the kernel and its settings, and the control group.
 std::vector<Finding> examine_machine(const Topology& topology);
+/// Of memory between processes: /dev/shm, who deletes what is there, and limits.
+std::vector<Finding> examine_sharing();
 /// Of what this process may call, its environment, its libraries and its limits.
 std::vector<Finding> examine_process(const Topology& topology);
 

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <sys/statvfs.h>
 
 #include <algorithm>
 
@@ -155,33 +154,11 @@ Finding memory_limit(const Topology& topology) {
   return finding;
 }
 
-Finding shared_memory() {
-  Finding finding{"shared-memory", Level::ok, {}, {}};
-  struct statvfs space {};
-  if (::statvfs("/dev/shm", &space) != 0) {
-    finding.level = Level::note;
-    finding.evidence = "/dev/shm is not mounted";
-    finding.remedy =
-        "mount -t tmpfs tmpfs /dev/shm; needed by programs that share memory, not by `nodewise run`";
-    return finding;
-  }
-  const std::uint64_t size = std::uint64_t{space.f_blocks} * space.f_frsize;
-  const std::uint64_t free_bytes = std::uint64_t{space.f_bavail} * space.f_frsize;
-  finding.evidence = fmt::format("/dev/shm holds {}, {} free", human_bytes(size), human_bytes(free_bytes));
-  constexpr std::uint64_t docker_default = std::uint64_t{64} << 20;
-  if (size > docker_default) return finding;
-  finding.level = Level::warning;
-  finding.evidence += "; a program that shares more than that ends by SIGBUS";
-  finding.remedy = "docker --shm-size, or an emptyDir of medium Memory on /dev/shm in Kubernetes";
-  return finding;
-}
-
 }  // namespace
 
 std::vector<Finding> examine_machine(const Topology& topology) {
   return {autonuma(topology), transparent_huge_pages(), huge_page_pools(topology),
-          cpuset(topology),   cpu_quota(topology),      memory_limit(topology),
-          shared_memory()};
+          cpuset(topology),   cpu_quota(topology),      memory_limit(topology)};
 }
 
 }  // namespace nodewise::tools

@@ -101,6 +101,13 @@ CLI::Option* add_number(CLI::App& app, const std::string& name, std::optional<do
                     });
 }
 
+CLI::Option* add_duration(CLI::App& app, const std::string& name,
+                          std::optional<std::chrono::nanoseconds>& target, const std::string& description) {
+  return add_parsed(
+      app, name, "DURATION", "a time such as 30s, 10m, 2h or 7d", description,
+      [&target](const std::string& text) { return (target = parse_duration(text)).has_value(); });
+}
+
 CLI::Option* add_dtype(CLI::App& app, std::optional<DType>& target, const std::string& description) {
   std::string names;
   for (const DType dtype : all_dtypes) names += base::text(names.empty() ? "" : ", ", dtype_name(dtype));

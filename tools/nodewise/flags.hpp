@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,6 +19,8 @@ CLI::Option* add_size(CLI::App& app, const std::string& name, std::optional<std:
                       const std::string& description);
 CLI::Option* add_number(CLI::App& app, const std::string& name, std::optional<double>& target, double least,
                         double most, const std::string& description);
+CLI::Option* add_duration(CLI::App& app, const std::string& name,
+                          std::optional<std::chrono::nanoseconds>& target, const std::string& description);
 CLI::Option* add_dtype(CLI::App& app, std::optional<DType>& target, const std::string& description);
 
 /// --json

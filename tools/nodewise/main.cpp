@@ -47,8 +47,8 @@ class CommandLine {
     app_.set_version_flag("--version", version_text, "what this build is");
     app_.require_subcommand(1);
     app_.failure_message(nullptr);
-    for (const auto add :
-         {add_topology, add_plan, add_run, add_generate, add_placement, add_doctor, add_count_command})
+    for (const auto add : {add_topology, add_plan, add_run, add_generate, add_placement, add_segments,
+                           add_doctor, add_count_command})
       subcommands_.push_back(add(app_));
     app_.footer(
         R"(Exit codes: 0 done, 1 a stated requirement is not met, 2 wrong usage or bad input,

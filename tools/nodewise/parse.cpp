@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 #include "base/checked.hpp"
 
@@ -64,6 +65,18 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
   if (!unit || number.empty()) return std::nullopt;
   if (const auto count = parse_count(number)) return base::checked_mul(*count, *unit);
   return fraction_of(number, *unit);
+}
+
+std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text) {
+  constexpr std::string_view letters = "smhd";
+  constexpr std::uint64_t second = 1'000'000'000;
+  constexpr std::uint64_t unit_ns[] = {second, 60 * second, 3600 * second, 86400 * second};
+  const auto unit = text.empty() ? letters.npos : letters.find(text.back());
+  if (unit == letters.npos) return std::nullopt;
+  const auto count = parse_count(text.substr(0, text.size() - 1));
+  const auto ns = count ? base::checked_mul(*count, unit_ns[unit]) : count;
+  if (!ns || *ns > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return std::nullopt;
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(*ns));
 }
 
 std::optional<double> parse_number(std::string_view text) {

@@ -1,17 +1,24 @@
-// nodewise placement: where the memory of a process lies now.
+// nodewise placement: where the memory of a process, or of a segment, lies now.
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <charconv>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include <nodewise/error.hpp>
+
 #include "base/text.hpp"
 #include "command.hpp"
+#include "describe.hpp"
 #include "flags.hpp"
 #include "json_text.hpp"
 #include "os/os.hpp"
+#include "residency_ask.hpp"
+#include "run.hpp"
+#include "segments.hpp"
 #include "strips.hpp"
 #include "terminal.hpp"
 
@@ -23,6 +30,7 @@ using NodeBytes = std::map<unsigned, std::uint64_t>;  // by the kernel's number
 
 struct Options {
   std::optional<std::uint64_t> pid;
+  std::optional<std::string> segment;
   bool json = false;
 };
 
@@ -154,8 +162,43 @@ std::string text_of(std::uint64_t pid, const std::vector<Mapping>& mappings) {
                      "elsewhere was moved, or found that node full.\n");
 }
 
+// Gone since it was listed, or another user's: the name was the wrong one.
+BatchLoader open_segment(const std::string& name) {
+  try {
+    return BatchLoader::open(name);
+  } catch (const SystemError& error) {
+    if (error.code() == ENOENT || error.code() == EPERM)
+      throw Failure(Exit::bad_input, without_call(error.what()));
+    throw;
+  }
+}
+
+// Where single pages cannot be asked about, the kernel counts those that this process has looked at. A
+// dataset that was published has all of them.
+void look_at(const BatchLoader& loader) {
+  const auto* data = static_cast<const volatile std::byte*>(loader.buffer().data());
+  const std::size_t step = os::current().base_page_bytes();
+  for (std::uint64_t offset = 0; offset < loader.plan().total_bytes(); offset += step)
+    static_cast<void>(data[offset]);
+}
+
+Exit show_segment(const std::string& name, bool json) {
+  const auto info = find_segment(name);
+  if (!info) throw Failure(Exit::bad_input, no_segment_text(name));
+  const Bystander bystander(*info);
+  const BatchLoader loader = open_segment(name);
+  if (!can_ask_pages()) look_at(loader);
+  RunResult result;
+  result.path = "segment " + name;
+  result.loader = &loader;
+  result.placement = loader.placement();
+  print(json ? json_text(Json::parse(result.placement->to_json())) : placement_text(result));
+  return Exit::done;
+}
+
 Exit show(const Options& options) {
-  if (!options.pid) throw Failure(Exit::bad_input, "--pid is required");
+  if (options.segment) return show_segment(*options.segment, options.json);
+  if (!options.pid) throw Failure(Exit::bad_input, "--pid or --segment is required");
   const auto mappings = mappings_of(*options.pid);
   print(options.json ? json_of(*options.pid, mappings) : text_of(*options.pid, mappings));
   return Exit::done;
@@ -164,13 +207,19 @@ Exit show(const Options& options) {
 }  // namespace
 
 Subcommand add_placement(CLI::App& root) {
-  CLI::App* app = root.add_subcommand("placement", "where the memory of a process lies now, by node");
+  CLI::App* app =
+      root.add_subcommand("placement", "where the memory of a process, or of a segment, lies now, by node");
   const auto options = std::make_shared<Options>();
   add_count(*app, "--pid", options->pid, "the process: a `nodewise run --hold`, or any other of yours");
-  add_json(*app, options->json, "nodewise.process/1");
+  app->add_option("--segment", options->segment,
+                  "a dataset in a segment, held against the plan that it was placed by")
+      ->type_name("NAME")
+      ->excludes(app->get_option("--pid"));
+  add_json(*app, options->json, "nodewise.process/1, or of a segment nodewise.placement/1");
   app->footer(R"(Examples
   nodewise run data.npy --batch-size 1024 --hold 60 &
-  nodewise placement --pid $!)");
+  nodewise placement --pid $!
+  nodewise placement --segment train)");
   return {app, [options] { return show(*options); }};
 }
 

@@ -1,6 +1,7 @@
 // nodewise run: the main job. Load, place, compute per-batch means, verify.
 #include "run.hpp"
 
+#include <cerrno>
 #include <chrono>
 #include <memory>
 #include <thread>
@@ -29,6 +30,8 @@ struct Options {
   std::string plan_file;
   std::optional<double> require_local;
   std::optional<double> hold_seconds;
+  std::optional<std::string> segment;
+  bool keep = false;
   bool json = false;
   bool no_means = false;
   bool negative_control = false;
@@ -40,6 +43,8 @@ void check(const Options& options) {
   if (options.require_local && options.placing.options.policy == Policy::interleaved)
     throw Failure(Exit::bad_input,
                   "--require-local asks for what --policy interleaved never promises; use --policy blocked");
+  if (options.segment && options.segment->empty())
+    throw Failure(Exit::bad_input, "--segment needs a name, such as train");
 }
 
 // The seconds that `phase` takes.
@@ -50,9 +55,18 @@ double timed(const Phase& phase) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
+// The file as it is now, by which others know whether the segment still is what they look for.
+SegmentSource source_of(const std::string& path) {
+  const auto status = os::current().path_status(path).value;
+  return {os::current().real_path(path).value, status.bytes, status.modified_ns, status.device, status.inode};
+}
+
 LoaderOptions loader_options(const Options& options, const Topology& topology) {
   LoaderOptions loader = resolve(options.placing, topology);
   loader.team.displaced = options.negative_control;
+  if (options.segment)
+    loader.segment = SegmentOptions{
+        .name = *options.segment, .keep = options.keep, .source = source_of(options.file), .publish = false};
   if (options.workers) {
     constexpr std::uint64_t most = 1U << 20;  // the team has a limit of its own, and says so
     loader.team.workers = static_cast<unsigned>(std::min(*options.workers, most));
@@ -108,6 +122,7 @@ BatchLoader place(const Options& options, const NpyFile& file, const Topology& t
   } catch (const PlacementError& error) {
     throw Failure(binding == Binding::required ? Exit::unmet : Exit::machine_cannot, error.what());
   } catch (const SystemError& error) {  // no huge page in the pool, for one
+    if (options.segment && error.code() == EEXIST) throw Failure(Exit::bad_input, without_call(error.what()));
     throw Failure(binding == Binding::required ? Exit::unmet : Exit::machine_cannot, error.what());
   }
 }
@@ -120,11 +135,13 @@ void check_displaced(const Team& team) {
                 "--negative-control needs workers on two nodes or more, and here all are on one");
 }
 
-void read(const NpyFile& file, BatchLoader& loader) {
+// Who opens the segment by its name gets it whole.
+void read(const Options& options, const NpyFile& file, BatchLoader& loader) {
   const std::uint64_t before = bytes_read_so_far();
   const Progress progress("reading", loader.plan().total_bytes(),
                           [before] { return bytes_read_so_far() - before; });
   file.read_into(loader);
+  if (options.segment) loader.publish();
 }
 
 void compute(const Options& options, RunResult& result) {
@@ -140,10 +157,12 @@ void compute(const Options& options, RunResult& result) {
 void hold(double seconds, const BatchLoader& loader) {
   const std::byte* data = loader.buffer().data();
   const auto milliseconds = static_cast<std::uint64_t>(seconds * 1000);
-  complain(fmt::format(
-      "nodewise run: holding for {} s; pid {}; data at {}-{}; look with: {} placement --pid {}", seconds,
-      os::current().process_id(), fmt::ptr(data), fmt::ptr(data + loader.plan().total_bytes()),
-      typed_words().front(), os::current().process_id()));
+  const auto segment = loader.segment();
+  const std::string look =
+      segment ? "--segment " + segment->name() : base::text("--pid ", os::current().process_id());
+  complain(fmt::format("nodewise run: holding for {} s; pid {}; data at {}-{}; look with: {} placement {}",
+                       seconds, os::current().process_id(), fmt::ptr(data),
+                       fmt::ptr(data + loader.plan().total_bytes()), typed_words().front(), look));
   const auto begin = std::chrono::steady_clock::now();
   const Progress progress("holding", milliseconds, [begin] {
     const auto since = std::chrono::steady_clock::now() - begin;
@@ -183,7 +202,7 @@ Exit run(const Options& options) {
   result.timing.place_seconds = timed([&] { loader = place(options, file, *topology); });
   result.loader = &*loader;
   if (options.negative_control) check_displaced(loader->team());
-  result.timing.read_seconds = timed([&] { read(file, *loader); });
+  result.timing.read_seconds = timed([&] { read(options, file, *loader); });
   result.timing.means_seconds = timed([&] { compute(options, result); });
   result.orphans = loader->team().orphans(loader->plan());
   if (result.means) result.reads = worker_reads(loader->buffer(), *result.means);
@@ -199,6 +218,17 @@ void add_plan_file(CLI::App& app, Options& options) {
                           ->type_name("FILE");
   for (const char* name : {"--batch-size", "--policy", "--weights", "--nodes", "--binding"})
     plan->excludes(app.get_option(name));
+}
+
+void add_segment(CLI::App& app, Options& options) {
+  CLI::Option* segment =
+      app.add_option(
+             "--segment", options.segment,
+             "the dataset's memory is a segment of this name, which other processes can open while it "
+             "is held; `nodewise segments` lists them")
+          ->type_name("NAME");
+  app.add_flag("--keep", options.keep, "the segment stays until `nodewise segments remove` takes it away")
+      ->needs(segment);
 }
 
 }  // namespace
@@ -222,6 +252,7 @@ Subcommand add_run(CLI::App& root) {
   constexpr double longest_hold = 1e6;
   add_number(*app, "--hold", options->hold_seconds, 0, longest_hold,
              "seconds to wait between computing and verifying, for a look from outside");
+  add_segment(*app, *options);
   app->add_flag("--no-means", options->no_means, "place and verify only");
   app->add_flag("--negative-control", options->negative_control,
                 "have every shard read by the workers of another node, to see what that looks like");
@@ -233,7 +264,8 @@ Subcommand add_run(CLI::App& root) {
   nodewise run data.npy --batch-size 1024
   nodewise run data.npy --batch-size 1024 --require-local 0.99 --json
   nodewise run data.npy --batch-size 1024 --nodes 0,1 --weights 2,1
-  nodewise run data.npy --plan plan.json --hold 60)");
+  nodewise run data.npy --plan plan.json --hold 60
+  nodewise run data.npy --batch-size 1024 --segment train --keep)");
   return {app, [options] { return run(*options); }};
 }
 

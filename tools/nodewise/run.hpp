@@ -34,6 +34,8 @@ struct RunResult {
 
 /// For people.
 std::string run_text(const RunResult& result);
+/// The part of it that is about data and placement, of a dataset that somebody else made.
+std::string placement_text(const RunResult& result);
 /// Schema "nodewise.run/1", documented in docs/json.md.
 std::string run_json(const RunResult& result);
 

@@ -53,6 +53,8 @@ std::string run_json(const RunResult& result) {
               {"num_batches", plan.num_batches()},
               {"sum_order", sum_order()},
               {"scheduling", to_string(result.loader->team().scheduling())}};
+  if (const auto segment = result.loader->segment())
+    run["segment"] = {{"name", segment->name()}, {"path", segment->path()}, {"kept", segment->kept()}};
   if (result.means) run["means"] = result.means->values;
   run["placement"] = std::move(placement);
   run["team"] = team_of(result, os::current().host_name().value);

@@ -177,7 +177,20 @@ std::string nodes_with_workers(const RunResult& result) {
   return nodes.to_string();
 }
 
+std::string segment_text(const Segment& segment) {
+  return fmt::format("{} ({}), {}", segment.name(), segment.path(),
+                     segment.kept() ? "kept until it is removed" : "gone with the last process that has it");
+}
+
+std::string segment_steps(const Segment& segment) {
+  return next_text({{"placement --segment " + segment.name(), "where its pages lie, whenever you ask"},
+                    {"segments", "which segments there are, and who has them"},
+                    {"segments remove " + segment.name(), "gives the memory back"}});
+}
+
 std::string next_steps(const RunResult& result) {
+  const auto segment = result.loader->segment();
+  if (segment && segment->kept()) return segment_steps(*segment);  // its name is taken: no run is the next
   const Plan& plan = result.loader->plan();
   const std::string file = shell_word(result.path);
   const PlacementBytes bytes = result.placement->total();
@@ -205,27 +218,49 @@ std::string next_steps(const RunResult& result) {
   return next_text(commands);
 }
 
+std::string data_text(const RunResult& result) {
+  return fmt::format("Data     {}: {}\n", printable(result.path), dataset_text(result.loader->plan())) +
+         fmt::format("Machine  {}\n", machine_text(result.loader->buffer().topology()));
+}
+
+std::string picture_text(const RunResult& result, const Screen& screen) {
+  const Plan& plan = result.loader->plan();
+  const auto& batches = result.placement->batches();
+  std::string text = fmt::format("Plan     {}\n", plan_text(plan));
+  text += fmt::format("Pages    {}\n", pages_text(result));
+  if (const auto segment = result.loader->segment())
+    text += fmt::format("Segment  {}\n", segment_text(*segment));
+  text += '\n' + draw_strips(plan, batches, screen) + '\n';
+  text += placement_table(*result.placement) + '\n';
+  if (plan.num_batches() > 0) text += fmt::format("Example  {}\n", example_text(plan, batches));
+  return text;
+}
+
+std::string judgement_text(const RunResult& result, const Screen& screen) {
+  const Plan& plan = result.loader->plan();
+  std::string text;
+  if (plan.cut_bytes() > 0) text += fmt::format("Cut      {}\n", cut_text(plan));
+  text += fmt::format("Verdict  {}\n", verdict_text(result, screen));
+  for (const Degradation& lost : result.placement->degradations())
+    text += fmt::format("Degraded {}: {}\n", lost.name, without_call(lost.message));
+  return text;
+}
+
 }  // namespace
 
 std::string run_text(const RunResult& result) {
   const Screen screen = tools::screen();
-  const Plan& plan = result.loader->plan();
-  const Placement& placement = *result.placement;
-  std::string text = fmt::format("Data     {}: {}\n", printable(result.path), dataset_text(plan));
-  text += fmt::format("Machine  {}\n", machine_text(result.loader->buffer().topology()));
+  std::string text = data_text(result);
   text += fmt::format("Team     {}\n", team_text(result));
-  text += fmt::format("Plan     {}\n", plan_text(plan));
-  text += fmt::format("Pages    {}\n\n", pages_text(result));
-  text += draw_strips(plan, placement.batches(), screen) + '\n';
-  text += placement_table(placement) + '\n';
-  if (plan.num_batches() > 0) text += fmt::format("Example  {}\n", example_text(plan, placement.batches()));
+  text += picture_text(result, screen);
   text += fmt::format("Means    {}\n", means_text(result));
   if (result.means) text += fmt::format("Readers  {}\n", readers_text(result));
-  if (plan.cut_bytes() > 0) text += fmt::format("Cut      {}\n", cut_text(plan));
-  text += fmt::format("Verdict  {}\n", verdict_text(result, screen));
-  for (const Degradation& lost : placement.degradations())
-    text += fmt::format("Degraded {}: {}\n", lost.name, without_call(lost.message));
-  return text + '\n' + next_steps(result);
+  return text + judgement_text(result, screen) + '\n' + next_steps(result);
+}
+
+std::string placement_text(const RunResult& result) {
+  const Screen screen = tools::screen();
+  return data_text(result) + picture_text(result, screen) + judgement_text(result, screen);
 }
 
 }  // namespace nodewise::tools

@@ -1,0 +1,185 @@
+// nodewise segments: memory with a name, who has it, and how it goes away.
+#include "segments.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <utility>
+
+#include <nodewise/error.hpp>
+
+#include "base/text.hpp"
+#include "command.hpp"
+#include "describe.hpp"
+#include "flags.hpp"
+#include "os/os.hpp"
+#include "progress.hpp"
+#include "segment_file.hpp"
+#include "terminal.hpp"
+
+namespace nodewise::tools {
+
+SegmentState state_of(const SegmentInfo& info) {
+  if (!info.fault.empty()) return SegmentState::damaged;
+  if (info.published) return SegmentState::published;
+  return info.held ? SegmentState::being_made : SegmentState::unfinished;
+}
+
+Stay why_stay(const SegmentInfo& info) {
+  const SegmentState state = state_of(info);
+  if (state == SegmentState::damaged) return Stay::damaged;
+  if (state == SegmentState::being_made) return Stay::being_made;
+  if (info.held) return Stay::in_use;
+  if (state == SegmentState::unfinished) return Stay::no_reason;
+  if (info.kept) return Stay::kept;
+  if (info.owner_state == SegmentOwner::State::alive) return Stay::maker_runs;
+  return info.owner_state == SegmentOwner::State::dead ? Stay::no_reason : Stay::maker_unknown;
+}
+
+// What is being made has its holder; what is kept does not go when its last one does.
+Bystander::Bystander(const SegmentInfo& info) {
+  if (info.held || info.kept || state_of(info) != SegmentState::published) return;
+  os::Os& os = os::current();
+  const auto opened = os.open_shared(info.path, false);
+  if (!opened.ok()) return;
+  descriptor_ = opened.value;
+  os.lock_byte(descriptor_, holder_byte, os::Lock::shared, false);  // refused: it is just being removed
+}
+
+Bystander::~Bystander() {
+  if (descriptor_ >= 0) os::current().close_file(descriptor_);
+}
+
+std::optional<SegmentInfo> find_segment(const std::string& name) {
+  for (SegmentInfo& info : list_segments())
+    if (info.name == name) return std::move(info);
+  return std::nullopt;
+}
+
+std::string no_segment_text(const std::string& name) {
+  return base::text("there is no segment ", base::quoted(name), "; `", typed_words().front(),
+                    " segments` lists them");
+}
+
+namespace {
+
+struct Options {
+  CollectOptions collect;
+  std::string name;
+  bool json = false;
+};
+
+std::optional<Residency> residency_of(const SegmentInfo& info, const Topology& topology) {
+  if (state_of(info) != SegmentState::published) return std::nullopt;
+  try {
+    const Bystander bystander(info);
+    const Segment segment = Segment::open(info.name);
+    if (segment.path() != info.path) return std::nullopt;  // the same name once more, of huge pages
+    Residency lies = residency(topology, segment.pages().data(), segment.pages().size_bytes());
+    // Elsewhere the kernel counts only pages that this process has looked at, and it has not.
+    if (lies.asking_rung != AskingRung::move_pages) lies.unknown_bytes += std::exchange(lies.absent_bytes, 0);
+    return lies;
+  } catch (const Error&) {
+    return std::nullopt;  // gone since it was listed
+  }
+}
+
+Exit list(const Options& options) {
+  const Topology topology = Topology::this_machine();
+  std::vector<SeenSegment> segments;
+  {
+    const Progress progress("asking where each page is", 0, [] { return std::uint64_t{0}; });
+    for (SegmentInfo& info : list_segments()) {
+      auto lies = residency_of(info, topology);
+      segments.push_back({std::move(info), std::move(lies)});
+    }
+  }
+  print(options.json ? segments_json(segments, topology) : segments_text(segments, topology));
+  return Exit::done;
+}
+
+Exit collect(const Options& options) {
+  Collection collection;
+  collection.dry_run = options.collect.dry_run;
+  collection.kept_too = options.collect.older_than.has_value();
+  collection.removed = collect_segments(options.collect);
+  for (SegmentInfo& info : list_segments()) {
+    const auto is_it = [&info](const SegmentInfo& removed) { return removed.path == info.path; };
+    const bool would_go =
+        std::any_of(collection.removed.begin(), collection.removed.end(), is_it) && options.collect.dry_run;
+    if (!would_go) collection.left.push_back(std::move(info));
+  }
+  print(options.json ? collection_json(collection) : collection_text(collection));
+  return Exit::done;
+}
+
+// Those that can be opened are removed only while their name still is theirs; the others have but a path.
+void take_away(const SegmentInfo& info) {
+  if (state_of(info) == SegmentState::published) return Segment::open(info.name).remove();
+  const int error = os::current().remove_file(info.path);
+  if (error != 0 && error != ENOENT)
+    throw Failure(Exit::machine_cannot,
+                  base::text(printable(info.path), " cannot be removed: ", base::errno_text(error)));
+}
+
+Exit remove(const Options& options) {
+  const auto info = find_segment(options.name);
+  if (!info) throw Failure(Exit::bad_input, no_segment_text(options.name));
+  take_away(*info);
+  std::string text = base::text("removed ", printable(info->name), " (", base::human_bytes(info->bytes), ")");
+  if (info->held) text += "; who has it keeps it, and its memory, until the last of them ends";
+  print(text + '\n');
+  return Exit::done;
+}
+
+CLI::App* add_list(CLI::App& segments, Options& options) {
+  CLI::App* app = segments.add_subcommand("list", "which there are; what `nodewise segments` alone does too");
+  add_json(*app, options.json, "nodewise.segments/1");
+  app->footer("Examples\n  nodewise segments list --json");
+  return app;
+}
+
+CLI::App* add_collect(CLI::App& segments, Options& options) {
+  CLI::App* app = segments.add_subcommand(
+      "gc", "remove those that nobody has and whose maker is dead: what killed processes left");
+  app->add_flag("--dry-run", options.collect.dry_run, "remove nothing, and say what would be removed");
+  add_duration(*app, "--older-than", options.collect.older_than,
+               "remove kept ones too that nobody has, if they were made longer ago than this");
+  add_json(*app, options.json, "nodewise.collection/1");
+  app->footer(R"(Examples
+  nodewise segments gc --dry-run
+  nodewise segments gc --older-than 7d)");
+  return app;
+}
+
+CLI::App* add_remove(CLI::App& segments, Options& options) {
+  CLI::App* app = segments.add_subcommand(
+      "remove", "take a name away, kept or in use; who has the segment keeps it, nobody else gets it");
+  app->add_option("NAME", options.name, "the segment")->required()->type_name("");
+  app->footer("Examples\n  nodewise segments remove train");
+  return app;
+}
+
+}  // namespace
+
+Subcommand add_segments(CLI::App& root) {
+  CLI::App* app = root.add_subcommand("segments", "memory that processes share by name: who has it, where");
+  const auto options = std::make_shared<Options>();
+  app->require_subcommand(0, 1);
+  add_json(*app, options->json, "nodewise.segments/1");
+  add_list(*app, *options);
+  const CLI::App* gc = add_collect(*app, *options);
+  const CLI::App* removing = add_remove(*app, *options);
+  app->footer(R"(Examples
+  nodewise segments
+  nodewise segments gc --dry-run
+  nodewise segments remove train)");
+  return {app, [options, gc, removing] {
+            if (gc->parsed()) return collect(*options);
+            return removing->parsed() ? remove(*options) : list(*options);
+          }};
+}
+
+}  // namespace nodewise::tools

@@ -1,0 +1,272 @@
+// What there is to say of segments, for people and for programs.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "base/text.hpp"
+#include "describe.hpp"
+#include "json_text.hpp"
+#include "os/os.hpp"
+#include "segments.hpp"
+#include "strips.hpp"
+#include "terminal.hpp"
+
+namespace nodewise::tools {
+
+std::string_view to_string(SegmentState state) noexcept {
+  switch (state) {
+    case SegmentState::published:
+      return "published";
+    case SegmentState::being_made:
+      return "being_made";
+    case SegmentState::unfinished:
+      return "unfinished";
+    default:
+      return "damaged";
+  }
+}
+
+std::string_view to_string(Stay stay) noexcept {
+  switch (stay) {
+    case Stay::being_made:
+      return "being_made";
+    case Stay::damaged:
+      return "damaged";
+    case Stay::in_use:
+      return "in_use";
+    case Stay::kept:
+      return "kept";
+    case Stay::maker_runs:
+      return "maker_runs";
+    case Stay::maker_unknown:
+      return "maker_unknown";
+    default:
+      return "no_reason";
+  }
+}
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Clock = std::chrono::system_clock;
+
+// A clock that was set back since does not make it younger than new.
+std::int64_t age_seconds(const SegmentInfo& info) {
+  const auto age = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - info.created).count();
+  return std::max<std::int64_t>(0, age);
+}
+
+std::string age_text(std::int64_t seconds) {
+  constexpr std::int64_t minute = 60, hour = 60 * minute, day = 24 * hour;
+  if (seconds < 2 * minute) return fmt::format("{} s", seconds);
+  if (seconds < 2 * hour) return fmt::format("{} min", seconds / minute);
+  return seconds < 2 * day ? fmt::format("{} h", seconds / hour) : fmt::format("{} d", seconds / day);
+}
+
+std::string kind_text(const SegmentInfo& info) {
+  switch (state_of(info)) {
+    case SegmentState::published:
+      return std::string(to_string(info.kind));
+    case SegmentState::being_made:
+      return "being made";
+    default:
+      return std::string(to_string(state_of(info)));
+  }
+}
+
+std::vector<std::string> row_of(const SeenSegment& seen, const Topology& topology) {
+  const SegmentInfo& info = seen.info;
+  const bool known = state_of(info) == SegmentState::published;
+  std::vector<std::string> row = {
+      printable(info.name),
+      kind_text(info),
+      base::human_bytes(info.bytes),
+      known ? fmt::format("{} {}", info.owner.pid, to_string(info.owner_state)) : "-",
+      info.attached ? std::to_string(*info.attached) : "?",
+      known ? age_text(age_seconds(info)) : "-",
+      known ? (info.kept ? "yes" : "no") : "-"};
+  for (const Node& node : topology.nodes()) {
+    const std::uint64_t bytes = seen.residency ? seen.residency->bytes_on_node[node.index] : 0;
+    row.push_back(bytes > 0 ? base::human_bytes(bytes) : "-");
+  }
+  row.push_back(printable(info.source.path));
+  return row;
+}
+
+// What no column has room for.
+std::string remarks(const std::vector<SeenSegment>& segments) {
+  std::string text;
+  std::uint64_t unneeded = 0;
+  for (const auto& [info, residency] : segments) {
+    if (state_of(info) == SegmentState::damaged)
+      text += fmt::format("Damaged  {}\n", printable(without_call(info.fault)));
+    if (why_stay(info) == Stay::no_reason) ++unneeded;
+    if (residency && residency->absent_bytes > 0)
+      text += fmt::format("Absent   {} of {} is not in memory: swapped out, or never written\n",
+                          base::human_bytes(residency->absent_bytes), printable(info.name));
+    if (residency && residency->unknown_bytes > 0)
+      text += fmt::format("Unknown  the kernel does not say where {} of {} lies\n",
+                          base::human_bytes(residency->unknown_bytes), printable(info.name));
+  }
+  if (unneeded > 0)
+    text +=
+        "\n" + next_text({{"segments gc", fmt::format("removes what nobody has and whose maker is dead: {}",
+                                                      counted(unneeded, "segment"))}});
+  return text.empty() || text.front() == '\n' ? text : '\n' + text;
+}
+
+std::uint64_t bytes_of(const std::vector<SegmentInfo>& segments) {
+  std::uint64_t bytes = 0;
+  for (const SegmentInfo& info : segments) bytes += info.bytes;
+  return bytes;
+}
+
+Json nodes_of(const std::optional<Residency>& residency, const Topology& topology) {
+  if (!residency) return nullptr;
+  Json nodes = Json::array();
+  for (const Node& node : topology.nodes())
+    nodes.push_back(
+        {{"node", node.index}, {"os_index", node.os_index}, {"bytes", residency->bytes_on_node[node.index]}});
+  return nodes;
+}
+
+Json owner_of(const SegmentInfo& info) {
+  return {{"pid", info.owner.pid}, {"uid", info.owner.uid}, {"state", to_string(info.owner_state)}};
+}
+
+Json source_of(const SegmentSource& source) {
+  if (source.path.empty()) return nullptr;
+  return {{"path", source.path}, {"bytes", source.bytes}, {"modified_ns", source.modified_ns}};
+}
+
+Json dataset_of(const SegmentInfo& info) {
+  if (info.kind != SegmentKind::dataset) return nullptr;
+  return {{"samples", info.shape.samples},
+          {"features", info.shape.features},
+          {"dtype", dtype_name(info.dtype)},
+          {"batch_size", info.batch_size}};
+}
+
+Json json_of(const SeenSegment& seen, const Topology& topology) {
+  const SegmentInfo& info = seen.info;
+  const bool known = state_of(info) == SegmentState::published;
+  const auto created =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(info.created.time_since_epoch()).count();
+  Json json = {{"name", info.name}, {"path", info.path}, {"state", to_string(state_of(info))}};
+  json["fault"] = info.fault.empty() ? Json(nullptr) : Json(without_call(info.fault));
+  json["bytes"] = info.bytes;
+  json["held"] = info.held;
+  json["attached"] = info.attached ? Json(*info.attached) : Json(nullptr);
+  json["kind"] = known ? Json(to_string(info.kind)) : Json(nullptr);
+  json["owner"] = known ? owner_of(info) : Json(nullptr);
+  json["created_ns"] = known ? Json(created) : Json(nullptr);
+  json["age_seconds"] = known ? Json(age_seconds(info)) : Json(nullptr);
+  json["kept"] = known ? Json(info.kept) : Json(nullptr);
+  json["source"] = known ? source_of(info.source) : Json(nullptr);
+  json["dataset"] = known ? dataset_of(info) : Json(nullptr);
+  json["nodes"] = nodes_of(seen.residency, topology);
+  json["absent_bytes"] = seen.residency ? Json(seen.residency->absent_bytes) : Json(nullptr);
+  json["unknown_bytes"] = seen.residency ? Json(seen.residency->unknown_bytes) : Json(nullptr);
+  return json;
+}
+
+Json brief_of(const SegmentInfo& info) {
+  return {{"name", info.name}, {"path", info.path}, {"bytes", info.bytes}};
+}
+
+std::string removed_text(const SegmentInfo& info, bool dry_run) {
+  const std::string why = state_of(info) == SegmentState::unfinished ? "its maker died over it"
+                          : info.kept ? fmt::format("it was kept, for {} now", age_text(age_seconds(info)))
+                                      : fmt::format("process {}, which made it, is dead", info.owner.pid);
+  return fmt::format("{} {} ({}): {}\n", dry_run ? "would remove" : "removed", printable(info.name),
+                     base::human_bytes(info.bytes), why);
+}
+
+struct Group {
+  Stay stay;
+  const char* what;
+  const char* hint;
+};
+
+std::string left_text(const Collection& collection) {
+  const Group groups[] = {
+      {Stay::in_use, "in use", ""},
+      {Stay::being_made, "being made", ""},
+      {Stay::maker_runs, "whose maker still runs", ""},
+      {Stay::kept, collection.kept_too ? "to be kept and younger than that" : "to be kept",
+       collection.kept_too ? "" : "; --older-than DURATION removes such too"},
+      {Stay::maker_unknown, "made in another pid namespace, perhaps by a living process",
+       "; `segments remove NAME` removes one"},
+      {Stay::damaged, "damaged", "; `segments remove NAME` removes one"},
+      {Stay::no_reason, "that came, changed or could not be removed meanwhile", ""},
+  };
+  std::string text;
+  for (const Group& group : groups) {
+    std::string names;
+    std::uint64_t count = 0;
+    for (const SegmentInfo& info : collection.left) {
+      if (why_stay(info) != group.stay) continue;
+      names += (count++ == 0 ? "" : ", ") + printable(info.name);
+    }
+    if (count > 0) text += fmt::format("left {} {}: {}{}\n", count, group.what, names, group.hint);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string segments_text(const std::vector<SeenSegment>& segments, const Topology& topology) {
+  if (segments.empty()) return fmt::format("no segments of user {}\n", os::current().user_id());
+  std::vector<std::vector<std::string>> rows = {
+      {"name", "kind", "size", "made by", "attached", "age", "kept"}};
+  for (const Node& node : topology.nodes()) rows[0].push_back(base::text("node ", node.os_index));
+  rows[0].push_back("source");
+  std::uint64_t bytes = 0;
+  for (const SeenSegment& seen : segments) {
+    rows.push_back(row_of(seen, topology));
+    bytes += seen.info.bytes;
+  }
+  const std::string alignment = "llrlrrl" + std::string(topology.nodes().size(), 'r') + 'l';
+  return fmt::format("{} of user {}, {}\n\n{}{}", counted(segments.size(), "segment"),
+                     os::current().user_id(), base::human_bytes(bytes), draw_table(rows, alignment),
+                     remarks(segments));
+}
+
+std::string segments_json(const std::vector<SeenSegment>& segments, const Topology& topology) {
+  Json rows = Json::array();
+  for (const SeenSegment& seen : segments) rows.push_back(json_of(seen, topology));
+  return json_text({{"schema", "nodewise.segments/1"},
+                    {"host", os::current().host_name().value},
+                    {"uid", os::current().user_id()},
+                    {"segments", rows}});
+}
+
+std::string collection_text(const Collection& collection) {
+  std::string text;
+  for (const SegmentInfo& info : collection.removed) text += removed_text(info, collection.dry_run);
+  text += fmt::format("{} {}removed, {} {}\n", counted(collection.removed.size(), "segment"),
+                      collection.dry_run ? "would be " : "", base::human_bytes(bytes_of(collection.removed)),
+                      collection.dry_run ? "to be freed" : "freed");
+  return text + left_text(collection);
+}
+
+std::string collection_json(const Collection& collection) {
+  Json removed = Json::array();
+  for (const SegmentInfo& info : collection.removed) removed.push_back(brief_of(info));
+  Json left = Json::array();
+  for (const SegmentInfo& info : collection.left) {
+    left.push_back(brief_of(info));
+    left.back()["reason"] = to_string(why_stay(info));
+  }
+  return json_text({{"schema", "nodewise.collection/1"},
+                    {"host", os::current().host_name().value},
+                    {"uid", os::current().user_id()},
+                    {"dry_run", collection.dry_run},
+                    {"removed_bytes", bytes_of(collection.removed)},
+                    {"removed", removed},
+                    {"left", left}});
+}
+
+}  // namespace nodewise::tools
