@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "buffer_placing.hpp"
 #include "preflight.hpp"
+#include "residency_ask.hpp"
 
 namespace nodewise {
 
@@ -106,6 +107,8 @@ Buffer Buffer::adopt_placed(const Plan& plan, const Topology& topology, Pages pa
   check_machine("Buffer::adopt", plan, topology);
   check_memory("Buffer::adopt", plan, pages);
   std::byte* data = pages.data();
+  const bool file = pages.backing() == Backing::segment || pages.backing() == Backing::memfd;
+  if (file && plan.policy() == Policy::blocked && !can_ask_pages()) keep_shards_apart(plan, data, 0);
   Buffer buffer(plan, topology, std::move(pages), data);
   buffer.placing_rung_ = rung;
   return buffer;

@@ -38,6 +38,23 @@ class MaskKept {
 
 }  // namespace
 
+// Neighbours that differ in one flag stay separate mappings; leaving every second shard out of core dumps is
+// a flag that costs nothing else. The borders continue the alternation.
+int keep_shards_apart(const Plan& plan, std::byte* data, std::size_t border) {
+  bool flagged = true;
+  int refused = 0;
+  const auto flag = [&](std::byte* at, std::size_t bytes) {
+    if (const int error = os::current().advise(at, bytes, os::Advice::no_dump)) refused = error;
+  };
+  for (const Shard& shard : plan.shards()) {
+    if (shard.pages.bytes() == 0) continue;
+    if (flagged) flag(data + shard.pages.begin, shard.pages.bytes());
+    flagged = !flagged;
+  }
+  if (flagged && border > 0) flag(data + plan.mapped_bytes(), border);
+  return refused;
+}
+
 Placing::Placing(const Plan& plan, const Team& team)
     : plan_(plan), team_(team), huge_page_bytes_(huge_page_bytes_here()) {}
 
@@ -101,19 +118,7 @@ void Placing::use(const Pages& pages) {
 }
 
 void Placing::keep_shards_apart(std::size_t border) {
-  // Neighbours that differ in one flag stay separate mappings; leaving every second shard out of core dumps
-  // is a flag that costs nothing else. The borders continue the alternation.
-  bool flagged = true;
-  int refused = 0;
-  const auto flag = [&](std::byte* at, std::size_t bytes) {
-    if (const int error = os::current().advise(at, bytes, os::Advice::no_dump)) refused = error;
-  };
-  for (const Shard& shard : plan_.shards()) {
-    if (shard.pages.bytes() == 0) continue;
-    if (flagged) flag(data_ + shard.pages.begin, shard.pages.bytes());
-    flagged = !flagged;
-  }
-  if (flagged && border > 0) flag(data_ + plan_.mapped_bytes(), border);
+  const int refused = nodewise::keep_shards_apart(plan_, data_, border);
   if (refused != 0)
     degrade(
         "shards-not-apart",

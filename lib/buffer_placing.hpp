@@ -10,6 +10,10 @@
 
 namespace nodewise {
 
+/// Has the kernel keep neighbouring shards of a plan at `data` as separate mappings, so that it sums up their
+/// pages apart; `border` bytes behind them too. 0, or an errno.
+int keep_shards_apart(const Plan& plan, std::byte* data, std::size_t border);
+
 /// One placing of one buffer. The steps are called once each, in the order of their declaration.
 class Placing {
  public:

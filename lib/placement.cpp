@@ -126,7 +126,7 @@ class Asker {
     const bool apart = buffer.plan().policy() == Policy::blocked;
     lost("move_pages-refused", "move_pages", pages,
          apart ? "; shards are counted as whole mappings" : "; interleaved pages cannot be counted");
-    const int maps = NumaMaps::read(maps_);
+    const int maps = NumaMaps::read(maps_, buffer_.data(), buffer_.plan().total_bytes());
     if (maps == 0 && apart) rung = AskingRung::numa_maps;
     if (maps != 0) lost("numa_maps-unreadable", "/proc/self/numa_maps", maps, "; nothing can be verified");
   }
@@ -350,7 +350,7 @@ Residency residency(const Topology& topology, const void* data, std::size_t byte
     return residency;
   }
   NumaMaps maps;
-  const auto sums = NumaMaps::read(maps) == 0 ? maps.sums(begin, begin + bytes) : std::nullopt;
+  const auto sums = NumaMaps::read(maps, begin, bytes) == 0 ? maps.sums(begin, begin + bytes) : std::nullopt;
   if (!sums) {
     residency.unknown_bytes = bytes;
     return residency;

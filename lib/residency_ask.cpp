@@ -115,7 +115,8 @@ int ask_pages(const std::byte* data, std::uint64_t bytes, std::size_t page_bytes
   return 0;
 }
 
-int NumaMaps::read(NumaMaps& maps) {
+int NumaMaps::read(NumaMaps& maps, const void* data, std::size_t bytes) {
+  if (bytes > 0) os::current().look_at_shared(data, bytes);
   // numa_maps gives where a mapping begins and what it holds; maps gives where it ends.
   const auto numa = os::current().read_text("/proc/self/numa_maps");
   if (!numa.ok()) return numa.error;

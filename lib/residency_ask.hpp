@@ -42,8 +42,8 @@ class NumaMaps {
     std::uint64_t present_bytes = 0;
   };
 
-  /// 0 with `maps` filled, or an errno.
-  static int read(NumaMaps& maps);
+  /// 0 with `maps` filled, or an errno. Of [data, data + bytes) what other processes wrote is counted too.
+  static int read(NumaMaps& maps, const void* data, std::size_t bytes);
   /// Of the mappings that make up [begin, end) exactly; nothing where one reaches over either end.
   std::optional<Sums> sums(const void* begin, const void* end) const;
 

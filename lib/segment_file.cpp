@@ -9,6 +9,7 @@
 #include <nodewise/error.hpp>
 
 #include "base/checked.hpp"
+#include "base/mark.hpp"
 #include "base/text.hpp"
 #include "huge_pages.hpp"
 #include "os/moment.hpp"
@@ -186,6 +187,7 @@ std::shared_ptr<SegmentFile> SegmentFile::create(const SegmentRequest& request) 
     file->fail("ftruncate", error);
   if (request.name.empty())
     if (const int error = os.seal_size(file->descriptor_)) file->fail("sealing its size", error);
+  base::pass(base::Mark::file_sized);
   file->map(Access::read_write);
   return file;
 }
@@ -197,9 +199,11 @@ SegmentFile::Step SegmentFile::create_named() {
   if (!made.ok()) fail("making the file", made.error);
   descriptor_ = made.value;
   draft_ = true;
+  base::pass(base::Mark::file_made);
   int error = os.lock_byte(descriptor_, maker_byte, os::Lock::exclusive, false);
   if (error == 0) error = os.lock_byte(descriptor_, holder_byte, os::Lock::shared, false);
   const auto named = is_named(descriptor_, path_);
+  base::pass(base::Mark::file_locked);
   if (error == 0 && named.value) return Step::done;
   if (error == 0) error = named.error;
   if (error != 0 && error != EAGAIN) fail("locking the file", error);
@@ -230,6 +234,7 @@ SegmentFile::Step SegmentFile::clear_name() {
   // It may have been published after it was read: look again.
   const auto now = read_start(opening.descriptor, segment_magic_bytes);
   if (!named.value || begins_published(now.value)) return Step::again;
+  base::pass(base::Mark::replacing);
   if (const int error = os.remove_file(path_)) fail("removing what a dead maker left", error);
   return Step::again;
 }
@@ -261,6 +266,7 @@ SegmentFile::Step SegmentFile::open_named(Access access) {
   check_owner();
   if (const int error = os.lock_byte(descriptor_, holder_byte, os::Lock::shared, true))
     fail("locking the file", error);
+  base::pass(base::Mark::file_held);
   return await_maker();
 }
 
@@ -362,6 +368,7 @@ void SegmentFile::publish(SegmentHeader header) {
   header.created_ns = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
                                                      std::chrono::system_clock::now().time_since_epoch())
                                                      .count());
+  base::pass(base::Mark::file_filled);
   const std::string bytes = write_segment_header(header);
   const std::size_t mapped_bytes = base::round_up(bytes.size(), page_bytes_);
   const auto mapped = os.map_shared(descriptor_, 0, mapped_bytes, os.base_page_bytes(), true);
@@ -371,9 +378,11 @@ void SegmentFile::publish(SegmentHeader header) {
   if (error == 0) {
     std::memcpy(start + segment_magic_bytes, bytes.data() + segment_magic_bytes,
                 bytes.size() - segment_magic_bytes);
+    base::pass(base::Mark::header_written);
     std::uint64_t magic = 0;
     std::memcpy(&magic, bytes.data(), sizeof magic);
     std::atomic_ref(*reinterpret_cast<std::uint64_t*>(start)).store(magic, std::memory_order_release);
+    base::pass(base::Mark::header_complete);
   }
   os.unmap(start, mapped_bytes);
   if (error != 0) fail("reserving its header", error);
@@ -430,8 +439,12 @@ SegmentFile::~SegmentFile() {
   if (data_ != nullptr) os.unmap(data_, data_bytes_);
   const bool own = descriptor_ >= 0 && !name_.empty() && process_ == os.process_id();
   const bool held = header_.page_bytes != 0;  // opened to the end, or published
+  base::pass(base::Mark::leaving);
   const bool unwanted = own && (draft_ || (held && !header_.keep && last_holder()));
-  if (unwanted && is_named(descriptor_, path_).value) os.remove_file(path_);
+  if (unwanted && is_named(descriptor_, path_).value) {
+    base::pass(base::Mark::removing);
+    os.remove_file(path_);
+  }
   close();
 }
 

@@ -247,7 +247,10 @@ TEST_CASE("one producer, two consumers, one dies") {
 }
 
 TEST_CASE("who deals with the dead dies too") {
-  CHECK(fault_of({.producers = 1, .consumers = 2, .batches = 1, .crashes = 2, .sweeps_always = false}) == "");
+  CHECK(
+      fault_of(
+          {.producers = 1, .consumers = 2, .batches = 2, .slots = 1, .crashes = 2, .sweeps_always = false}) ==
+      "");
 }
 
 TEST_CASE("two producers, two consumers, one dies") {

@@ -133,6 +133,10 @@ TEST_CASE("pages lie by plan, and whoever opens the segment can see it") {
     CHECK(seen.total().local_bytes == 4096 * 128 * 4);
     CHECK(seen.degradations().empty());
   }
+  world.faulty.refuse(os::Call::pages_status, EPERM);
+  const auto by_sums = BatchLoader::open(name).placement();
+  CHECK(by_sums.asking_rung() == AskingRung::numa_maps);
+  CHECK(by_sums.local_fraction() == 1.0);
 }
 
 TEST_CASE("on this machine too, by a process that never touched the pages") {

@@ -47,6 +47,7 @@ class Fake : public RealShared {
   int interleave(void* data, std::size_t bytes, const IndexSet& nodes) override;
   int populate(void* data, std::size_t bytes) override;
   int pages_status(std::span<void* const> pages, std::span<int> status) override;
+  void look_at_shared(const void*, std::size_t) override {}
   int check_mapped(const void* data, std::size_t bytes) override;
   Result<IndexSet> affinity() override;
   int set_affinity(const IndexSet& cpus) override;

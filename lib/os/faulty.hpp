@@ -76,6 +76,7 @@ class Faulty : public Os {
   int interleave(void*, std::size_t, const IndexSet&) override;
   int populate(void*, std::size_t) override;
   int pages_status(std::span<void* const>, std::span<int>) override;
+  void look_at_shared(const void* data, std::size_t bytes) override { wrapped_.look_at_shared(data, bytes); }
   int check_mapped(const void*, std::size_t) override;
   Result<IndexSet> affinity() override;
   int set_affinity(const IndexSet&) override;

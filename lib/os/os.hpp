@@ -39,6 +39,9 @@ class Os : public SharedOs {
   /// is a page that is not in memory, -EBUSY one of which the kernel hides where it is. A page of a shared
   /// mapping that is in memory but was never looked at by this process becomes part of its address space.
   virtual int pages_status(std::span<void* const> pages, std::span<int> status) = 0;
+  /// Reads, of a shared mapping, those pages that are in memory: what other processes wrote counts as this
+  /// process's in /proc/self/numa_maps only then. Nothing is made or changed. Precondition: bytes > 0.
+  virtual void look_at_shared(const void* data, std::size_t bytes) = 0;
   /// Whether every page of the range is mapped: 0, or ENOMEM.
   virtual int check_mapped(const void* data, std::size_t bytes) = 0;
 

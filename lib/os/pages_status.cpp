@@ -172,4 +172,17 @@ int ask_pages_status(std::span<void* const> pages, std::span<int> status) {
   return 0;
 }
 
+void look_at_shared(const void* data, std::size_t bytes) {
+  std::byte* const begin = page_of(data);
+  const std::size_t count = (pages_between(begin, static_cast<const std::byte*>(data) + bytes - 1)) + 1;
+  for (std::size_t first = 0; first < count; first += Pagemap::most_words) {
+    void* const page = begin + first * system_page_bytes();
+    const std::size_t some = std::min(Pagemap::most_words, count - first);
+    unsigned char flags[Pagemap::most_words] = {};
+    if (::mincore(page, some * system_page_bytes(), flags) != 0) return;
+    for (std::size_t i = 0; i < some; ++i)
+      if ((flags[i] & 1) != 0) look_at(begin + (first + i) * system_page_bytes(), system_page_bytes());
+  }
+}
+
 }  // namespace nodewise::os

@@ -161,6 +161,8 @@ class Real final : public RealShared {
     return ask_pages_status(pages, status);
   }
 
+  void look_at_shared(const void* data, std::size_t bytes) override { os::look_at_shared(data, bytes); }
+
   int check_mapped(const void* data, std::size_t bytes) override {
     // Asynchronous msync starts no write on Linux: it only walks the mappings.
     std::byte* begin = page_of(data);

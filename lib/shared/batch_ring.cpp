@@ -190,7 +190,7 @@ RingConsumer BatchRing::consumer(const RingWaiting& waiting) const {
 void BatchRing::close() const {
   ring::Control& control = *state_->memory.control;
   control.closed.store(1);
-  RingMemory::mark(ring::Mark::closing);
+  base::pass(base::Mark::closing);
   RingMember::wake(control.producers, everybody);
   RingMember::wake(control.consumers, everybody);
 }

@@ -19,6 +19,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "base/mark.hpp"
+
 namespace nodewise::ring {
 
 using Ticket = std::uint64_t;
@@ -43,27 +45,7 @@ struct Slot {
   }
 };
 
-/// Where a process may be killed, for those who test what becomes of it: between two steps of a transition.
-enum class Mark : unsigned {
-  claiming,        ///< Before a slot becomes `writing`.
-  claimed,         ///< After, and before the tail says so.
-  filling,         ///< While the producer writes.
-  publishing,      ///< Before a slot becomes `ready`.
-  published,       ///< After, and before sleepers are woken.
-  taking,          ///< Before a slot becomes `leased`.
-  taken,           ///< After, and before the head says so.
-  reading,         ///< While the consumer reads.
-  returning,       ///< Before a slot becomes `free`.
-  returned,        ///< After, and before sleepers are woken.
-  abandoning,      ///< Before an unpublished slot becomes `free`.
-  recovering,      ///< With a dead participant's lock in hand, before any of its slots is touched.
-  recovered_slot,  ///< Between two of them, and before the head is taken back.
-  recovered,       ///< After all, before the lock is given back.
-  joining,         ///< With a participant's lock in hand, before what its predecessor left is dealt with.
-  joined,          ///< After.
-  closing,         ///< After the ring was closed, and before sleepers are woken.
-};
-inline constexpr unsigned marks = static_cast<unsigned>(Mark::closing) + 1;
+using base::Mark;
 
 struct Taken {
   Ticket ticket = 0;

@@ -37,7 +37,7 @@ RingLoan::~RingLoan() {
 
 AnyBatchView RingLoan::view() const noexcept {
   const BatchRing::State& ring = member_->ring();
-  RingMemory::mark(ring::Mark::filling);
+  base::pass(base::Mark::filling);
   return ring.view(member_->slot_of(ticket_), ring.rows);
 }
 
@@ -74,7 +74,7 @@ RingLease::~RingLease() {
 // What another process wrote is not believed further than the slot goes.
 AnyBatchView RingLease::view() const noexcept {
   const BatchRing::State& ring = member_->ring();
-  RingMemory::mark(ring::Mark::reading);
+  base::pass(base::Mark::reading);
   return ring.view(member_->slot_of(ticket_), std::min(member_->cell(ticket_).rows, ring.rows));
 }
 

@@ -11,10 +11,6 @@
 
 namespace nodewise {
 
-#ifdef NODEWISE_MARKS
-void (*ring::on_mark)(Mark mark) = nullptr;
-#endif
-
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -115,11 +111,11 @@ bool RingMember::take_number(int descriptor) {
     if (error != 0) throw SystemError(base::text("BatchRing: locking: ", base::errno_text(error)), error);
     me_ = static_cast<ring::Owner>(member);
     entry_ = &memory.control->members[member];
-    RingMemory::mark(ring::Mark::joining);
+    base::pass(base::Mark::joining);
     core_.recover(me_);  // what whoever had this number before left
     MemberLocks locks(descriptor, me_);
     core_.sweep(me_, locks);  // and what the only one of its kind may have left
-    RingMemory::mark(ring::Mark::joined);
+    base::pass(base::Mark::joined);
     return true;
   }
   return false;

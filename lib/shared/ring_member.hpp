@@ -19,13 +19,6 @@ namespace nodewise {
 /// For whoever wakes all.
 inline constexpr unsigned everybody = 0x7fffffff;
 
-#ifdef NODEWISE_MARKS
-namespace ring {
-/// For tests that kill: called at every mark.
-extern void (*on_mark)(Mark mark);
-}  // namespace ring
-#endif
-
 /// The words of a ring in shared memory.
 struct RingMemory {
   ring::Control* control = nullptr;
@@ -54,11 +47,7 @@ struct RingMemory {
   std::uint64_t slots() const noexcept { return slot_count; }
   bool one_producer() const noexcept { return only_producer; }
   bool one_consumer() const noexcept { return only_consumer; }
-  static void mark([[maybe_unused]] ring::Mark mark) {
-#ifdef NODEWISE_MARKS
-    if (ring::on_mark != nullptr) ring::on_mark(mark);
-#endif
-  }
+  static void mark(base::Mark mark) { base::pass(mark); }
 };
 
 struct BatchRing::State {

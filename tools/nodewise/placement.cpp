@@ -16,7 +16,6 @@
 #include "flags.hpp"
 #include "json_text.hpp"
 #include "os/os.hpp"
-#include "residency_ask.hpp"
 #include "run.hpp"
 #include "segments.hpp"
 #include "strips.hpp"
@@ -173,21 +172,11 @@ BatchLoader open_segment(const std::string& name) {
   }
 }
 
-// Where single pages cannot be asked about, the kernel counts those that this process has looked at. A
-// dataset that was published has all of them.
-void look_at(const BatchLoader& loader) {
-  const auto* data = static_cast<const volatile std::byte*>(loader.buffer().data());
-  const std::size_t step = os::current().base_page_bytes();
-  for (std::uint64_t offset = 0; offset < loader.plan().total_bytes(); offset += step)
-    static_cast<void>(data[offset]);
-}
-
 Exit show_segment(const std::string& name, bool json) {
   const auto info = find_segment(name);
   if (!info) throw Failure(Exit::bad_input, no_segment_text(name));
   const Bystander bystander(*info);
   const BatchLoader loader = open_segment(name);
-  if (!can_ask_pages()) look_at(loader);
   RunResult result;
   result.path = "segment " + name;
   result.loader = &loader;

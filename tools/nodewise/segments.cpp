@@ -77,10 +77,7 @@ std::optional<Residency> residency_of(const SegmentInfo& info, const Topology& t
     const Bystander bystander(info);
     const Segment segment = Segment::open(info.name);
     if (segment.path() != info.path) return std::nullopt;  // the same name once more, of huge pages
-    Residency lies = residency(topology, segment.pages().data(), segment.pages().size_bytes());
-    // Elsewhere the kernel counts only pages that this process has looked at, and it has not.
-    if (lies.asking_rung != AskingRung::move_pages) lies.unknown_bytes += std::exchange(lies.absent_bytes, 0);
-    return lies;
+    return residency(topology, segment.pages().data(), segment.pages().size_bytes());
   } catch (const Error&) {
     return std::nullopt;  // gone since it was listed
   }
