@@ -1,0 +1,155 @@
+// Processes that are killed at marks or at random, and what all of them write down together.
+#pragma once
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <new>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "base/mark.hpp"
+
+namespace nodewise::crash {
+
+using Clock = std::chrono::steady_clock;
+using base::Mark;
+using base::marks;
+
+/// A T that forked children share.
+template <class T>
+class Shared {
+ public:
+  Shared()
+      : object_(new (::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))
+                    T) {}
+  ~Shared() { ::munmap(object_, sizeof(T)); }
+  Shared(const Shared&) = delete;
+  Shared& operator=(const Shared&) = delete;
+  T* operator->() const noexcept { return object_; }
+
+ private:
+  T* object_;
+};
+
+/// Which mark kills whoever passes it next, and how often each has.
+struct Trap {
+  std::atomic<unsigned> armed{marks};  // a mark; `marks`: none
+  std::atomic<unsigned> passes{0};     // how many go by before it closes
+  std::array<std::atomic<std::uint64_t>, marks> kills{};
+};
+
+inline Shared<Trap>& trap() {
+  static Shared<Trap> shared;
+  return shared;
+}
+
+/// In children alone: the supervisor lives.
+inline void spring(Mark mark) {
+  Trap& shared = *trap().operator->();
+  auto armed = static_cast<unsigned>(mark);
+  if (shared.armed.load(std::memory_order_relaxed) != armed) return;
+  if (shared.passes.load() > 0) {
+    shared.passes.fetch_sub(1);
+    return;
+  }
+  if (!shared.armed.compare_exchange_strong(armed, marks)) return;
+  ++shared.kills[static_cast<unsigned>(mark)];
+  ::kill(::getpid(), SIGKILL);
+  ::pause();
+}
+
+/// Children that are replaced when they die.
+class Crew {
+ public:
+  using Work = std::function<void()>;
+  explicit Crew(std::vector<Work> works) : works_(std::move(works)), pids_(works_.size()) {}
+  ~Crew() {
+    for (const pid_t pid : pids_)
+      if (pid > 0) ::kill(pid, SIGKILL);
+    for (const pid_t pid : pids_)
+      if (pid > 0) ::waitpid(pid, nullptr, 0);
+  }
+  Crew(const Crew&) = delete;
+  Crew& operator=(const Crew&) = delete;
+
+  void start_all() {
+    for (std::size_t i = 0; i < works_.size(); ++i) start(i);
+  }
+  void kill_one(std::size_t index) {
+    if (pids_[index] > 0) ::kill(pids_[index], SIGKILL);
+  }
+  std::size_t size() const noexcept { return works_.size(); }
+
+  /// Starts those that were killed anew.
+  void restart() {
+    for (std::size_t i = 0; i < works_.size(); ++i)
+      if (pids_[i] == killed_mark) start(i);
+  }
+
+  /// Looks who has died: how many were killed. Whoever ends in another way than he should has found a fault.
+  unsigned reap() {
+    unsigned killed = 0;
+    for (std::size_t i = 0; i < pids_.size(); ++i) {
+      int status = 0;
+      if (pids_[i] <= 0 || ::waitpid(pids_[i], &status, WNOHANG) != pids_[i]) continue;
+      const bool was_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+      pids_[i] = was_killed ? killed_mark : 0;
+      if (was_killed) ++killed;
+      if (!was_killed && !(WIFEXITED(status) && WEXITSTATUS(status) == 0)) ++faults;
+    }
+    return killed;
+  }
+  bool all_ended() const {
+    for (const pid_t pid : pids_)
+      if (pid > 0) return false;
+    return true;
+  }
+  unsigned faults = 0;
+
+ private:
+  static constexpr pid_t killed_mark = -1;
+  void start(std::size_t index) {
+    pids_[index] = ::fork();
+    if (pids_[index] != 0) return;
+    base::on_mark = &spring;
+    try {
+      works_[index]();
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "a child: %s\n", error.what());
+      ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  std::vector<Work> works_;
+  std::vector<pid_t> pids_;
+};
+
+inline void sleep_us(std::uint64_t microseconds) {
+  std::this_thread::sleep_for(std::chrono::microseconds(microseconds));
+}
+
+/// What a part of the test found.
+struct Outcome {
+  std::uint64_t kills = 0;
+  std::uint64_t faults = 0;
+  std::uint64_t batches = 0;
+  std::uint64_t redelivered = 0;
+  std::vector<double> recovery_ms;
+  void fault(const char* what) {
+    ++faults;
+    std::printf("FAULT: %s\n", what);
+  }
+};
+
+}  // namespace nodewise::crash

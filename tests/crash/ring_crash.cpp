@@ -1,0 +1,203 @@
+// Producers and consumers of a ring, killed.
+#include <algorithm>
+#include <memory>
+
+#include <nodewise/batch_ring.hpp>
+
+#include "crash.hpp"
+#include "killing.hpp"
+#include "os/os.hpp"
+#include "shared/ring_layout.hpp"
+
+namespace nodewise::crash {
+namespace {
+
+constexpr std::uint64_t most_batches = std::uint64_t{1} << 20;
+constexpr unsigned producers = 2;
+constexpr unsigned consumers = 2;
+constexpr auto patience = std::chrono::seconds(20);
+
+// What became of each batch, written by whoever did it.
+struct Ledger {
+  std::atomic<std::uint64_t> next{0};
+  std::atomic<bool> enough{false};
+  std::array<std::atomic<std::uint8_t>, most_batches> published{};
+  std::array<std::atomic<std::uint8_t>, most_batches> delivered{};
+  std::array<std::atomic<std::uint8_t>, most_batches> redelivered{};
+};
+
+class Round {
+ public:
+  Round(Outcome& outcome, std::mt19937& random)
+      : outcome_(outcome),
+        random_(random),
+        ring_(BatchRing::create("", {.slots = 4, .rows = 16, .cols = 16, .dtype = DType::f64})),
+        crew_({[this] { produce(); }, [this] { produce(); }, [this] { consume(); }, [this] { consume(); }}) {}
+
+  /// `mark`: where to kill; `marks`: anywhere.
+  void run(unsigned mark, unsigned kills) {
+    crew_.start_all();
+    sleep_us(2000);
+    const bool of_recovery = is_of_recovery(mark);
+    unsigned killed = 0;
+    for (const auto began = Clock::now(); killed < kills;) {
+      if (Clock::now() - began > patience) return outcome_.fault("a mark that nobody passes, or a hang");
+      arm(mark);
+      if (mark == marks || of_recovery) crew_.kill_one(random_() % crew_.size());
+      killed += await_death();
+      time_recovery();
+    }
+    outcome_.kills += killed;
+    finish();
+  }
+
+ private:
+  static bool is_of_recovery(unsigned mark) {
+    return mark >= static_cast<unsigned>(Mark::recovering) && mark <= static_cast<unsigned>(Mark::joined);
+  }
+  void arm(unsigned mark) {
+    trap()->passes = mark == marks || is_of_recovery(mark) ? 0 : random_() % 8;
+    trap()->armed = mark;
+    if (mark == marks) sleep_us(random_() % 2000);
+  }
+
+  void produce() {
+    auto producer = ring_.producer();
+    while (!ledger_->enough) {
+      auto loan = producer.loan_for(std::chrono::milliseconds(100));
+      if (!loan) continue;
+      const std::uint64_t batch = ledger_->next.fetch_add(1);
+      if (batch >= most_batches) return;
+      if (batch % 17 == 3) continue;  // changes its mind
+      const auto view = loan->view();
+      for (double& element : view.as<double>().row(batch % 16)) element = static_cast<double>(batch);
+      std::move(*loan).publish(16, {batch, 0});
+      ledger_->published[batch] = 1;
+    }
+  }
+
+  void consume() {
+    auto consumer = ring_.consumer();
+    while (auto lease = consumer.lease()) {
+      const std::uint64_t batch = lease->tag().batch;
+      if (batch >= most_batches) throw std::runtime_error("a batch that there never was");
+      const auto rows = lease->view().as<double>();
+      if (rows(batch % 16, 7) != static_cast<double>(batch)) throw std::runtime_error("another batch's rows");
+      ++ledger_->delivered[batch];
+      if (lease->redelivered()) ++ledger_->redelivered[batch];
+    }
+  }
+
+  unsigned await_death() {
+    const auto until = Clock::now() + std::chrono::milliseconds(200);
+    while (Clock::now() < until) {
+      died_ = Clock::now();
+      if (const unsigned killed = crew_.reap()) return killed;
+      std::this_thread::yield();
+    }
+    return 0;
+  }
+
+  // Whether a slot is in a dead member's hands. The supervisor only looks: others are to mend it.
+  bool dead_hold_a_slot() const {
+    const auto* data = ring_.pages().data();
+    const auto* cells =
+        reinterpret_cast<const ring::Cell*>(data + (sizeof(ring::Control) + 4095) / 4096 * 4096);
+    for (std::uint64_t i = 0; i < ring_.slots(); ++i) {
+      const auto slot = ring::Slot::of(cells[i].word.load());
+      const bool owned = slot.state == ring::State::writing || slot.state == ring::State::leased;
+      if (owned && !os::current().is_byte_locked(ring_.descriptor(), ring::member_byte(slot.owner)).value)
+        return true;
+    }
+    return false;
+  }
+
+  // Survivors alone have to do it: the dead are replaced later.
+  void time_recovery() {
+    if (dead_hold_a_slot()) {
+      while (dead_hold_a_slot()) {
+        if (Clock::now() - died_ > patience) return outcome_.fault("what the dead held was never taken back");
+        sleep_us(20);
+        crew_.reap();
+        if (crew_.all_ended()) break;
+      }
+      outcome_.recovery_ms.push_back(std::chrono::duration<double, std::milli>(Clock::now() - died_).count());
+    }
+    crew_.restart();
+  }
+
+  // Nobody dies any more: everything that was published is delivered, and everybody comes to an end.
+  void finish() {
+    trap()->armed = marks;
+    crew_.reap();
+    crew_.restart();
+    ledger_->enough = true;
+    ring_.close();
+    const auto until = Clock::now() + patience;
+    while (!crew_.all_ended() && Clock::now() < until) {
+      crew_.reap();
+      sleep_us(200);
+    }
+    if (!crew_.all_ended()) outcome_.fault("somebody waits for ever");
+    if (!ring_.drain(std::chrono::seconds(1))) outcome_.fault("a slot was lost");
+    if (crew_.faults > 0) outcome_.fault("a child ended otherwise than by SIGKILL");
+    std::uint64_t lost = 0, twice = 0, again = 0;
+    for (std::uint64_t batch = 0; batch < std::min<std::uint64_t>(ledger_->next, most_batches); ++batch) {
+      lost += ledger_->published[batch] != 0 && ledger_->delivered[batch] == 0 ? 1 : 0;
+      twice += ledger_->delivered[batch] > 1 + ledger_->redelivered[batch] ? 1 : 0;
+      again += ledger_->redelivered[batch];
+    }
+    if (lost > 0) outcome_.fault("a published batch was lost");
+    if (twice > 0) outcome_.fault("a batch was delivered twice, and not marked");
+    if (again > outcome_.kills) outcome_.fault("more batches were redelivered than consumers died");
+    outcome_.batches += ledger_->next;
+    outcome_.redelivered += again;
+  }
+
+  Outcome& outcome_;
+  std::mt19937& random_;
+  Shared<Ledger> ledger_;
+  BatchRing ring_;
+  Crew crew_;
+  Clock::time_point died_;
+};
+
+// Whoever closes a ring dies over it: those who wait are told all the same.
+void kill_closers(Outcome& outcome, unsigned kills) {
+  for (unsigned i = 0; i < kills; ++i) {
+    const auto ring = BatchRing::create("", {.slots = 2});
+    Crew crew({[&] {
+                 auto consumer = ring.consumer();
+                 while (consumer.lease()) continue;
+               },
+               [&] {
+                 sleep_us(500);
+                 ring.close();
+               }});
+    trap()->passes = 0;
+    trap()->armed = static_cast<unsigned>(Mark::closing);
+    crew.start_all();
+    const auto until = Clock::now() + patience;
+    while (!crew.all_ended() && Clock::now() < until) {
+      outcome.kills += crew.reap();
+      sleep_us(100);
+    }
+    if (!crew.all_ended()) outcome.fault("a consumer never heard that its ring was closed");
+  }
+}
+
+}  // namespace
+
+void crash_rings(Outcome& outcome, unsigned kills_at_each_mark, unsigned kills_anywhere,
+                 std::mt19937& random) {
+  constexpr unsigned in_a_round = 50;
+  const auto kill = [&](unsigned mark, unsigned kills) {
+    for (unsigned done = 0; done < kills; done += in_a_round)
+      std::make_unique<Round>(outcome, random)->run(mark, std::min(in_a_round, kills - done));
+  };
+  for (unsigned mark = 0; mark < static_cast<unsigned>(Mark::closing); ++mark) kill(mark, kills_at_each_mark);
+  kill_closers(outcome, kills_at_each_mark);
+  kill(marks, kills_anywhere);
+}
+
+}  // namespace nodewise::crash

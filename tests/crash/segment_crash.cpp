@@ -1,0 +1,136 @@
+// Processes that make, load, open and give up segments, killed.
+#include <filesystem>
+#include <string>
+
+#include <nodewise/npy.hpp>
+#include <nodewise/segment.hpp>
+
+#include "crash.hpp"
+#include "killing.hpp"
+
+namespace nodewise::crash {
+namespace {
+
+constexpr auto patience = std::chrono::seconds(20);
+
+struct Progress {
+  std::atomic<std::uint64_t> opened{0};
+  std::atomic<bool> enough{false};
+};
+
+// Everybody wants the same file in the same segment, has it for a moment, and gives it up.
+class Round {
+ public:
+  Round(Outcome& outcome, std::mt19937& random, const std::string& file)
+      : outcome_(outcome),
+        random_(random),
+        file_(file),
+        name_("crash." + std::to_string(::getpid()) + '.' + std::to_string(random())),
+        crew_(std::vector<Crew::Work>(4, [this] { use(); })) {
+    options_.loader.topology = Topology::this_machine();
+    options_.loader.team.workers = 1;
+  }
+
+  void run(unsigned mark, unsigned kills) {
+    crew_.start_all();
+    unsigned killed = 0;
+    for (const auto began = Clock::now(); killed < kills;) {
+      if (Clock::now() - began > patience) return outcome_.fault("a mark that nobody passes, or a hang");
+      trap()->passes = mark == marks ? 0 : random_() % 4;
+      trap()->armed = mark;
+      if (mark == static_cast<unsigned>(Mark::replacing))
+        trap()->armed = static_cast<unsigned>(Mark::file_filled);
+      if (mark == marks) {
+        sleep_us(random_() % 3000);
+        crew_.kill_one(random_() % crew_.size());
+      }
+      killed += await_death(mark);
+      time_progress();
+    }
+    outcome_.kills += killed;
+    finish();
+  }
+
+ private:
+  void use() {
+    while (!progress_->enough) {
+      const auto loader = open_or_create(file_, name_, 100, options_);
+      const auto first = loader.get_batch(0).as<std::uint8_t>();
+      const auto last = loader.get_batch(loader.num_batches() - 1).as<std::uint8_t>();
+      if (first(0, 2) != 5 || last.rows() != 97) throw std::runtime_error("not the file's data");
+      ++progress_->opened;
+    }
+  }
+
+  // Only what a dead maker left is replaced: so one dies before, whoever replaces it after.
+  unsigned await_death(unsigned mark) {
+    const auto until = Clock::now() + std::chrono::milliseconds(500);
+    unsigned killed = 0;
+    while (Clock::now() < until) {
+      killed += crew_.reap();
+      if (killed == 1 && mark == static_cast<unsigned>(Mark::replacing) && trap()->armed == marks &&
+          !second_) {
+        second_ = true;
+        trap()->passes = 0;
+        trap()->armed = mark;
+        continue;
+      }
+      if (killed > 0 && trap()->armed == marks) break;
+      std::this_thread::yield();
+    }
+    second_ = false;
+    died_ = Clock::now();
+    return killed;
+  }
+
+  // Survivors get on: one of them opens the segment, or makes it anew.
+  void time_progress() {
+    const std::uint64_t before = progress_->opened;
+    crew_.restart();
+    while (progress_->opened == before) {
+      if (Clock::now() - died_ > patience) return outcome_.fault("nobody gets the segment any more");
+      sleep_us(50);
+      crew_.reap();
+      if (crew_.all_ended()) crew_.restart();
+    }
+  }
+
+  void finish() {
+    trap()->armed = marks;
+    crew_.reap();
+    progress_->enough = true;
+    const auto until = Clock::now() + patience;
+    while (!crew_.all_ended() && Clock::now() < until) {
+      crew_.reap();
+      sleep_us(500);
+    }
+    if (!crew_.all_ended()) outcome_.fault("somebody waits for ever");
+    if (crew_.faults > 0) outcome_.fault("a child ended otherwise than by SIGKILL");
+    collect_segments();
+    for (const SegmentInfo& info : list_segments())
+      if (info.name == name_) outcome_.fault("a name was left that is not collected");
+    outcome_.batches += progress_->opened;
+  }
+
+  Outcome& outcome_;
+  std::mt19937& random_;
+  std::string file_;
+  std::string name_;
+  SharedNpyOptions options_;
+  Shared<Progress> progress_;
+  Crew crew_;
+  Clock::time_point died_;
+  bool second_ = false;
+};
+
+}  // namespace
+
+void crash_segments(Outcome& outcome, unsigned kills_at_each_mark, unsigned kills_anywhere,
+                    std::mt19937& random) {
+  const std::string file = NODEWISE_TEST_DATA "/digits.npy";
+  for (unsigned mark = static_cast<unsigned>(Mark::file_made); mark < marks; ++mark)
+    Round(outcome, random, file).run(mark, kills_at_each_mark);
+  Round(outcome, random, file).run(marks, kills_anywhere);
+}
+
+}  // namespace nodewise::crash
