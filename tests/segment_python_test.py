@@ -318,6 +318,7 @@ class Makers(SegmentTest):
         try:
             with open_segment(self.name) as segment:
                 self.outcome = segment.batch(1)[0, 1]
+                self.free = nodewise_segment._lock(self.maker, 0, fcntl.F_WRLCK, nodewise_segment.F_OFD_SETLK)
         except OSError as error:
             self.outcome = error
 
@@ -332,6 +333,7 @@ class Makers(SegmentTest):
         nodewise_segment._lock(self.maker, 0, fcntl.F_UNLCK)
         self.reader.join()
         self.assertEqual(self.outcome, 71)
+        self.assertTrue(self.free)  # who opens it keeps nothing of the maker's
 
     def test_that_dies_leaves_nothing_to_open(self):
         nodewise_segment._lock(self.maker, 0, fcntl.F_UNLCK)
