@@ -225,31 +225,54 @@ class Names(SegmentTest):
         self.run_python(name, "s.close()")
         self.assertTrue(self.exists(name))
 
+    def check_fork(self, writable, child_has_last):
+        name = self.new_name("fork")
+        peer = self.hold(name)
+        segment = open_segment(name, writable)
+        read_end, write_end = os.pipe()
+        child = os.fork()
+        if child == 0:
+            for end in (write_end, peer.process.stdin.fileno()):
+                os.close(end)
+            os.read(read_end, 1)  # ends when the parent has closed its end
+            os._exit(0 if segment.batch(0)[0, 5] == 5 else 1)
+        child_that_closes = os.fork()
+        if child_that_closes == 0:
+            segment.close()
+            os._exit(0 if self.exists(name) else 1)
+        self.assertEqual(os.waitpid(child_that_closes, 0)[1], 0)
+        other = open_segment(name)
+        peer.end()
+        first, last = (other, segment) if child_has_last else (segment, other)
+        first.close()
+        self.assertTrue(self.exists(name))
+        last.close()
+        self.assertFalse(self.exists(name))
+        os.close(write_end)
+        os.close(read_end)
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
+
     def test_a_forked_child_is_no_holder(self):
         for writable in (False, True):
-            with self.subTest(writable=writable):
-                name = self.new_name("fork")
-                peer = self.hold(name)
-                segment = open_segment(name, writable)
-                read_end, write_end = os.pipe()
-                child = os.fork()
-                if child == 0:
-                    for end in (write_end, peer.process.stdin.fileno()):
-                        os.close(end)
-                    os.read(read_end, 1)  # ends when the parent has closed its end
-                    os._exit(0 if segment.batch(0)[0, 5] == 5 else 1)
-                child_that_closes = os.fork()
-                if child_that_closes == 0:
-                    segment.close()
-                    os._exit(0 if self.exists(name) else 1)
-                self.assertEqual(os.waitpid(child_that_closes, 0)[1], 0)
-                peer.end()
-                self.assertTrue(self.exists(name))
-                segment.close()
-                self.assertFalse(self.exists(name))
-                os.close(write_end)
-                os.close(read_end)
-                self.assertEqual(os.waitpid(child, 0)[1], 0)
+            for child_has_last in (False, True):
+                with self.subTest(writable=writable, child_has_last=child_has_last):
+                    self.check_fork(writable, child_has_last)
+
+    def test_no_descriptor_stays_open(self):
+        name = self.new_name("descriptors")
+        peer = self.hold(name)
+        before = sorted(os.listdir("/proc/self/fd"))
+        for writable in (False, True):
+            open_segment(name, writable).close()
+            self.assertRaises(FileNotFoundError, open_segment, name + "x", writable)
+        self.assertEqual(sorted(os.listdir("/proc/self/fd")), before)
+        last = open_segment(name)
+        peer.end()
+        with open(self.path(name), "r+b") as file:
+            file.write(b"?")
+        self.assertRaises(SegmentError, open_segment, name)
+        last.close()
+        self.assertLessEqual(len(os.listdir("/proc/self/fd")), len(before))
 
     def test_names_that_are_not_there_or_none(self):
         self.assertRaises(FileNotFoundError, open_segment, self.new_name("unknown"))
