@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <sstream>
+#include <utility>
 
 #include <nodewise/error.hpp>
 
@@ -200,7 +201,8 @@ SegmentFile::Step SegmentFile::create_named() {
   descriptor_ = made.value;
   draft_ = true;
   base::pass(base::Mark::file_made);
-  int error = os.lock_byte(descriptor_, maker_byte, os::Lock::exclusive, false);
+  // A reader may have it for a moment, to see whether a maker is there.
+  int error = os.lock_byte(descriptor_, maker_byte, os::Lock::exclusive, true);
   if (error == 0) error = os.lock_byte(descriptor_, holder_byte, os::Lock::shared, false);
   const auto named = is_named(descriptor_, path_);
   base::pass(base::Mark::file_locked);
@@ -227,6 +229,8 @@ SegmentFile::Step SegmentFile::clear_name() {
                       EEXIST);
   if (const int error = os.lock_byte(opening.descriptor, maker_byte, os::Lock::exclusive, false)) {
     if (error != EAGAIN) fail("locking the file", error);
+    // Only a maker excludes readers too; one of these goes on in a moment.
+    if (os.lock_byte(opening.descriptor, maker_byte, os::Lock::shared, false) == 0) return Step::again;
     throw SystemError(base::text("Segment: ", what(), " is just being made by another process"), EEXIST);
   }
   const auto named = is_named(opening.descriptor, path_);
@@ -421,13 +425,15 @@ void SegmentFile::close() noexcept {
 bool SegmentFile::last_holder() noexcept {
   os::Os& os = os::current();
   if (access_ == Access::read_only) {  // a lock that excludes others needs a descriptor that may write
-    const auto mine = os.file_status(descriptor_);
-    close();
     const auto writable = os.open_shared(path_, true);
     if (!writable.ok()) return false;
-    descriptor_ = writable.value;
-    const auto found = os.file_status(descriptor_);
+    Opening replaced{writable.value};
+    // Asked while both are open: until then no other file can get the inode.
+    const auto mine = os.file_status(descriptor_);
+    const auto found = os.file_status(writable.value);
     if (!mine.ok() || !found.ok() || !mine.value.same_file(found.value)) return false;
+    os.unlock_byte(descriptor_, holder_byte);
+    std::swap(descriptor_, replaced.descriptor);
   }
   return os.lock_byte(descriptor_, holder_byte, os::Lock::exclusive, false) == 0;
 }
@@ -445,6 +451,7 @@ SegmentFile::~SegmentFile() {
     base::pass(base::Mark::removing);
     os.remove_file(path_);
   }
+  if (own) os.unlock_byte(descriptor_, holder_byte);  // a forked child may have the descriptor, and live on
   close();
 }
 

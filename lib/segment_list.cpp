@@ -132,12 +132,19 @@ std::vector<SegmentInfo> collect_segments(const CollectOptions& options) {
   for_each_segment([&](SegmentInfo info, int descriptor) {
     os::Os& os = os::current();
     if (!collectable(info, options)) return;
+    if (options.dry_run) {  // a lock could make the last holder take itself for one of many
+      if (!os.is_byte_locked(descriptor, holder_byte).value) collected.push_back(std::move(info));
+      return;
+    }
     // Whoever opens it from here on waits for the lock, and finds the name gone.
     if (os.lock_byte(descriptor, holder_byte, os::Lock::exclusive, false) != 0) return;
+    // Since it was read it may have been published, and given up by all who had it.
+    info = info_of(info.path, info.name, descriptor);
+    if (!collectable(info, options)) return;
     const auto mine = os.file_status(descriptor);
     const auto named = os.path_status(info.path);
     if (!mine.ok() || !named.ok() || !mine.value.same_file(named.value)) return;
-    if (!options.dry_run && os.remove_file(info.path) != 0) return;
+    if (os.remove_file(info.path) != 0) return;
     collected.push_back(std::move(info));
   });
   return collected;

@@ -79,7 +79,9 @@ class Install(unittest.TestCase):
         major, minor, patch = self.pkg_config("--modversion")[0].split(".")
         soname = f"libnodewise.so.{major}.{minor}"
         self.assertEqual(others, {"libnodewise.a", "libnodewise.so", soname, f"{soname}.{patch}",
-                                  "nodewise.pc", "nodewiseConfig.cmake", "nodewiseConfigVersion.cmake"})
+                                  "nodewise.pc", "nodewiseConfig.cmake", "nodewiseConfigVersion.cmake",
+                                  "nodewise_segment.py"})
+        self.assertTrue((self.prefix / "share" / "nodewise" / "nodewise_segment.py").exists())
         self.assertIn(f"[{soname}]", run("readelf", "--dynamic", self.libraries / "libnodewise.so"))
 
     def test_the_library_needs_only_hwloc_libnuma_and_openmp(self):

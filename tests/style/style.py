@@ -16,7 +16,7 @@ import ladder
 WIDTH = 110
 FUNCTION_LINES = 70
 FILE_LINES = 500
-FOLDERS = ("include", "lib", "tests", "tools", "bench")
+FOLDERS = ("include", "lib", "tests", "tools", "bench", "python")
 CODE = re.compile(r"\.(cpp|hpp|py|sh)$|(^|/)meson\.build$|^tools/dev$")
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|un" r"implemented)\b|\bnot " r"implemented\b")
 SYSTEM_HEADERS = re.compile(r"^((hwloc|numa)\w*|sched|unistd|fcntl|dlfcn|pthread|(hwloc|sys|linux)/.*)\.h$")

@@ -1,0 +1,482 @@
+#!/usr/bin/env python3
+"""Segments of nodewise in Python: a dataset that another process placed, opened by name and never copied.
+
+    from nodewise_segment import open_segment
+
+    with open_segment("train") as segment:
+        for i in range(segment.num_batches):
+            rows = segment.array(i)      # NumPy; segment.batch(i) is a memoryview and needs nothing
+
+One file, standard library alone, Python 3.9 or newer, Linux on 64 bits. What lies in a segment's file is
+described in docs/segment-format.md, and everything that it says of itself is checked before it is believed.
+
+From the command line, `python3 nodewise_segment.py NAME` prints a segment's header and its first rows.
+
+Nothing here goes through multiprocessing.shared_memory: before Python 3.13 a process that merely opened a
+SharedMemory had it unlinked for everybody when it ended.
+"""
+import argparse
+import collections
+import datetime
+import errno
+import fcntl
+import json
+import mmap
+import os
+import re
+import stat
+import struct
+import sys
+import weakref
+import zlib
+
+__all__ = ["Segment", "SegmentError", "Owner", "Source", "open_segment"]
+
+# name and struct code of each field; none is padded
+FIELDS = (
+    ("magic", "8s"), ("byte_order", "I"), ("version", "I"), ("layout_hash", "Q"), ("required_features", "Q"),
+    ("optional_features", "Q"), ("header_bytes", "I"), ("checksum", "I"), ("kind", "I"), ("keep", "I"),
+    ("content_hash", "Q"), ("total_bytes", "Q"), ("data_offset", "Q"), ("data_bytes", "Q"),
+    ("page_bytes", "Q"), ("owner_pid", "I"), ("owner_uid", "I"), ("owner_start_ticks", "Q"),
+    ("owner_pid_namespace", "Q"), ("created_ns", "Q"), ("placing_rung", "I"), ("plan_bytes", "I"),
+    ("source_path_bytes", "I"), ("reserved_word", "I"), ("dtype", "8s"), ("samples", "Q"), ("features", "Q"),
+    ("batch_size", "Q"), ("source_bytes", "Q"), ("source_modified_ns", "Q"), ("source_device", "Q"),
+    ("source_inode", "Q"), ("parameters", "64s"), ("reserved", "48s"),
+)  # fmt: skip
+HEADER = struct.Struct("=" + "".join(code for _, code in FIELDS))
+Header = collections.namedtuple("Header", [name for name, _ in FIELDS])
+CHECKSUM = 44  # where it is
+
+MAGIC = b"nodewise"
+BYTE_ORDER = 0x01020304
+VERSION = 1
+KNOWN_FEATURES = 0
+LONGEST_HEADER = 1 << 20
+KINDS = ("dataset", "objects", "ring")
+PLACING_RUNGS = ("mbind", "first_touch", "none")
+
+# bytes, what memoryview and struct call it, NumPy's name; bf16 has neither, and NumPy gets its bits
+Element = collections.namedtuple("Element", "bytes code numpy")
+ELEMENTS = {
+    "f64": Element(8, "d", "float64"), "f32": Element(4, "f", "float32"), "f16": Element(2, "e", "float16"),
+    "bf16": Element(2, None, "uint16"),
+    "i64": Element(8, "q", "int64"), "i32": Element(4, "i", "int32"), "i16": Element(2, "h", "int16"),
+    "i8": Element(1, "b", "int8"),
+    "u64": Element(8, "Q", "uint64"), "u32": Element(4, "I", "uint32"), "u16": Element(2, "H", "uint16"),
+    "u8": Element(1, "B", "uint8"),
+}  # fmt: skip
+LONG_NAMES = {element.numpy: name for name, element in ELEMENTS.items() if name != "bf16"}
+LONG_NAMES["bfloat16"] = "bf16"
+
+# Linux's locks of an opening, not of a process; struct flock as on every 64-bit Linux
+F_OFD_SETLK, F_OFD_SETLKW = 37, 38
+FLOCK = struct.Struct("hhqqi4x")
+MAKER_BYTE, HOLDER_BYTE = 0, 1
+
+Owner = collections.namedtuple("Owner", "pid uid start_ticks pid_namespace")
+Source = collections.namedtuple("Source", "path bytes modified_ns device inode")
+
+
+class SegmentError(ValueError):
+    """What the file says cannot be: it is no segment, damaged, truncated, or of a version to come."""
+
+
+def layout_hash():
+    """64-bit FNV-1a over "NAME OFFSET BYTES\\n" of every field."""
+    value, offset = 0xCBF29CE484222325, 0
+    for name, code in FIELDS:
+        size = struct.calcsize("=" + code)
+        for byte in f"{name} {offset} {size}\n".encode():
+            value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+        offset += size
+    return value
+
+
+def _start_of(start, what):
+    """The fixed part, believed as far as the length of the rest."""
+    if len(start) < HEADER.size:
+        raise SegmentError(f"{what} is no segment: it has {len(start)} bytes, a header has {HEADER.size}")
+    raw = Header._make(HEADER.unpack_from(start))
+    if raw.magic != MAGIC:
+        raise SegmentError(f"{what} is no segment: it begins with {raw.magic!r}")
+    if raw.byte_order != BYTE_ORDER:
+        raise SegmentError(f"{what} was written in another byte order, or is damaged")
+    if raw.version > VERSION:
+        raise SegmentError(f"{what} is of version {raw.version}; this reader knows {VERSION}: use a newer")
+    if raw.version != VERSION:
+        raise SegmentError(f"{what} is of version {raw.version}, which there never was")
+    if not HEADER.size <= raw.header_bytes <= LONGEST_HEADER:
+        raise SegmentError(f"{what} says that its header has {raw.header_bytes} bytes")
+    return raw
+
+
+def _check_words(raw, what):
+    if raw.layout_hash != layout_hash():
+        raise SegmentError(f"{what} has a header of another layout: use the reader of the build that made it")
+    if raw.required_features & ~KNOWN_FEATURES:
+        raise SegmentError(f"{what} needs features ({raw.required_features}) that this reader does not have")
+    if raw.kind >= len(KINDS):
+        raise SegmentError(f"{what} is of unknown kind {raw.kind}")
+    if raw.keep > 1:
+        raise SegmentError(f"{what} has {raw.keep} for its mark of being kept")
+    if raw.placing_rung >= len(PLACING_RUNGS):
+        raise SegmentError(f"{what} names placing rung {raw.placing_rung}, which there is not")
+
+
+def _element_type(raw, what):
+    name = raw.dtype.partition(b"\0")[0].decode("latin-1")
+    name = LONG_NAMES.get(name, name)
+    if name not in ELEMENTS:
+        raise SegmentError(f"{what} has elements of unknown type {ascii(name)}")
+    return name
+
+
+def _check_sizes(raw, file_bytes, what):
+    if raw.total_bytes != file_bytes:
+        raise SegmentError(f"{what} says that it has {raw.total_bytes} bytes, and has {file_bytes}: "
+                           "it was truncated?")
+    if raw.page_bytes == 0 or raw.page_bytes & (raw.page_bytes - 1):
+        raise SegmentError(f"{what} has pages of {raw.page_bytes} bytes")
+    if raw.data_offset % raw.page_bytes or raw.data_offset < raw.header_bytes:
+        raise SegmentError(f"{what} has its data at byte {raw.data_offset}")
+    if raw.data_offset + raw.data_bytes > raw.total_bytes:
+        raise SegmentError(f"{what} says that {raw.data_bytes} bytes of data begin at {raw.data_offset} "
+                           f"of {raw.total_bytes}")
+
+
+def _check_dataset(raw, dtype, what):
+    if raw.features == 0 or raw.batch_size == 0:
+        raise SegmentError(f"{what} holds a dataset of {raw.features} features in batches of "
+                           f"{raw.batch_size}")
+    if raw.samples * raw.features * ELEMENTS[dtype].bytes > raw.data_bytes:
+        raise SegmentError(f"{what} says that {raw.samples} x {raw.features} elements of {dtype} "
+                           f"are in {raw.data_bytes} bytes")
+
+
+def parse_header(start, file_bytes, what="the file"):
+    """(fixed part, element type, plan, source path) of a file of `file_bytes` that begins with `start`. The
+    texts are bytes. Raises SegmentError."""
+    raw = _start_of(start, what)
+    if raw.header_bytes > len(start):
+        raise SegmentError(f"{what} says that its header has {raw.header_bytes} bytes, of which "
+                           f"{len(start)} are there")
+    start = start[: raw.header_bytes]
+    if zlib.crc32(start[:CHECKSUM] + bytes(4) + start[CHECKSUM + 4 :]) != raw.checksum:
+        raise SegmentError(f"{what} has a damaged header: its checksum does not hold")
+    _check_words(raw, what)
+    dtype = _element_type(raw, what)
+    _check_sizes(raw, file_bytes, what)
+    if KINDS[raw.kind] == "dataset":
+        _check_dataset(raw, dtype, what)
+    plan_end = HEADER.size + raw.plan_bytes
+    if plan_end + raw.source_path_bytes != raw.header_bytes:
+        raise SegmentError(f"{what} has texts of {raw.plan_bytes} and {raw.source_path_bytes} bytes in a "
+                           f"header of {raw.header_bytes}")
+    return raw, dtype, start[HEADER.size : plan_end], start[plan_end:]
+
+
+def _lock(descriptor, byte, lock, command=F_OFD_SETLKW):
+    """Whether the byte could be locked; with F_OFD_SETLKW it is waited for. Unlocks by fcntl.F_UNLCK."""
+    try:
+        fcntl.fcntl(descriptor, command, FLOCK.pack(lock, os.SEEK_SET, byte, 1, 0))
+        return True
+    except OSError as error:
+        if command == F_OFD_SETLK and error.errno in (errno.EAGAIN, errno.EACCES):
+            return False
+        raise
+
+
+def _huge_page_folders(table="/proc/self/mounts"):
+    try:
+        with open(table, "rb") as file:
+            mounts = [line.split(b" ") for line in file]
+    except OSError:
+        return
+    for _, folder, kind, *_ in mounts:
+        if kind == b"hugetlbfs":  # blanks in a folder's name are written as \040
+            yield os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), folder))
+
+
+def _path_of(name):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", name):
+        raise ValueError(f"{name!r} cannot be a segment's name: letters, digits, '.', '_' and '-', a letter "
+                         "or digit first, at most 200")
+    file = f"nodewise.{os.geteuid()}.{name}"
+    usual = os.path.join("/dev/shm", file)
+    if not os.path.lexists(usual):
+        for folder in _huge_page_folders():
+            if os.path.lexists(os.path.join(folder, file)):
+                return os.path.join(folder, file)
+    return usual
+
+
+def _open_file(path, writable):
+    access = os.O_RDWR if writable else os.O_RDONLY
+    return os.open(path, access | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)  # never waits at a pipe
+
+
+def _is_published(descriptor):
+    return any(os.pread(descriptor, len(MAGIC), 0))
+
+
+def _join_holders(descriptor, path):
+    """Takes part in holding the file, waiting for a maker. False: its name was removed meanwhile."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise SegmentError(f"{path} is no regular file")
+    if status.st_uid != os.geteuid():
+        raise PermissionError(errno.EPERM, f"belongs to user {status.st_uid}, this is user {os.geteuid()}: "
+                              "another user's memory is not to be trusted", path)
+    _lock(descriptor, HOLDER_BYTE, fcntl.F_RDLCK)
+    if not _is_published(descriptor):
+        _lock(descriptor, MAKER_BYTE, fcntl.F_RDLCK)
+        _lock(descriptor, MAKER_BYTE, fcntl.F_UNLCK)
+    if os.fstat(descriptor).st_nlink == 0:
+        return False
+    if not _is_published(descriptor):
+        raise FileNotFoundError(errno.ENOENT, "this segment was never finished, its maker died over it", path)
+    return True
+
+
+def _read_start(descriptor, size):
+    start = b""
+    while len(start) < size:
+        piece = os.pread(descriptor, size - len(start), len(start))
+        if not piece:
+            break
+        start += piece
+    return start
+
+
+def _is_named(descriptor, path):
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _leave_holders(descriptor, path, writable):
+    """Gives up this process's hold. Who can then lock the holder byte for itself is alone, and takes the name
+    away."""
+    alone = descriptor
+    if not writable:  # a lock that excludes others needs a descriptor that may write
+        alone = _open_file(path, True)
+    try:
+        if alone != descriptor:
+            if not os.path.samestat(os.fstat(descriptor), os.fstat(alone)):
+                return
+            _lock(descriptor, HOLDER_BYTE, fcntl.F_UNLCK)
+        if _lock(alone, HOLDER_BYTE, fcntl.F_WRLCK, F_OFD_SETLK) and _is_named(alone, path):
+            os.unlink(path)
+    finally:
+        if alone != descriptor:
+            os.close(alone)
+
+
+def _release(descriptor, path, writable, kept, process):
+    """What a mapping's end brings with it. In a forked child the lock is the parent's, and stays."""
+    try:
+        if os.getpid() == process:
+            try:
+                if not kept:
+                    _leave_holders(descriptor, path, writable)
+            finally:  # by hand: a forked child that still has the descriptor is no holder
+                _lock(descriptor, HOLDER_BYTE, fcntl.F_UNLCK)
+    except OSError:
+        pass  # the name stays, and `nodewise segments gc` removes it
+    finally:
+        os.close(descriptor)
+
+
+class _NoBytes:
+    """Stands for the mapping where there is nothing to map."""
+
+    def close(self):
+        pass
+
+
+def open_segment(name, writable=False):
+    """The user's own segment of that name; one that is just being made is waited for.
+
+    Raises FileNotFoundError (there is none, or its maker died over it), PermissionError (another user's),
+    SegmentError (no segment, damaged, truncated, of a version to come), ValueError (no name for a segment),
+    OSError (anything else that the system says).
+    """
+    if struct.calcsize("P") != 8:
+        raise OSError(errno.ENOSYS, "segments are opened on 64-bit Linux alone")
+    path = _path_of(name)
+    while True:
+        descriptor = _open_file(path, writable)
+        try:
+            if _join_holders(descriptor, path):
+                return Segment(name, path, descriptor, writable)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+class Segment:
+    """A segment that this process has mapped; made by open_segment.
+
+    name, path   as it was opened, and its file
+    kind         "dataset", "objects" or "ring"; only a dataset has batches
+    shape        (samples, features)
+    dtype        "f64", "f32", "f16", "bf16", "i64" ... "u8"
+    batch_size   rows of every batch but the last one
+    num_batches
+    owner        Owner(pid, uid, start_ticks, pid_namespace): the process that made it
+    created      a datetime, in UTC
+    kept         whether it stays when its last holder ends
+    source       Source(path, bytes, modified_ns, device, inode) of the file that it was read from, or None
+    plan         what the plan says that its pages were placed by, as json.loads gives it, or None
+    writable
+
+    While it is open, or a view of it lives, this process holds the segment. Whoever gives it up last takes
+    the name away, unless the segment is kept. A forked child sees the memory and holds nothing.
+    """
+
+    def __init__(self, name, path, descriptor, writable):
+        """Takes over the descriptor, unless it raises."""
+        start = _read_start(descriptor, HEADER.size)
+        start = _read_start(descriptor, _start_of(start, path).header_bytes)
+        raw, self.dtype, self._plan, source = parse_header(start, os.fstat(descriptor).st_size, path)
+        if raw.page_bytes < mmap.PAGESIZE:
+            raise SegmentError(f"{path} has pages of {raw.page_bytes} bytes, this machine of {mmap.PAGESIZE}")
+        self.name, self.path, self.writable = name, path, writable
+        self.kind = KINDS[raw.kind]
+        self.shape = (raw.samples, raw.features)
+        self.batch_size = raw.batch_size
+        self.num_batches = -(-raw.samples // raw.batch_size) if self.kind == "dataset" else 0
+        self.owner = Owner(raw.owner_pid, raw.owner_uid, raw.owner_start_ticks, raw.owner_pid_namespace)
+        self.created = datetime.datetime.fromtimestamp(raw.created_ns // 1000000000, datetime.timezone.utc)
+        self.created += datetime.timedelta(microseconds=raw.created_ns % 1000000000 // 1000)
+        self.kept = raw.keep == 1
+        self.source = Source(os.fsdecode(source), raw.source_bytes, raw.source_modified_ns,
+                             raw.source_device, raw.source_inode) if source else None
+        self._mapping = _NoBytes()
+        if raw.data_bytes > 0:
+            access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
+            try:
+                self._mapping = mmap.mmap(descriptor, raw.data_bytes, access=access, offset=raw.data_offset)
+            except ValueError as error:  # shorter than it was a moment ago
+                raise SegmentError(f"{path}: {error}") from None
+        self._finalizer = weakref.finalize(self._mapping, _release, descriptor, path, writable, self.kept,
+                                           os.getpid())
+
+    @property
+    def plan(self):
+        try:
+            return json.loads(self._plan) if self._plan else None
+        except (ValueError, RecursionError) as error:
+            raise SegmentError(f"{self.path} has a plan that is no JSON: {error}") from None
+
+    def _batch_bytes(self, i):
+        """(the bytes of batch i, its rows)"""
+        if self._mapping is None:
+            raise ValueError(f"segment {self.name!r} is closed")
+        if not 0 <= i < self.num_batches:
+            raise IndexError(f"batch {i} of {self.num_batches}")
+        first = i * self.batch_size
+        rows = min(self.batch_size, self.shape[0] - first)
+        row_bytes = self.shape[1] * ELEMENTS[self.dtype].bytes
+        return memoryview(self._mapping)[first * row_bytes : (first + rows) * row_bytes], rows
+
+    def batch(self, i):
+        """Batch i as a memoryview of shape (rows, features), read-only unless `writable`: no copy.
+
+        memoryview has no bfloat16, and float16 only from Python 3.12 on. Where it lacks the type, the view is
+        of raw bytes, format "B" and shape (rows, features, 2): an element is the two bytes [row, column], in
+        the machine's order. Raises IndexError.
+        """
+        view, rows = self._batch_bytes(i)
+        element = ELEMENTS[self.dtype]
+        try:
+            return view.cast(element.code or "", (rows, self.shape[1]))
+        except ValueError:
+            return view.cast("B", (rows, self.shape[1], element.bytes))
+
+    def array(self, i):
+        """Batch i as a NumPy array of shape (rows, features), read-only unless `writable`: no copy.
+
+        NumPy has no bfloat16: of bf16 it gets the bits, as uint16, and (a.astype("u4") << 16).view("f4") is a
+        copy with the values. Raises IndexError, and ImportError where there is no NumPy.
+        """
+        import numpy  # not needed for anything else
+
+        view, rows = self._batch_bytes(i)
+        return numpy.frombuffer(view, ELEMENTS[self.dtype].numpy).reshape(rows, self.shape[1])
+
+    def close(self):
+        """Gives the segment up; with views of it alive, the last of them does. Once is enough."""
+        mapping, self._mapping = self._mapping, None
+        if mapping is None:
+            return
+        try:
+            mapping.close()
+        except BufferError:
+            return  # there are views: the finalizer runs when they let go of the mapping
+        self._finalizer()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def __repr__(self):
+        return f"<Segment {self.name!r}: {self.kind} {self.shape[0]} x {self.shape[1]} of {self.dtype}>"
+
+
+def decode(dtype, raw):
+    """The elements in `raw`, bytes in the machine's order, as Python's numbers."""
+    element = ELEMENTS[dtype]
+    if element.code:
+        return list(struct.unpack(f"={len(raw) // element.bytes}{element.code}", raw))
+    bits = struct.unpack(f"={len(raw) // 2}H", raw)  # bf16: the upper half of a binary32
+    return [struct.unpack("=f", struct.pack("=I", half << 16))[0] for half in bits]
+
+
+def _describe(segment):
+    yield "name", segment.name
+    yield "file", segment.path
+    yield "kind", segment.kind
+    yield "shape", f"{segment.shape[0]} x {segment.shape[1]} of {segment.dtype}"
+    yield "batches", f"{segment.num_batches} of {segment.batch_size}"
+    yield "owner", f"process {segment.owner.pid} of user {segment.owner.uid}"
+    yield "created", segment.created.isoformat()
+    yield "kept", "yes" if segment.kept else "no"
+    yield "source", ascii(segment.source.path) if segment.source else "none"
+    plan = segment.plan
+    if isinstance(plan, dict):
+        yield "plan", ", ".join(f"{key} {plan[key]!a}" for key in ("policy", "binding") if key in plan)
+
+
+def _first_rows(segment, rows, columns=8):
+    if segment.num_batches == 0:
+        return
+    view, _ = segment._batch_bytes(0)
+    row_bytes = len(view) // min(segment.batch_size, segment.shape[0])
+    shown = min(columns * ELEMENTS[segment.dtype].bytes, row_bytes)
+    for row in range(min(rows, len(view) // row_bytes)):
+        numbers = decode(segment.dtype, bytes(view[row * row_bytes : row * row_bytes + shown]))
+        yield " ".join(map(str, numbers)) + (" ..." if shown < row_bytes else "")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Prints a segment's header and first rows.")
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--rows", type=int, default=5, metavar="N", help="at most (default: 5)")
+    options = parser.parse_args()
+    try:
+        with open_segment(options.name) as segment:
+            for label, value in _describe(segment):
+                print(f"{label:8} {value}")
+            for row in _first_rows(segment, options.rows):
+                print(row)
+    except (OSError, ValueError) as error:
+        sys.exit(f"nodewise_segment: {error}")
+
+
+if __name__ == "__main__":
+    main()
