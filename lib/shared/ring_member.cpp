@@ -15,9 +15,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// How long somebody sleeps before he looks whether another one died: half of the time that a recovery may
-/// take, as the dead may have been the one who should have woken him.
-constexpr std::chrono::milliseconds longest_sleep(4);
+/// How long somebody sleeps before he looks whether another one died, who may have been the one to wake him.
+constexpr std::chrono::milliseconds longest_sleep(2);
 
 void pause_briefly() noexcept {
 #if defined(__x86_64__)

@@ -46,7 +46,16 @@ class Shared {
 struct Trap {
   std::atomic<unsigned> armed{marks};  // a mark; `marks`: none
   std::atomic<unsigned> passes{0};     // how many go by before it closes
+  std::atomic<unsigned> then{marks};   // what is armed by the one who dies there
   std::array<std::atomic<std::uint64_t>, marks> kills{};
+  /// One who dies at `first` leaves it to another one to die at `second`; `marks`: nobody does.
+  void arm(unsigned first, unsigned go_by, unsigned second = marks) noexcept {
+    armed = marks;
+    passes = go_by;
+    then = second;
+    armed = first;
+  }
+  std::uint64_t killed_at(unsigned mark) const noexcept { return mark < marks ? kills[mark].load() : 0; }
 };
 
 inline Shared<Trap>& trap() {
@@ -63,7 +72,8 @@ inline void spring(Mark mark) {
     shared.passes.fetch_sub(1);
     return;
   }
-  if (!shared.armed.compare_exchange_strong(armed, marks)) return;
+  if (!shared.armed.compare_exchange_strong(armed, shared.then.load())) return;
+  shared.then = marks;
   ++shared.kills[static_cast<unsigned>(mark)];
   ::kill(::getpid(), SIGKILL);
   ::pause();

@@ -13,8 +13,6 @@ namespace nodewise::crash {
 namespace {
 
 constexpr std::uint64_t most_batches = std::uint64_t{1} << 20;
-constexpr unsigned producers = 2;
-constexpr unsigned consumers = 2;
 constexpr auto patience = std::chrono::seconds(20);
 
 // What became of each batch, written by whoever did it.
@@ -39,12 +37,12 @@ class Round {
     crew_.start_all();
     sleep_us(2000);
     const bool of_recovery = is_of_recovery(mark);
-    unsigned killed = 0;
-    for (const auto began = Clock::now(); killed < kills;) {
+    const std::uint64_t before = trap()->killed_at(mark);
+    std::uint64_t killed = 0;
+    for (auto began = Clock::now(); (mark == marks ? killed : trap()->killed_at(mark) - before) < kills;) {
       if (Clock::now() - began > patience) return outcome_.fault("a mark that nobody passes, or a hang");
       arm(mark);
-      if (mark == marks || of_recovery) crew_.kill_one(random_() % crew_.size());
-      killed += await_death();
+      killed += await_deaths(of_recovery ? 2 : 1);
       time_recovery();
     }
     outcome_.kills += killed;
@@ -52,13 +50,18 @@ class Round {
   }
 
  private:
+  // The dead must have had something in their hands, for others to take back.
   static bool is_of_recovery(unsigned mark) {
-    return mark >= static_cast<unsigned>(Mark::recovering) && mark <= static_cast<unsigned>(Mark::joined);
+    return mark >= static_cast<unsigned>(Mark::recovering) && mark <= static_cast<unsigned>(Mark::recovered);
   }
   void arm(unsigned mark) {
-    trap()->passes = mark == marks || is_of_recovery(mark) ? 0 : random_() % 8;
-    trap()->armed = mark;
+    const Mark holding = random_() % 2 == 0 ? Mark::filling : Mark::reading;
+    if (is_of_recovery(mark)) return trap()->arm(static_cast<unsigned>(holding), random_() % 8, mark);
+    const bool of_newcomers =
+        mark == static_cast<unsigned>(Mark::joining) || mark == static_cast<unsigned>(Mark::joined);
+    trap()->arm(mark, mark == marks || of_newcomers ? 0 : random_() % 8);
     if (mark == marks) sleep_us(random_() % 2000);
+    if (mark == marks || of_newcomers) crew_.kill_one(random_() % crew_.size());
   }
 
   void produce() {
@@ -88,14 +91,16 @@ class Round {
     }
   }
 
-  unsigned await_death() {
-    const auto until = Clock::now() + std::chrono::milliseconds(200);
-    while (Clock::now() < until) {
-      died_ = Clock::now();
-      if (const unsigned killed = crew_.reap()) return killed;
+  unsigned await_deaths(unsigned wanted) {
+    const auto until = Clock::now() + std::chrono::milliseconds(wanted > 1 ? 30 : 200);
+    unsigned killed = 0;
+    while (killed < wanted && Clock::now() < until) {
+      const unsigned now = crew_.reap();
+      if (now > 0) died_ = Clock::now();
+      killed += now;
       std::this_thread::yield();
     }
-    return 0;
+    return killed;
   }
 
   // Whether a slot is in a dead member's hands. The supervisor only looks: others are to mend it.
@@ -128,7 +133,7 @@ class Round {
 
   // Nobody dies any more: everything that was published is delivered, and everybody comes to an end.
   void finish() {
-    trap()->armed = marks;
+    trap()->arm(marks, 0);
     crew_.reap();
     crew_.restart();
     ledger_->enough = true;
@@ -174,8 +179,7 @@ void kill_closers(Outcome& outcome, unsigned kills) {
                  sleep_us(500);
                  ring.close();
                }});
-    trap()->passes = 0;
-    trap()->armed = static_cast<unsigned>(Mark::closing);
+    trap()->arm(static_cast<unsigned>(Mark::closing), 0);
     crew.start_all();
     const auto until = Clock::now() + patience;
     while (!crew.all_ended() && Clock::now() < until) {

@@ -33,18 +33,21 @@ class Round {
 
   void run(unsigned mark, unsigned kills) {
     crew_.start_all();
-    unsigned killed = 0;
-    for (const auto began = Clock::now(); killed < kills;) {
-      if (Clock::now() - began > patience) return outcome_.fault("a mark that nobody passes, or a hang");
-      trap()->passes = mark == marks ? 0 : random_() % 4;
-      trap()->armed = mark;
+    const std::uint64_t before = trap()->killed_at(mark);
+    std::uint64_t killed = 0;
+    for (auto began = Clock::now(); (mark == marks ? killed : trap()->killed_at(mark) - before) < kills;) {
+      if (Clock::now() - began > std::chrono::seconds(60))
+        return outcome_.fault("a mark that nobody passes, or a hang");
+      // Only what a dead maker left is replaced: so one dies over it before.
       if (mark == static_cast<unsigned>(Mark::replacing))
-        trap()->armed = static_cast<unsigned>(Mark::file_filled);
+        trap()->arm(static_cast<unsigned>(Mark::file_filled), random_() % 4, mark);
+      else
+        trap()->arm(mark, mark == marks ? 0 : random_() % 4);
       if (mark == marks) {
         sleep_us(random_() % 3000);
         crew_.kill_one(random_() % crew_.size());
       }
-      killed += await_death(mark);
+      killed += await_death();
       time_progress();
     }
     outcome_.kills += killed;
@@ -62,23 +65,13 @@ class Round {
     }
   }
 
-  // Only what a dead maker left is replaced: so one dies before, whoever replaces it after.
-  unsigned await_death(unsigned mark) {
+  unsigned await_death() {
     const auto until = Clock::now() + std::chrono::milliseconds(500);
     unsigned killed = 0;
-    while (Clock::now() < until) {
+    while (Clock::now() < until && (killed == 0 || trap()->armed != marks)) {
       killed += crew_.reap();
-      if (killed == 1 && mark == static_cast<unsigned>(Mark::replacing) && trap()->armed == marks &&
-          !second_) {
-        second_ = true;
-        trap()->passes = 0;
-        trap()->armed = mark;
-        continue;
-      }
-      if (killed > 0 && trap()->armed == marks) break;
       std::this_thread::yield();
     }
-    second_ = false;
     died_ = Clock::now();
     return killed;
   }
@@ -96,7 +89,7 @@ class Round {
   }
 
   void finish() {
-    trap()->armed = marks;
+    trap()->arm(marks, 0);
     crew_.reap();
     progress_->enough = true;
     const auto until = Clock::now() + patience;
@@ -120,7 +113,6 @@ class Round {
   Shared<Progress> progress_;
   Crew crew_;
   Clock::time_point died_;
-  bool second_ = false;
 };
 
 }  // namespace
