@@ -64,7 +64,7 @@ struct RingCounts {
 class RingMember;  // private to the library
 
 /// A slot to be filled. Gives itself back unpublished, unless it is published. Moves, never copies; ends
-/// before its producer does. Thread class: one thread at a time.
+/// before its producer does. Thread class: as its producer.
 class NODEWISE_PUBLIC RingLoan {
  public:
   RingLoan(RingLoan&& other) noexcept;
