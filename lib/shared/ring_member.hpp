@@ -9,8 +9,8 @@
 
 #include <nodewise/batch_ring.hpp>
 
+#include "os/fork_watch.hpp"
 #include "segment_file.hpp"
-#include "shared/fork_watch.hpp"
 #include "shared/ring_core.hpp"
 #include "shared/ring_layout.hpp"
 
@@ -149,7 +149,7 @@ class RingMember {
   ring::Owner me_ = 0;
   ring::MemberEntry* entry_ = nullptr;
   std::uint64_t epoch_ = 0;
-  ForkWatch fork_watch_;
+  os::ForkWatch fork_watch_;
 };
 
 }  // namespace nodewise

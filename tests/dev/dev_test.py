@@ -33,7 +33,8 @@ class Verbs(unittest.TestCase):
     def test_help_names_every_verb(self):
         said = bash("tools/dev", "help")
         self.assertEqual(said.returncode, 0)
-        for verb in ("run", "test", "--peers", "--long", "bench", "check", "sanitize", "machines", "crash", "help"):
+        for verb in ("run", "test", "--peers", "--long", "bench", "check", "sanitize", "machines", "crash",
+                     "help"):
             self.assertIn(f"  {verb} ", said.stdout)
         self.assertEqual(bash("tools/dev").stdout, said.stdout)
 

@@ -3,7 +3,7 @@
 
 #include <functional>
 
-namespace nodewise {
+namespace nodewise::os {
 
 /// Calls `in_child` in each child that is forked while this lives, by the child's only thread, before fork()
 /// returns there. Precondition: `in_child` takes no lock and allocates nothing. Thread class: any thread may
@@ -22,4 +22,4 @@ class ForkWatch {
   ForkWatch* before_ = nullptr;
 };
 
-}  // namespace nodewise
+}  // namespace nodewise::os

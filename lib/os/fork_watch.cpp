@@ -1,11 +1,11 @@
-#include "shared/fork_watch.hpp"
+#include "os/fork_watch.hpp"
 
 #include <pthread.h>
 
 #include <mutex>
 #include <utility>
 
-namespace nodewise {
+namespace nodewise::os {
 
 // A list that is whole in the child too: whoever changes it holds the mutex, and forking waits for that.
 struct ForkWatches {
@@ -37,4 +37,4 @@ ForkWatch::~ForkWatch() {
   (before_ != nullptr ? before_->next_ : ForkWatches::first) = next_;
 }
 
-}  // namespace nodewise
+}  // namespace nodewise::os
