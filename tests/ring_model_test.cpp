@@ -43,6 +43,7 @@ class Ring {
     for (unsigned i = 0; i < setting_.producers; ++i) program.threads.push_back([this] { produce(); });
     for (unsigned i = 0; i < setting_.consumers; ++i) program.threads.push_back([this] { consume(); });
     program.mortal.assign(program.threads.size(), true);
+    if (setting_.crashes > 1) program.mortal.back() = false;  // somebody must be left to consume
     program.threads.push_back([this] { close(); });
     program.mortal.push_back(false);
     program.rest = [this] { return rest(); };
@@ -90,6 +91,18 @@ class Ring {
         return true;
       });
     }
+    // The only producer is thread 0.
+    bool lock_producer() const {
+      return ring->world_.running() != 0 && ring->world_.step([&] {
+        const unsigned holder = ring->producer_lock_;
+        if (!ring->world_.is_gone(0) || (holder != nobody && !ring->world_.is_gone(holder))) return false;
+        ring->producer_lock_ = ring->world_.running();
+        return true;
+      });
+    }
+    void unlock_producer() const {
+      ring->world_.step([&] { return ring->producer_lock_ = nobody; });
+    }
     void unlock(Owner owner) const {
       ring->world_.step([&] { return ring->locked_by_[owner] = nobody; });
     }
@@ -100,6 +113,7 @@ class Ring {
   void begin() {
     closed_ = false;
     recovered_ = 0;
+    producer_lock_ = nobody;
     delivered_.assign(64, 0);
     redelivered_.assign(64, 0);
     published_.assign(64, false);
@@ -173,7 +187,7 @@ class Ring {
   }
 
   std::uint64_t rest() const {
-    std::uint64_t hash = recovered_ * 2 + (closed_ ? 1 : 0);
+    std::uint64_t hash = (recovered_ * 2 + (closed_ ? 1 : 0)) * 17 + producer_lock_;
     for (std::size_t i = 0; i < 16; ++i)
       hash = hash * 31 + delivered_[i] + 5 * redelivered_[i] + (published_[i] ? 11 : 0);
     for (const unsigned holder : locked_by_) hash = hash * 17 + holder + 1;
@@ -198,6 +212,7 @@ class Ring {
   std::vector<unsigned> delivered_, redelivered_;
   std::vector<bool> published_;
   std::vector<unsigned> in_hands_of_, locked_by_;
+  unsigned producer_lock_ = nobody;
 };
 
 // What is wrong in some order, or nothing.
@@ -235,6 +250,12 @@ TEST_CASE("one of two dies") {
 
 TEST_CASE("closed at any moment, one dies") {
   CHECK(fault_of({.producers = 1, .consumers = 1, .batches = 3, .closes_early = true}) == "");
+  CHECK(fault_of({.producers = 1,
+                  .consumers = 1,
+                  .batches = 3,
+                  .one_producer = true,
+                  .one_consumer = true,
+                  .closes_early = true}) == "");
   CHECK(fault_of({.producers = 2, .consumers = 1, .batches = 1, .closes_early = true}) == "");
 }
 
@@ -243,6 +264,9 @@ TEST_CASE("two producers, one consumer, one dies") {
 }
 
 TEST_CASE("one producer, two consumers, one dies") {
+  CHECK(fault_of(
+            {.producers = 1, .consumers = 2, .batches = 2, .one_producer = true, .sweeps_always = false}) ==
+        "");
   CHECK(fault_of({.producers = 1, .consumers = 2, .batches = 2, .sweeps_always = false}) == "");
 }
 

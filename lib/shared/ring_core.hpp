@@ -7,6 +7,7 @@
 //
 //     free(L) -> writing(L, producer) -> ready(L) -> leased(L, consumer) -> free(L + 1)
 //
+// (where there is one producer alone, `writing` is a free slot that the tail is past),
 // and two ways back: writing -> free(L + 1) if the producer gave up or died, leased -> ready, marked as
 // redelivered, if the consumer died. The word alone decides. `tail` and `head` say where to look first: the
 // tail never stands behind a ticket that is not claimed yet, the head may stand beyond one that was made
@@ -72,7 +73,7 @@ class Core {
       if (word == Slot{.state = State::free, .lap = lap}.word()) {
         memory_.mark(Mark::claiming);
         const Slot mine{.state = State::writing, .lap = lap, .owner = me};
-        if (!change(cell, word, mine.word(), memory_.one_producer())) continue;
+        if (!memory_.one_producer() && !cell.replace(word, mine.word())) continue;
         memory_.mark(Mark::claimed);
         move_on(memory_.tail(), ticket, memory_.one_producer());
         if (memory_.closed().load() == 0) return ticket;
@@ -147,14 +148,31 @@ class Core {
     return found;
   }
 
-  /// Looks at every slot: dead owners' are dealt with, and no ready one stays behind the head. `locks` says
-  /// who is dead, and gives their locks: is_dead(owner), lock(owner), unlock(owner). Returns how many slots
-  /// were dealt with.
-  template <class Locks>
-  unsigned sweep(std::optional<Owner> me, Locks& locks) {
+  /// Gives up what the only producer had on loan. Precondition: the caller is the only producer, newly come,
+  /// or has its lock, and none is alive. Returns how many slots there were.
+  unsigned settle_loans() {
     unsigned found = 0;
     for (std::uint64_t i = 0; i < memory_.slots(); ++i) {
       const Slot slot = Slot::of(memory_.cell(i).load());
+      if (!is_on_loan(slot, i)) continue;
+      ++found;
+      set_free(ticket_of(slot, i));
+      memory_.mark(Mark::recovered_slot);
+    }
+    return found;
+  }
+
+  /// Looks at every slot: dead owners' are dealt with, and no ready one stays behind the head. `locks` says
+  /// who is dead, and gives their locks: is_dead(owner), lock(owner), unlock(owner), and of the only producer
+  /// lock_producer(), which fails while there is one, unlock_producer(). Returns how many slots were dealt
+  /// with.
+  template <class Locks>
+  unsigned sweep(std::optional<Owner> me, Locks& locks) {
+    unsigned found = 0;
+    bool on_loan = false;
+    for (std::uint64_t i = 0; i < memory_.slots(); ++i) {
+      const Slot slot = Slot::of(memory_.cell(i).load());
+      on_loan = on_loan || is_on_loan(slot, i);
       const bool owned = slot.state == State::writing || slot.state == State::leased;
       if (owned && slot.owner != me && locks.is_dead(slot.owner) && locks.lock(slot.owner)) {
         found += recover(slot.owner);
@@ -163,13 +181,19 @@ class Core {
         take_head_back(ticket_of(slot, i));
       }
     }
+    if (on_loan && locks.lock_producer()) {
+      found += settle_loans();
+      locks.unlock_producer();
+    }
     return found;
   }
 
   /// Whether nobody holds a slot, and none waits for a consumer.
   bool is_empty() const {
-    for (std::uint64_t i = 0; i < memory_.slots(); ++i)
-      if (Slot::of(memory_.cell(i).load()).state != State::free) return false;
+    for (std::uint64_t i = 0; i < memory_.slots(); ++i) {
+      const Slot slot = Slot::of(memory_.cell(i).load());
+      if (slot.state != State::free || is_on_loan(slot, i)) return false;
+    }
     return true;
   }
 
@@ -181,7 +205,7 @@ class Core {
     bool others_hold = false;
     for (std::uint64_t i = 0; i < memory_.slots(); ++i) {
       const Slot slot = Slot::of(memory_.cell(i).load());
-      if (slot.state == State::writing || slot.state == State::ready) return false;
+      if (slot.state == State::writing || slot.state == State::ready || is_on_loan(slot, i)) return false;
       if (slot.state == State::leased) (slot.owner == me ? holds : others_hold) = true;
     }
     return holds || !others_hold;
@@ -191,6 +215,13 @@ class Core {
   std::uint64_t lap_of(Ticket ticket) const noexcept { return ticket / memory_.slots(); }
   Ticket ticket_of(const Slot& slot, std::uint64_t index) const noexcept {
     return slot.lap * memory_.slots() + index;
+  }
+
+  // The only producer's loans are not written into their slots, which its consumer is looking at: they are
+  // free, and the tail is past them.
+  bool is_on_loan(const Slot& slot, std::uint64_t index) const {
+    return memory_.one_producer() && slot.state == State::free &&
+           ticket_of(slot, index) < memory_.tail().load();
   }
 
   void set_free(Ticket ticket) {

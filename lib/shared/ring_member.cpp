@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <thread>
 
 #include <nodewise/error.hpp>
 
@@ -28,7 +29,8 @@ void pause_briefly() noexcept {
 // Who is dead, by the locks of the members; asked through one's own opening of the file.
 class MemberLocks {
  public:
-  MemberLocks(int descriptor, std::optional<ring::Owner> me) noexcept : descriptor_(descriptor), me_(me) {}
+  MemberLocks(int descriptor, std::optional<ring::Owner> me, bool only_producer) noexcept
+      : descriptor_(descriptor), me_(me), only_producer_(only_producer) {}
   bool is_dead(ring::Owner owner) {
     if (owner == me_) return false;  // one's own lock is no obstacle to oneself
     const auto locked = os::current().is_byte_locked(descriptor_, ring::member_byte(owner));
@@ -38,11 +40,28 @@ class MemberLocks {
     return os::current().lock_byte(descriptor_, ring::member_byte(owner), os::Lock::exclusive, false) == 0;
   }
   void unlock(ring::Owner owner) { os::current().unlock_byte(descriptor_, ring::member_byte(owner)); }
+  bool lock_producer() {
+    return !only_producer_ &&
+           os::current().lock_byte(descriptor_, ring::only_producer_byte, os::Lock::exclusive, false) == 0;
+  }
+  void unlock_producer() { os::current().unlock_byte(descriptor_, ring::only_producer_byte); }
 
  private:
   int descriptor_;
   std::optional<ring::Owner> me_;
+  bool only_producer_;  // it is this one: what is on loan is its own
 };
+
+// Who looks after a dead one's loans has this lock for a moment too.
+int lock_patiently(int descriptor, std::uint64_t byte) {
+  constexpr int tries = 50;
+  int error = EAGAIN;
+  for (int i = 0; i < tries && error == EAGAIN; ++i) {
+    if (i > 0) std::this_thread::sleep_for(std::chrono::microseconds(100));
+    error = os::current().lock_byte(descriptor, byte, os::Lock::exclusive, false);
+  }
+  return error;
+}
 
 // Where there is one CPU, nobody else gets on while this spins. The mask of this process says nothing: who is
 // waited for may have another one.
@@ -101,7 +120,7 @@ bool RingMember::take_number(int descriptor) {
   const RingMemory& memory = ring_->memory;
   if (producing_ ? memory.only_producer : memory.only_consumer) {
     const auto byte = producing_ ? ring::only_producer_byte : ring::only_consumer_byte;
-    if (const int error = os.lock_byte(descriptor, byte, os::Lock::exclusive, false))
+    if (const int error = lock_patiently(descriptor, byte))
       throw SystemError(base::text("BatchRing: it is made for one ", producing_ ? "producer" : "consumer",
                                    ", and there is one: ", base::errno_text(error)),
                         error == EAGAIN ? EBUSY : error);
@@ -114,7 +133,8 @@ bool RingMember::take_number(int descriptor) {
     entry_ = &memory.control->members[member];
     base::pass(base::Mark::joining);
     core_.recover(me_);  // what whoever had this number before left
-    MemberLocks locks(descriptor, me_);
+    if (is_only_producer()) core_.settle_loans();
+    MemberLocks locks(descriptor, me_, is_only_producer());
     core_.sweep(me_, locks);  // and what the only one of its kind may have left
     base::pass(base::Mark::joined);
     return true;
@@ -126,12 +146,14 @@ bool RingMember::take_number(int descriptor) {
 void RingMember::leave() noexcept {
   if (descriptor_ < 0) return;
   core_.recover(me_);
+  if (is_only_producer()) core_.settle_loans();
   os::current().close_file(descriptor_);
   descriptor_ = -1;
 }
 
-unsigned RingRecovery::of(const BatchRing::State& ring, int descriptor, std::optional<ring::Owner> me) {
-  MemberLocks locks(descriptor, me);
+unsigned RingRecovery::of(const BatchRing::State& ring, int descriptor, std::optional<ring::Owner> me,
+                          bool only_producer) {
+  MemberLocks locks(descriptor, me, only_producer);
   const unsigned found = ring.core().sweep(me, locks);
   if (found > 0) {
     RingMember::wake(ring.memory.control->producers, everybody);
@@ -142,7 +164,7 @@ unsigned RingRecovery::of(const BatchRing::State& ring, int descriptor, std::opt
 
 unsigned RingMember::recover() {
   if (descriptor_ < 0) join();
-  const unsigned found = RingRecovery::of(*ring_, descriptor_, me_);
+  const unsigned found = RingRecovery::of(*ring_, descriptor_, me_, is_only_producer());
   if (found > 0) count(entry_->recovered, found);
   return found;
 }

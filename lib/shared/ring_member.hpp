@@ -70,7 +70,8 @@ struct BatchRing::State {
 struct RingRecovery {
   /// Deals with all dead members of a ring through an opening of its file, by a member or by none, and wakes
   /// who may have waited for them. How many slots they held.
-  static unsigned of(const BatchRing::State& ring, int descriptor, std::optional<ring::Owner> me);
+  static unsigned of(const BatchRing::State& ring, int descriptor, std::optional<ring::Owner> me,
+                     bool only_producer);
 };
 
 /// Thread class: one thread. Stays where it is, as leases point to it.
@@ -127,6 +128,7 @@ class RingMember {
  private:
   void join();
   bool take_number(int descriptor);
+  bool is_only_producer() const noexcept { return producing_ && ring_->memory.only_producer; }
   void leave() noexcept;
   template <class Attempt, class Ended>
   auto wait_for(Attempt attempt, Ended ended, ring::Sleepers& side, Deadline until) -> decltype(attempt());

@@ -62,6 +62,7 @@ class Interleavings {
   unsigned running() const noexcept { return running_; }
   bool is_dead(unsigned thread) const noexcept { return threads_[thread]->dead; }
   bool somebody_died() const noexcept { return crashes_ > 0; }
+  bool is_gone(unsigned thread) const noexcept { return is_dead(thread) || has_ended(thread); }
   bool has_ended(unsigned thread) const noexcept { return threads_[thread]->ended; }
 
   struct Program {
