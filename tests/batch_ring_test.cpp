@@ -299,6 +299,32 @@ TEST_CASE("whoever waits only so long gets nothing in time") {
   CHECK(consumer.lease_for(1s).has_value());
 }
 
+TEST_CASE("who died asleep is not called for ever") {
+  const auto ring = BatchRing::create("", tags(4));
+  const auto& sleepers = reinterpret_cast<ring::Control*>(ring.pages().data())->consumers;
+  const auto asleep = [&] { return sleepers.members[0].load(); };
+  auto producer = ring.producer();
+  auto consumer = ring.consumer();
+  const auto fall_asleep = [&] {
+    auto other = ring.consumer({.spin = 0ns});
+    return other.lease().has_value();
+  };
+  Child sleeping(fall_asleep);
+  for (int tries = 0; tries < 1000 && asleep() == 0; ++tries) ::usleep(1000);
+  sleeping.kill();
+  REQUIRE(asleep() == 4);
+  SUBCASE("others strike him off") {
+    for (std::uint64_t batch = 0; batch < 200; ++batch) {
+      publish(producer, batch);
+      CHECK(next(consumer) == batch);
+    }
+  }
+  SUBCASE("and who gets his number") {
+    const auto third = ring.producer();
+  }
+  CHECK(asleep() == 0);
+}
+
 TEST_CASE("a forked child takes part anew, and its parent's slots are not its own") {
   const auto ring = BatchRing::create("", tags(4));
   auto producer = ring.producer();

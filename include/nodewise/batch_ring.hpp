@@ -23,7 +23,7 @@ namespace nodewise {
 enum class RingEnds : unsigned char { one, many };
 
 struct RingOptions {
-  std::uint64_t slots = 8;  ///< Batches in flight; rounded up to a power of two, at most 2^20.
+  std::uint64_t slots = 8;  ///< Batches in flight; rounded up to a power of two, at most 65536.
   /// What a slot holds: up to so many rows of so many columns. 0 columns: nothing but the tag, for handing
   /// over what lies elsewhere, as batches of a dataset in a segment.
   std::uint64_t rows = 0;

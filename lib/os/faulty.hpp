@@ -115,7 +115,9 @@ class Faulty : public Os {
                std::uint64_t timeout_ns) noexcept override {
     wrapped_.wait_on(word, expected, timeout_ns);
   }
-  void wake(const std::uint32_t* word, unsigned sleepers) noexcept override { wrapped_.wake(word, sleepers); }
+  unsigned wake(const std::uint32_t* word, unsigned sleepers) noexcept override {
+    return wrapped_.wake(word, sleepers);
+  }
   int barrier_everywhere() override;
   unsigned user_id() const noexcept override { return wrapped_.user_id(); }
 

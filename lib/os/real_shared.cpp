@@ -211,8 +211,9 @@ void RealShared::wait_on(const std::uint32_t* word, std::uint32_t expected,
   ::syscall(SYS_futex, word, FUTEX_WAIT, expected, &timeout, nullptr, 0);
 }
 
-void RealShared::wake(const std::uint32_t* word, unsigned sleepers) noexcept {
-  ::syscall(SYS_futex, word, FUTEX_WAKE, sleepers, nullptr, nullptr, 0);
+unsigned RealShared::wake(const std::uint32_t* word, unsigned sleepers) noexcept {
+  const long woken = ::syscall(SYS_futex, word, FUTEX_WAKE, sleepers, nullptr, nullptr, 0);
+  return woken > 0 ? static_cast<unsigned>(woken) : 0;
 }
 
 int RealShared::barrier_everywhere() {

@@ -28,7 +28,7 @@ class RealShared : public Os {
   int unlock_byte(int descriptor, std::uint64_t offset) override;
   Result<bool> is_byte_locked(int descriptor, std::uint64_t offset) override;
   void wait_on(const std::uint32_t* word, std::uint32_t expected, std::uint64_t timeout_ns) noexcept override;
-  void wake(const std::uint32_t* word, unsigned sleepers) noexcept override;
+  unsigned wake(const std::uint32_t* word, unsigned sleepers) noexcept override;
   int barrier_everywhere() override;
   unsigned user_id() const noexcept override;
 };

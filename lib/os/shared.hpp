@@ -90,7 +90,8 @@ class SharedOs {
   /// is told from the others.
   virtual void wait_on(const std::uint32_t* word, std::uint32_t expected,
                        std::uint64_t timeout_ns) noexcept = 0;
-  virtual void wake(const std::uint32_t* word, unsigned sleepers) noexcept = 0;
+  /// Wakes up to that many; how many slept.
+  virtual unsigned wake(const std::uint32_t* word, unsigned sleepers) noexcept = 0;
 
   /// Returns when every running thread of the machine has passed a full memory barrier since it was called.
   /// Cost: tens of milliseconds.

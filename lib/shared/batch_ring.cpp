@@ -17,7 +17,7 @@
 namespace nodewise {
 namespace {
 
-constexpr std::uint64_t most_slots = std::uint64_t{1} << 20;
+constexpr std::uint64_t most_slots = std::uint64_t{1} << 16;  // whoever waits looks at all of them
 
 // Where the parts of a ring lie in its segment's data, and what its header says of it.
 struct Measures {

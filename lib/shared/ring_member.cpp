@@ -133,6 +133,8 @@ bool RingMember::take_number(int descriptor) {
     entry_ = &memory.control->members[member];
     base::pass(base::Mark::joining);
     core_.recover(me_);  // what whoever had this number before left
+    for (ring::Sleepers* side : {&memory.control->producers, &memory.control->consumers})
+      side->members[member / 64].fetch_and(~(std::uint64_t{1} << member % 64));
     if (is_only_producer()) core_.settle_loans();
     MemberLocks locks(descriptor, me_, is_only_producer());
     core_.sweep(me_, locks);  // and what the only one of its kind may have left
@@ -169,9 +171,26 @@ unsigned RingMember::recover() {
   return found;
 }
 
-void RingMember::wake(ring::Sleepers& side, unsigned sleepers) {
+unsigned RingMember::wake(ring::Sleepers& side, unsigned sleepers) {
   side.calls.fetch_add(1);
-  os::current().wake(reinterpret_cast<const std::uint32_t*>(&side.calls), sleepers);
+  return os::current().wake(reinterpret_cast<const std::uint32_t*>(&side.calls), sleepers);
+}
+
+// Who died asleep would be called for ever: when many calls in a row woke nobody, the dead are struck off.
+void RingMember::wake_one(ring::Sleepers& side) {
+  constexpr unsigned many = 64;
+  if (wake(side, 1) > 0) {
+    vain_calls_ = 0;
+    return;
+  }
+  if (++vain_calls_ < many) return;
+  vain_calls_ = 0;
+  MemberLocks locks(descriptor_, me_, is_only_producer());
+  for (unsigned member = 0; member < ring::most_members; ++member) {
+    const std::uint64_t bit = std::uint64_t{1} << member % 64;
+    auto& bits = side.members[member / 64];
+    if ((bits.load() & bit) != 0 && locks.is_dead(static_cast<ring::Owner>(member))) bits.fetch_and(~bit);
+  }
 }
 
 // Who goes to sleep says so, and looks once more for a little while: what others wrote before they could see

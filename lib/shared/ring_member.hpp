@@ -123,7 +123,8 @@ class RingMember {
   const BatchRing::State& ring() const noexcept { return *ring_; }
   /// Loans and leases of another epoch are a parent's, or of a time before.
   std::uint64_t epoch() const noexcept { return epoch_; }
-  static void wake(ring::Sleepers& side, unsigned sleepers);
+  /// How many were woken.
+  static unsigned wake(ring::Sleepers& side, unsigned sleepers);
 
  private:
   void join();
@@ -137,12 +138,13 @@ class RingMember {
   static void count(std::atomic<std::uint64_t>& number, std::uint64_t more = 1) noexcept {
     number.store(number.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
   }
-  static void call(ring::Sleepers& side) {
+  void call(ring::Sleepers& side) {
     std::uint64_t any = 0;
     for (const auto& members : side.members) any |= members.load(std::memory_order_relaxed);
     if (any != 0) [[unlikely]]
-      wake(side, 1);
+      wake_one(side);
   }
+  void wake_one(ring::Sleepers& side);
   std::shared_ptr<BatchRing::State> ring_;
   ring::Core<RingMemory> core_;
   bool producing_;
@@ -151,6 +153,7 @@ class RingMember {
   ring::Owner me_ = 0;
   ring::MemberEntry* entry_ = nullptr;
   std::uint64_t epoch_ = 0;
+  unsigned vain_calls_ = 0;
   os::ForkWatch fork_watch_;
 };
 
