@@ -2,8 +2,10 @@
 // whatever moment; what cannot be is refused. Method: forked processes, some of which are killed at any
 // moment, threads, and directories with damaged words.
 #include <doctest/doctest.h>
+#include <sched.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstring>
 #include <mutex>
 #include <numeric>
@@ -320,6 +322,24 @@ TEST_CASE("segments of objects: kept or not, removed, and none of another kind")
   CHECK(Segment::open_descriptor(SharedObjects::create("").descriptor()).kind() == SegmentKind::objects);
 }
 
+TEST_CASE("from another pid namespace nobody gets in, as the owners of mutexes have other numbers there") {
+  const auto objects = SharedObjects::create("");
+  Child leaves([&] {
+    if (::unshare(CLONE_NEWPID) != 0 && ::unshare(CLONE_NEWUSER | CLONE_NEWPID) != 0)
+      return true;  // not allowed
+    Child other([&] {
+      try {
+        SharedObjects::open_descriptor(objects.descriptor());
+      } catch (const SystemError& error) {
+        return error.code() == ENOTSUP;
+      }
+      return false;
+    });
+    return other.wait() == 0;
+  });
+  CHECK(leaves.wait() == 0);
+}
+
 TEST_CASE("damaged words lead nobody outside the segment") {
   const auto damage = [](const std::function<void(objects::Directory&)>& change) {
     const auto made = SharedObjects::create("");
@@ -338,6 +358,9 @@ TEST_CASE("damaged words lead nobody outside the segment") {
   damage([](auto& directory) { directory.entries[0].offset = ~std::uint64_t{127}; });
   damage([](auto& directory) { directory.entries[0].bytes = ~std::uint64_t{127}; });
   damage([](auto& directory) { directory.entries[0].bytes = 0; });
+  damage([](auto& directory) {  // of an element more than there is behind it
+    directory.entries[0].offset += SharedObjectsOptions{}.bytes;
+  });
   const auto unterminated = SharedObjects::create("");
   unterminated.event("event");
   const Segment segment = Segment::open_descriptor(unterminated.descriptor(), Access::read_write);
