@@ -11,6 +11,8 @@ InvalidArgument::~InvalidArgument() = default;
 FormatError::~FormatError() = default;
 SystemError::~SystemError() = default;
 PlacementError::~PlacementError() = default;
+OwnerDied::~OwnerDied() = default;
+BrokenBarrier::~BrokenBarrier() = default;
 OutOfMemory::~OutOfMemory() = default;
 
 SystemError::SystemError(const std::string& message, int code)

@@ -63,6 +63,22 @@ class NODEWISE_PUBLIC PlacementError : public std::runtime_error, public Error {
   const char* what() const noexcept override { return std::runtime_error::what(); }
 };
 
+/// A process died while it held a mutex, and nobody has repaired since what the mutex guards.
+class NODEWISE_PUBLIC OwnerDied : public std::runtime_error, public Error {
+ public:
+  using std::runtime_error::runtime_error;
+  ~OwnerDied() override;
+  const char* what() const noexcept override { return std::runtime_error::what(); }
+};
+
+/// Somebody who waited at a barrier gave up, and so nobody passes it until it is reset.
+class NODEWISE_PUBLIC BrokenBarrier : public std::runtime_error, public Error {
+ public:
+  using std::runtime_error::runtime_error;
+  ~BrokenBarrier() override;
+  const char* what() const noexcept override { return std::runtime_error::what(); }
+};
+
 /// A resource has no more memory to give.
 class NODEWISE_PUBLIC OutOfMemory : public std::bad_alloc, public Error {
  public:

@@ -19,6 +19,7 @@
 #include <nodewise/replicated.hpp>
 #include <nodewise/resources.hpp>
 #include <nodewise/segment.hpp>
+#include <nodewise/shared_objects.hpp>
 #include <nodewise/team.hpp>
 #include <nodewise/topology.hpp>
 #include <nodewise/version.hpp>

@@ -1,0 +1,59 @@
+// What objects there are in a segment, and how one comes into being.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nodewise/shared_objects.hpp>
+
+#include "segment_file.hpp"
+#include "shared/objects_layout.hpp"
+
+namespace nodewise::objects {
+
+/// What is asked for.
+struct Request {
+  const std::string& name;
+  SharedObjectKind kind;
+  detail::SharedType type;
+  std::uint64_t count = 1;
+  const void* initial = nullptr;  ///< Of a value.
+};
+
+/// Locks what guards something that no owner's death can spoil: what a single store did not publish is not
+/// there. Throws SystemError (EDEADLK: this thread has it already).
+void lock_for_writing(os::RobustMutex& mutex, const char* what);
+
+/// Thread class: any thread.
+class Store {
+ public:
+  /// A new segment's, or another one's. Throws FormatError.
+  explicit Store(std::shared_ptr<SegmentFile> file);
+
+  /// How many bytes a segment's data needs for so many of objects.
+  static std::uint64_t data_bytes(std::uint64_t object_bytes);
+  /// Before the segment is published. Throws SystemError.
+  void prepare();
+
+  /// Where the object lies, made first if need be. Throws as SharedObjects does.
+  std::byte* find_or_make(const Request& request);
+  std::vector<SharedObjectInfo> list() const;
+  std::uint64_t bytes_left() const;
+  const SegmentFile& file() const noexcept { return *file_; }
+
+ private:
+  std::uint32_t published() const;
+  const Entry* find(const std::string& name, std::uint32_t first, std::uint32_t end) const;
+  std::byte* place_of(const Entry& entry, const Request& request) const;
+  void check_place(const Entry& entry) const;
+  std::uint64_t end_of_objects(std::uint32_t count) const;
+  std::byte* make(const Request& request, std::uint32_t index);
+  [[noreturn]] void refuse(const std::string& fault) const;
+
+  std::shared_ptr<SegmentFile> file_;
+  Directory* directory_;
+};
+
+}  // namespace nodewise::objects
