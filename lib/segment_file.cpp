@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <sstream>
+#include <thread>
 #include <utility>
 
 #include <nodewise/error.hpp>
@@ -349,13 +350,24 @@ void SegmentFile::read_header() {
   }
 }
 
+// A mapping keeps the opening that it was made by, in forked children too, and with it the locks: so it is
+// made by another one.
+os::Result<void*> SegmentFile::map_part(std::uint64_t offset, std::size_t bytes, std::size_t alignment,
+                                        bool writable) const {
+  os::Os& os = os::current();
+  if (name_.empty()) return os.map_shared(descriptor_, offset, bytes, alignment, writable);
+  const auto opened = os.reopen(descriptor_);
+  if (!opened.ok()) return {nullptr, opened.error};
+  const Opening opening{opened.value};
+  return os.map_shared(opening.descriptor, offset, bytes, alignment, writable);
+}
+
 void SegmentFile::map(Access access) {
   os::Os& os = os::current();
   access_ = access;
   if (data_bytes_ == 0) return;
   const std::size_t alignment = kind_ == PageKind::hugetlb ? os.base_page_bytes() : alignment_;
-  const auto mapped =
-      os.map_shared(descriptor_, data_offset_, data_bytes_, alignment, access == Access::read_write);
+  const auto mapped = map_part(data_offset_, data_bytes_, alignment, access == Access::read_write);
   if (!mapped.ok()) fail(base::text("mapping ", data_bytes_, " bytes"), mapped.error);
   data_ = static_cast<std::byte*>(mapped.value);
   if (kind_ == PageKind::transparent && os.advise(data_, data_bytes_, os::Advice::huge_pages) != 0)
@@ -375,7 +387,7 @@ void SegmentFile::publish(SegmentHeader header) {
   base::pass(base::Mark::file_filled);
   const std::string bytes = write_segment_header(header);
   const std::size_t mapped_bytes = base::round_up(bytes.size(), page_bytes_);
-  const auto mapped = os.map_shared(descriptor_, 0, mapped_bytes, os.base_page_bytes(), true);
+  const auto mapped = map_part(0, mapped_bytes, os.base_page_bytes(), true);
   if (!mapped.ok()) fail("mapping its header", mapped.error);
   auto* const start = static_cast<std::byte*>(mapped.value);
   const int error = os.populate_shared(descriptor_, 0, start, mapped_bytes);
@@ -407,13 +419,30 @@ Pages SegmentFile::pages(const std::shared_ptr<SegmentFile>& file) {
                            .release = [file](void*) {}});
 }
 
+// Whoever removes a name has the maker byte: so between the look and the deed nobody else removes it, and no
+// other file gets it.
+int SegmentFile::remove_name(int descriptor, const std::string& path) {
+  constexpr int tries = 100;  // others have it for a moment
+  os::Os& os = os::current();
+  int locked = EAGAIN;
+  for (int i = 0; i < tries && locked == EAGAIN; ++i) {
+    if (i > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    locked = os.lock_byte(descriptor, maker_byte, os::Lock::exclusive, false);
+  }
+  if (locked != 0) return locked;
+  const auto named = is_named(descriptor, path);
+  if (!named.value) return named.error;
+  base::pass(base::Mark::removing);
+  const int error = os.remove_file(path);
+  return error == ENOENT ? 0 : error;
+}
+
 void SegmentFile::remove() const {
   if (name_.empty()) return;
-  const auto named = is_named(descriptor_, path_);
-  if (!named.ok()) fail("looking at its name", named.error);
-  if (!named.value) return;
-  const int error = os::current().remove_file(path_);
-  if (error != 0 && error != ENOENT) fail("removing its name", error);
+  const auto opened = os::current().reopen(descriptor_);
+  if (!opened.ok()) fail("opening it again", opened.error);
+  const Opening opening{opened.value};
+  if (const int error = remove_name(opening.descriptor, path_)) fail("removing its name", error);
 }
 
 void SegmentFile::close() noexcept {
@@ -421,38 +450,46 @@ void SegmentFile::close() noexcept {
   descriptor_ = -1;
 }
 
-// Gives up this process's hold. Who can then lock the holder byte for itself is alone.
-bool SegmentFile::last_holder() noexcept {
+// Who lets go, and can then lock the holder byte for himself, is alone. Not the other way round: of two who
+// leave at once each would see the other one.
+void SegmentFile::leave() noexcept {
   os::Os& os = os::current();
-  if (access_ == Access::read_only) {  // a lock that excludes others needs a descriptor that may write
-    const auto writable = os.open_shared(path_, true);
-    if (!writable.ok()) return false;
-    Opening replaced{writable.value};
-    // Asked while both are open: until then no other file can get the inode.
-    const auto mine = os.file_status(descriptor_);
-    const auto found = os.file_status(writable.value);
-    if (!mine.ok() || !found.ok() || !mine.value.same_file(found.value)) return false;
-    os.unlock_byte(descriptor_, holder_byte);
-    std::swap(descriptor_, replaced.descriptor);
-  }
-  return os.lock_byte(descriptor_, holder_byte, os::Lock::exclusive, false) == 0;
+  base::pass(base::Mark::leaving);
+  os.unlock_byte(descriptor_, holder_byte);
+  const bool held = header_.page_bytes != 0;  // opened to the end, or published
+  if (!held || header_.keep) return;
+  const auto opened = os.reopen(descriptor_);
+  if (!opened.ok()) return;
+  const Opening opening{opened.value};
+  if (os.lock_byte(opening.descriptor, holder_byte, os::Lock::exclusive, false) == 0)
+    remove_name(opening.descriptor, path_);
 }
 
-// The last holder takes the name away. In a forked child the lock is the parent's, and nothing of it is the
-// child's to change.
-SegmentFile::~SegmentFile() {
+// A maker who did not come to an end has the maker byte still.
+void SegmentFile::give_up() noexcept {
   os::Os& os = os::current();
-  if (data_ != nullptr) os.unmap(data_, data_bytes_);
-  const bool own = descriptor_ >= 0 && !name_.empty() && process_ == os.process_id();
-  const bool held = header_.page_bytes != 0;  // opened to the end, or published
-  base::pass(base::Mark::leaving);
-  const bool unwanted = own && (draft_ || (held && !header_.keep && last_holder()));
-  if (unwanted && is_named(descriptor_, path_).value) {
-    base::pass(base::Mark::removing);
-    os.remove_file(path_);
-  }
-  if (own) os.unlock_byte(descriptor_, holder_byte);  // a forked child may have the descriptor, and live on
+  if (is_named(descriptor_, path_).value) os.remove_file(path_);
+  os.unlock_byte(descriptor_, holder_byte);
+  os.unlock_byte(descriptor_, maker_byte);
+}
+
+SegmentFile::~SegmentFile() {
+  if (data_ != nullptr) os::current().unmap(data_, data_bytes_);
+  const bool own = descriptor_ >= 0 && !name_.empty() && process_ == os::current().process_id();
+  if (own && draft_)
+    give_up();
+  else if (own)
+    leave();
   close();
+}
+
+// The child sees the memory, and has an opening of its own, without a lock: what its parent has locked ends
+// with the parent.
+void SegmentFile::detach() noexcept {
+  if (name_.empty() || descriptor_ < 0) return;
+  const auto opened = os::current().reopen(descriptor_);
+  close();
+  if (opened.ok()) descriptor_ = opened.value;
 }
 
 }  // namespace nodewise

@@ -11,6 +11,8 @@
 
 #include <nodewise/segment.hpp>
 
+#include "os/fork_watch.hpp"
+#include "os/os.hpp"
 #include "segment_header.hpp"
 
 namespace nodewise {
@@ -65,6 +67,8 @@ class SegmentFile {
   Access access() const noexcept { return access_; }
   /// Takes the name away, if it still is this file's.
   void remove() const;
+  /// The same by an opening that may write, which then has the maker byte. 0, or an errno.
+  static int remove_name(int descriptor, const std::string& path);
   /// The data, owned by `file` together with all that share it.
   static Pages pages(const std::shared_ptr<SegmentFile>& file);
 
@@ -81,8 +85,12 @@ class SegmentFile {
   bool is_published() const;
   Step await_maker();
   void read_header();
+  os::Result<void*> map_part(std::uint64_t offset, std::size_t bytes, std::size_t alignment,
+                             bool writable) const;
   void map(Access access);
-  bool last_holder() noexcept;
+  void leave() noexcept;
+  void give_up() noexcept;
+  void detach() noexcept;
   std::string what() const;
   void close() noexcept;
   [[noreturn]] void fail(const std::string& call, int error) const;
@@ -92,16 +100,15 @@ class SegmentFile {
   int descriptor_ = -1;
   int process_ = 0;  // that opened the descriptor; in its forked children locks are not to be touched
   bool draft_ = false;
-  bool removed_ = false;
   Access access_ = Access::read_write;
   PageKind kind_ = PageKind::base;
   std::size_t page_bytes_ = 0;
   std::size_t alignment_ = 0;
-  std::byte* start_ = nullptr;  // the mapped header, of a maker
   std::byte* data_ = nullptr;
   std::uint64_t data_offset_ = 0;
   std::uint64_t data_bytes_ = 0;
   SegmentHeader header_;
+  os::ForkWatch fork_watch_{[this] { detach(); }};
 };
 
 }  // namespace nodewise

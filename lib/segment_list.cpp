@@ -144,7 +144,7 @@ std::vector<SegmentInfo> collect_segments(const CollectOptions& options) {
     const auto mine = os.file_status(descriptor);
     const auto named = os.path_status(info.path);
     if (!mine.ok() || !named.ok() || !mine.value.same_file(named.value)) return;
-    if (os.remove_file(info.path) != 0) return;
+    if (SegmentFile::remove_name(descriptor, info.path) != 0) return;
     collected.push_back(std::move(info));
   });
   return collected;

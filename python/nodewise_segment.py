@@ -265,9 +265,12 @@ def _leave_holders(descriptor, path, writable):
         if alone != descriptor:
             if not os.path.samestat(os.fstat(descriptor), os.fstat(alone)):
                 return
-            _lock(descriptor, HOLDER_BYTE, fcntl.F_UNLCK)
-        if _lock(alone, HOLDER_BYTE, fcntl.F_WRLCK, F_OFD_SETLK) and _is_named(alone, path):
-            os.unlink(path)
+        _lock(descriptor, HOLDER_BYTE, fcntl.F_UNLCK)  # first: of two who leave each would see the other
+        if _lock(alone, HOLDER_BYTE, fcntl.F_WRLCK, F_OFD_SETLK):
+            _lock(alone, MAKER_BYTE, fcntl.F_WRLCK)  # so that nobody else removes the name meanwhile
+            if _is_named(alone, path):
+                os.unlink(path)
+            _lock(alone, MAKER_BYTE, fcntl.F_UNLCK)
     finally:
         if alone != descriptor:
             os.close(alone)

@@ -231,6 +231,57 @@ TEST_CASE("a producer that is killed with a slot in its hands: others go on, not
   }
 }
 
+TEST_CASE("those who are called all the time still notice that somebody died") {
+  const auto ring = BatchRing::create("", tags(4096));
+  Signal holding;
+  Child dying([&] {
+    auto producer = ring.producer();
+    const auto loan = producer.loan();  // the first: nothing is delivered before it is settled
+    holding.give();
+    ::pause();
+    return true;
+  });
+  holding.await();
+  auto producer = ring.producer();
+  Child consuming([&] {
+    auto consumer = ring.consumer({.spin = 0ns});
+    return consumer.lease().has_value();
+  });
+  ::usleep(10000);
+  dying.kill();
+  unsigned published = 0;
+  for (; published < 4000 && ring.counts().returned == 0; ++published) {
+    publish(producer, published);
+    ::usleep(500);
+  }
+  CHECK(published < 1000);
+  CHECK(consuming.wait() == 0);
+}
+
+TEST_CASE("waiting is bounded, however long and whatever the spin") {
+  const auto ring = BatchRing::create("", tags(1));
+  auto producer = ring.producer({.spin = 10s});
+  auto consumer = ring.consumer({.spin = 10s});
+  publish(producer, 1);
+  const auto began = std::chrono::steady_clock::now();
+  CHECK_FALSE(producer.loan_for(1ms).has_value());
+  CHECK(std::chrono::steady_clock::now() - began < 9s);
+  CHECK(consumer.lease_for(std::chrono::nanoseconds::max()).has_value());
+}
+
+TEST_CASE("where the kernel has no barrier for all, nothing is lost at the end") {
+  World world(test::even_machine(1));
+  world.faulty.refuse(os::Call::barrier_everywhere, EINVAL);
+  const auto ring = BatchRing::create("", tags(4));
+  auto producer = ring.producer();
+  auto consumer = ring.consumer();
+  publish(producer, 1);
+  ring.close();
+  CHECK(next(consumer) == 1);
+  CHECK_FALSE(consumer.lease().has_value());
+  CHECK(ring.drain(1s));
+}
+
 TEST_CASE("closing: nothing more is lent, all that was is delivered, and everybody is told") {
   const auto ring = BatchRing::create("", tags(4));
   auto producer = ring.producer();

@@ -271,6 +271,32 @@ TEST_CASE("what a dead maker left is nobody's segment, and is replaced") {
   CHECK_FALSE(exists(name));
 }
 
+TEST_CASE("a process that is killed is gone, though a child that it forked lives on") {
+  const auto name = unique_name("orphan");
+  for (const bool published : {false, true}) {
+    Signal ready;
+    const test::SharedCount orphan;
+    Child maker([&] {
+      LoaderOptions options = in_segment(name);
+      options.segment->publish = published;
+      const BatchLoader loader(shape, DType::f32, batch_size, options);
+      if (::fork() == 0) {
+        *orphan = ::getpid();
+        ready.give();
+      }
+      ::pause();
+      return true;
+    });
+    ready.await();
+    CHECK(collect_segments().empty());
+    maker.kill();
+    const auto collected = collect_segments();
+    CHECK(std::any_of(collected.begin(), collected.end(), [&](auto& info) { return info.name == name; }));
+    CHECK_FALSE(exists(name));
+    ::kill(static_cast<pid_t>(*orphan), SIGKILL);
+  }
+}
+
 TEST_CASE("who opens what is being made waits until it is published") {
   const auto name = unique_name("waiting");
   LoaderOptions options = in_segment(name);

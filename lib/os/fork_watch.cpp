@@ -37,4 +37,11 @@ ForkWatch::~ForkWatch() {
   (before_ != nullptr ? before_->next_ : ForkWatches::first) = next_;
 }
 
+ForkWatch::Pause::Pause() {
+  ForkWatches::mutex.lock();
+}
+ForkWatch::Pause::~Pause() {
+  ForkWatches::mutex.unlock();
+}
+
 }  // namespace nodewise::os

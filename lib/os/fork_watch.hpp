@@ -15,6 +15,15 @@ class ForkWatch {
   ForkWatch(const ForkWatch&) = delete;
   ForkWatch& operator=(const ForkWatch&) = delete;
 
+  /// While it lives, other threads that fork wait: for what must not be half done in a child.
+  class Pause {
+   public:
+    Pause();
+    ~Pause();
+    Pause(const Pause&) = delete;
+    Pause& operator=(const Pause&) = delete;
+  };
+
  private:
   friend struct ForkWatches;
   std::function<void()> in_child_;

@@ -200,6 +200,7 @@ bool BatchRing::closed() const noexcept {
 }
 
 unsigned BatchRing::recover() const {
+  const os::ForkWatch::Pause no_forks;  // a child must not get the locks that this takes
   const auto opened = os::current().reopen(state_->file->descriptor());
   if (!opened.ok())
     throw SystemError(
@@ -212,13 +213,18 @@ unsigned BatchRing::recover() const {
 
 bool BatchRing::drain(std::chrono::nanoseconds timeout) const {
   constexpr std::chrono::milliseconds look_again(2);
-  const auto until = std::chrono::steady_clock::now() + timeout;
-  while (!closed() || !state_->core().is_empty()) {
-    if (std::chrono::steady_clock::now() >= until) return false;
+  const auto until = RingMember::after(timeout);
+  bool settled = false;
+  while (true) {
+    if (closed() && !settled) {
+      RingRecovery::settle_closing();
+      settled = true;
+    }
+    if (settled && state_->core().is_empty()) return true;
+    if (RingMember::Clock::now() >= until) return false;
     std::this_thread::sleep_for(look_again);
     recover();
   }
-  return true;
 }
 
 RingCounts BatchRing::counts() const noexcept {

@@ -29,7 +29,7 @@ using Owner = std::uint8_t;
 
 enum class State : unsigned { free, writing, ready, leased };
 
-/// A slot's word: lap (40 bits), owner (8), redelivered (8), state (8).
+/// A slot's word: lap (53 bits), owner (8), redelivered (1), state (2).
 struct Slot {
   State state = State::free;
   std::uint64_t lap = 0;
@@ -37,11 +37,11 @@ struct Slot {
   bool redelivered = false;
 
   static constexpr Slot of(std::uint64_t word) noexcept {
-    return {static_cast<State>(word & 3), word >> 24, static_cast<Owner>(word >> 16 & 0xff),
-            (word >> 8 & 1) != 0};
+    return {static_cast<State>(word & 3), word >> 11, static_cast<Owner>(word >> 3 & 0xff),
+            (word >> 2 & 1) != 0};
   }
   constexpr std::uint64_t word() const noexcept {
-    return lap << 24 | std::uint64_t{owner} << 16 | std::uint64_t{redelivered} << 8 |
+    return lap << 11 | std::uint64_t{owner} << 3 | std::uint64_t{redelivered} << 2 |
            static_cast<std::uint64_t>(state);
   }
 };

@@ -9,14 +9,6 @@
 #include "shared/ring_member.hpp"
 
 namespace nodewise {
-namespace {
-
-RingMember::Deadline after(std::chrono::nanoseconds timeout) {
-  return std::chrono::steady_clock::now() + timeout;
-}
-
-}  // namespace
-
 RingLoan::RingLoan(RingMember* member, std::uint64_t ticket) noexcept
     : member_(member), ticket_(ticket), epoch_(member->epoch()) {}
 
@@ -75,7 +67,8 @@ RingLease::~RingLease() {
 AnyBatchView RingLease::view() const noexcept {
   const BatchRing::State& ring = member_->ring();
   base::pass(base::Mark::reading);
-  return ring.view(member_->slot_of(ticket_), std::min(member_->cell(ticket_).rows, ring.rows));
+  const std::uint64_t rows = member_->cell(ticket_).rows.load(std::memory_order_relaxed);
+  return ring.view(member_->slot_of(ticket_), std::min(rows, ring.rows));
 }
 
 BatchTag RingLease::tag() const noexcept {
@@ -98,7 +91,7 @@ std::optional<RingLoan> RingProducer::loan() {
 }
 
 std::optional<RingLoan> RingProducer::loan_for(std::chrono::nanoseconds timeout) {
-  const auto ticket = member_->claim(after(timeout));
+  const auto ticket = member_->claim(RingMember::after(timeout));
   return ticket ? std::optional(RingLoan(member_.get(), *ticket)) : std::nullopt;
 }
 
@@ -124,7 +117,7 @@ std::optional<RingLease> RingConsumer::lease() {
 }
 
 std::optional<RingLease> RingConsumer::lease_for(std::chrono::nanoseconds timeout) {
-  return RingLeases::of(*member_, member_->take(after(timeout)));
+  return RingLeases::of(*member_, member_->take(RingMember::after(timeout)));
 }
 
 }  // namespace nodewise

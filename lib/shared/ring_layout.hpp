@@ -46,7 +46,7 @@ struct Control {
 
 struct Cell {
   std::atomic<std::uint64_t> word;
-  std::uint64_t rows;
+  std::atomic<std::uint64_t> rows;
   BatchTag tag;
 };
 static_assert(sizeof(Cell) == 32 && std::atomic<std::uint64_t>::is_always_lock_free);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <thread>
+#include <utility>
 
 #include <nodewise/error.hpp>
 
@@ -12,8 +13,6 @@
 namespace nodewise {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 /// How long somebody sleeps before he looks whether another one died, who may have been the one to wake him.
 constexpr std::chrono::milliseconds longest_sleep(2);
@@ -54,10 +53,10 @@ class MemberLocks {
 
 // Who looks after a dead one's loans has this lock for a moment too.
 int lock_patiently(int descriptor, std::uint64_t byte) {
-  constexpr int tries = 50;
+  constexpr int tries = 100;
   int error = EAGAIN;
   for (int i = 0; i < tries && error == EAGAIN; ++i) {
-    if (i > 0) std::this_thread::sleep_for(std::chrono::microseconds(100));
+    if (i > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     error = os::current().lock_byte(descriptor, byte, os::Lock::exclusive, false);
   }
   return error;
@@ -91,66 +90,97 @@ RingMember::~RingMember() {
   leave();
 }
 
+// From its first moment on the opening is known to whoever cleans up in a forked child.
 void RingMember::join() {
   os::Os& os = os::current();
-  const auto opened = os.reopen(ring_->file->descriptor());
-  if (!opened.ok())
-    throw SystemError(
-        base::text("BatchRing: its segment cannot be opened again: ", base::errno_text(opened.error)),
-        opened.error);
+  {
+    const os::ForkWatch::Pause no_forks;
+    const auto opened = os.reopen(ring_->file->descriptor());
+    if (!opened.ok())
+      throw SystemError(
+          base::text("BatchRing: its segment cannot be opened again: ", base::errno_text(opened.error)),
+          opened.error);
+    descriptor_ = opened.value;
+  }
   bool joined = false;
   try {
-    joined = take_number(opened.value);
+    lock_role();
+    joined = take_number();
   } catch (...) {
-    os.close_file(opened.value);
+    let_go(std::exchange(descriptor_, -1));
     throw;
   }
   if (!joined) {
-    os.close_file(opened.value);
+    let_go(std::exchange(descriptor_, -1));
     throw SystemError(
         base::text("BatchRing: ", ring::most_members, " take part already, and there is no room for more"),
         EBUSY);
   }
-  descriptor_ = opened.value;
+  settle_predecessor();
   ++epoch_;
 }
 
-bool RingMember::take_number(int descriptor) {
-  os::Os& os = os::current();
+void RingMember::lock_role() const {
   const RingMemory& memory = ring_->memory;
-  if (producing_ ? memory.only_producer : memory.only_consumer) {
-    const auto byte = producing_ ? ring::only_producer_byte : ring::only_consumer_byte;
-    if (const int error = lock_patiently(descriptor, byte))
-      throw SystemError(base::text("BatchRing: it is made for one ", producing_ ? "producer" : "consumer",
-                                   ", and there is one: ", base::errno_text(error)),
-                        error == EAGAIN ? EBUSY : error);
-  }
+  if (!(producing_ ? memory.only_producer : memory.only_consumer)) return;
+  const auto byte = producing_ ? ring::only_producer_byte : ring::only_consumer_byte;
+  if (const int error = lock_patiently(descriptor_, byte))
+    throw SystemError(base::text("BatchRing: it is made for one ", producing_ ? "producer" : "consumer",
+                                 ", and there is one: ", base::errno_text(error)),
+                      error == EAGAIN ? EBUSY : error);
+}
+
+bool RingMember::take_number() {
   for (unsigned member = 0; member < ring::most_members; ++member) {
-    const int error = os.lock_byte(descriptor, ring::member_byte(member), os::Lock::exclusive, false);
+    const int error =
+        os::current().lock_byte(descriptor_, ring::member_byte(member), os::Lock::exclusive, false);
     if (error == EAGAIN) continue;
     if (error != 0) throw SystemError(base::text("BatchRing: locking: ", base::errno_text(error)), error);
     me_ = static_cast<ring::Owner>(member);
-    entry_ = &memory.control->members[member];
-    base::pass(base::Mark::joining);
-    core_.recover(me_);  // what whoever had this number before left
-    for (ring::Sleepers* side : {&memory.control->producers, &memory.control->consumers})
-      side->members[member / 64].fetch_and(~(std::uint64_t{1} << member % 64));
-    if (is_only_producer()) core_.settle_loans();
-    MemberLocks locks(descriptor, me_, is_only_producer());
-    core_.sweep(me_, locks);  // and what the only one of its kind may have left
-    base::pass(base::Mark::joined);
+    entry_ = &ring_->memory.control->members[member];
     return true;
   }
   return false;
 }
 
+// What whoever had this number before left, and what the only one of its kind may have left under another.
+void RingMember::settle_predecessor() {
+  base::pass(base::Mark::joining);
+  ring::Control& control = *ring_->memory.control;
+  for (ring::Sleepers* side : {&control.producers, &control.consumers})
+    side->members[me_ / 64].fetch_and(~(std::uint64_t{1} << me_ % 64));
+  unsigned found = core_.recover(me_);
+  if (is_only_producer()) found += core_.settle_loans();
+  if (found > 0) count(entry_->recovered, found);
+  recover();
+  base::pass(base::Mark::joined);
+}
+
+// By name, as a child that is just being forked may have a copy of the descriptor.
+void RingMember::let_go(int descriptor) noexcept {
+  os::Os& os = os::current();
+  if (ring_->memory.only_producer && producing_) os.unlock_byte(descriptor, ring::only_producer_byte);
+  if (ring_->memory.only_consumer && !producing_) os.unlock_byte(descriptor, ring::only_consumer_byte);
+  os.unlock_byte(descriptor, ring::member_byte(me_));
+  os.close_file(descriptor);
+}
+
 // Whatever it still holds goes back the way of the dead's.
 void RingMember::leave() noexcept {
   if (descriptor_ < 0) return;
-  core_.recover(me_);
-  if (is_only_producer()) core_.settle_loans();
-  os::current().close_file(descriptor_);
-  descriptor_ = -1;
+  unsigned found = core_.recover(me_);
+  if (is_only_producer()) found += core_.settle_loans();
+  if (found > 0) {
+    wake(ring_->memory.control->producers, everybody);
+    wake(ring_->memory.control->consumers, everybody);
+  }
+  let_go(std::exchange(descriptor_, -1));
+}
+
+// Where the kernel has no such barrier, a few milliseconds are one: no processor keeps a store to itself so
+// long.
+void RingRecovery::settle_closing() {
+  if (os::current().barrier_everywhere() != 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
 }
 
 unsigned RingRecovery::of(const BatchRing::State& ring, int descriptor, std::optional<ring::Owner> me,
@@ -200,8 +230,8 @@ auto RingMember::wait_for(Attempt attempt, Ended ended, ring::Sleepers& side, De
     -> decltype(attempt()) {
   constexpr int last_looks = 64;
   const auto began = Clock::now();
-  const auto spun = began + spin_;
-  while (Clock::now() < spun) {
+  const auto spun = until ? std::min(after(spin_), *until) : after(spin_);
+  while (Clock::now() < spun && ring_->memory.closed().load() == 0) {
     for (int i = 0; i < 16; ++i) {
       if (auto got = attempt()) return got;
       pause_briefly();
@@ -217,7 +247,7 @@ auto RingMember::wait_for(Attempt attempt, Ended ended, ring::Sleepers& side, De
           static_cast<std::uint64_t>(waited.count()));
     return result;
   };
-  while (true) {
+  for (auto looked = began;;) {
     bits.fetch_or(bit);
     const std::uint32_t calls = side.calls.load();
     for (int i = 0; i < last_looks; ++i) {
@@ -231,7 +261,9 @@ auto RingMember::wait_for(Attempt attempt, Ended ended, ring::Sleepers& side, De
         until ? std::min<std::chrono::nanoseconds>(longest_sleep, *until - now) : longest_sleep;
     os::current().wait_on(reinterpret_cast<const std::uint32_t*>(&side.calls), calls,
                           static_cast<std::uint64_t>(sleep.count()));
-    if (side.calls.load() == calls) recover();  // nobody called: somebody may have died
+    if (Clock::now() - looked < longest_sleep) continue;  // called in time; else somebody may have died
+    looked = Clock::now();
+    recover();
   }
 }
 
@@ -244,11 +276,10 @@ std::optional<ring::Ticket> RingMember::claim(Deadline until) {
 
 std::optional<ring::Taken> RingMember::take(Deadline until) {
   if (auto taken = take_now()) return taken;
-  bool settled = false;
   const auto drained = [&] {
     if (ring_->memory.closed().load() == 0) return false;
-    // A claim may have been made before its maker could see the closing, and not be visible yet.
-    if (!settled) settled = os::current().barrier_everywhere() == 0 || settled;
+    if (!settled_) RingRecovery::settle_closing();
+    settled_ = true;
     return core_.is_drained(me_);
   };
   return wait_for([&] { return core_.take(me_); }, drained, ring_->memory.control->consumers, until);

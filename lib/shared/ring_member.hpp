@@ -72,6 +72,8 @@ struct RingRecovery {
   /// who may have waited for them. How many slots they held.
   static unsigned of(const BatchRing::State& ring, int descriptor, std::optional<ring::Owner> me,
                      bool only_producer);
+  /// Returns when whatever was claimed before the ring was seen to be closed can be seen too.
+  static void settle_closing();
 };
 
 /// Thread class: one thread. Stays where it is, as leases point to it.
@@ -83,7 +85,13 @@ class RingMember {
   RingMember(const RingMember&) = delete;
   RingMember& operator=(const RingMember&) = delete;
 
-  using Deadline = std::optional<std::chrono::steady_clock::time_point>;
+  using Clock = std::chrono::steady_clock;
+  using Deadline = std::optional<Clock::time_point>;
+  /// From now on; a time that runs over is for ever.
+  static Clock::time_point after(std::chrono::nanoseconds timeout) {
+    const auto now = Clock::now();
+    return timeout > Clock::time_point::max() - now ? Clock::time_point::max() : now + timeout;
+  }
   std::optional<ring::Ticket> claim_now() {
     if (descriptor_ < 0) [[unlikely]]
       join();
@@ -100,7 +108,7 @@ class RingMember {
 
   void publish(ring::Ticket ticket, std::uint64_t rows, const BatchTag& tag) {
     ring::Cell& cell = ring_->memory.cells[core_.slot_of(ticket)];
-    cell.rows = rows;
+    cell.rows.store(rows, std::memory_order_relaxed);
     cell.tag = tag;
     core_.publish(ticket);
     count(entry_->published);
@@ -109,11 +117,13 @@ class RingMember {
   void abandon(ring::Ticket ticket) {
     core_.abandon(ticket);
     call(ring_->memory.control->producers);
+    call(ring_->memory.control->consumers);  // a later slot may be next for them now
   }
   void give_back(ring::Ticket ticket) {
     core_.give_back(ticket);
     count(entry_->returned);
     call(ring_->memory.control->producers);
+    if (ring_->memory.closed().load() != 0) call(ring_->memory.control->consumers);  // they wait for the end
   }
   void count_redelivery() { count(entry_->redelivered); }
   unsigned recover();
@@ -128,8 +138,11 @@ class RingMember {
 
  private:
   void join();
-  bool take_number(int descriptor);
+  void lock_role() const;
+  bool take_number();
+  void settle_predecessor();
   bool is_only_producer() const noexcept { return producing_ && ring_->memory.only_producer; }
+  void let_go(int descriptor) noexcept;
   void leave() noexcept;
   template <class Attempt, class Ended>
   auto wait_for(Attempt attempt, Ended ended, ring::Sleepers& side, Deadline until) -> decltype(attempt());
@@ -154,6 +167,7 @@ class RingMember {
   ring::MemberEntry* entry_ = nullptr;
   std::uint64_t epoch_ = 0;
   unsigned vain_calls_ = 0;
+  bool settled_ = false;  // every claim from before the closing can be seen
   os::ForkWatch fork_watch_;
 };
 
