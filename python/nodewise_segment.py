@@ -360,10 +360,14 @@ class Segment:
         self._mapping = _NoBytes()
         if raw.data_bytes > 0:
             access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
+            # Not by the opening that has the lock: a mapping keeps its opening, in forked children too.
+            other = os.open(f"/proc/self/fd/{descriptor}", os.O_RDWR if writable else os.O_RDONLY)
             try:
-                self._mapping = mmap.mmap(descriptor, raw.data_bytes, access=access, offset=raw.data_offset)
+                self._mapping = mmap.mmap(other, raw.data_bytes, access=access, offset=raw.data_offset)
             except ValueError as error:  # shorter than it was a moment ago
                 raise SegmentError(f"{path}: {error}") from None
+            finally:
+                os.close(other)
         self._finalizer = weakref.finalize(self._mapping, _release, descriptor, path, writable, self.kept,
                                            os.getpid())
 

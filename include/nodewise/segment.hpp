@@ -70,9 +70,9 @@ class SegmentFile;  // private to the library
 class NODEWISE_PUBLIC Segment {
  public:
   /// The user's own segment of that name; one that is just being made is waited for. Read-only: writing
-  /// through a view ends the process by SIGSEGV. Throws SystemError (ENOENT: none; EPERM: another user's),
-  /// FormatError (not a segment, damaged, or of a version that this build does not read), InvalidArgument (no
-  /// name for a segment). Cost: some ten system calls, whatever its size.
+  /// through a view ends the process by SIGSEGV. Throws SystemError (ENOENT: none; EPERM or EACCES: another
+  /// user's), FormatError (not a segment, damaged, or of a version that this build does not read),
+  /// InvalidArgument (no name for a segment). Cost: some ten system calls, whatever its size.
   static Segment open(const std::string& name, Access access = Access::read_only);
   /// A memfd, got from another process: over a socket, by fork, or from /proc/PID/fd. The descriptor stays
   /// the caller's. Throws as open, and FormatError where its size is not sealed.
@@ -134,7 +134,7 @@ struct SegmentInfo {
   bool held = false;                 ///< Somebody does, in whatever namespace.
 };
 
-/// The segments of this user; of every user for one who may read them. By name. Throws nothing for one that
+/// The segments of this user, by folder and name. Throws nothing for one that
 /// is damaged or gone meanwhile.
 NODEWISE_PUBLIC std::vector<SegmentInfo> list_segments();
 
