@@ -149,10 +149,10 @@ class NODEWISE_PUBLIC RingConsumer {
 /// milliseconds. Up to 256 take part at a time. Copies share the ring. Thread class: any thread.
 class NODEWISE_PUBLIC BatchRing {
  public:
-  /// Throws InvalidArgument (sizes, name), SystemError (EEXIST: the name is taken), PlacementError (no room,
-  /// or no such node). Without a name: a memfd.
+  /// Throws InvalidArgument (sizes, name), SystemError (EEXIST: the name is taken; no room), PlacementError
+  /// (no room, or none on that node), OutOfRange (no such node). Without a name: a memfd.
   static BatchRing create(const std::string& name, const RingOptions& options);
-  /// Throws as Segment::open.
+  /// Throws as Segment::open, and InvalidArgument where the segment holds something else.
   static BatchRing open(const std::string& name);
   static BatchRing open_descriptor(int descriptor);
 
@@ -164,8 +164,10 @@ class NODEWISE_PUBLIC BatchRing {
   void close() const;
   bool closed() const noexcept;
   /// Waits until the ring is closed and every batch was given back, not longer than that: whether it is so.
+  /// Throws as recover().
   bool drain(std::chrono::nanoseconds timeout) const;
-  /// Takes back what the dead held, as those who wait do anyway. How many slots that were.
+  /// Takes back what the dead held. Those who wait do so anyway; where everybody only tries, somebody should
+  /// call this now and then. How many slots that were. Throws SystemError.
   unsigned recover() const;
   RingCounts counts() const noexcept;
 

@@ -109,16 +109,17 @@ class Crew {
 
   /// Looks who has died: how many were killed. Whoever ends in another way than he should has found a fault.
   unsigned reap() {
-    unsigned killed = 0;
+    unsigned now = 0;
     for (std::size_t i = 0; i < pids_.size(); ++i) {
       int status = 0;
       if (pids_[i] <= 0 || ::waitpid(pids_[i], &status, WNOHANG) != pids_[i]) continue;
       const bool was_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
       pids_[i] = was_killed ? killed_mark : 0;
-      if (was_killed) ++killed;
+      if (was_killed) ++now;
       if (!was_killed && !(WIFEXITED(status) && WEXITSTATUS(status) == 0)) ++faults;
     }
-    return killed;
+    killed += now;
+    return now;
   }
   bool all_ended() const {
     for (const pid_t pid : pids_)
@@ -126,6 +127,7 @@ class Crew {
     return true;
   }
   unsigned faults = 0;
+  std::uint64_t killed = 0;  // in all
 
  private:
   static constexpr pid_t killed_mark = -1;

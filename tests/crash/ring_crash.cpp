@@ -154,7 +154,7 @@ class Round {
     }
     if (lost > 0) outcome_.fault("a published batch was lost");
     if (twice > 0) outcome_.fault("a batch was delivered twice, and not marked");
-    if (again > outcome_.kills) outcome_.fault("more batches were redelivered than consumers died");
+    if (again > crew_.killed) outcome_.fault("more batches were redelivered than consumers died");
     outcome_.batches += ledger_->next;
     outcome_.redelivered += again;
   }
