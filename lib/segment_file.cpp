@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstring>
 #include <sstream>
-#include <thread>
 #include <utility>
 
 #include <nodewise/error.hpp>
@@ -14,6 +13,7 @@
 #include "base/mark.hpp"
 #include "base/text.hpp"
 #include "huge_pages.hpp"
+#include "os/byte_lock.hpp"
 #include "os/moment.hpp"
 #include "os/os.hpp"
 #include "pages_parts.hpp"
@@ -419,21 +419,24 @@ Pages SegmentFile::pages(const std::shared_ptr<SegmentFile>& file) {
                            .release = [file](void*) {}});
 }
 
+// A page that cannot be had would end the process when it is touched: so all are made now.
+void SegmentFile::make_present(const Pages& pages) const {
+  const int error = PagesParts::populate(pages, data_, data_bytes_);
+  if (error == 0) return;
+  fail(base::text("making ", data_bytes_,
+                  " bytes present (/dev/shm, the node or the control group has no more: df /dev/shm; "
+                  "docker --shm-size)"),
+       error);
+}
+
 // Whoever removes a name has the maker byte: so between the look and the deed nobody else removes it, and no
 // other file gets it.
 int SegmentFile::remove_name(int descriptor, const std::string& path) {
-  constexpr int tries = 100;  // others have it for a moment
-  os::Os& os = os::current();
-  int locked = EAGAIN;
-  for (int i = 0; i < tries && locked == EAGAIN; ++i) {
-    if (i > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    locked = os.lock_byte(descriptor, maker_byte, os::Lock::exclusive, false);
-  }
-  if (locked != 0) return locked;
+  if (const int error = os::lock_patiently(descriptor, maker_byte)) return error;
   const auto named = is_named(descriptor, path);
   if (!named.value) return named.error;
   base::pass(base::Mark::removing);
-  const int error = os.remove_file(path);
+  const int error = os::current().remove_file(path);
   return error == ENOENT ? 0 : error;
 }
 

@@ -6,9 +6,13 @@
 // byte may take the name away.
 #pragma once
 
+#include <cerrno>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
+#include <nodewise/error.hpp>
 #include <nodewise/segment.hpp>
 
 #include "os/fork_watch.hpp"
@@ -65,6 +69,8 @@ class SegmentFile {
   PageKind kind() const noexcept { return kind_; }
   std::size_t page_bytes() const noexcept { return page_bytes_; }
   Access access() const noexcept { return access_; }
+  /// Makes all data present, by the calling thread. Throws SystemError where there is no room.
+  void make_present(const Pages& pages) const;
   /// Takes the name away, if it still is this file's.
   void remove() const;
   /// The same by an opening that may write, which then has the maker byte. 0, or an errno.
@@ -110,5 +116,23 @@ class SegmentFile {
   SegmentHeader header_;
   os::ForkWatch fork_watch_{[this] { detach(); }};
 };
+
+/// What `open` gives; where that is nothing, or there is no such segment (ENOENT), what `create` makes.
+/// Whoever finds that another process was faster (EEXIST) looks again, and waits for its segment.
+template <class Open, class Create>
+auto open_or_make(Open open, Create create) -> decltype(create()) {
+  while (true) {
+    try {
+      if (auto opened = open()) return std::move(*opened);
+    } catch (const SystemError& error) {
+      if (error.code() != ENOENT) throw;
+    }
+    try {
+      return create();
+    } catch (const SystemError& error) {
+      if (error.code() != EEXIST) throw;
+    }
+  }
+}
 
 }  // namespace nodewise

@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <cstdint>
 
-#include "base/checked.hpp"
+#include "os/system_page.hpp"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22  // Linux 5.14; older headers lack it
@@ -17,16 +17,6 @@
 
 namespace nodewise::os {
 namespace {
-
-std::size_t system_page_bytes() noexcept {
-  static const auto bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  return bytes;
-}
-
-std::byte* page_of(const void* data) noexcept {
-  const auto address = reinterpret_cast<std::uintptr_t>(data);
-  return reinterpret_cast<std::byte*>(base::round_down(address, system_page_bytes()));
-}
 
 // /proc/self/pagemap: what it says of pages, a word of each.
 class Pagemap {

@@ -12,8 +12,6 @@
 #include <bit>
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
-#include <memory>
 #include <vector>
 
 #include <nodewise/error.hpp>
@@ -22,6 +20,7 @@
 #include "os/hwloc_topology.hpp"
 #include "os/pages_status.hpp"
 #include "os/real_shared.hpp"
+#include "os/system_page.hpp"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23  // Linux 5.14; older headers lack it
@@ -32,16 +31,6 @@
 
 namespace nodewise::os {
 namespace {
-
-std::size_t system_page_bytes() noexcept {
-  static const auto bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  return bytes;
-}
-
-std::byte* page_of(const void* data) noexcept {
-  const auto address = reinterpret_cast<std::uintptr_t>(data);
-  return reinterpret_cast<std::byte*>(base::round_down(address, system_page_bytes()));
-}
 
 // What the mempolicy calls take. Kernels disagree on whether `maxnode` counts one too many, so the mask has
 // a spare zeroed word behind the bits that are named.
@@ -91,8 +80,8 @@ bool is_open_as(const std::string& path, int descriptor) {
 
 // A link stays a link: what it leads to is replaced.
 std::string without_links(const std::string& path) {
-  const std::unique_ptr<char, decltype(&std::free)> real_path(::realpath(path.c_str(), nullptr), &std::free);
-  return real_path ? real_path.get() : path;
+  auto found = real().real_path(path);
+  return found.ok() ? std::move(found.value) : path;
 }
 
 int write_all(int descriptor, const std::string& text) {

@@ -11,7 +11,6 @@
 #include "base/checked.hpp"
 #include "base/text.hpp"
 #include "os/os.hpp"
-#include "pages_parts.hpp"
 #include "shared/ring_member.hpp"
 
 namespace nodewise {
@@ -140,13 +139,7 @@ struct RingAccess {
                                                 "; the ring lies with the process that made it"),
                                      refused});
     }
-    if (const int error = PagesParts::populate(ring.pages, file.data(), file.data_bytes()))
-      throw SystemError(
-          base::text("BatchRing: making ", file.data_bytes(),
-                     " bytes present failed: /dev/shm, the node or the control group has no more "
-                     "(df /dev/shm; docker --shm-size): ",
-                     base::errno_text(error)),
-          error);
+    file.make_present(ring.pages);
   }
 };
 

@@ -8,7 +8,7 @@
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"
-#include "os/os.hpp"
+#include "os/byte_lock.hpp"
 
 namespace nodewise {
 
@@ -50,17 +50,6 @@ class MemberLocks {
   std::optional<ring::Owner> me_;
   bool only_producer_;  // it is this one: what is on loan is its own
 };
-
-// Who looks after a dead one's loans has this lock for a moment too.
-int lock_patiently(int descriptor, std::uint64_t byte) {
-  constexpr int tries = 100;
-  int error = EAGAIN;
-  for (int i = 0; i < tries && error == EAGAIN; ++i) {
-    if (i > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    error = os::current().lock_byte(descriptor, byte, os::Lock::exclusive, false);
-  }
-  return error;
-}
 
 // Where there is one CPU, nobody else gets on while this spins. The mask of this process says nothing: who is
 // waited for may have another one.
@@ -124,7 +113,8 @@ void RingMember::lock_role() const {
   const RingMemory& memory = ring_->memory;
   if (!(producing_ ? memory.only_producer : memory.only_consumer)) return;
   const auto byte = producing_ ? ring::only_producer_byte : ring::only_consumer_byte;
-  if (const int error = lock_patiently(descriptor_, byte))
+  // Who looks after a dead one's loans has it for a moment too.
+  if (const int error = os::lock_patiently(descriptor_, byte))
     throw SystemError(base::text("BatchRing: it is made for one ", producing_ ? "producer" : "consumer",
                                  ", and there is one: ", base::errno_text(error)),
                       error == EAGAIN ? EBUSY : error);

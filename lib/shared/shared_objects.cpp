@@ -32,7 +32,6 @@ std::string_view to_string(SharedObjectKind kind) noexcept {
   return "unknown";
 }
 
-// A page that cannot be had would end a process when it is touched: so all are made now.
 SharedObjects SharedObjects::create(const std::string& name, const SharedObjectsOptions& options) {
   SegmentHeader header;
   header.kind = SegmentKind::objects;
@@ -43,11 +42,7 @@ SharedObjects SharedObjects::create(const std::string& name, const SharedObjects
                                          .data_bytes = objects::Store::data_bytes(options.bytes),
                                          .header_bytes = segment_header_bytes(header)});
   auto state = std::make_shared<State>(file);
-  if (const int error = PagesParts::populate(state->pages, file->data(), file->data_bytes()))
-    throw SystemError(base::text("SharedObjects: making ", file->data_bytes(),
-                                 " bytes present failed: /dev/shm or the control group has no more "
-                                 "(df /dev/shm; docker --shm-size)"),
-                      error);
+  file->make_present(state->pages);
   state->store.prepare();
   header.placing_rung = PlacingRung::first_touch;
   file->publish(header);
@@ -80,18 +75,7 @@ SharedObjects SharedObjects::open_descriptor(int descriptor) {
 }
 
 SharedObjects SharedObjects::open_or_create(const std::string& name, const SharedObjectsOptions& options) {
-  while (true) {
-    try {
-      return open(name);
-    } catch (const SystemError& error) {
-      if (error.code() != ENOENT) throw;
-    }
-    try {
-      return create(name, options);
-    } catch (const SystemError& error) {
-      if (error.code() != EEXIST) throw;  // another process was faster: its segment is waited for
-    }
-  }
+  return open_or_make([&] { return std::optional(open(name)); }, [&] { return create(name, options); });
 }
 
 detail::SharedPlace SharedObjects::get(const std::string& name, SharedObjectKind kind,

@@ -1,5 +1,4 @@
 // One copy of a file for all processes of a machine.
-#include <cerrno>
 #include <optional>
 
 #include <nodewise/error.hpp>
@@ -7,6 +6,7 @@
 
 #include "base/text.hpp"
 #include "os/os.hpp"
+#include "segment_file.hpp"
 
 namespace nodewise {
 namespace {
@@ -52,20 +52,16 @@ LoaderOptions options_for(const std::string& name, const SegmentSource& source,
 
 BatchLoader open_or_create(const std::string& path, const std::string& name, std::uint64_t batch_size,
                            const SharedNpyOptions& options) {
-  while (true) {
-    const SegmentSource source = source_of(path);
-    try {
-      if (const auto segment = open_current(name, source, batch_size, options.access))
-        return BatchLoader::open(*segment, options.loader);
-    } catch (const SystemError& error) {
-      if (error.code() != ENOENT) throw;
-    }
-    try {
-      return load_npy(source.path, batch_size, options_for(name, source, options), options.npy);
-    } catch (const SystemError& error) {
-      if (error.code() != EEXIST) throw;  // another process was faster: its segment is waited for
-    }
-  }
+  SegmentSource source;
+  const auto open = [&]() -> std::optional<BatchLoader> {
+    source = source_of(path);
+    const auto segment = open_current(name, source, batch_size, options.access);
+    if (!segment) return std::nullopt;
+    return BatchLoader::open(*segment, options.loader);
+  };
+  return open_or_make(open, [&] {
+    return load_npy(source.path, batch_size, options_for(name, source, options), options.npy);
+  });
 }
 
 }  // namespace nodewise

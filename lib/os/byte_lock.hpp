@@ -1,0 +1,23 @@
+// Locks of bytes that others have for a moment only.
+#pragma once
+
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+#include "os/os.hpp"
+
+namespace nodewise::os {
+
+/// Locks exclusively, trying for a tenth of a second: EAGAIN where another opening keeps it longer.
+inline int lock_patiently(int descriptor, std::uint64_t offset) {
+  constexpr int tries = 100;
+  int error = EAGAIN;
+  for (int i = 0; i < tries && error == EAGAIN; ++i) {
+    if (i > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    error = current().lock_byte(descriptor, offset, Lock::exclusive, false);
+  }
+  return error;
+}
+
+}  // namespace nodewise::os
