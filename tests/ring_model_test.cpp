@@ -29,6 +29,7 @@ struct Setting {
   bool one_consumer = false;
   bool closes_early = false;
   bool sweeps_always = true;  // or only once somebody has died
+  unsigned at_once = 1;       // so many leases before a consumer gives any back
 };
 
 class Ring {
@@ -91,18 +92,23 @@ class Ring {
         return true;
       });
     }
-    // The only producer is thread 0.
-    bool lock_producer() const {
-      return ring->world_.running() != 0 && ring->world_.step([&] {
-        const unsigned holder = ring->producer_lock_;
-        if (!ring->world_.is_gone(0) || (holder != nobody && !ring->world_.is_gone(holder))) return false;
-        ring->producer_lock_ = ring->world_.running();
+    // Held by the only one of its kind while it lives, or by one of those who deal with a dead one's.
+    bool lock_role(unsigned& lock) const {
+      if (lock == ring->world_.running()) return false;  // its own
+      return ring->world_.step([&] {
+        if (lock != nobody && !ring->world_.is_gone(lock)) return false;
+        lock = ring->world_.running();
         return true;
       });
     }
-    void unlock_producer() const {
-      ring->world_.step([&] { return ring->producer_lock_ = nobody; });
+    bool lock_producer() const { return lock_role(ring->producer_lock_); }
+    bool lock_consumer() const { return lock_role(ring->consumer_lock_); }
+    void unlock_role(unsigned& lock) const {
+      ring->world_.step([&] { return lock = nobody; });
+      ring->world_.awaken();
     }
+    void unlock_producer() const { unlock_role(ring->producer_lock_); }
+    void unlock_consumer() const { unlock_role(ring->consumer_lock_); }
     void unlock(Owner owner) const {
       ring->world_.step([&] { return ring->locked_by_[owner] = nobody; });
     }
@@ -114,9 +120,11 @@ class Ring {
     closed_ = false;
     recovered_ = 0;
     producer_lock_ = nobody;
+    consumer_lock_ = nobody;
     delivered_.assign(64, 0);
     redelivered_.assign(64, 0);
     published_.assign(64, false);
+    returned_.assign(64, false);
     in_hands_of_.assign(setting_.slots, nobody);
     locked_by_.assign(16, nobody);
   }
@@ -128,13 +136,28 @@ class Ring {
     Locks locks{this};
     if (!setting_.sweeps_always && !world_.somebody_died()) return world_.sleep(since);
     const unsigned found = core().sweep(static_cast<Owner>(world_.running()), locks);
+    count_recovered(found);
+    if (found == 0) world_.sleep(since);
+  }
+
+  // An only producer or consumer has its lock for good. It comes when the one before it is gone.
+  void take_role(bool only, unsigned& lock) {
+    const Locks locks{this};
+    while (only) {
+      const auto since = world_.moment();
+      if (locks.lock_role(lock)) return;
+      world_.sleep(since);
+    }
+  }
+  void count_recovered(unsigned found) {
     recovered_ += found;
     require(recovered_ <= setting_.crashes * setting_.slots, "what was recovered is recovered again");
-    if (found == 0) world_.sleep(since);
   }
 
   void produce() {
     const unsigned me = world_.running();
+    take_role(setting_.one_producer, producer_lock_);
+    if (setting_.one_producer) count_recovered(core().settle_loans());
     for (unsigned batch = 0; batch < setting_.batches;) {
       world_.settle(batch);
       const auto since = world_.moment();
@@ -157,21 +180,34 @@ class Ring {
 
   void consume() {
     const unsigned me = world_.running();
+    take_role(setting_.one_consumer, consumer_lock_);
+    if (setting_.one_consumer) count_recovered(core().settle_leases());
+    std::vector<Ticket> held;
     while (true) {
-      world_.settle(1000);
+      std::uint64_t known = 1000;
+      for (const Ticket ticket : held) known = known * 64 + ticket;
+      world_.settle(known);
       const auto since = world_.moment();
       const auto taken = core().take(static_cast<Owner>(me));
       if (taken) {
         ++delivered_[taken->ticket];
         if (taken->redelivered) ++redelivered_[taken->ticket];
         require(published_[taken->ticket], "a batch that nobody published");
-        core().give_back(taken->ticket);
+        held.push_back(taken->ticket);
+        if (held.size() == setting_.at_once) give_back(held);
       } else if (core().is_drained(static_cast<Owner>(me))) {
-        return;
+        return give_back(held);
       } else {
         wait(since);
       }
     }
+  }
+  void give_back(std::vector<Ticket>& held) {
+    for (const Ticket ticket : held) {
+      core().give_back(ticket);
+      returned_[ticket] = true;
+    }
+    held.clear();
   }
 
   void close() {
@@ -188,8 +224,10 @@ class Ring {
 
   std::uint64_t rest() const {
     std::uint64_t hash = (recovered_ * 2 + (closed_ ? 1 : 0)) * 17 + producer_lock_;
+    hash = hash * 31 + consumer_lock_;
     for (std::size_t i = 0; i < 16; ++i)
-      hash = hash * 31 + delivered_[i] + 5 * redelivered_[i] + (published_[i] ? 11 : 0);
+      hash = hash * 31 + delivered_[i] + 5 * redelivered_[i] + (published_[i] ? 11 : 0) +
+             (returned_[i] ? 13 : 0);
     for (const unsigned holder : locked_by_) hash = hash * 17 + holder + 1;
     return hash;
   }
@@ -199,7 +237,7 @@ class Ring {
     for (unsigned i = 0; i < setting_.consumers; ++i)
       consumer_left = consumer_left || world_.has_ended(setting_.producers + i);
     for (std::size_t ticket = 0; ticket < delivered_.size(); ++ticket) {
-      require(!consumer_left || !published_[ticket] || delivered_[ticket] > 0, "a published batch was lost");
+      require(!consumer_left || !published_[ticket] || returned_[ticket], "a published batch was lost");
       require(delivered_[ticket] <= 1 + redelivered_[ticket], "a batch delivered twice, and not marked");
       require(redelivered_[ticket] <= setting_.crashes, "a batch redelivered more often than somebody died");
     }
@@ -210,9 +248,10 @@ class Ring {
   bool closed_ = false;
   std::uint64_t recovered_ = 0;
   std::vector<unsigned> delivered_, redelivered_;
-  std::vector<bool> published_;
+  std::vector<bool> published_, returned_;
   std::vector<unsigned> in_hands_of_, locked_by_;
   unsigned producer_lock_ = nobody;
+  unsigned consumer_lock_ = nobody;
 };
 
 // What is wrong in some order, or nothing.
@@ -257,6 +296,35 @@ TEST_CASE("closed at any moment, one dies") {
                   .one_consumer = true,
                   .closes_early = true}) == "");
   CHECK(fault_of({.producers = 2, .consumers = 1, .batches = 1, .closes_early = true}) == "");
+}
+
+TEST_CASE("who was the only one dies, and another one comes in its place") {
+  CHECK(
+      fault_of({.producers = 1, .consumers = 2, .batches = 2, .one_producer = true, .one_consumer = true}) ==
+      "");
+  CHECK(
+      fault_of({.producers = 2, .consumers = 1, .batches = 1, .one_producer = true, .one_consumer = true}) ==
+      "");
+  CHECK(fault_of(
+            {.producers = 2, .consumers = 2, .batches = 1, .one_consumer = true, .sweeps_always = false}) ==
+        "");
+  CHECK(fault_of({.producers = 1,
+                  .consumers = 3,
+                  .batches = 2,
+                  .crashes = 2,
+                  .one_producer = true,
+                  .one_consumer = true,
+                  .sweeps_always = false}) == "");
+}
+
+TEST_CASE("an only consumer has several leases at once, and dies") {
+  CHECK(fault_of({.producers = 1,
+                  .consumers = 2,
+                  .batches = 3,
+                  .slots = 2,
+                  .one_producer = true,
+                  .one_consumer = true,
+                  .at_once = 2}) == "");
 }
 
 TEST_CASE("two producers, one consumer, one dies") {

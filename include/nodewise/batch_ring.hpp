@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nodewise/buffer.hpp>
@@ -67,9 +68,18 @@ class RingMember;  // private to the library
 /// before its producer does. Thread class: as its producer.
 class NODEWISE_PUBLIC RingLoan {
  public:
-  RingLoan(RingLoan&& other) noexcept;
-  RingLoan& operator=(RingLoan&& other) noexcept;
-  ~RingLoan();
+  RingLoan(RingLoan&& other) noexcept
+      : member_(std::exchange(other.member_, nullptr)), ticket_(other.ticket_), epoch_(other.epoch_) {}
+  RingLoan& operator=(RingLoan&& other) noexcept {
+    RingLoan moved(std::move(other));
+    std::swap(member_, moved.member_);
+    std::swap(ticket_, moved.ticket_);
+    std::swap(epoch_, moved.epoch_);
+    return *this;
+  }
+  ~RingLoan() {
+    if (member_ != nullptr) give_up();
+  }
   /// All its rows, with whatever they last held.
   AnyBatchView view() const noexcept;
   /// Hands the first `rows` over. Throws InvalidArgument where a slot has fewer; the loan is then still
@@ -77,8 +87,10 @@ class NODEWISE_PUBLIC RingLoan {
   void publish(std::uint64_t rows, BatchTag tag = {}) &&;
 
  private:
-  friend class RingProducer;
-  RingLoan(RingMember* member, std::uint64_t ticket) noexcept;
+  friend struct RingHands;
+  RingLoan(RingMember* member, std::uint64_t ticket, std::uint64_t epoch) noexcept
+      : member_(member), ticket_(ticket), epoch_(epoch) {}
+  void give_up() noexcept;
   RingMember* member_ = nullptr;
   std::uint64_t ticket_ = 0;
   std::uint64_t epoch_ = 0;
@@ -87,17 +99,32 @@ class NODEWISE_PUBLIC RingLoan {
 /// A batch that was published. Gives its slot back when it goes. As RingLoan otherwise.
 class NODEWISE_PUBLIC RingLease {
  public:
-  RingLease(RingLease&& other) noexcept;
-  RingLease& operator=(RingLease&& other) noexcept;
-  ~RingLease();
+  RingLease(RingLease&& other) noexcept
+      : member_(std::exchange(other.member_, nullptr)),
+        ticket_(other.ticket_),
+        epoch_(other.epoch_),
+        redelivered_(other.redelivered_) {}
+  RingLease& operator=(RingLease&& other) noexcept {
+    RingLease moved(std::move(other));
+    std::swap(member_, moved.member_);
+    std::swap(ticket_, moved.ticket_);
+    std::swap(epoch_, moved.epoch_);
+    std::swap(redelivered_, moved.redelivered_);
+    return *this;
+  }
+  ~RingLease() {
+    if (member_ != nullptr) give_back();
+  }
   AnyBatchView view() const noexcept;  ///< The rows that were published.
   BatchTag tag() const noexcept;
   /// Whether another consumer had it and died: what was done with it then is unknown.
   bool redelivered() const noexcept { return redelivered_; }
 
  private:
-  friend struct RingLeases;
-  RingLease(RingMember* member, std::uint64_t ticket, bool redelivered) noexcept;
+  friend struct RingHands;
+  RingLease(RingMember* member, std::uint64_t ticket, std::uint64_t epoch, bool redelivered) noexcept
+      : member_(member), ticket_(ticket), epoch_(epoch), redelivered_(redelivered) {}
+  void give_back() noexcept;
   RingMember* member_ = nullptr;
   std::uint64_t ticket_ = 0;
   std::uint64_t epoch_ = 0;

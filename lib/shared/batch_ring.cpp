@@ -199,7 +199,7 @@ unsigned BatchRing::recover() const {
     throw SystemError(
         base::text("BatchRing: its segment cannot be opened again: ", base::errno_text(opened.error)),
         opened.error);
-  const unsigned found = RingRecovery::of(*state_, opened.value, std::nullopt, false);
+  const unsigned found = RingRecovery::of(*state_, opened.value, std::nullopt, 0);
   os::current().close_file(opened.value);
   return found;
 }

@@ -7,16 +7,21 @@
 //
 //     free(L) -> writing(L, producer) -> ready(L) -> leased(L, consumer) -> free(L + 1)
 //
-// (where there is one producer alone, `writing` is a free slot that the tail is past),
 // and two ways back: writing -> free(L + 1) if the producer gave up or died, leased -> ready, marked as
 // redelivered, if the consumer died. The word alone decides. `tail` and `head` say where to look first: the
 // tail never stands behind a ticket that is not claimed yet, the head may stand beyond one that was made
 // ready again, and sweep() takes it back.
 //
+// What is in the hands of an only producer or an only consumer is not written into its slot, which the other
+// side is looking at: it is a free slot that the tail is past, or a ready one that the head is past. Only who
+// has that side's lock changes its end of the ring.
+//
 // Owners are numbers of participants. A participant is alive while it holds its lock, which the kernel takes
 // back when its process ends; what it owned is dealt with by whoever gets that lock.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <optional>
 
@@ -60,7 +65,8 @@ struct Taken {
 template <class Memory>
 class Core {
  public:
-  explicit Core(Memory memory) noexcept : memory_(memory) {}
+  explicit Core(Memory memory) noexcept
+      : memory_(memory), lap_shift_(static_cast<unsigned>(std::countr_zero(memory.slots()))) {}
 
   std::uint64_t slot_of(Ticket ticket) const noexcept { return ticket & (memory_.slots() - 1); }
 
@@ -108,7 +114,7 @@ class Core {
       if (slot.lap == lap && slot.state == State::ready) {
         memory_.mark(Mark::taking);
         const Slot mine{.state = State::leased, .lap = lap, .owner = me};
-        if (!change(cell, word, mine.word(), memory_.one_consumer())) continue;
+        if (!memory_.one_consumer() && !cell.replace(word, mine.word())) continue;
         memory_.mark(Mark::taken);
         move_on(memory_.head(), ticket, memory_.one_consumer());
         return Taken{ticket, slot.redelivered};
@@ -148,8 +154,8 @@ class Core {
     return found;
   }
 
-  /// Gives up what the only producer had on loan. Precondition: the caller is the only producer, newly come,
-  /// or has its lock, and none is alive. Returns how many slots there were.
+  /// Gives up what the only producer had on loan. Precondition: the caller is the only producer, newly come
+  /// or about to go, or has its lock, and none is alive. Returns how many slots there were.
   unsigned settle_loans() {
     unsigned found = 0;
     for (std::uint64_t i = 0; i < memory_.slots(); ++i) {
@@ -162,28 +168,50 @@ class Core {
     return found;
   }
 
+  /// The same of the only consumer: what it had is to be delivered again.
+  unsigned settle_leases() {
+    unsigned found = 0;
+    Ticket first = memory_.head().load();
+    for (std::uint64_t i = 0; i < memory_.slots(); ++i) {
+      const Slot slot = Slot::of(memory_.cell(i).load());
+      if (!is_on_lease(slot, i)) continue;
+      ++found;
+      first = std::min(first, ticket_of(slot, i));
+      memory_.cell(i).store(Slot{.state = State::ready, .lap = slot.lap, .redelivered = true}.word());
+      memory_.mark(Mark::recovered_slot);
+    }
+    if (found > 0) memory_.head().store(first);
+    return found;
+  }
+
   /// Looks at every slot: dead owners' are dealt with, and no ready one stays behind the head. `locks` says
-  /// who is dead, and gives their locks: is_dead(owner), lock(owner), unlock(owner), and of the only producer
-  /// lock_producer(), which fails while there is one, unlock_producer(). Returns how many slots were dealt
-  /// with.
+  /// who is dead, and gives their locks: is_dead(owner), lock(owner), unlock(owner), and of an only producer
+  /// or consumer lock_producer(), lock_consumer(), which fail while there is one, and unlock_...(). Returns
+  /// how many slots were dealt with.
   template <class Locks>
   unsigned sweep(std::optional<Owner> me, Locks& locks) {
     unsigned found = 0;
     bool on_loan = false;
+    bool on_lease = false;
     for (std::uint64_t i = 0; i < memory_.slots(); ++i) {
       const Slot slot = Slot::of(memory_.cell(i).load());
       on_loan = on_loan || is_on_loan(slot, i);
+      on_lease = on_lease || is_on_lease(slot, i);
       const bool owned = slot.state == State::writing || slot.state == State::leased;
       if (owned && slot.owner != me && locks.is_dead(slot.owner) && locks.lock(slot.owner)) {
         found += recover(slot.owner);
         locks.unlock(slot.owner);
-      } else if (slot.state == State::ready) {
+      } else if (slot.state == State::ready && !memory_.one_consumer()) {
         take_head_back(ticket_of(slot, i));
       }
     }
     if (on_loan && locks.lock_producer()) {
       found += settle_loans();
       locks.unlock_producer();
+    }
+    if (on_lease && locks.lock_consumer()) {
+      found += settle_leases();
+      locks.unlock_consumer();
     }
     return found;
   }
@@ -205,41 +233,43 @@ class Core {
     bool others_hold = false;
     for (std::uint64_t i = 0; i < memory_.slots(); ++i) {
       const Slot slot = Slot::of(memory_.cell(i).load());
-      if (slot.state == State::writing || slot.state == State::ready || is_on_loan(slot, i)) return false;
-      if (slot.state == State::leased) (slot.owner == me ? holds : others_hold) = true;
+      if (is_on_lease(slot, i)) {
+        holds = true;  // there is no other consumer than who asks
+      } else if (slot.state == State::leased) {
+        (slot.owner == me ? holds : others_hold) = true;
+      } else if (slot.state != State::free || is_on_loan(slot, i)) {
+        return false;
+      }
     }
     return holds || !others_hold;
   }
 
  private:
-  std::uint64_t lap_of(Ticket ticket) const noexcept { return ticket / memory_.slots(); }
+  std::uint64_t lap_of(Ticket ticket) const noexcept { return ticket >> lap_shift_; }
   Ticket ticket_of(const Slot& slot, std::uint64_t index) const noexcept {
-    return slot.lap * memory_.slots() + index;
+    return (slot.lap << lap_shift_) + index;
   }
 
-  // The only producer's loans are not written into their slots, which its consumer is looking at: they are
-  // free, and the tail is past them.
   bool is_on_loan(const Slot& slot, std::uint64_t index) const {
     return memory_.one_producer() && slot.state == State::free &&
            ticket_of(slot, index) < memory_.tail().load();
+  }
+  bool is_on_lease(const Slot& slot, std::uint64_t index) const {
+    return memory_.one_consumer() && slot.state == State::ready &&
+           ticket_of(slot, index) < memory_.head().load();
   }
 
   void set_free(Ticket ticket) {
     memory_.cell(slot_of(ticket)).store(Slot{.state = State::free, .lap = lap_of(ticket) + 1}.word());
   }
 
-  // Where nobody else may make this change, a store does.
-  template <class Word>
-  static bool change(const Word& word, std::uint64_t from, std::uint64_t to, bool alone) {
-    if (!alone) return word.replace(from, to);
-    word.store(to);
-    return true;
-  }
-
-  // Past a ticket that is nobody's to claim or take any more; another one may have done it.
+  // Past a ticket that is nobody's to claim or take any more; another one may have done it, where there is.
   template <class Word>
   static void move_on(const Word& word, Ticket ticket, bool alone) {
-    change(word, ticket, ticket + 1, alone);
+    if (alone)
+      word.store(ticket + 1);
+    else
+      word.replace(ticket, ticket + 1);
   }
 
   void take_head_back(Ticket ticket) {
@@ -248,6 +278,7 @@ class Core {
   }
 
   Memory memory_;
+  unsigned lap_shift_;  // a division would cost more than all the rest
 };
 
 }  // namespace nodewise::ring

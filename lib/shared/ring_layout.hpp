@@ -33,6 +33,11 @@ struct alignas(line) MemberEntry {
 struct alignas(line) Sleepers {
   std::array<std::atomic<std::uint64_t>, most_members / 64> members;
   std::atomic<std::uint32_t> calls;
+  bool are_there() const noexcept {
+    static_assert(most_members == 256);
+    const auto some = [this](unsigned i) { return members[i].load(std::memory_order_relaxed); };
+    return (some(0) | some(1) | some(2) | some(3)) != 0;
+  }
 };
 
 struct Control {
@@ -44,12 +49,13 @@ struct Control {
   std::array<MemberEntry, most_members> members;
 };
 
-struct Cell {
+/// A cache line: producer and consumer of neighbouring slots do not disturb each other.
+struct alignas(64) Cell {
   std::atomic<std::uint64_t> word;
   std::atomic<std::uint64_t> rows;
   BatchTag tag;
 };
-static_assert(sizeof(Cell) == 32 && std::atomic<std::uint64_t>::is_always_lock_free);
+static_assert(sizeof(Cell) == 64 && std::atomic<std::uint64_t>::is_always_lock_free);
 
 /// Two builds that lay a ring out differently must not share one.
 inline std::uint64_t content_hash() {

@@ -28,28 +28,40 @@ void pause_briefly() noexcept {
 // Who is dead, by the locks of the members; asked through one's own opening of the file.
 class MemberLocks {
  public:
-  MemberLocks(int descriptor, std::optional<ring::Owner> me, bool only_producer) noexcept
-      : descriptor_(descriptor), me_(me), only_producer_(only_producer) {}
+  MemberLocks(int descriptor, std::optional<ring::Owner> me, std::uint64_t own_role) noexcept
+      : descriptor_(descriptor), me_(me), own_role_(own_role) {}
   bool is_dead(ring::Owner owner) {
     if (owner == me_) return false;  // one's own lock is no obstacle to oneself
     const auto locked = os::current().is_byte_locked(descriptor_, ring::member_byte(owner));
     return locked.ok() && !locked.value;
   }
-  bool lock(ring::Owner owner) {
-    return os::current().lock_byte(descriptor_, ring::member_byte(owner), os::Lock::exclusive, false) == 0;
-  }
+  bool lock(ring::Owner owner) { return lock_byte(ring::member_byte(owner)); }
   void unlock(ring::Owner owner) { os::current().unlock_byte(descriptor_, ring::member_byte(owner)); }
   bool lock_producer() {
-    return !only_producer_ &&
-           os::current().lock_byte(descriptor_, ring::only_producer_byte, os::Lock::exclusive, false) == 0;
+    return own_role_ != ring::only_producer_byte && lock_byte(ring::only_producer_byte);
+  }
+  bool lock_consumer() {
+    return own_role_ != ring::only_consumer_byte && lock_byte(ring::only_consumer_byte);
   }
   void unlock_producer() { os::current().unlock_byte(descriptor_, ring::only_producer_byte); }
+  void unlock_consumer() { os::current().unlock_byte(descriptor_, ring::only_consumer_byte); }
 
  private:
+  bool lock_byte(std::uint64_t byte) {
+    return os::current().lock_byte(descriptor_, byte, os::Lock::exclusive, false) == 0;
+  }
   int descriptor_;
   std::optional<ring::Owner> me_;
-  bool only_producer_;  // it is this one: what is on loan is its own
+  std::uint64_t own_role_;  // that lock is its own: no obstacle either
 };
+
+constexpr std::uint64_t no_role = 0;
+
+// The lock that says that there is no other producer, or consumer.
+std::uint64_t role_byte(const RingMemory& memory, bool producing) {
+  if (producing) return memory.only_producer ? ring::only_producer_byte : no_role;
+  return memory.only_consumer ? ring::only_consumer_byte : no_role;
+}
 
 // Where there is one CPU, nobody else gets on while this spins. The mask of this process says nothing: who is
 // waited for may have another one.
@@ -65,6 +77,7 @@ RingMember::RingMember(std::shared_ptr<BatchRing::State> ring, bool producing, c
     : ring_(std::move(ring)),
       core_(ring_->memory),
       producing_(producing),
+      role_(role_byte(ring_->memory, producing)),
       spin_(sensible_spin(waiting)),
       // The parent's locks must end with the parent, and its slots are not the child's.
       fork_watch_([this] {
@@ -110,11 +123,9 @@ void RingMember::join() {
 }
 
 void RingMember::lock_role() const {
-  const RingMemory& memory = ring_->memory;
-  if (!(producing_ ? memory.only_producer : memory.only_consumer)) return;
-  const auto byte = producing_ ? ring::only_producer_byte : ring::only_consumer_byte;
-  // Who looks after a dead one's loans has it for a moment too.
-  if (const int error = os::lock_patiently(descriptor_, byte))
+  if (role_ == no_role) return;
+  // Who looks after what a dead one had in hand has it for a moment too.
+  if (const int error = os::lock_patiently(descriptor_, role_))
     throw SystemError(base::text("BatchRing: it is made for one ", producing_ ? "producer" : "consumer",
                                  ", and there is one: ", base::errno_text(error)),
                       error == EAGAIN ? EBUSY : error);
@@ -139,18 +150,23 @@ void RingMember::settle_predecessor() {
   ring::Control& control = *ring_->memory.control;
   for (ring::Sleepers* side : {&control.producers, &control.consumers})
     side->members[me_ / 64].fetch_and(~(std::uint64_t{1} << me_ % 64));
-  unsigned found = core_.recover(me_);
-  if (is_only_producer()) found += core_.settle_loans();
+  const unsigned found = settle_own();
   if (found > 0) count(entry_->recovered, found);
   recover();
   base::pass(base::Mark::joined);
 }
 
+unsigned RingMember::settle_own() {
+  unsigned found = core_.recover(me_);
+  if (role_ == ring::only_producer_byte) found += core_.settle_loans();
+  if (role_ == ring::only_consumer_byte) found += core_.settle_leases();
+  return found;
+}
+
 // By name, as a child that is just being forked may have a copy of the descriptor.
 void RingMember::let_go(int descriptor) noexcept {
   os::Os& os = os::current();
-  if (ring_->memory.only_producer && producing_) os.unlock_byte(descriptor, ring::only_producer_byte);
-  if (ring_->memory.only_consumer && !producing_) os.unlock_byte(descriptor, ring::only_consumer_byte);
+  if (role_ != no_role) os.unlock_byte(descriptor, role_);
   os.unlock_byte(descriptor, ring::member_byte(me_));
   os.close_file(descriptor);
 }
@@ -158,9 +174,7 @@ void RingMember::let_go(int descriptor) noexcept {
 // Whatever it still holds goes back the way of the dead's.
 void RingMember::leave() noexcept {
   if (descriptor_ < 0) return;
-  unsigned found = core_.recover(me_);
-  if (is_only_producer()) found += core_.settle_loans();
-  if (found > 0) {
+  if (settle_own() > 0) {
     wake(ring_->memory.control->producers, everybody);
     wake(ring_->memory.control->consumers, everybody);
   }
@@ -174,8 +188,8 @@ void RingRecovery::settle_closing() {
 }
 
 unsigned RingRecovery::of(const BatchRing::State& ring, int descriptor, std::optional<ring::Owner> me,
-                          bool only_producer) {
-  MemberLocks locks(descriptor, me, only_producer);
+                          std::uint64_t own_role) {
+  MemberLocks locks(descriptor, me, own_role);
   const unsigned found = ring.core().sweep(me, locks);
   if (found > 0) {
     RingMember::wake(ring.memory.control->producers, everybody);
@@ -186,7 +200,7 @@ unsigned RingRecovery::of(const BatchRing::State& ring, int descriptor, std::opt
 
 unsigned RingMember::recover() {
   if (descriptor_ < 0) join();
-  const unsigned found = RingRecovery::of(*ring_, descriptor_, me_, is_only_producer());
+  const unsigned found = RingRecovery::of(*ring_, descriptor_, me_, role_);
   if (found > 0) count(entry_->recovered, found);
   return found;
 }
@@ -205,7 +219,7 @@ void RingMember::wake_one(ring::Sleepers& side) {
   }
   if (++vain_calls_ < many) return;
   vain_calls_ = 0;
-  MemberLocks locks(descriptor_, me_, is_only_producer());
+  MemberLocks locks(descriptor_, me_, role_);
   for (unsigned member = 0; member < ring::most_members; ++member) {
     const std::uint64_t bit = std::uint64_t{1} << member % 64;
     auto& bits = side.members[member / 64];
@@ -257,15 +271,13 @@ auto RingMember::wait_for(Attempt attempt, Ended ended, ring::Sleepers& side, De
   }
 }
 
-std::optional<ring::Ticket> RingMember::claim(Deadline until) {
-  if (auto ticket = claim_now()) return ticket;
+std::optional<ring::Ticket> RingMember::wait_to_claim(Deadline until) {
   const auto closed = [&] { return ring_->memory.closed().load() != 0; };
   if (closed()) return std::nullopt;
   return wait_for([&] { return core_.claim(me_); }, closed, ring_->memory.control->producers, until);
 }
 
-std::optional<ring::Taken> RingMember::take(Deadline until) {
-  if (auto taken = take_now()) return taken;
+std::optional<ring::Taken> RingMember::wait_to_take(Deadline until) {
   const auto drained = [&] {
     if (ring_->memory.closed().load() == 0) return false;
     if (!settled_) RingRecovery::settle_closing();

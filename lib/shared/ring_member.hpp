@@ -69,9 +69,10 @@ struct BatchRing::State {
 
 struct RingRecovery {
   /// Deals with all dead members of a ring through an opening of its file, by a member or by none, and wakes
-  /// who may have waited for them. How many slots they held.
+  /// who may have waited for them. `own_role`: the lock of an only one of its kind that the caller has, or 0.
+  /// How many slots they held.
   static unsigned of(const BatchRing::State& ring, int descriptor, std::optional<ring::Owner> me,
-                     bool only_producer);
+                     std::uint64_t own_role);
   /// Returns when whatever was claimed before the ring was seen to be closed can be seen too.
   static void settle_closing();
 };
@@ -92,19 +93,20 @@ class RingMember {
     const auto now = Clock::now();
     return timeout > Clock::time_point::max() - now ? Clock::time_point::max() : now + timeout;
   }
-  std::optional<ring::Ticket> claim_now() {
+  /// Nothing if there is none now.
+  std::optional<ring::Ticket> claim() {
     if (descriptor_ < 0) [[unlikely]]
       join();
     return core_.claim(me_);
   }
-  std::optional<ring::Taken> take_now() {
+  std::optional<ring::Taken> take() {
     if (descriptor_ < 0) [[unlikely]]
       join();
     return core_.take(me_);
   }
   /// Until there is one, the ring is closed (and drained), or it is `until`.
-  std::optional<ring::Ticket> claim(Deadline until);
-  std::optional<ring::Taken> take(Deadline until);
+  std::optional<ring::Ticket> wait_to_claim(Deadline until);
+  std::optional<ring::Taken> wait_to_take(Deadline until);
 
   void publish(ring::Ticket ticket, std::uint64_t rows, const BatchTag& tag) {
     ring::Cell& cell = ring_->memory.cells[core_.slot_of(ticket)];
@@ -141,7 +143,7 @@ class RingMember {
   void lock_role() const;
   bool take_number();
   void settle_predecessor();
-  bool is_only_producer() const noexcept { return producing_ && ring_->memory.only_producer; }
+  unsigned settle_own();
   void let_go(int descriptor) noexcept;
   void leave() noexcept;
   template <class Attempt, class Ended>
@@ -152,15 +154,14 @@ class RingMember {
     number.store(number.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
   }
   void call(ring::Sleepers& side) {
-    std::uint64_t any = 0;
-    for (const auto& members : side.members) any |= members.load(std::memory_order_relaxed);
-    if (any != 0) [[unlikely]]
+    if (side.are_there()) [[unlikely]]
       wake_one(side);
   }
   void wake_one(ring::Sleepers& side);
   std::shared_ptr<BatchRing::State> ring_;
   ring::Core<RingMemory> core_;
   bool producing_;
+  std::uint64_t role_;  // the byte of its lock as the only one of its kind, or 0
   std::chrono::nanoseconds spin_;
   int descriptor_ = -1;  // its own opening of the segment, which carries its locks
   ring::Owner me_ = 0;

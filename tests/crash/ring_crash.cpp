@@ -26,11 +26,14 @@ struct Ledger {
 
 class Round {
  public:
-  Round(Outcome& outcome, std::mt19937& random)
+  Round(Outcome& outcome, std::mt19937& random, RingEnds ends)
       : outcome_(outcome),
         random_(random),
-        ring_(BatchRing::create("", {.slots = 4, .rows = 16, .cols = 16, .dtype = DType::f64})),
-        crew_({[this] { produce(); }, [this] { produce(); }, [this] { consume(); }, [this] { consume(); }}) {}
+        ends_(ends),
+        ring_(BatchRing::create(
+            "",
+            {.slots = 4, .rows = 16, .cols = 16, .dtype = DType::f64, .producers = ends, .consumers = ends})),
+        crew_(works(ends)) {}
 
   /// `mark`: where to kill; `marks`: anywhere.
   void run(unsigned mark, unsigned kills) {
@@ -50,18 +53,28 @@ class Round {
   }
 
  private:
-  // The dead must have had something in their hands, for others to take back.
-  static bool is_of_recovery(unsigned mark) {
+  std::vector<Crew::Work> works(RingEnds ends) {
+    const Crew::Work produces = [this] { produce(); };
+    const Crew::Work consumes = [this] { consume(); };
+    if (ends == RingEnds::one) return {produces, consumes};
+    return {produces, produces, consumes, consumes};
+  }
+  // The dead must have had something in their hands, for others to take back. What an only producer or
+  // consumer has is not its number's: nobody but who gets that number passes the rest.
+  bool is_of_recovery(unsigned mark) const {
+    if (ends_ == RingEnds::one) return mark == static_cast<unsigned>(Mark::recovered_slot);
     return mark >= static_cast<unsigned>(Mark::recovering) && mark <= static_cast<unsigned>(Mark::recovered);
+  }
+  static bool is_of_newcomers(unsigned mark) {
+    return mark >= static_cast<unsigned>(Mark::recovering) && mark <= static_cast<unsigned>(Mark::joined);
   }
   void arm(unsigned mark) {
     const Mark holding = random_() % 2 == 0 ? Mark::filling : Mark::reading;
     if (is_of_recovery(mark)) return trap()->arm(static_cast<unsigned>(holding), random_() % 8, mark);
-    const bool of_newcomers =
-        mark == static_cast<unsigned>(Mark::joining) || mark == static_cast<unsigned>(Mark::joined);
-    trap()->arm(mark, mark == marks || of_newcomers ? 0 : random_() % 8);
+    const bool seldom = mark == marks || is_of_newcomers(mark);
+    trap()->arm(mark, seldom ? 0 : random_() % 8);
     if (mark == marks) sleep_us(random_() % 2000);
-    if (mark == marks || of_newcomers) crew_.kill_one(random_() % crew_.size());
+    if (seldom) crew_.kill_one(random_() % crew_.size());
   }
 
   void produce() {
@@ -106,15 +119,24 @@ class Round {
   // Whether a slot is in a dead member's hands. The supervisor only looks: others are to mend it.
   bool dead_hold_a_slot() const {
     const auto* data = ring_.pages().data();
+    const auto& control = *reinterpret_cast<const ring::Control*>(data);
     const auto* cells =
         reinterpret_cast<const ring::Cell*>(data + (sizeof(ring::Control) + 4095) / 4096 * 4096);
     for (std::uint64_t i = 0; i < ring_.slots(); ++i) {
       const auto slot = ring::Slot::of(cells[i].word.load());
+      const auto ticket = slot.lap * ring_.slots() + i;
       const bool owned = slot.state == ring::State::writing || slot.state == ring::State::leased;
-      if (owned && !os::current().is_byte_locked(ring_.descriptor(), ring::member_byte(slot.owner)).value)
-        return true;
+      if (owned && !is_locked(ring::member_byte(slot.owner))) return true;
+      if (ends_ == RingEnds::many) continue;
+      const bool on_loan = slot.state == ring::State::free && ticket < control.tail;
+      const bool on_lease = slot.state == ring::State::ready && ticket < control.head;
+      if (on_loan && !is_locked(ring::only_producer_byte)) return true;
+      if (on_lease && !is_locked(ring::only_consumer_byte)) return true;
     }
     return false;
+  }
+  bool is_locked(std::uint64_t byte) const {
+    return os::current().is_byte_locked(ring_.descriptor(), byte).value;
   }
 
   // Survivors alone have to do it: the dead are replaced later.
@@ -134,15 +156,14 @@ class Round {
   // Nobody dies any more: everything that was published is delivered, and everybody comes to an end.
   void finish() {
     trap()->arm(marks, 0);
-    crew_.reap();
-    crew_.restart();
     ledger_->enough = true;
     ring_.close();
     const auto until = Clock::now() + patience;
-    while (!crew_.all_ended() && Clock::now() < until) {
+    do {
       crew_.reap();
+      crew_.restart();  // the trap may have sprung just before
       sleep_us(200);
-    }
+    } while (!crew_.all_ended() && Clock::now() < until);
     if (!crew_.all_ended()) outcome_.fault("somebody waits for ever");
     if (!ring_.drain(std::chrono::seconds(1))) outcome_.fault("a slot was lost");
     if (crew_.faults > 0) outcome_.fault("a child ended otherwise than by SIGKILL");
@@ -161,6 +182,7 @@ class Round {
 
   Outcome& outcome_;
   std::mt19937& random_;
+  RingEnds ends_;
   Shared<Ledger> ledger_;
   BatchRing ring_;
   Crew crew_;
@@ -195,13 +217,16 @@ void kill_closers(Outcome& outcome, unsigned kills) {
 void crash_rings(Outcome& outcome, unsigned kills_at_each_mark, unsigned kills_anywhere,
                  std::mt19937& random) {
   constexpr unsigned in_a_round = 50;
-  const auto kill = [&](unsigned mark, unsigned kills) {
-    for (unsigned done = 0; done < kills; done += in_a_round)
-      std::make_unique<Round>(outcome, random)->run(mark, std::min(in_a_round, kills - done));
-  };
-  for (unsigned mark = 0; mark < static_cast<unsigned>(Mark::closing); ++mark) kill(mark, kills_at_each_mark);
+  for (const RingEnds ends : {RingEnds::many, RingEnds::one}) {
+    const auto kill = [&](unsigned mark, unsigned kills) {
+      for (unsigned done = 0; done < kills; done += in_a_round)
+        std::make_unique<Round>(outcome, random, ends)->run(mark, std::min(in_a_round, kills - done));
+    };
+    for (unsigned mark = 0; mark < static_cast<unsigned>(Mark::closing); ++mark)
+      kill(mark, kills_at_each_mark);
+    kill(marks, kills_anywhere / 2);
+  }
   kill_closers(outcome, kills_at_each_mark);
-  kill(marks, kills_anywhere);
 }
 
 }  // namespace nodewise::crash

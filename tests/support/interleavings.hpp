@@ -41,8 +41,8 @@ class Interleavings {
     return same;
   }
 
-  /// For a thread that found nothing to do: sleeps until a word has changed or a thread has died since it
-  /// called moment().
+  /// For a thread that found nothing to do: sleeps until a word has changed, or a thread has died or ended,
+  /// since it called moment().
   std::uint64_t moment() noexcept { return threads_[running_]->moment = changes_; }
   /// A step that is no access: `look` tells what the thread learns by it.
   template <class Look>
@@ -57,6 +57,8 @@ class Interleavings {
     give_way();
     threads_[running_]->sleeps_since = never;
   }
+  /// Something has changed that is no word: who sleeps may look again.
+  void awaken() noexcept { ++changes_; }
   /// For a thread at a point where all that it knows is `state`.
   void settle(std::uint64_t state) { threads_[running_]->history = state; }
   unsigned running() const noexcept { return running_; }
@@ -195,6 +197,7 @@ class Interleavings {
       return;
     }
     resume();
+    if (threads_[running_]->ended) ++changes_;
     if (!threads_[running_]->failure.empty())
       throw std::runtime_error(threads_[running_]->failure + " after" + trace());
   }

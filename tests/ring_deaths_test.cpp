@@ -1,0 +1,241 @@
+// Goal: who dies with slots of a ring in his hands, or forks, costs the others nothing: what was published is
+// delivered, again and marked where its consumer died; slots come back; nobody waits for ever. Method:
+// processes that are killed with a slot in their hands. tools/dev crash kills at every step in between.
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cerrno>
+#include <thread>
+
+#include <nodewise/batch_ring.hpp>
+#include <nodewise/error.hpp>
+
+#include "shared/ring_member.hpp"
+#include "support/process.hpp"
+#include "support/rings.hpp"
+
+using namespace nodewise;
+using namespace std::chrono_literals;
+using test::Child;
+using test::code_of;
+using test::next;
+using test::publish;
+using test::Signal;
+using test::tags;
+
+TEST_CASE("a consumer that is killed with a batch in its hands: another one has it again, marked") {
+  for (const auto ends : {RingEnds::one, RingEnds::many}) {
+    const auto ring = BatchRing::create("", tags(4, ends));
+    Signal holding;
+    Child dying([&] {
+      auto consumer = ring.consumer();
+      const auto lease = consumer.lease();
+      holding.give();
+      ::pause();
+      return true;
+    });
+    auto producer = ring.producer();
+    for (std::uint64_t batch = 0; batch < 4; ++batch) publish(producer, batch);
+    holding.await();
+    CHECK_FALSE(producer.try_loan().has_value());
+    dying.kill();
+    auto consumer = ring.consumer();
+    std::array<int, 4> times{};
+    for (int i = 0; i < 4; ++i) {
+      const auto lease = consumer.lease_for(5s);
+      REQUIRE(lease.has_value());
+      ++times[lease->tag().batch];
+      CHECK(lease->redelivered() == (lease->tag().batch == 0));
+    }
+    CHECK(times == std::array<int, 4>{1, 1, 1, 1});
+    CHECK(ring.counts().redelivered == 1);
+    CHECK(ring.recover() == 0);
+  }
+}
+
+TEST_CASE("a consumer that is killed with several batches in its hands, out of their order") {
+  for (const auto ends : {RingEnds::one, RingEnds::many}) {
+    const auto ring = BatchRing::create("", tags(4, ends));
+    Signal holding;
+    Child dying([&] {
+      auto consumer = ring.consumer();
+      const auto first = consumer.lease();
+      auto second = consumer.lease();
+      const auto third = consumer.lease();
+      second.reset();
+      holding.give();
+      ::pause();
+      return true;
+    });
+    auto producer = ring.producer();
+    for (std::uint64_t batch = 0; batch < 4; ++batch) publish(producer, batch);
+    holding.await();
+    CHECK(ring.recover() == 0);
+    dying.kill();
+    CHECK_FALSE(producer.loan_for(20ms).has_value());  // who waits looks after the dead
+    CHECK(ring.recover() == 0);
+    CHECK(ring.counts().recovered == 2);
+    auto consumer = ring.consumer();
+    for (const std::uint64_t batch : {0U, 2U, 3U}) {
+      const auto lease = consumer.try_lease();
+      REQUIRE(lease.has_value());
+      CHECK(lease->tag().batch == batch);
+      CHECK(lease->redelivered() == (batch != 3));
+    }
+    CHECK_FALSE(consumer.try_lease().has_value());
+    for (std::uint64_t batch = 4; batch < 8; ++batch) publish(producer, batch);
+    for (std::uint64_t batch = 4; batch < 8; ++batch) CHECK(next(consumer) == batch);
+  }
+}
+
+TEST_CASE("a producer that is killed with a slot in its hands: others go on, nothing comes of it") {
+  for (const auto ends : {RingEnds::one, RingEnds::many}) {
+    const auto ring = BatchRing::create("", tags(2, ends));
+    Signal holding;
+    Child dying([&] {
+      auto producer = ring.producer();
+      publish(producer, 7);
+      const auto loan = producer.loan();
+      holding.give();
+      ::pause();
+      return true;
+    });
+    holding.await();
+    auto consumer = ring.consumer();
+    CHECK(next(consumer) == 7);
+    if (ends == RingEnds::one) CHECK(code_of([&] { ring.producer(); }) == EBUSY);
+    dying.kill();
+    auto producer = ring.producer();
+    for (std::uint64_t batch = 8; batch < 20; ++batch) {
+      publish(producer, batch);
+      const auto lease = consumer.lease_for(5s);
+      REQUIRE(lease.has_value());
+      CHECK(lease->tag().batch == batch);
+    }
+  }
+}
+
+TEST_CASE("those who are called all the time still notice that somebody died") {
+  const auto ring = BatchRing::create("", tags(4096));
+  Signal holding;
+  Child dying([&] {
+    auto producer = ring.producer();
+    const auto loan = producer.loan();  // the first: nothing is delivered before it is settled
+    holding.give();
+    ::pause();
+    return true;
+  });
+  holding.await();
+  auto producer = ring.producer();
+  Child consuming([&] {
+    auto consumer = ring.consumer({.spin = 0ns});
+    return consumer.lease().has_value();
+  });
+  ::usleep(10000);
+  dying.kill();
+  unsigned published = 0;
+  for (; published < 4000 && ring.counts().returned == 0; ++published) {
+    publish(producer, published);
+    ::usleep(500);
+  }
+  CHECK(published < 1000);
+  CHECK(consuming.wait() == 0);
+}
+
+TEST_CASE("a consumer without a batch waits for those that others hold, as they may die") {
+  const auto ring = BatchRing::create("", tags(4));
+  auto producer = ring.producer();
+  publish(producer, 5);
+  Signal holding;
+  Child dying([&] {
+    auto consumer = ring.consumer();
+    const auto lease = consumer.lease();
+    holding.give();
+    ::pause();
+    return true;
+  });
+  holding.await();
+  ring.close();
+  Child waiting([&] {
+    auto consumer = ring.consumer();
+    const auto lease = consumer.lease();
+    return lease && lease->redelivered() && lease->tag().batch == 5;
+  });
+  ::usleep(20000);
+  dying.kill();
+  CHECK(waiting.wait() == 0);
+}
+
+TEST_CASE("who died asleep is not called for ever") {
+  const auto ring = BatchRing::create("", tags(4));
+  const auto& sleepers = reinterpret_cast<ring::Control*>(ring.pages().data())->consumers;
+  const auto asleep = [&] { return sleepers.members[0].load(); };
+  auto producer = ring.producer();
+  auto consumer = ring.consumer();
+  const auto fall_asleep = [&] {
+    auto other = ring.consumer({.spin = 0ns});
+    return other.lease().has_value();
+  };
+  Child sleeping(fall_asleep);
+  for (int tries = 0; tries < 1000 && asleep() == 0; ++tries) ::usleep(1000);
+  sleeping.kill();
+  REQUIRE(asleep() == 4);
+  SUBCASE("others strike him off") {
+    for (std::uint64_t batch = 0; batch < 200; ++batch) {
+      publish(producer, batch);
+      CHECK(next(consumer) == batch);
+    }
+  }
+  SUBCASE("and who gets his number") {
+    const auto third = ring.producer();
+  }
+  CHECK(asleep() == 0);
+}
+
+TEST_CASE("a forked child takes part anew, and its parent's slots are not its own") {
+  const auto ring = BatchRing::create("", tags(4));
+  auto producer = ring.producer();
+  auto consumer = ring.consumer();
+  publish(producer, 1);
+  auto lease = consumer.lease();
+  auto loan = producer.loan();
+  Child child([&] {
+    lease.reset();
+    loan.reset();  // not the child's to give back
+    publish(producer, 3);
+    return true;
+  });
+  CHECK(child.wait() == 0);
+  CHECK_FALSE(consumer.try_lease().has_value());  // the parent's own loan comes first
+  std::move(*loan).publish(0, {2, ~std::uint64_t{2}});
+  CHECK(lease->tag().batch == 1);
+  lease.reset();
+  CHECK(next(consumer) == 2);
+  CHECK(next(consumer) == 3);
+}
+
+TEST_CASE("a parent that dies is dead, though its child lives") {
+  const auto ring = BatchRing::create("", tags(2));
+  Signal holding;
+  const test::SharedCount grandchild;
+  Child parent([&] {
+    auto consumer = ring.consumer();
+    const auto lease = consumer.lease();
+    const pid_t forked = ::fork();
+    if (forked != 0) {
+      *grandchild = forked;
+      holding.give();
+    }
+    ::pause();
+    return true;
+  });
+  auto producer = ring.producer();
+  publish(producer, 1);
+  holding.await();
+  parent.kill();
+  auto consumer = ring.consumer();
+  const auto lease = consumer.lease_for(5s);
+  REQUIRE(lease.has_value());
+  CHECK(lease->redelivered());
+  ::kill(static_cast<pid_t>(*grandchild), SIGKILL);
+}
