@@ -13,6 +13,7 @@ GROWTH = (("a plan, by nodes", r"plan/growth/nodes:(\d+)", "at most 1"),
           ("the mean of one batch of f64 in cache, by KiB", r"cache/dtype:f64/kib:(\d+)", "1"),
           ("the mean of one batch of f32 in cache, by KiB", r"cache/dtype:f32/kib:(\d+)", "1"),
           ("asking about reserved memory, by GiB", r"placement/reserved_gib:(\d+)", "1"),
+          ("opening a segment and a view of it, by MiB", r"segment/open/mib:(\d+)", "0"),
           ("means of a large f64 dataset, by threads", r"means/dtype:f64/mib:\d+/threads:(\d+)",
            "-1, or what the bound has"))
 ONCE_KIB = 1024  # a smaller batch is read again and again, up to so much

@@ -16,6 +16,7 @@ MOST_ELEMENTS, MOST_BATCHES = 1 << 21, 1000  # of which exact means are computed
 EACH = 20000  # batches that the loop over batches goes through, of a million
 CASE = re.compile(r"(means|batches)/dtype:(\w+)/(mib|rows):(\d+)/threads:(\d+)$")
 FILE = re.compile(r"npy/pages:transparent/mib:(\d+)/threads:\d+$")
+HANDOVER = re.compile(r"handover/mib:(\d+)$")
 NUMPY_NAMES = {"f64": "float64", "f32": "float32", "f16": "float16", "i64": "int64", "i32": "int32",
                "i16": "int16", "i8": "int8", "u64": "uint64", "u32": "uint32", "u16": "uint16", "u8": "uint8"}
 MIB = 1 << 20
@@ -33,7 +34,7 @@ def optional(name):
         return None
 
 
-numpy, torch = optional("numpy"), optional("torch")
+numpy, torch, handover = optional("numpy"), optional("torch"), optional("handover")
 
 
 def measured(work):
@@ -126,6 +127,8 @@ def add(case, ways, known, seed):
     floats may be added as floats."""
     if numpy and (match := FILE.match(case)):
         ways["np_load"] = np_load(int(match[1]))
+    if handover and (match := HANDOVER.match(case)):
+        ways.update(handover.ways(int(match[1]), measured))
     if not (match := CASE.match(case)):
         return
     if (load := likwid_load(match)) is not None:

@@ -20,7 +20,8 @@ BUILD = pathlib.Path(sys.argv.pop(1))
 BARS = json.loads((ROOT / "bench" / "bars.json").read_text(encoding="utf-8"))
 # Those who need not be there.
 OPTIONAL = {"eigen", "eigen_float", "tbb", "std_reduce", "numpy_f64", "numpy_float", "numpy_each", "np_load",
-            "torch_f64", "torch_float", "likwid_load", "mimalloc", "jemalloc"}
+            "torch_f64", "torch_float", "likwid_load", "mimalloc", "jemalloc",
+            "spsc_queue", "message_queue", "mp_queue", "mp_slots"}
 SMALL = {"NODEWISE_BENCH_MIB": "8", "NODEWISE_BENCH_SECONDS": "0"}
 
 

@@ -93,6 +93,7 @@ needs_google_benchmark() {
 needs_compare() {  # PyTorch too, if it is here
   needs_bench
   need libeigen3-dev eigen3-devel eigen3-devel module eigen3
+  need libboost-dev boost-devel libboost_headers-devel links "${CXX:-g++}" boost/lockfree/spsc_queue.hpp
   need libtbb-dev tbb-devel tbb-devel module tbb
   need python3-numpy python3-numpy python3-numpy python_with_numpy
   need python3-matplotlib python3-matplotlib python3-matplotlib python_has matplotlib
