@@ -77,4 +77,5 @@ def measured_with(kind, mib, measured):
 
 
 def ways(mib, measured):
-    return {"mp_queue": measured_with(Queue, mib, measured), "mp_slots": measured_with(SlotPool, mib, measured)}
+    kinds = {"mp_queue": Queue, "mp_slots": SlotPool}
+    return {way: measured_with(kind, mib, measured) for way, kind in kinds.items()}

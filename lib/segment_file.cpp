@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
-#include <sstream>
 #include <utility>
 
 #include <nodewise/error.hpp>
@@ -17,11 +16,10 @@
 #include "os/moment.hpp"
 #include "os/os.hpp"
 #include "pages_parts.hpp"
+#include "segment_names.hpp"
 
 namespace nodewise {
 namespace {
-
-constexpr const char* memory_folder = "/dev/shm";
 
 // Up to `bytes` from the file's beginning, less at its end.
 os::Result<std::string> read_start(int descriptor, std::size_t bytes) {
@@ -53,47 +51,7 @@ struct Opening {
   int descriptor = -1;
 };
 
-// Of the mounts that hold huge pages, those of `page_bytes`, or all.
-std::vector<std::string> huge_page_folders(std::uint64_t page_bytes = 0) {
-  std::vector<std::string> folders;
-  std::istringstream lines(os::current().read_text("/proc/self/mounts").value);
-  std::string line, device, folder, type;
-  while (std::getline(lines, line)) {
-    std::istringstream words(line);
-    if (!(words >> device >> folder >> type) || type != "hugetlbfs") continue;
-    const auto space = os::current().space(folder);
-    if (space.ok() && (page_bytes == 0 || space.value.page_bytes == page_bytes)) folders.push_back(folder);
-  }
-  return folders;
-}
-
 }  // namespace
-
-std::string segment_prefix(const std::string& folder) {
-  return base::text(folder, "/nodewise.", os::current().user_id(), '.');
-}
-
-std::vector<std::string> segment_folders() {
-  std::vector<std::string> folders = {memory_folder};
-  for (std::string& folder : huge_page_folders()) folders.push_back(std::move(folder));
-  return folders;
-}
-
-void check_segment_name(const std::string& name) {
-  constexpr std::size_t longest = 200;
-  const auto alphanumeric = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-  };
-  const bool sound = !name.empty() && name.size() <= longest && alphanumeric(name[0]) &&
-                     std::all_of(name.begin(), name.end(),
-                                 [&](char c) { return alphanumeric(c) || c == '.' || c == '_' || c == '-'; });
-  if (!sound)
-    throw InvalidArgument(
-        base::text("Segment: ", base::quoted(name),
-                   " cannot be a segment's name: letters, digits, '.', '_' and '-', a letter "
-                   "or digit first, at most ",
-                   longest));
-}
 
 std::string SegmentFile::what() const {
   return name_.empty() ? "the memfd" : base::text('"', name_, "\" (", path_, ')');
@@ -182,6 +140,7 @@ std::shared_ptr<SegmentFile> SegmentFile::create(const SegmentRequest& request) 
   } else {
     check_segment_name(request.name);
     file->choose_folder(request);
+    file->clear_other_folders();
     while (file->create_named() == Step::again) continue;
     file->check_space();
   }
@@ -213,6 +172,16 @@ SegmentFile::Step SegmentFile::create_named() {
   draft_ = false;  // somebody found it before it was locked, and took it for a dead maker's
   close();
   return Step::again;
+}
+
+// A name is one segment's, wherever it lies.
+void SegmentFile::clear_other_folders() {
+  const std::string mine = path_;
+  for (const std::string& folder : segment_folders()) {
+    path_ = segment_prefix(folder) + name_;
+    while (path_ != mine && os::current().path_status(path_).ok()) clear_name();
+  }
+  path_ = mine;
 }
 
 // The name is taken: by a segment, or by what a dead maker left.

@@ -24,13 +24,6 @@ namespace nodewise {
 inline constexpr std::uint64_t maker_byte = 0;
 inline constexpr std::uint64_t holder_byte = 1;
 
-/// "/dev/shm/nodewise.1000." of this user.
-std::string segment_prefix(const std::string& folder);
-/// Where segments may have their files: /dev/shm, and the mounts of hugetlbfs.
-std::vector<std::string> segment_folders();
-/// Throws InvalidArgument.
-void check_segment_name(const std::string& name);
-
 /// Size and pages of a segment that is to be made.
 struct SegmentRequest {
   std::string name;  ///< Empty: a memfd.
@@ -85,6 +78,7 @@ class SegmentFile {
   void choose_folder(const SegmentRequest& request);
   void check_space() const;
   Step create_named();
+  void clear_other_folders();
   Step clear_name();
   Step open_named(Access access);
   void check_owner() const;

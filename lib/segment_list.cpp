@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "os/os.hpp"
 #include "segment_file.hpp"
+#include "segment_names.hpp"
 
 namespace nodewise {
 namespace {

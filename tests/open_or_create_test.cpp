@@ -50,6 +50,9 @@ TEST_CASE("open_or_create maps what was kept, replaces what the file has outgrow
   CHECK(open_or_create(copy, name, 100, options).segment()->created() == first);
   CHECK_THROWS_AS(open_or_create(copy, name, 50, options), InvalidArgument);
   CHECK_THROWS_AS(open_or_create(NODEWISE_TEST_DATA "/digits.npy", name, 100, options), InvalidArgument);
+  SharedNpyOptions other = options;
+  other.npy.as_bf16 = true;
+  CHECK_THROWS_AS(open_or_create(copy, name, 100, other), InvalidArgument);
   const auto old = open_or_create(copy, name, 100, options);
   std::filesystem::last_write_time(copy, std::filesystem::last_write_time(copy) - std::chrono::hours(1));
   const auto renewed = open_or_create(copy, name, 100, options);

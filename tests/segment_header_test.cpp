@@ -11,7 +11,7 @@
 #include <nodewise/error.hpp>
 #include <nodewise/loader.hpp>
 
-#include "segment_file.hpp"
+#include "segment_names.hpp"
 #include "segment_header.hpp"
 #include "support/process.hpp"
 

@@ -17,6 +17,7 @@
 
 #include "os/faulty.hpp"
 #include "segment_file.hpp"
+#include "segment_names.hpp"
 #include "support/process.hpp"
 
 using namespace nodewise;

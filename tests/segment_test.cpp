@@ -16,7 +16,7 @@
 #include <nodewise/npy.hpp>
 #include <nodewise/segment.hpp>
 
-#include "segment_file.hpp"
+#include "segment_names.hpp"
 #include "support/files.hpp"
 #include "support/machines.hpp"
 #include "support/process.hpp"
@@ -428,4 +428,31 @@ TEST_CASE("an empty dataset has a segment too") {
 TEST_CASE("no test left a name behind") {
   const std::string prefix = "test." + std::to_string(::getpid());
   for (const SegmentInfo& info : list_segments()) CHECK_FALSE(info.name.starts_with(prefix));
+}
+
+// What lies in another folder is found in a mount that this machine is told to have.
+TEST_CASE("a name is one segment's, in whichever folder it lies") {
+  const auto folder = std::filesystem::path("/dev/shm") / unique_name("mount");
+  std::filesystem::create_directory(folder);
+  const auto name = unique_name("one");
+  const auto elsewhere = segment_prefix(folder) + name;
+  {
+    World world(test::even_machine(1));
+    world.fake.set_text("/proc/self/mounts", "none " + folder.string() + " hugetlbfs rw 0 0\n");
+    BatchLoader(Shape{8, 4}, DType::f32, 4, in_segment(name));
+    std::ofstream(elsewhere) << std::string(4096, char{});  // what a maker left that died
+    const BatchLoader made(Shape{8, 4}, DType::f32, 4, in_segment(name));
+    CHECK_FALSE(std::filesystem::exists(elsewhere));
+    std::filesystem::copy_file(path_of(name), elsewhere);
+    std::filesystem::remove(path_of(name));
+    try {
+      BatchLoader(Shape{8, 4}, DType::f32, 4, in_segment(name));
+      FAIL("the name was given twice");
+    } catch (const SystemError& error) {
+      CHECK(error.code() == EEXIST);
+      CHECK(std::string(error.what()).find(elsewhere) != std::string::npos);
+    }
+    CHECK_FALSE(std::filesystem::exists(path_of(name)));
+  }
+  std::filesystem::remove_all(folder);
 }

@@ -201,6 +201,7 @@ unsigned BatchRing::recover() const {
         opened.error);
   const unsigned found = RingRecovery::of(*state_, opened.value, std::nullopt, 0);
   os::current().close_file(opened.value);
+  if (found > 0) state_->memory.control->recovered.fetch_add(found);
   return found;
 }
 
@@ -221,7 +222,7 @@ bool BatchRing::drain(std::chrono::nanoseconds timeout) const {
 }
 
 RingCounts BatchRing::counts() const noexcept {
-  RingCounts sum;
+  RingCounts sum{.recovered = state_->memory.control->recovered.load(std::memory_order_relaxed)};
   for (const ring::MemberEntry& entry : state_->memory.control->members) {
     sum.published += entry.published.load(std::memory_order_relaxed);
     sum.returned += entry.returned.load(std::memory_order_relaxed);

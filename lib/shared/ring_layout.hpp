@@ -44,6 +44,7 @@ struct Control {
   alignas(line) std::atomic<std::uint64_t> tail;
   alignas(line) std::atomic<std::uint64_t> head;
   alignas(line) std::atomic<std::uint64_t> closed;
+  std::atomic<std::uint64_t> recovered;  // by those who do not take part
   Sleepers producers;
   Sleepers consumers;
   std::array<MemberEntry, most_members> members;

@@ -25,7 +25,7 @@ SegmentSource source_of(const std::string& path) {
 
 // The segment, if it has this state of the file.
 std::optional<Segment> open_current(const std::string& name, const SegmentSource& source,
-                                    std::uint64_t batch_size, Access access) {
+                                    std::uint64_t batch_size, bool as_bf16, Access access) {
   Segment segment = Segment::open(name, access);
   if (segment.kind() != SegmentKind::dataset || segment.source().path != source.path)
     throw InvalidArgument(base::text("open_or_create: segment \"", name, "\" holds ",
@@ -38,6 +38,10 @@ std::optional<Segment> open_current(const std::string& name, const SegmentSource
   if (segment.batch_size() != batch_size)
     throw InvalidArgument(base::text("open_or_create: segment \"", name, "\" has batches of ",
                                      segment.batch_size(), " samples, not ", batch_size));
+  if ((segment.dtype() == DType::bf16) != as_bf16)
+    throw InvalidArgument(
+        base::text("open_or_create: segment \"", name, "\" has elements of ", dtype_name(segment.dtype()),
+                   as_bf16 ? ", and bf16" : ", and what the file has", " is asked for; choose another name"));
   return segment;
 }
 
@@ -55,7 +59,7 @@ BatchLoader open_or_create(const std::string& path, const std::string& name, std
   SegmentSource source;
   const auto open = [&]() -> std::optional<BatchLoader> {
     source = source_of(path);
-    const auto segment = open_current(name, source, batch_size, options.access);
+    const auto segment = open_current(name, source, batch_size, options.npy.as_bf16, options.access);
     if (!segment) return std::nullopt;
     return BatchLoader::open(*segment, options.loader);
   };

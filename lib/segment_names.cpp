@@ -1,0 +1,53 @@
+#include "segment_names.hpp"
+
+#include <algorithm>
+#include <sstream>
+#include <utility>
+
+#include <nodewise/error.hpp>
+
+#include "base/text.hpp"
+#include "os/os.hpp"
+
+namespace nodewise {
+
+std::vector<std::string> huge_page_folders(std::uint64_t page_bytes) {
+  std::vector<std::string> folders;
+  std::istringstream lines(os::current().read_text("/proc/self/mounts").value);
+  std::string line, device, folder, type;
+  while (std::getline(lines, line)) {
+    std::istringstream words(line);
+    if (!(words >> device >> folder >> type) || type != "hugetlbfs") continue;
+    const auto space = os::current().space(folder);
+    if (space.ok() && (page_bytes == 0 || space.value.page_bytes == page_bytes)) folders.push_back(folder);
+  }
+  return folders;
+}
+
+std::string segment_prefix(const std::string& folder) {
+  return base::text(folder, "/nodewise.", os::current().user_id(), '.');
+}
+
+std::vector<std::string> segment_folders() {
+  std::vector<std::string> folders = {memory_folder};
+  for (std::string& folder : huge_page_folders()) folders.push_back(std::move(folder));
+  return folders;
+}
+
+void check_segment_name(const std::string& name) {
+  constexpr std::size_t longest = 200;
+  const auto alphanumeric = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  const bool sound = !name.empty() && name.size() <= longest && alphanumeric(name[0]) &&
+                     std::all_of(name.begin(), name.end(),
+                                 [&](char c) { return alphanumeric(c) || c == '.' || c == '_' || c == '-'; });
+  if (!sound)
+    throw InvalidArgument(
+        base::text("Segment: ", base::quoted(name),
+                   " cannot be a segment's name: letters, digits, '.', '_' and '-', a letter "
+                   "or digit first, at most ",
+                   longest));
+}
+
+}  // namespace nodewise
