@@ -45,29 +45,27 @@ class OwnScope final : public ManagerScope {
 /// That of a change or a look, until this ends.
 class OpenScope final : public ManagerScope {
  public:
-  explicit OpenScope(lmdb::Transaction& transaction) noexcept : transaction_(&transaction) {}
-  void end() noexcept { transaction_ = nullptr; }
-  void read(const std::function<void(const Store&)>& work) const override { work(Store(transaction())); }
-  void write(const Work& work) const override {
-    Store store(transaction());
-    work(store);
-  }
+  explicit OpenScope(Store& store) noexcept : store_(&store) {}
+  void end() noexcept { store_ = nullptr; }
+  void read(const std::function<void(const Store&)>& work) const override { work(store()); }
+  void write(const Work& work) const override { work(store()); }
 
  private:
-  lmdb::Transaction& transaction() const {
-    if (transaction_ == nullptr)
-      throw InvalidArgument("Manager: the change or look that this came from is over");
-    return *transaction_;
+  Store& store() const {
+    if (store_ == nullptr) throw InvalidArgument("Manager: the change or look that this came from is over");
+    return *store_;
   }
-  lmdb::Transaction* transaction_;
+  Store* store_;
 };
 
 /// The scope of a transaction, for as long as that is open.
 struct Opened {
-  explicit Opened(lmdb::Transaction& transaction) : scope(std::make_shared<OpenScope>(transaction)) {}
+  explicit Opened(lmdb::Transaction& transaction)
+      : store(transaction), scope(std::make_shared<OpenScope>(store)) {}
   ~Opened() { scope->end(); }
   Opened(const Opened&) = delete;
   Opened& operator=(const Opened&) = delete;
+  Store store;
   std::shared_ptr<OpenScope> scope;
 };
 

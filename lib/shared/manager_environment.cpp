@@ -7,6 +7,7 @@
 
 #include <nodewise/error.hpp>
 
+#include "base/checked.hpp"
 #include "base/text.hpp"
 #include "os/fork_watch.hpp"
 #include "shared/manager_store.hpp"
@@ -15,6 +16,12 @@ namespace nodewise::managed {
 namespace {
 
 constexpr std::uint64_t usual_bytes = std::uint64_t{1} << 30;
+
+// Where it is full, taking something away needs pages, too: so the file is larger than it may be filled.
+std::uint64_t map_bytes_for(std::uint64_t max_bytes) noexcept {
+  constexpr std::uint64_t unit = 65536;
+  return base::round_up(max_bytes + max_bytes / 64 + 4 * unit, unit);
+}
 
 // How many transactions the thread is in.
 thread_local unsigned depth = 0;
@@ -66,11 +73,11 @@ class Environment::Session {
 };
 
 Environment::Environment(const std::string& folder, std::optional<std::uint64_t> bytes_if_new)
-    : lmdb_(folder, bytes_if_new.value_or(0)) {
+    : lmdb_(folder, bytes_if_new ? map_bytes_for(*bytes_if_new) : 0) {
   lmdb_.clear_dead_readers();
   if (bytes_if_new) {
     lengthen_file(lmdb_.map_bytes());
-    write([](lmdb::Transaction& transaction) { Store(transaction).write_format(); });
+    write([&](lmdb::Transaction& transaction) { Store(transaction).write_format(*bytes_if_new); });
   } else {
     read([](lmdb::Transaction& transaction) { Store(transaction).check_format(); });
   }
@@ -116,9 +123,9 @@ void Environment::write(const Work& work) {
 bool Environment::find_room() {
   if (!is_of_this_process()) return false;
   const bool cleared = lmdb_.clear_dead_readers() > 0;
-  const auto before = max_bytes();
+  const auto before = lmdb_.map_bytes();
   if (depth == 0) resize(0);
-  return cleared || max_bytes() > before;
+  return cleared || lmdb_.map_bytes() > before;
 }
 
 void Environment::write_once(const Work& work) {
@@ -143,7 +150,7 @@ void Environment::write_once(const Work& work) {
   transaction.commit();
 }
 
-void Environment::resize(std::uint64_t max_bytes) {
+void Environment::resize(std::uint64_t map_bytes) {
   if (depth > 0)
     throw SystemError(
         base::text("Manager: ", lmdb_.folder(), " grows; this thread must end its changes and looks first"),
@@ -159,7 +166,7 @@ void Environment::resize(std::uint64_t max_bytes) {
     }
     Environment& environment;
   } const done{*this};
-  if (max_bytes == 0 || max_bytes > lmdb_.map_bytes()) lmdb_.resize(max_bytes);
+  if (map_bytes == 0 || map_bytes > lmdb_.map_bytes()) lmdb_.resize(map_bytes);
 }
 
 void Environment::lengthen_file(std::uint64_t bytes) {
@@ -175,19 +182,26 @@ void Environment::lengthen_file(std::uint64_t bytes) {
 
 // The file is never shorter than what it says of itself, so that one which is was truncated.
 void Environment::grow(std::uint64_t max_bytes) {
-  if (max_bytes <= this->max_bytes()) return;
-  resize(max_bytes);
+  if (max_bytes == 0 || max_bytes <= this->max_bytes()) return;
+  resize(map_bytes_for(max_bytes));
   write([&](lmdb::Transaction& transaction) {
-    lengthen_file(this->max_bytes());
-    Store(transaction).write_format();
+    lengthen_file(lmdb_.map_bytes());
+    Store(transaction).write_format(max_bytes);
   });
+}
+
+std::uint64_t Environment::max_bytes() {
+  std::uint64_t bytes = 0;
+  read([&](lmdb::Transaction& transaction) { bytes = Store(transaction).max_bytes(); });
+  return bytes;
 }
 
 std::shared_ptr<Directory> Directory::enter(const std::string& folder, Entry entry, std::uint64_t max_bytes) {
   constexpr std::uint64_t least_bytes = std::uint64_t{1} << 20;
-  if (max_bytes != 0 && max_bytes < least_bytes)
-    throw InvalidArgument(base::text("Manager: max_bytes is ", max_bytes, "; at least ", least_bytes,
-                                     " are needed, 0 is for what there is"));
+  constexpr std::uint64_t most_bytes = std::uint64_t{1} << 46;
+  if (max_bytes != 0 && (max_bytes < least_bytes || max_bytes > most_bytes))
+    throw InvalidArgument(base::text("Manager: max_bytes is ", max_bytes, "; ", least_bytes, " to ",
+                                     most_bytes, " are possible, 0 is for what there is"));
   const std::shared_ptr<Directory> directory(new Directory(prepare_folder(folder, entry != Entry::open)));
   directory->attach(entry, max_bytes);
   return directory;

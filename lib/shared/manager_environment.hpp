@@ -32,7 +32,7 @@ class Environment {
   /// Lets it hold that much, if it is more than now. Precondition: not called under a lock that the work of
   /// other threads may want.
   void grow(std::uint64_t max_bytes);
-  std::uint64_t max_bytes() const noexcept { return lmdb_.map_bytes(); }
+  std::uint64_t max_bytes();
   bool is_of_this_process() const { return lmdb_.is_of_this_process(); }
 
  private:
@@ -41,7 +41,7 @@ class Environment {
   void write_once(const Work& work);
   bool find_room();
   void lengthen_file(std::uint64_t bytes);
-  void resize(std::uint64_t max_bytes);
+  void resize(std::uint64_t map_bytes);  ///< 0: as its file says.
 
   lmdb::Environment lmdb_;
   std::atomic<std::thread::id> writer_{};  // that is in a change

@@ -3,6 +3,7 @@
 #include <lmdb.h>
 
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "base/text.hpp"
@@ -28,11 +29,16 @@ void damaged(MDB_env*, const char* finding) {
   throw FormatError(base::text("Manager: its data file is damaged (", finding, ')'));
 }
 
+MDB_envinfo info_of(MDB_env* env) noexcept {
+  MDB_envinfo info{};
+  mdb_env_info(env, &info);
+  return info;
+}
+
 class Cursor {
  public:
-  Cursor(const Environment& environment, MDB_txn* txn) : environment_(environment) {
-    if (const int code = mdb_cursor_open(txn, environment.table(), &cursor_))
-      environment.fail("reading", code);
+  Cursor(const Environment& environment, MDB_txn* txn, MDB_dbi table) : environment_(environment) {
+    if (const int code = mdb_cursor_open(txn, table, &cursor_)) environment.fail("reading", code);
   }
   ~Cursor() { mdb_cursor_close(cursor_); }
   Cursor(const Cursor&) = delete;
@@ -41,7 +47,7 @@ class Cursor {
   /// To the first whose key is at least `key`; false: there is none.
   bool find(std::string_view key) {
     key_ = value_of(key);
-    return move(MDB_SET_RANGE);
+    return move(key.empty() ? MDB_FIRST : MDB_SET_RANGE);
   }
   bool next() { return move(MDB_NEXT); }
   int erase() { return mdb_cursor_del(cursor_, 0); }
@@ -78,8 +84,11 @@ Environment::Environment(std::string folder, std::uint64_t map_bytes)
     if (code != EINTR && code != EAGAIN && code != MDB_INVALID) break;
   }
   if (code != 0) fail("opening it", code);
-  map_bytes_ = read_map_bytes();
   mdb_env_get_fd(env_, &descriptor_);
+  MDB_stat table{};
+  mdb_env_stat(env_, &table);
+  page_bytes_ = table.ms_psize;
+  map_bytes_ = info_of(env_).me_mapsize;
 }
 
 int Environment::open(std::uint64_t map_bytes) {
@@ -106,15 +115,28 @@ Environment::~Environment() {
   if (is_of_this_process()) mdb_env_close(env_);
 }
 
-std::uint64_t Environment::read_map_bytes() const {
-  MDB_envinfo info{};
-  mdb_env_info(env_, &info);
-  return info.me_mapsize;
+std::uint64_t Environment::last_byte() const {
+  return (info_of(env_).me_last_pgno + 1) * page_bytes_;
+}
+
+// The table of free pages has lists of them, which begin with their lengths; only reading shows it.
+std::uint64_t Environment::used_bytes() const {
+  constexpr MDB_dbi free_table = 0;
+  Transaction transaction(*this);
+  if (const int code = transaction.begin(Mode::read)) fail("counting its pages", code);
+  std::uint64_t free_pages = 0;
+  Cursor cursor(*this, transaction.txn_, free_table);
+  for (bool found = cursor.find({}); found; found = cursor.next()) {
+    std::uint64_t pages = 0;
+    std::memcpy(&pages, cursor.value().data(), sizeof pages);
+    free_pages += pages;
+  }
+  return last_byte() - free_pages * page_bytes_;
 }
 
 void Environment::resize(std::uint64_t map_bytes) {
   if (const int code = mdb_env_set_mapsize(env_, map_bytes)) fail("growing it", code);
-  map_bytes_ = read_map_bytes();
+  map_bytes_ = info_of(env_).me_mapsize;
 }
 
 int Environment::clear_dead_readers() const {
@@ -127,8 +149,8 @@ void Environment::fail(std::string_view doing, int code) const {
   const std::string what = base::text("Manager: ", folder_, ": ", doing, ": ");
   switch (code) {
     case MDB_MAP_FULL:
-      throw MapFull(base::text(what, "it is full, its max_bytes is ", map_bytes(),
-                               "; remove something, end long looks, or open it with more max_bytes"));
+      throw MapFull(base::text(what, "its file of ", map_bytes(),
+                               " bytes is full; end long looks, or open it with more max_bytes"));
     case MDB_TXN_FULL:
       throw OutOfMemory(base::text(what, "the change is too large; make several of it"));
     case MDB_READERS_FULL:
@@ -198,7 +220,7 @@ std::optional<std::string_view> Transaction::get(std::string_view key) const {
 void Transaction::for_each(std::string_view prefix,
                            const std::function<void(std::string_view, std::string_view)>& visit) const {
   check_usable();
-  Cursor cursor(environment_, txn_);
+  Cursor cursor(environment_, txn_, environment_.table());
   for (bool found = cursor.find(prefix); found && cursor.key().starts_with(prefix); found = cursor.next())
     visit(cursor.key().substr(prefix.size()), cursor.value());
 }
@@ -220,7 +242,7 @@ bool Transaction::erase(std::string_view key) {
 
 void Transaction::erase_all(std::string_view prefix) {
   check_usable();
-  Cursor cursor(environment_, txn_);
+  Cursor cursor(environment_, txn_, environment_.table());
   for (bool found = cursor.find(prefix); found && cursor.key().starts_with(prefix); found = cursor.next())
     if (const int code = cursor.erase()) fail_change("removing", code);
 }

@@ -20,7 +20,7 @@ namespace nodewise::lmdb {
 /// Another number in every forked child.
 std::uint64_t generation();
 
-/// The map is full; what dead readers hold may make room.
+/// There is no room; what dead readers hold may be some.
 class MapFull final : public OutOfMemory {
  public:
   using OutOfMemory::OutOfMemory;
@@ -46,6 +46,9 @@ class Environment {
   /// 0: as its file says. Precondition: no transaction of this process.
   void resize(std::uint64_t map_bytes);
   std::uint64_t map_bytes() const noexcept { return map_bytes_; }
+  /// That hold something. Precondition: inside a transaction for writing, of whose changes none count.
+  std::uint64_t used_bytes() const;
+  std::uint64_t last_byte() const;  ///< Behind the last page that was ever used; quickly had.
   /// Gives up what readers hold whose processes have died; how many there were.
   int clear_dead_readers() const;
   bool is_of_this_process() const { return generation_ == generation(); }
@@ -58,9 +61,9 @@ class Environment {
   friend class Transaction;
   int open(std::uint64_t map_bytes);
   int open_table();
-  std::uint64_t read_map_bytes() const;
   MDB_env* env_ = nullptr;
   unsigned table_ = 0;
+  std::uint64_t page_bytes_ = 0;
   int descriptor_ = -1;
   std::string folder_;
   std::uint64_t generation_;
@@ -94,6 +97,7 @@ class Transaction {
   const Environment& environment() const noexcept { return environment_; }
 
  private:
+  friend class Environment;
   void check_usable() const;
   /// After a failed change nothing can be relied upon: it is never committed.
   [[noreturn]] void fail_change(std::string_view doing, int code);

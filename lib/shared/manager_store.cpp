@@ -1,5 +1,6 @@
 #include "shared/manager_store.hpp"
 
+#include <algorithm>
 #include <string_view>
 
 #include <nodewise/error.hpp>
@@ -36,30 +37,56 @@ void check_key(const std::string& key) {
                                      " bytes; up to ", longest_item_key, " are possible"));
 }
 
-std::optional<Store::Format> Store::format() const {
+std::optional<Store::Format> Store::find_format() const {
   const auto record = transaction_.get(format_key);
   if (!record || !record->starts_with(magic)) return std::nullopt;
   Reader reader(record->substr(magic.size()));
   Format format;
   format.version = reader.take_little();
   format.next_number = reader.take_little();
+  format.max_bytes = reader.take_little();
   return format;
+}
+
+Store::Format Store::format() const {
+  if (auto found = find_format()) return *found;
+  throw FormatError("Manager: the record of its format is damaged");
+}
+
+std::uint64_t Store::max_bytes() const {
+  return format().max_bytes;
+}
+
+// What was in use before this transaction; that it fits itself is for LMDB to find out.
+void Store::require_room() {
+  if (has_room_) return;
+  const auto& environment = transaction_.environment();
+  const std::uint64_t most = max_bytes();
+  if (environment.last_byte() > most)
+    if (const auto used = environment.used_bytes(); used > most)
+      throw lmdb::MapFull(base::text("Manager: ", environment.folder(), " is full: ", used,
+                                     " bytes are in use, its max_bytes is ", most,
+                                     "; remove something, or open it with more max_bytes"));
+  has_room_ = true;
 }
 
 void Store::put_format(const Format& format) {
   std::string record(magic);
   put_little(record, format.version);
   put_little(record, format.next_number);
+  put_little(record, format.max_bytes);
   transaction_.put(format_key, record);
 }
 
-void Store::write_format() {
-  put_format(format().value_or(Format{.version = version, .next_number = 1}));
+void Store::write_format(std::uint64_t max_bytes) {
+  Format record = find_format().value_or(Format{.version = version, .next_number = 1});
+  record.max_bytes = std::max(record.max_bytes, max_bytes);
+  put_format(record);
 }
 
 void Store::check_format() const {
   const std::string& folder = transaction_.environment().folder();
-  const auto found = format();
+  const auto found = find_format();
   if (!found)
     throw FormatError(base::text("Manager: ", folder, " holds a database of LMDB that is no Manager"));
   if (found->version != version)
@@ -95,10 +122,9 @@ Store::Object Store::find(const std::string& name, Kind kind) const {
 Store::Object Store::find_or_make(const std::string& name, Kind kind) {
   Object object = find(name, kind);
   if (object.number != 0) return object;
-  auto numbers = format();
-  if (!numbers) throw FormatError("Manager: the record of its format is damaged");
-  object.number = numbers->next_number++;
-  put_format(*numbers);
+  Format numbers = format();
+  object.number = numbers.next_number++;
+  put_format(numbers);
   put(name, object);
   return object;
 }
@@ -181,6 +207,7 @@ std::uint64_t Store::list_extend(const std::string& name, std::span<const Manage
   encoded.reserve(values.size());
   for (const ManagedValue& value : values)
     encoded.push_back(encode(value));  // throws before anything is written
+  require_room();
   Object list = find_or_make(name, Kind::list);
   const std::uint64_t first = list.size();
   for (const std::string& bytes : encoded) transaction_.put(key(list, list.end++), bytes);
@@ -191,7 +218,9 @@ std::uint64_t Store::list_extend(const std::string& name, std::span<const Manage
 void Store::list_set(const std::string& name, std::uint64_t i, const ManagedValue& value) {
   const Object list = find(name, Kind::list);
   check_index(name, list, i);
-  transaction_.put(key(list, list.begin + i), encode(value));
+  const std::string bytes = encode(value);
+  require_room();
+  transaction_.put(key(list, list.begin + i), bytes);
 }
 
 std::optional<ManagedValue> Store::list_pop(const std::string& name, End end) {
@@ -253,6 +282,7 @@ std::vector<std::pair<std::string, ManagedValue>> Store::dictionary_items(const 
 void Store::dictionary_set(const std::string& name, const std::string& item, const ManagedValue& value) {
   check_key(item);
   const std::string bytes = encode(value);
+  require_room();
   Object dictionary = find_or_make(name, Kind::dictionary);
   const std::string where = prefix(dictionary) + item;
   const bool is_new = !transaction_.get(where);

@@ -1,7 +1,7 @@
 // Lists and dictionaries within one transaction, and how they lie in LMDB's sorted table of bytes:
 //
 //   key                                    value
-//   F                                      "nodewise.manager", version, the next object's number
+//   F                                      "nodewise.manager", version, the next object's number, max_bytes
 //   N name                                 l or d, its number, begin, end
 //   E number position                      an element of a list; begin <= position < end
 //   E number key                           an item of a dictionary; end - begin of them
@@ -31,10 +31,11 @@ class Store {
  public:
   explicit Store(lmdb::Transaction& transaction) noexcept : transaction_(transaction) {}
 
-  /// Makes the record of the format, or writes it again.
-  void write_format();
+  /// Makes the record of the format, or writes it again with more max_bytes, if they are more.
+  void write_format(std::uint64_t max_bytes);
   /// Throws FormatError.
   void check_format() const;
+  std::uint64_t max_bytes() const;
 
   std::vector<std::string> names() const;
   bool remove(const std::string& name);
@@ -70,8 +71,12 @@ class Store {
   struct Format {
     std::uint64_t version = 0;
     std::uint64_t next_number = 0;
+    std::uint64_t max_bytes = 0;
   };
-  std::optional<Format> format() const;
+  std::optional<Format> find_format() const;
+  Format format() const;
+  /// Throws lmdb::MapFull. What takes something away needs no such check, and finds room behind max_bytes.
+  void require_room();
   void put_format(const Format& format);
   std::optional<Object> find(const std::string& name) const;
   /// Throws InvalidArgument if it is of the other kind. An empty one where there is none: with number 0.
@@ -85,6 +90,7 @@ class Store {
   static void check_index(const std::string& name, const Object& object, std::uint64_t i);
 
   lmdb::Transaction& transaction_;
+  bool has_room_ = false;
 };
 
 }  // namespace nodewise::managed
