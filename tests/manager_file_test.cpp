@@ -100,7 +100,7 @@ TEST_CASE("a Manager of the future") {
     lmdb::Transaction transaction(environment);
     REQUIRE(transaction.begin(lmdb::Mode::write) == 0);
     std::string record = "nodewise.manager";
-    for (const std::uint64_t word : {2, 1, 0, 0}) managed::put_little(record, word);
+    for (const unsigned word : {2U, 1U, 0U}) managed::put_little(record, word);
     transaction.put("F", record);
     transaction.commit();
   }
