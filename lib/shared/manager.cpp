@@ -199,7 +199,8 @@ Manager Manager::open_or_create(const std::string& directory, const ManagerOptio
 }
 
 void Manager::change(const std::function<void(ManagerChange&)>& change) const {
-  directory_of(*scope_).environment().write([&](lmdb::Transaction& transaction) {
+  const auto scope = scope_;  // also if `change` ends this
+  directory_of(*scope).environment().write([&](lmdb::Transaction& transaction) {
     const Opened opened(transaction);
     ManagerChange inside(opened.scope);
     change(inside);
@@ -207,7 +208,8 @@ void Manager::change(const std::function<void(ManagerChange&)>& change) const {
 }
 
 void Manager::look(const std::function<void(const ManagerLook&)>& look) const {
-  directory_of(*scope_).environment().read([&](lmdb::Transaction& transaction) {
+  const auto scope = scope_;
+  directory_of(*scope).environment().read([&](lmdb::Transaction& transaction) {
     const Opened opened(transaction);
     look(ManagerLook(opened.scope));
   });

@@ -119,13 +119,15 @@ void Environment::write(const Work& work) {
   }
 }
 
-// What dead readers held, or what another process made it grow by.
+// What dead readers held, or what another process made it grow by. Only for the latter it is worth waiting
+// for other threads' looks to end.
 bool Environment::find_room() {
   if (!is_of_this_process()) return false;
   const bool cleared = lmdb_.clear_dead_readers() > 0;
-  const auto before = lmdb_.map_bytes();
-  if (depth == 0) resize(0);
-  return cleared || lmdb_.map_bytes() > before;
+  const auto bytes = map_bytes_for(max_bytes());
+  const bool grown = depth == 0 && bytes > lmdb_.map_bytes();
+  if (grown) resize(bytes);
+  return cleared || grown;
 }
 
 void Environment::write_once(const Work& work) {
@@ -214,7 +216,6 @@ Environment& Directory::environment() const {
 }
 
 Environment& Directory::attach(Entry entry, std::uint64_t max_bytes) const {
-  lmdb::generation();  // what it watches forks with cannot be made while forks wait
   Environment* environment = nullptr;
   {
     const RegistryLock lock;

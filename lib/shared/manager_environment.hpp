@@ -33,7 +33,7 @@ class Environment {
   /// other threads may want.
   void grow(std::uint64_t max_bytes);
   std::uint64_t max_bytes();
-  bool is_of_this_process() const { return lmdb_.is_of_this_process(); }
+  bool is_of_this_process() const noexcept { return lmdb_.is_of_this_process(); }
 
  private:
   class Session;

@@ -16,6 +16,10 @@ static_assert(map_resized == MDB_MAP_RESIZED && readers_full == MDB_READERS_FULL
 
 std::atomic<std::uint64_t> forks{0};
 
+// From the beginning on: a fork amid its making would be missed. Never ended, as Managers may outlive it.
+[[maybe_unused]] const auto& fork_watch =
+    *new os::ForkWatch([] { forks.fetch_add(1, std::memory_order_relaxed); });
+
 MDB_val value_of(std::string_view bytes) noexcept {
   return {bytes.size(), const_cast<char*>(bytes.data())};  // LMDB only reads it
 }
@@ -68,9 +72,7 @@ class Cursor {
 
 }  // namespace
 
-std::uint64_t generation() {
-  static const auto& watch = *new os::ForkWatch([] { forks.fetch_add(1, std::memory_order_relaxed); });
-  static_cast<void>(watch);
+std::uint64_t generation() noexcept {
   return forks.load(std::memory_order_relaxed);
 }
 
@@ -190,7 +192,9 @@ int Transaction::begin(Mode mode) {
 void Transaction::commit() {
   check_usable();
   if (failed_) throw SystemError("Manager: part of the change failed, so none of it is made", ECANCELED);
-  if (const int code = mdb_txn_commit(std::exchange(txn_, nullptr))) environment_.fail("writing", code);
+  const int code = mdb_txn_commit(txn_);  // ends it, unless it throws
+  txn_ = nullptr;
+  if (code != 0) environment_.fail("writing", code);
 }
 
 void Transaction::check_usable() const {

@@ -18,7 +18,7 @@ struct MDB_txn;
 namespace nodewise::lmdb {
 
 /// Another number in every forked child.
-std::uint64_t generation();
+std::uint64_t generation() noexcept;
 
 /// There is no room; what dead readers hold may be some.
 class MapFull final : public OutOfMemory {
@@ -51,7 +51,7 @@ class Environment {
   std::uint64_t last_byte() const;  ///< Behind the last page that was ever used; quickly had.
   /// Gives up what readers hold whose processes have died; how many there were.
   int clear_dead_readers() const;
-  bool is_of_this_process() const { return generation_ == generation(); }
+  bool is_of_this_process() const noexcept { return generation_ == generation(); }
   const std::string& folder() const noexcept { return folder_; }
   int descriptor() const noexcept { return descriptor_; }  ///< Of its data file.
   unsigned table() const noexcept { return table_; }
