@@ -119,9 +119,21 @@ TEST_CASE("a truncated file") {
     CHECK(contains(refusal<FormatError>(folder), std::to_string(bytes) + " bytes"));
     CHECK_THROWS_AS(Manager::open_or_create(folder.path()), FormatError);
   }
-  std::filesystem::resize_file(folder.data(), 0);
-  CHECK(contains(refusal<SystemError>(folder), "never finished"));
-  CHECK(Manager::create(folder.path()).names().empty());
+}
+
+TEST_CASE("a file that its maker did not finish") {
+  // Goal: it is not opened, and made anew. Method: what LMDB leaves at each step of making one.
+  const Folder folder;
+  std::filesystem::create_directory(folder.path());
+  { const lmdb::Environment fresh(folder.path(), MiB); }
+  for (const unsigned bytes : {8192U, 4096U, 0U}) {
+    std::filesystem::resize_file(folder.data(), bytes);
+    CHECK(contains(refusal<SystemError>(folder), "never finished"));
+    const Folder copy;
+    std::filesystem::copy(folder.path(), copy.path());
+    CHECK(Manager::create(copy.path()).list("list").append(1) == 0);
+    CHECK(Manager::open(copy.path()).list("list").size() == 1);
+  }
 }
 
 TEST_CASE("a damaged beginning") {

@@ -89,6 +89,8 @@ std::string read_from(int descriptor, std::uint64_t offset, std::size_t bytes, i
 Meta parse_meta(std::string_view pages, std::uint64_t file_bytes, const std::string& path) {
   const Checker checker{path, file_bytes};
   const Meta first = checker.check(pages);
+  // LMDB makes both pages by one write, and a maker may be killed between them.
+  if (first.transaction == 0 && file_bytes == first.page_bytes) return first;
   const Meta second = checker.check(pages.substr(std::min<std::uint64_t>(first.page_bytes, pages.size())));
   if (first.page_bytes != second.page_bytes) checker.refuse("is damaged: its pages have two sizes");
   const Meta& newer = first.transaction > second.transaction ? first : second;
