@@ -262,6 +262,32 @@ TEST_CASE("a child that leaves its parent's change") {
   CHECK(manager.list("list").values() == std::vector<ManagedValue>{1, 2, 1, 2});
 }
 
+TEST_CASE("a child that leaves its parent's look") {
+  // Goal: the parent's look stays what it was. Method: fork() inside, without what ends a child early; then
+  // all is replaced as often as there is room, which is not for long, as the look still has the old.
+  const Folder folder;
+  const auto manager = Manager::create(folder.path(), {.max_bytes = MiB});
+  const auto list = manager.list("list");
+  for (int i = 0; i < 10; ++i) list.append(std::string(20'000, 'a'));
+  const auto before = list.values();
+  const pid_t parent = ::getpid();
+  manager.look([&](const ManagerLook& look) {
+    const pid_t child = ::fork();
+    if (child == 0) return;
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+    CHECK_THROWS_AS(
+        [&] {
+          for (std::uint64_t i = 0; i < 500; ++i) list.set(i % 10, std::string(20'000, 'b'));
+        }(),
+        OutOfMemory);
+    CHECK(look.list("list").values() == before);
+  });
+  if (::getpid() != parent) ::_exit(0);
+  CHECK_NOTHROW(list.clear());
+}
+
 TEST_CASE("forks while other threads are in transactions") {
   // Goal: whatever they hold, the child goes on. Method: threads that change, look and open all the time.
   const Folder folder;

@@ -206,9 +206,15 @@ void Transaction::check_usable() const {
       EPERM);
 }
 
-void Transaction::fail_change(std::string_view doing, int code) {
-  failed_ = true;
-  environment_.fail(doing, code);
+// Half a change, by an error or an exception, must not be committed: so it counts as failed until it is made.
+template <class Fn>
+int Transaction::attempt(std::string_view doing, const Fn& change) {
+  check_usable();
+  const bool failed = std::exchange(failed_, true);
+  const int code = change();
+  if (code != 0 && code != MDB_NOTFOUND) environment_.fail(doing, code);
+  failed_ = failed;
+  return code;
 }
 
 std::optional<std::string_view> Transaction::get(std::string_view key) const {
@@ -230,25 +236,23 @@ void Transaction::for_each(std::string_view prefix,
 }
 
 void Transaction::put(std::string_view key, std::string_view value) {
-  check_usable();
   MDB_val where = value_of(key);
   MDB_val what = value_of(value);
-  if (const int code = mdb_put(txn_, environment_.table(), &where, &what, 0)) fail_change("writing", code);
+  attempt("writing", [&] { return mdb_put(txn_, environment_.table(), &where, &what, 0); });
 }
 
 bool Transaction::erase(std::string_view key) {
-  check_usable();
   MDB_val where = value_of(key);
-  const int code = mdb_del(txn_, environment_.table(), &where, nullptr);
-  if (code != 0 && code != MDB_NOTFOUND) fail_change("removing", code);
-  return code == 0;
+  return attempt("removing", [&] { return mdb_del(txn_, environment_.table(), &where, nullptr); }) == 0;
 }
 
 void Transaction::erase_all(std::string_view prefix) {
-  check_usable();
-  Cursor cursor(environment_, txn_, environment_.table());
-  for (bool found = cursor.find(prefix); found && cursor.key().starts_with(prefix); found = cursor.next())
-    if (const int code = cursor.erase()) fail_change("removing", code);
+  attempt("removing", [&] {
+    Cursor cursor(environment_, txn_, environment_.table());
+    for (bool found = cursor.find(prefix); found && cursor.key().starts_with(prefix); found = cursor.next())
+      if (const int code = cursor.erase()) return code;
+    return 0;
+  });
 }
 
 }  // namespace nodewise::lmdb

@@ -99,8 +99,8 @@ class Transaction {
  private:
   friend class Environment;
   void check_usable() const;
-  /// After a failed change nothing can be relied upon: it is never committed.
-  [[noreturn]] void fail_change(std::string_view doing, int code);
+  template <class Fn>
+  int attempt(std::string_view doing, const Fn& change);
   const Environment& environment_;
   MDB_txn* txn_ = nullptr;
   bool failed_ = false;
