@@ -294,6 +294,7 @@ TEST_CASE("forks while other threads are in transactions") {
   const auto manager = Manager::create(folder.path());
   std::atomic<bool> stop = false;
   std::vector<std::thread> threads;
+  threads.reserve(2);
   for (int i = 0; i < 2; ++i)
     threads.emplace_back([&] {
       while (!stop) {
@@ -304,7 +305,7 @@ TEST_CASE("forks while other threads are in transactions") {
   for (int i = 0; i < 40; ++i) {
     Child child([&] {
       manager.list("list").append(i);
-      return Manager::open(folder.path()).list("list").size() == static_cast<std::uint64_t>(i + 1);
+      return Manager::open(folder.path()).list("list").size() == static_cast<std::uint64_t>(i) + 1;
     });
     CHECK(child.wait() == 0);
   }

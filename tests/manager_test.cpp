@@ -357,6 +357,7 @@ TEST_CASE("threads") {
   std::atomic<int> running = writers;
   std::atomic<int> torn = 0;
   std::vector<std::thread> threads;
+  threads.reserve(writers + 2);
   for (int writer = 0; writer < writers; ++writer)
     threads.emplace_back([&] {
       for (int i = 0; i < changes; ++i) {

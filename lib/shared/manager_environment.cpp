@@ -204,7 +204,7 @@ std::shared_ptr<Directory> Directory::enter(const std::string& folder, Entry ent
   if (max_bytes != 0 && (max_bytes < least_bytes || max_bytes > most_bytes))
     throw InvalidArgument(base::text("Manager: max_bytes is ", max_bytes, "; ", least_bytes, " to ",
                                      most_bytes, " are possible, 0 is for what there is"));
-  const std::shared_ptr<Directory> directory(new Directory(prepare_folder(folder, entry != Entry::open)));
+  std::shared_ptr<Directory> directory(new Directory(prepare_folder(folder, entry != Entry::open)));
   directory->attach(entry, max_bytes);
   return directory;
 }

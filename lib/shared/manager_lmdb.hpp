@@ -23,7 +23,7 @@ std::uint64_t generation() noexcept;
 /// There is no room; what dead readers hold may be some.
 class MapFull final : public OutOfMemory {
  public:
-  using OutOfMemory::OutOfMemory;
+  explicit MapFull(const std::string& message) : OutOfMemory(message) {}
 };
 
 // Of LMDB's codes those that are dealt with.

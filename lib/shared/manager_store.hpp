@@ -51,12 +51,12 @@ class Store {
   void list_clear(const std::string& name);
 
   std::uint64_t dictionary_size(const std::string& name) const;
-  bool dictionary_contains(const std::string& name, const std::string& key) const;
-  std::optional<ManagedValue> dictionary_get(const std::string& name, const std::string& key) const;
+  bool dictionary_contains(const std::string& name, const std::string& item) const;
+  std::optional<ManagedValue> dictionary_get(const std::string& name, const std::string& item) const;
   std::vector<std::pair<std::string, ManagedValue>> dictionary_items(const std::string& name) const;
   std::vector<std::string> dictionary_keys(const std::string& name) const;
-  void dictionary_set(const std::string& name, const std::string& key, const ManagedValue& value);
-  bool dictionary_erase(const std::string& name, const std::string& key);
+  void dictionary_set(const std::string& name, const std::string& item, const ManagedValue& value);
+  bool dictionary_erase(const std::string& name, const std::string& item);
   void dictionary_clear(const std::string& name);
 
  private:
