@@ -41,7 +41,9 @@ enum class Call : unsigned {
   file_status,
   path_status,
   real_path,
+  entry_status,
   remove_file,
+  create_folder,
   list_folder,
   space,
   map_shared,
@@ -103,7 +105,9 @@ class Faulty : public Os {
   Result<FileStatus> file_status(int) override;
   Result<FileStatus> path_status(const std::string&) override;
   Result<std::string> real_path(const std::string&) override;
+  Result<FileStatus> entry_status(const std::string&) override;
   int remove_file(const std::string&) override;
+  int create_folder(const std::string&) override;
   Result<std::vector<std::string>> list_folder(const std::string&) override;
   Result<Space> space(const std::string&) override;
   Result<void*> map_shared(int, std::uint64_t, std::size_t, std::size_t, bool) override;

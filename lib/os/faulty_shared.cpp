@@ -59,6 +59,14 @@ Result<std::string> Faulty::real_path(const std::string& path) {
   return guarded<Result<std::string>>(Call::real_path, [&] { return wrapped_.real_path(path); });
 }
 
+Result<FileStatus> Faulty::entry_status(const std::string& path) {
+  return guarded<Result<FileStatus>>(Call::entry_status, [&] { return wrapped_.entry_status(path); });
+}
+
+int Faulty::create_folder(const std::string& path) {
+  return guarded<int>(Call::create_folder, [&] { return wrapped_.create_folder(path); });
+}
+
 int Faulty::remove_file(const std::string& path) {
   return guarded<int>(Call::remove_file, [&] { return wrapped_.remove_file(path); });
 }

@@ -10,10 +10,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstdlib>
 #include <ctime>
+#include <iterator>
 #include <memory>
 
 #include "base/checked.hpp"
@@ -27,6 +29,16 @@ namespace {
 
 constexpr auto tmpfs_magic = 0x01021994;
 constexpr auto hugetlbfs_magic = 0x958458f6;
+constexpr std::uint32_t network_magics[] = {
+    0x6969,      // NFS
+    0xff534d42,  // CIFS
+    0xfe534d42,  // SMB 2
+    0x0bd00bd0,  // Lustre
+    0x47504653,  // GPFS
+    0x19830326,  // BeeGFS
+    0x00c36400,  // Ceph
+    0x5346414f,  // AFS
+};
 
 int outcome(int returned) noexcept {
   return returned == 0 ? 0 : errno;
@@ -45,7 +57,8 @@ FileStatus status_of(const struct stat& status) noexcept {
                          static_cast<std::uint64_t>(status.st_mtim.tv_nsec),
           .uid = status.st_uid,
           .links = static_cast<unsigned>(status.st_nlink),
-          .regular = S_ISREG(status.st_mode)};
+          .regular = S_ISREG(status.st_mode),
+          .folder = S_ISDIR(status.st_mode)};
 }
 
 struct flock byte_lock(std::uint64_t offset, short type) noexcept {
@@ -143,8 +156,18 @@ Result<std::string> RealShared::real_path(const std::string& path) {
   return {found.get(), 0};
 }
 
+Result<FileStatus> RealShared::entry_status(const std::string& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) return {{}, errno};
+  return {status_of(status), 0};
+}
+
 int RealShared::remove_file(const std::string& path) {
   return outcome(::unlink(path.c_str()));
+}
+
+int RealShared::create_folder(const std::string& path) {
+  return outcome(::mkdir(path.c_str(), 0700));
 }
 
 Result<std::vector<std::string>> RealShared::list_folder(const std::string& path) {
@@ -165,7 +188,9 @@ Result<Space> RealShared::space(const std::string& path) {
                                              : FileSystem::other,
            .total_bytes = status.f_blocks * block,
            .free_bytes = status.f_bavail * block,
-           .page_bytes = block},
+           .page_bytes = block,
+           .network = std::find(std::begin(network_magics), std::end(network_magics), type) !=
+                      std::end(network_magics)},
           0};
 }
 

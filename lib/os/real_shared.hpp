@@ -18,7 +18,9 @@ class RealShared : public Os {
   Result<FileStatus> file_status(int descriptor) override;
   Result<FileStatus> path_status(const std::string& path) override;
   Result<std::string> real_path(const std::string& path) override;
+  Result<FileStatus> entry_status(const std::string& path) override;
   int remove_file(const std::string& path) override;
+  int create_folder(const std::string& path) override;
   Result<std::vector<std::string>> list_folder(const std::string& path) override;
   Result<Space> space(const std::string& path) override;
   Result<void*> map_shared(int descriptor, std::uint64_t offset, std::size_t bytes, std::size_t alignment,

@@ -25,6 +25,7 @@ struct FileStatus {
   unsigned uid = 0;
   unsigned links = 0;  ///< Names; 0: none leads there any more.
   bool regular = false;
+  bool folder = false;
   bool same_file(const FileStatus& other) const noexcept {
     return device == other.device && inode == other.inode;
   }
@@ -38,6 +39,7 @@ struct Space {
   std::uint64_t total_bytes = 0;
   std::uint64_t free_bytes = 0;
   std::uint64_t page_bytes = 0;  ///< Of huge_pages: the pool's page.
+  bool network = false;          ///< Other machines may have it too: NFS, Lustre and their like.
 };
 
 enum class Lock { shared, exclusive };
@@ -64,8 +66,11 @@ class SharedOs {
   virtual bool is_size_sealed(int descriptor) = 0;  ///< Against shrinking.
   virtual Result<FileStatus> file_status(int descriptor) = 0;
   virtual Result<FileStatus> path_status(const std::string& path) = 0;
-  virtual Result<std::string> real_path(const std::string& path) = 0;  ///< Absolute, without links.
+  virtual Result<std::string> real_path(const std::string& path) = 0;    ///< Absolute, without links.
+  virtual Result<FileStatus> entry_status(const std::string& path) = 0;  ///< Of a link itself.
   virtual int remove_file(const std::string& path) = 0;
+  /// That its owner alone may enter (mode 0700). EEXIST where there is something.
+  virtual int create_folder(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> list_folder(const std::string& path) = 0;
   virtual Result<Space> space(const std::string& path) = 0;
 

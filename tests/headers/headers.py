@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
-PRIVATE = re.compile(r"(^|/)(hwloc|numa|omp)\w*\.h$|/(hwloc|fmt|CLI|nlohmann)/")
+PRIVATE = re.compile(r"(^|/)(hwloc|numa|omp|lmdb)\w*\.h$|/(hwloc|fmt|CLI|nlohmann)/")
 
 
 def check(folder, header, compiler, work):

@@ -70,6 +70,7 @@ needs_test() {
   needs_command g++
   needs_clang
   needs_google_benchmark
+  need liblmdb-dev lmdb-devel lmdb-devel module lmdb
   need doctest-dev doctest-devel doctest-devel links g++ doctest/doctest.h
   need python3-numpy python3-numpy python3-numpy python_with_numpy
   need cmake cmake cmake program cmake

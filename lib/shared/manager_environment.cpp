@@ -1,0 +1,271 @@
+#include "shared/manager_environment.hpp"
+
+#include <cerrno>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include <nodewise/error.hpp>
+
+#include "base/checked.hpp"
+#include "base/text.hpp"
+#include "os/fork_watch.hpp"
+#include "shared/manager_store.hpp"
+
+namespace nodewise::managed {
+namespace {
+
+constexpr std::uint64_t usual_bytes = std::uint64_t{1} << 30;
+
+// Where it is full, taking something away needs pages, too: so the file is larger than it may be filled.
+std::uint64_t map_bytes_for(std::uint64_t max_bytes) noexcept {
+  constexpr std::uint64_t unit = 65536;
+  return base::round_up(max_bytes + max_bytes / 64 + 4 * unit, unit);
+}
+
+// How many transactions the thread is in.
+thread_local unsigned depth = 0;
+
+// What this process has open. Children inherit it, and let the entries of their parents be. Never destroyed:
+// Managers may outlive whatever is destroyed at exit.
+struct Registry {
+  using Key = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>;  // generation, device, inode
+  struct Entry {
+    std::unique_ptr<Environment> environment;
+    std::uint64_t users = 0;
+  };
+  static Registry& get() {
+    static auto& registry = *new Registry;
+    return registry;
+  }
+  static Key key(const os::FileStatus& file) { return {lmdb::generation(), file.device, file.inode}; }
+  std::mutex mutex;  // only with a Pause of forks: a child never finds it locked
+  std::map<Key, Entry> entries;
+};
+
+struct RegistryLock {
+  os::ForkWatch::Pause no_forks;
+  std::lock_guard<std::mutex> lock{Registry::get().mutex};
+};
+
+}  // namespace
+
+// A thread in transactions. In a child that was forked inside, what it would give back is the parent's.
+class Environment::Session {
+ public:
+  explicit Session(Environment& environment) : environment_(environment) {
+    std::unique_lock lock(environment_.mutex_);
+    if (depth == 0) environment_.changed_.wait(lock, [&] { return !environment_.resizing_; });
+    ++environment_.sessions_;
+    ++depth;
+  }
+  ~Session() {
+    --depth;
+    if (!environment_.is_of_this_process()) return;
+    const std::lock_guard lock(environment_.mutex_);
+    if (--environment_.sessions_ == 0) environment_.changed_.notify_all();
+  }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+ private:
+  Environment& environment_;
+};
+
+Environment::Environment(const std::string& folder, std::optional<std::uint64_t> bytes_if_new)
+    : lmdb_(folder, bytes_if_new ? map_bytes_for(*bytes_if_new) : 0) {
+  lmdb_.clear_dead_readers();
+  if (bytes_if_new) {
+    lengthen_file(lmdb_.map_bytes());
+    write([&](lmdb::Transaction& transaction) { Store(transaction).write_format(*bytes_if_new); });
+  } else {
+    read([](lmdb::Transaction& transaction) { Store(transaction).check_format(); });
+  }
+}
+
+void Environment::begin(lmdb::Transaction& transaction, lmdb::Mode mode, std::unique_ptr<Session>& session) {
+  bool cleared = false;
+  while (true) {
+    session = std::make_unique<Session>(*this);
+    const int code = transaction.begin(mode);
+    if (code == 0) return;
+    session.reset();
+    if (code == lmdb::map_resized) {
+      resize(0);
+    } else if (code == lmdb::readers_full && !cleared) {
+      cleared = true;
+      lmdb_.clear_dead_readers();
+    } else {
+      lmdb_.fail("beginning", code);
+    }
+  }
+}
+
+void Environment::read(const Work& work) {
+  std::unique_ptr<Session> session;
+  lmdb::Transaction transaction(lmdb_);
+  begin(transaction, lmdb::Mode::read, session);
+  work(transaction);
+}
+
+void Environment::write(const Work& work) {
+  constexpr std::uint64_t writes_per_check = 256;
+  if (writes_.fetch_add(1) % writes_per_check == writes_per_check - 1) lmdb_.clear_dead_readers();
+  try {
+    write_once(work);
+  } catch (const lmdb::MapFull&) {
+    if (!find_room()) throw;
+    write_once(work);
+  }
+}
+
+// What dead readers held, or what another process made it grow by. Only for the latter it is worth waiting
+// for other threads' looks to end.
+bool Environment::find_room() {
+  if (!is_of_this_process()) return false;
+  const bool cleared = lmdb_.clear_dead_readers() > 0;
+  const auto bytes = map_bytes_for(max_bytes());
+  const bool grown = depth == 0 && bytes > lmdb_.map_bytes();
+  if (grown) resize(bytes);
+  return cleared || grown;
+}
+
+void Environment::write_once(const Work& work) {
+  if (writer_ == std::this_thread::get_id())
+    throw SystemError(base::text("Manager: ", lmdb_.folder(),
+                                 ": this thread is inside a change of it, which would wait for itself; use "
+                                 "what the change was given"),
+                      EDEADLK);
+  std::unique_ptr<Session> session;
+  lmdb::Transaction transaction(lmdb_);
+  begin(transaction, lmdb::Mode::write, session);
+  {
+    struct Writer {  // until before the next one can begin
+      explicit Writer(std::atomic<std::thread::id>& id) : id_(id) { id_ = std::this_thread::get_id(); }
+      ~Writer() { id_ = std::thread::id(); }
+      Writer(const Writer&) = delete;
+      Writer& operator=(const Writer&) = delete;
+      std::atomic<std::thread::id>& id_;
+    } const writer(writer_);
+    work(transaction);
+  }
+  transaction.commit();
+}
+
+void Environment::resize(std::uint64_t map_bytes) {
+  if (depth > 0)
+    throw SystemError(
+        base::text("Manager: ", lmdb_.folder(), " grows; this thread must end its changes and looks first"),
+        EBUSY);
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return !resizing_; });
+  resizing_ = true;
+  changed_.wait(lock, [&] { return sessions_ == 0; });
+  struct Done {
+    ~Done() {
+      environment.resizing_ = false;
+      environment.changed_.notify_all();
+    }
+    Environment& environment;
+  } const done{*this};
+  if (map_bytes == 0 || map_bytes > lmdb_.map_bytes()) lmdb_.resize(map_bytes);
+}
+
+void Environment::lengthen_file(std::uint64_t bytes) {
+  os::Os& os = os::current();
+  const auto status = os.file_status(lmdb_.descriptor());
+  int error = status.error;
+  if (error == 0 && status.value.bytes < bytes) error = os.resize_file(lmdb_.descriptor(), bytes);
+  if (error != 0)
+    throw SystemError(base::text("Manager: ", lmdb_.folder(), "/data.mdb: making it ", bytes,
+                                 " bytes long: ", base::errno_text(error)),
+                      error);
+}
+
+// The file is never shorter than what it says of itself, so that one which is was truncated.
+void Environment::grow(std::uint64_t max_bytes) {
+  if (max_bytes == 0 || max_bytes <= this->max_bytes()) return;
+  resize(map_bytes_for(max_bytes));
+  write([&](lmdb::Transaction& transaction) {
+    lengthen_file(lmdb_.map_bytes());
+    Store(transaction).write_format(max_bytes);
+  });
+}
+
+std::uint64_t Environment::max_bytes() {
+  std::uint64_t bytes = 0;
+  read([&](lmdb::Transaction& transaction) { bytes = Store(transaction).max_bytes(); });
+  return bytes;
+}
+
+std::shared_ptr<Directory> Directory::enter(const std::string& folder, Entry entry, std::uint64_t max_bytes) {
+  constexpr std::uint64_t least_bytes = std::uint64_t{1} << 20;
+  constexpr std::uint64_t most_bytes = std::uint64_t{1} << 46;
+  if (max_bytes != 0 && (max_bytes < least_bytes || max_bytes > most_bytes))
+    throw InvalidArgument(base::text("Manager: max_bytes is ", max_bytes, "; ", least_bytes, " to ",
+                                     most_bytes, " are possible, 0 is for what there is"));
+  std::shared_ptr<Directory> directory(new Directory(prepare_folder(folder, entry != Entry::open)));
+  directory->attach(entry, max_bytes);
+  return directory;
+}
+
+Environment& Directory::environment() const {
+  Environment* const environment = environment_;
+  if (environment != nullptr && environment->is_of_this_process()) return *environment;
+  return attach(Entry::open, 0);
+}
+
+Environment& Directory::attach(Entry entry, std::uint64_t max_bytes) const {
+  Environment* environment = nullptr;
+  {
+    const RegistryLock lock;
+    environment = environment_;
+    if (environment == nullptr || !environment->is_of_this_process())
+      environment_ = environment = &registered(entry, max_bytes == 0 ? usual_bytes : max_bytes);
+  }
+  environment->grow(max_bytes);
+  return *environment;
+}
+
+// Precondition: the registry is locked.
+Environment& Directory::registered(Entry entry, std::uint64_t bytes_if_new) const {
+  auto& entries = Registry::get().entries;
+  while (true) {
+    const DataFile file(path_, entry != Entry::open);
+    if (file_.inode != 0 && !file_.same_file(file.status()))
+      throw SystemError(base::text("Manager: ", path_, " is another one than this process was forked with"),
+                        ESTALE);
+    const auto known = entries.find(Registry::key(file.status()));
+    const bool found = known != entries.end();
+    if (!found && !file.lock()) continue;
+    const bool draft = !found && !file.check();
+    if (!draft && entry == Entry::create)
+      throw SystemError(base::text("Manager: there is one in ", path_, " already; open it"), EEXIST);
+    if (draft && entry == Entry::open)
+      throw SystemError(base::text("Manager: the one in ", path_,
+                                   " was never finished: its maker died over it; "
+                                   "create it again"),
+                        ENOENT);
+    file_ = file.status();
+    if (found) {
+      ++known->second.users;
+      return *known->second.environment;
+    }
+    if (draft) file.clear();
+    auto environment =
+        std::make_unique<Environment>(path_, draft ? std::optional(bytes_if_new) : std::nullopt);
+    const auto made = entries.emplace(Registry::key(file_), Registry::Entry{std::move(environment), 1});
+    return *made.first->second.environment;
+  }
+}
+
+Directory::~Directory() {
+  Environment* const environment = environment_;
+  if (environment == nullptr || !environment->is_of_this_process()) return;
+  const RegistryLock lock;
+  auto& entries = Registry::get().entries;
+  const auto entry = entries.find(Registry::key(file_));
+  if (--entry->second.users == 0) entries.erase(entry);
+}
+
+}  // namespace nodewise::managed

@@ -1,0 +1,215 @@
+#include "shared/manager_file.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+
+#include <nodewise/error.hpp>
+
+#include "base/text.hpp"
+
+namespace nodewise::managed {
+namespace {
+
+static_assert(sizeof(std::size_t) == 8, "LMDB's files are of the size of addresses");
+
+// A page begins with 16 bytes: number, padding, flags, bounds. Then, in the two first pages:
+constexpr std::size_t page_flags_at = 10;
+constexpr std::size_t magic_at = 16;
+constexpr std::size_t version_at = 20;
+constexpr std::size_t map_bytes_at = 32;
+constexpr std::size_t page_bytes_at = 40;
+constexpr std::size_t main_flags_at = 92;
+constexpr std::size_t main_root_at = 128;
+constexpr std::size_t last_page_at = 136;
+constexpr std::size_t transaction_at = 144;
+constexpr std::size_t meta_bytes = 152;
+
+constexpr std::uint16_t is_meta_page = 0x08;
+constexpr std::uint32_t magic = 0xBEEFC0DE;
+constexpr std::uint32_t version = 1;
+constexpr std::uint64_t least_page_bytes = 512;
+constexpr std::uint64_t largest_page_bytes = 32768;
+constexpr std::uint64_t no_page = ~std::uint64_t{0};
+
+template <class T>
+T read(std::string_view page, std::size_t at) noexcept {
+  T value{};
+  std::memcpy(&value, page.data() + at, sizeof value);
+  return value;
+}
+
+struct Checker {
+  const std::string& path;
+  std::uint64_t file_bytes;
+
+  template <class... Pieces>
+  [[noreturn]] void refuse(const Pieces&... pieces) const {
+    throw FormatError(base::text("Manager: ", path, ": ", pieces...));
+  }
+
+  Meta check(std::string_view page) const {
+    if (page.size() < meta_bytes || (read<std::uint16_t>(page, page_flags_at) & is_meta_page) == 0 ||
+        read<std::uint32_t>(page, magic_at) != magic)
+      refuse("is no file of LMDB (", file_bytes, " bytes)");
+    if (const auto found = read<std::uint32_t>(page, version_at); found != version)
+      refuse("is of version ", found, " of LMDB's format, this library reads ", version);
+    const Meta meta{.page_bytes = read<std::uint32_t>(page, page_bytes_at),
+                    .map_bytes = read<std::uint64_t>(page, map_bytes_at),
+                    .transaction = read<std::uint64_t>(page, transaction_at)};
+    if (!std::has_single_bit(meta.page_bytes) || meta.page_bytes < least_page_bytes ||
+        meta.page_bytes > largest_page_bytes)
+      refuse("has pages of ", meta.page_bytes, " bytes; it is damaged");
+    check_pages(meta, page);
+    return meta;
+  }
+
+  void check_pages(const Meta& meta, std::string_view page) const {
+    const auto last = read<std::uint64_t>(page, last_page_at);
+    const auto root = read<std::uint64_t>(page, main_root_at);
+    if (last == 0 || last >= meta.map_bytes / meta.page_bytes || (root > last && root != no_page) ||
+        read<std::uint16_t>(page, main_flags_at) != 0)
+      refuse("is damaged: its last page is ", last, ", its first ", root, ", of ",
+             meta.map_bytes / meta.page_bytes, " of ", meta.page_bytes, " bytes");
+  }
+};
+
+// Up to `bytes` from there, less at the end of the file.
+std::string read_from(int descriptor, std::uint64_t offset, std::size_t bytes, int& error) {
+  std::string out(bytes, '\0');
+  const auto got = os::current().read_at(descriptor, out.data(), bytes, offset);
+  error = got.error;
+  out.resize(got.value);
+  return out;
+}
+
+}  // namespace
+
+Meta parse_meta(std::string_view pages, std::uint64_t file_bytes, const std::string& path) {
+  const Checker checker{path, file_bytes};
+  const Meta first = checker.check(pages);
+  // LMDB makes both pages by one write, and a maker may be killed between them.
+  if (first.transaction == 0 && file_bytes == first.page_bytes) return first;
+  const Meta second = checker.check(pages.substr(std::min<std::uint64_t>(first.page_bytes, pages.size())));
+  if (first.page_bytes != second.page_bytes) checker.refuse("is damaged: its pages have two sizes");
+  const Meta& newer = first.transaction > second.transaction ? first : second;
+  if (newer.transaction != 0 && file_bytes < newer.map_bytes)
+    checker.refuse("has ", file_bytes, " bytes, and should have ", newer.map_bytes,
+                   ": it was truncated, or another program made it; restore the directory, or remove it");
+  return newer;
+}
+
+std::string prepare_folder(const std::string& folder, bool make) {
+  os::Os& os = os::current();
+  const auto fail = [&](std::string_view doing, int error) {
+    throw SystemError(base::text("Manager: ", doing, ' ', folder, ": ", base::errno_text(error)), error);
+  };
+  if (make)
+    if (const int error = os.create_folder(folder); error != 0 && error != EEXIST)
+      fail("making the directory", error);
+  const auto path = os.real_path(folder);
+  if (!path.ok()) fail("finding the directory", path.error);
+  const auto status = os.path_status(path.value);
+  if (!status.ok()) fail("looking at", status.error);
+  if (!status.value.folder) fail("entering", ENOTDIR);
+  if (status.value.uid != os.user_id())
+    throw SystemError(
+        base::text("Manager: ", path.value, " belongs to user ", status.value.uid, ", this process to ",
+                   os.user_id(), ": another user's files are not to be trusted"),
+        EPERM);
+  const auto space = os.space(path.value);
+  if (!space.ok()) fail("asking for the file system of", space.error);
+  if (space.value.network)
+    throw SystemError(base::text("Manager: ", path.value,
+                                 " lies on a file system that other machines may use too, which LMDB's "
+                                 "locks do not hold for; choose a directory of this machine, as in /dev/shm"),
+                      ENOTSUP);
+  return path.value;
+}
+
+DataFile::DataFile(const std::string& folder, bool make) : folder_(folder), path_(folder + "/data.mdb") {
+  open(folder, make);
+  try {
+    const auto status = os::current().file_status(descriptor_);
+    if (!status.ok()) fail("fstat", status.error);
+    status_ = status.value;
+    if (!status_.regular || status_.uid != os::current().user_id()) fail("it is no file of this user", EPERM);
+  } catch (...) {
+    os::current().close_file(descriptor_);
+    throw;
+  }
+}
+
+DataFile::~DataFile() {
+  os::current().close_file(descriptor_);
+}
+
+void DataFile::fail(std::string_view doing, int error) const {
+  throw SystemError(base::text("Manager: ", path_, ": ", doing, ": ", base::errno_text(error)), error);
+}
+
+// Who makes it may find that somebody else was faster, and that it is gone when he opens that.
+void DataFile::open(const std::string& folder, bool make) {
+  os::Os& os = os::current();
+  while (true) {
+    auto opened = os.open_shared(path_, true);
+    if (opened.error == ENOENT && make) {
+      const auto names = os.list_folder(folder);
+      if (!names.ok()) fail("listing its directory", names.error);
+      for (const std::string& name : names.value)
+        if (name != "." && name != ".." && name != "data.mdb" && name != "lock.mdb")
+          throw InvalidArgument(base::text("Manager: ", folder, " holds ", base::quoted(name),
+                                           "; a Manager wants a directory of its own"));
+      opened = os.create_shared(path_);
+      if (opened.error == EEXIST) continue;
+    }
+    if (opened.error == ELOOP) fail("it is a link", ELOOP);
+    if (!opened.ok()) fail(make ? "making it" : "opening it", opened.error);
+    descriptor_ = opened.value;
+    return;
+  }
+}
+
+bool DataFile::lock() const {
+  os::Os& os = os::current();
+  if (const int error = os.lock_byte(descriptor_, 0, os::Lock::exclusive, true)) fail("locking it", error);
+  const auto status = os.file_status(descriptor_);
+  if (!status.ok()) fail("fstat", status.error);
+  return status.value.links != 0;
+}
+
+// Others may be writing: what cannot be may be half old and half new, and is read again.
+std::optional<Meta> DataFile::check() const {
+  check_lock_file();
+  constexpr int tries = 3;
+  for (int i = 1;; ++i) {
+    int error = 0;
+    const std::string pages = read_from(descriptor_, 0, largest_page_bytes + meta_bytes, error);
+    if (error != 0) fail("reading its beginning", error);
+    const auto status = os::current().file_status(descriptor_);
+    if (!status.ok()) fail("fstat", status.error);
+    if (status.value.bytes == 0) return std::nullopt;
+    try {
+      const Meta meta = parse_meta(pages, status.value.bytes, path_);
+      return meta.transaction == 0 ? std::nullopt : std::optional(meta);
+    } catch (const FormatError&) {
+      if (i == tries) throw;
+    }
+  }
+}
+
+void DataFile::check_lock_file() const {
+  const std::string path = folder_ + "/lock.mdb";
+  const auto status = os::current().entry_status(path);
+  if (status.error == ENOENT) return;
+  if (!status.ok()) fail("looking at lock.mdb", status.error);
+  if (status.value.regular && status.value.uid == os::current().user_id()) return;
+  throw SystemError(base::text("Manager: ", path, " is no file of this user"), EPERM);
+}
+
+void DataFile::clear() const {
+  if (const int error = os::current().resize_file(descriptor_, 0)) fail("clearing it", error);
+}
+
+}  // namespace nodewise::managed

@@ -1,0 +1,258 @@
+#include "shared/manager_lmdb.hpp"
+
+#include <lmdb.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/text.hpp"
+#include "os/fork_watch.hpp"
+
+namespace nodewise::lmdb {
+namespace {
+
+static_assert(map_resized == MDB_MAP_RESIZED && readers_full == MDB_READERS_FULL);
+
+std::atomic<std::uint64_t> forks{0};
+
+// From the beginning on: a fork amid its making would be missed. Never ended, as Managers may outlive it.
+[[maybe_unused]] const auto& fork_watch =
+    *new os::ForkWatch([] { forks.fetch_add(1, std::memory_order_relaxed); });
+
+MDB_val value_of(std::string_view bytes) noexcept {
+  return {bytes.size(), const_cast<char*>(bytes.data())};  // LMDB only reads it
+}
+
+std::string_view bytes_of(const MDB_val& value) noexcept {
+  return {static_cast<const char*>(value.mv_data), value.mv_size};
+}
+
+// Called where LMDB would print and abort. Nothing of it needs unwinding.
+void damaged(MDB_env*, const char* finding) {
+  throw FormatError(base::text("Manager: its data file is damaged (", finding, ')'));
+}
+
+MDB_envinfo info_of(MDB_env* env) noexcept {
+  MDB_envinfo info{};
+  mdb_env_info(env, &info);
+  return info;
+}
+
+class Cursor {
+ public:
+  Cursor(const Environment& environment, MDB_txn* txn, MDB_dbi table) : environment_(environment) {
+    if (const int code = mdb_cursor_open(txn, table, &cursor_)) environment.fail("reading", code);
+  }
+  ~Cursor() { mdb_cursor_close(cursor_); }
+  Cursor(const Cursor&) = delete;
+  Cursor& operator=(const Cursor&) = delete;
+
+  /// To the first whose key is at least `key`; false: there is none.
+  bool find(std::string_view key) {
+    key_ = value_of(key);
+    return move(key.empty() ? MDB_FIRST : MDB_SET_RANGE);
+  }
+  bool next() { return move(MDB_NEXT); }
+  int erase() { return mdb_cursor_del(cursor_, 0); }
+  std::string_view key() const noexcept { return bytes_of(key_); }
+  std::string_view value() const noexcept { return bytes_of(value_); }
+
+ private:
+  bool move(MDB_cursor_op how) {
+    const int code = mdb_cursor_get(cursor_, &key_, &value_, how);
+    if (code != 0 && code != MDB_NOTFOUND) environment_.fail("reading", code);
+    return code == 0;
+  }
+  const Environment& environment_;
+  MDB_cursor* cursor_ = nullptr;
+  MDB_val key_{};
+  MDB_val value_{};
+};
+
+}  // namespace
+
+std::uint64_t generation() noexcept {
+  return forks.load(std::memory_order_relaxed);
+}
+
+// Another process that opens or closes it at that moment can make opening fail, and so can a signal.
+Environment::Environment(std::string folder, std::uint64_t map_bytes)
+    : folder_(std::move(folder)), generation_(generation()) {
+  constexpr int tries = 5;
+  int code = 0;
+  for (int i = 0; i < tries; ++i) {
+    code = open(map_bytes);
+    if (code != EINTR && code != EAGAIN && code != MDB_INVALID) break;
+  }
+  if (code != 0) fail("opening it", code);
+  mdb_env_get_fd(env_, &descriptor_);
+  MDB_stat table{};
+  mdb_env_stat(env_, &table);
+  page_bytes_ = table.ms_psize;
+  map_bytes_ = info_of(env_).me_mapsize;
+}
+
+int Environment::open(std::uint64_t map_bytes) {
+  if (const int code = mdb_env_create(&env_)) return code;
+  mdb_env_set_assert(env_, damaged);
+  int code = mdb_env_set_maxreaders(env_, most_readers);
+  if (code == 0 && map_bytes != 0) code = mdb_env_set_mapsize(env_, map_bytes);
+  if (code == 0) code = mdb_env_open(env_, folder_.c_str(), MDB_NOTLS, 0600);
+  if (code == 0) code = open_table();
+  if (code != 0) mdb_env_close(std::exchange(env_, nullptr));
+  return code;
+}
+
+// All lies in the one without a name. Handles are to be had before several threads want them.
+int Environment::open_table() {
+  MDB_txn* txn = nullptr;
+  if (const int code = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn)) return code;
+  const int code = mdb_dbi_open(txn, nullptr, 0, &table_);
+  mdb_txn_abort(txn);
+  return code;
+}
+
+Environment::~Environment() {
+  if (is_of_this_process()) mdb_env_close(env_);
+}
+
+std::uint64_t Environment::last_byte() const {
+  return (info_of(env_).me_last_pgno + 1) * page_bytes_;
+}
+
+// The table of free pages has lists of them, which begin with their lengths; only reading shows it.
+std::uint64_t Environment::used_bytes() const {
+  constexpr MDB_dbi free_table = 0;
+  Transaction transaction(*this);
+  if (const int code = transaction.begin(Mode::read)) fail("counting its pages", code);
+  std::uint64_t free_pages = 0;
+  Cursor cursor(*this, transaction.txn_, free_table);
+  for (bool found = cursor.find({}); found; found = cursor.next()) {
+    std::uint64_t pages = 0;
+    std::memcpy(&pages, cursor.value().data(), sizeof pages);
+    free_pages += pages;
+  }
+  return last_byte() - free_pages * page_bytes_;
+}
+
+void Environment::resize(std::uint64_t map_bytes) {
+  if (const int code = mdb_env_set_mapsize(env_, map_bytes)) fail("growing it", code);
+  map_bytes_ = info_of(env_).me_mapsize;
+}
+
+int Environment::clear_dead_readers() const {
+  int dead = 0;
+  if (const int code = mdb_reader_check(env_, &dead)) fail("looking for dead readers", code);
+  return dead;
+}
+
+void Environment::fail(std::string_view doing, int code) const {
+  const std::string what = base::text("Manager: ", folder_, ": ", doing, ": ");
+  switch (code) {
+    case MDB_MAP_FULL:
+      throw MapFull(base::text(what, "its file of ", map_bytes(),
+                               " bytes is full; end long looks, or open it with more max_bytes"));
+    case MDB_TXN_FULL:
+      throw OutOfMemory(base::text(what, "the change is too large; make several of it"));
+    case MDB_READERS_FULL:
+      throw SystemError(base::text(what, "all ", most_readers, " places for looks are taken; end some"),
+                        EAGAIN);
+    case MDB_PANIC:
+      throw SystemError(base::text(what,
+                                   "a write failed half way before; end all Managers of it in this "
+                                   "process, and open it anew"),
+                        EIO);
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+    case MDB_VERSION_MISMATCH:
+    case MDB_INCOMPATIBLE:
+      throw FormatError(base::text(what, "its files are damaged (", mdb_strerror(code), ')'));
+    case EAGAIN:
+      throw SystemError(base::text(what, base::errno_text(code),
+                                   "; may a process of another pid namespace have the same number?"),
+                        code);
+    default:
+      if (code > 0) throw SystemError(what + base::errno_text(code), code);
+      throw SystemError(what + mdb_strerror(code), EIO);
+  }
+}
+
+Transaction::~Transaction() {
+  if (txn_ != nullptr && environment_.is_of_this_process()) mdb_txn_abort(txn_);
+}
+
+int Transaction::begin(Mode mode) {
+  const int code = mdb_txn_begin(environment_.env_, nullptr, mode == Mode::read ? MDB_RDONLY : 0, &txn_);
+  if (code != 0) txn_ = nullptr;
+  return code;
+}
+
+void Transaction::commit() {
+  check_usable();
+  if (failed_) throw SystemError("Manager: part of the change failed, so none of it is made", ECANCELED);
+  const int code = mdb_txn_commit(txn_);  // ends it, unless it throws
+  txn_ = nullptr;
+  if (code != 0) environment_.fail("writing", code);
+}
+
+void Transaction::check_usable() const {
+  if (environment_.is_of_this_process()) return;
+  throw SystemError(
+      base::text("Manager: ", environment_.folder(),
+                 ": the change or look is that of the parent process; a forked child begins one "
+                 "of its own"),
+      EPERM);
+}
+
+// Half a change, by an error or an exception, must not be committed: so it counts as failed until it is made.
+template <class Fn>
+int Transaction::attempt(std::string_view doing, const Fn& change) {
+  check_usable();
+  const bool failed = std::exchange(failed_, true);
+  const int code = change();
+  if (code != 0 && code != MDB_NOTFOUND) environment_.fail(doing, code);
+  failed_ = failed;
+  return code;
+}
+
+std::optional<std::string_view> Transaction::get(std::string_view key) const {
+  check_usable();
+  MDB_val wanted = value_of(key);
+  MDB_val found{};
+  const int code = mdb_get(txn_, environment_.table(), &wanted, &found);
+  if (code == MDB_NOTFOUND) return std::nullopt;
+  if (code != 0) environment_.fail("reading", code);
+  return bytes_of(found);
+}
+
+void Transaction::for_each(std::string_view prefix,
+                           const std::function<void(std::string_view, std::string_view)>& visit) const {
+  check_usable();
+  Cursor cursor(environment_, txn_, environment_.table());
+  for (bool found = cursor.find(prefix); found && cursor.key().starts_with(prefix); found = cursor.next())
+    visit(cursor.key().substr(prefix.size()), cursor.value());
+}
+
+void Transaction::put(std::string_view key, std::string_view value) {
+  MDB_val where = value_of(key);
+  MDB_val what = value_of(value);
+  attempt("writing", [&] { return mdb_put(txn_, environment_.table(), &where, &what, 0); });
+}
+
+bool Transaction::erase(std::string_view key) {
+  MDB_val where = value_of(key);
+  return attempt("removing", [&] { return mdb_del(txn_, environment_.table(), &where, nullptr); }) == 0;
+}
+
+void Transaction::erase_all(std::string_view prefix) {
+  attempt("removing", [&] {
+    Cursor cursor(environment_, txn_, environment_.table());
+    for (bool found = cursor.find(prefix); found && cursor.key().starts_with(prefix); found = cursor.next())
+      if (const int code = cursor.erase()) return code;
+    return 0;
+  });
+}
+
+}  // namespace nodewise::lmdb

@@ -1,0 +1,109 @@
+// LMDB, wrapped: what it opens is closed once, and its codes become errors. LMDB is not to be used across a
+// fork: here a child's copies of its parent's things refuse to work, and are never closed, as that would end
+// the locks and the place in the table of readers that the parent still has.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <nodewise/error.hpp>
+
+struct MDB_env;
+struct MDB_txn;
+
+namespace nodewise::lmdb {
+
+/// Another number in every forked child.
+std::uint64_t generation() noexcept;
+
+/// There is no room; what dead readers hold may be some.
+class MapFull final : public OutOfMemory {
+ public:
+  explicit MapFull(const std::string& message) : OutOfMemory(message) {}
+};
+
+// Of LMDB's codes those that are dealt with.
+inline constexpr int map_resized = -30785;  ///< Another process made it grow.
+inline constexpr int readers_full = -30790;
+
+inline constexpr unsigned most_readers = 1024;
+inline constexpr std::size_t longest_key = 511;
+
+/// Thread class: any thread, resize() apart.
+class Environment {
+ public:
+  /// Opens the folder's files, which are trusted; map_bytes 0: as they say. Precondition: no other one of the
+  /// same folder in this process.
+  Environment(std::string folder, std::uint64_t map_bytes);
+  ~Environment();
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+  /// 0: as its file says. Precondition: no transaction of this process.
+  void resize(std::uint64_t map_bytes);
+  std::uint64_t map_bytes() const noexcept { return map_bytes_; }
+  /// That hold something. Precondition: inside a transaction for writing, of whose changes none count.
+  std::uint64_t used_bytes() const;
+  std::uint64_t last_byte() const;  ///< Behind the last page that was ever used; quickly had.
+  /// Gives up what readers hold whose processes have died; how many there were.
+  int clear_dead_readers() const;
+  bool is_of_this_process() const noexcept { return generation_ == generation(); }
+  const std::string& folder() const noexcept { return folder_; }
+  int descriptor() const noexcept { return descriptor_; }  ///< Of its data file.
+  unsigned table() const noexcept { return table_; }
+  [[noreturn]] void fail(std::string_view doing, int code) const;
+
+ private:
+  friend class Transaction;
+  int open(std::uint64_t map_bytes);
+  int open_table();
+  MDB_env* env_ = nullptr;
+  unsigned table_ = 0;
+  std::uint64_t page_bytes_ = 0;
+  int descriptor_ = -1;
+  std::string folder_;
+  std::uint64_t generation_;
+  std::atomic<std::uint64_t> map_bytes_{0};
+};
+
+enum class Mode { read, write };
+
+/// Ends without a change unless it is committed. Precondition: one thread.
+class Transaction {
+ public:
+  explicit Transaction(const Environment& environment) noexcept : environment_(environment) {}
+  ~Transaction();
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+  /// 0, or LMDB's code. One for writing waits for all others.
+  int begin(Mode mode);
+  /// Throws if any put() or erase() before failed.
+  void commit();
+
+  /// Both are valid until the next change.
+  std::optional<std::string_view> get(std::string_view key) const;
+  /// Those whose keys begin so, in their order, keys without that beginning.
+  void for_each(std::string_view prefix,
+                const std::function<void(std::string_view key, std::string_view value)>& visit) const;
+  void put(std::string_view key, std::string_view value);
+  bool erase(std::string_view key);  ///< Whether it was there.
+  void erase_all(std::string_view prefix);
+
+  const Environment& environment() const noexcept { return environment_; }
+
+ private:
+  friend class Environment;
+  void check_usable() const;
+  template <class Fn>
+  int attempt(std::string_view doing, const Fn& change);
+  const Environment& environment_;
+  MDB_txn* txn_ = nullptr;
+  bool failed_ = false;
+};
+
+}  // namespace nodewise::lmdb
