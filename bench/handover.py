@@ -8,6 +8,7 @@ import numpy
 
 TIMES = 16  # batches that are handed over in one piece of work, as in ring_bench
 SLOTS = 4
+PATIENCE = 300  # seconds, should the partner have ended
 FORK = multiprocessing.get_context("fork")
 
 
@@ -22,7 +23,7 @@ class Queue:
             self.queue.put(numpy.full(self.elements, batch, "float64"))
 
     def consume(self):
-        return [self.queue.get().sum() for _ in range(TIMES)]
+        return [self.queue.get(timeout=PATIENCE).sum() for _ in range(TIMES)]
 
 
 class SlotPool:
@@ -42,7 +43,8 @@ class SlotPool:
     def consume(self):
         sums = []
         for batch in range(TIMES):
-            self.filled.acquire()
+            if not self.filled.acquire(timeout=PATIENCE):
+                raise RuntimeError("handover: the producer has ended")
             sums.append(self.slots[batch % SLOTS].sum())
             self.free.release()
         return sums

@@ -1,9 +1,10 @@
 // What passes between two processes.
 //
 //   ring/ends:E          so many descriptors, one process publishing, the other reading; a ring made for one
-//                        producer and one consumer, or for many of them
+//                        producer and one consumer, or for many of them; who waits sleeps after a while, or
+//                        never
 //   round_trip/spinning  a descriptor there and one back, both waiting without ever sleeping
-//   round_trip/sleeping  the same, both going to sleep at once
+//   round_trip/sleeping  the same, both going to sleep at once: but nodewise looks 64 times before
 //   handover/mib:32      batches filled by one process and summed by the other
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -63,18 +64,18 @@ struct Pair {
 const std::uint64_t items = 2000 * large_mib();
 const std::uint64_t sum_of_items = items * (items - 1) / 2;
 
-Work ring_of(RingEnds ends) {
+Work ring_of(RingEnds ends, const RingWaiting& waiting) {
   const auto ring = BatchRing::create("", {.slots = slots, .producers = ends, .consumers = ends});
   Pair pair;
-  pair.partner = std::make_unique<Partner>([ring] {
-    const auto consumer = std::make_shared<nodewise::RingConsumer>(ring.consumer(spinning));
+  pair.partner = std::make_unique<Partner>([ring, waiting] {
+    const auto consumer = std::make_shared<nodewise::RingConsumer>(ring.consumer(waiting));
     return [consumer] {
       std::uint64_t sum = 0;
       for (std::uint64_t i = 0; i < items; ++i) sum += consumer->lease()->tag().batch;
       require(sum == sum_of_items);
     };
   });
-  pair.part = [producer = std::make_shared<nodewise::RingProducer>(ring.producer(spinning))] {
+  pair.part = [producer = std::make_shared<nodewise::RingProducer>(ring.producer(waiting))] {
     for (std::uint64_t i = 0; i < items; ++i) std::move(*producer->loan()).publish(0, {.batch = i});
   };
   return std::move(pair).work();
@@ -255,11 +256,12 @@ Work handover(std::size_t mib, std::uint64_t times) {
 void add_cases() {
   for (const RingEnds ends : {RingEnds::one, RingEnds::many}) {
     const std::string name = fmt::format("ring/ends:{}", ends == RingEnds::one ? "one" : "many");
-    add(name, "nodewise", [ends] { return ring_of(ends); });
+    add(name, "nodewise", [ends] { return ring_of(ends, {}); });
 #ifdef NODEWISE_BENCH_BOOST
     add(name, "message_queue", message_queue);
     if (ends == RingEnds::one) add(name, "spsc_queue", spsc_queue);
 #endif
+    if (usable_cpus().size() > 1) add(name, "spinning", [ends] { return ring_of(ends, spinning); });
   }
   const std::uint64_t spun = 200 * large_mib(), slept = 8 * large_mib();
   if (usable_cpus().size() > 1) {  // on one CPU, who spins keeps the other from going on

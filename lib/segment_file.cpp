@@ -140,8 +140,8 @@ std::shared_ptr<SegmentFile> SegmentFile::create(const SegmentRequest& request) 
   } else {
     check_segment_name(request.name);
     file->choose_folder(request);
-    file->clear_other_folders();
     while (file->create_named() == Step::again) continue;
+    file->clear_other_folders();
     file->check_space();
   }
   if (const int error = os.resize_file(file->descriptor_, file->data_offset_ + file->data_bytes_))
@@ -156,7 +156,10 @@ std::shared_ptr<SegmentFile> SegmentFile::create(const SegmentRequest& request) 
 SegmentFile::Step SegmentFile::create_named() {
   os::Os& os = os::current();
   const auto made = os.create_shared(path_);
-  if (made.error == EEXIST) return clear_name();
+  if (made.error == EEXIST) {
+    clear_name(path_);
+    return Step::again;
+  }
   if (!made.ok()) fail("making the file", made.error);
   descriptor_ = made.value;
   draft_ = true;
@@ -174,43 +177,46 @@ SegmentFile::Step SegmentFile::create_named() {
   return Step::again;
 }
 
-// A name is one segment's, wherever it lies.
-void SegmentFile::clear_other_folders() {
-  const std::string mine = path_;
+// A name is one segment's, wherever it lies. Of two makers in two folders each has its own file by now, so
+// that at least one of them finds the other's, and gives up its own.
+void SegmentFile::clear_other_folders() const {
   for (const std::string& folder : segment_folders()) {
-    path_ = segment_prefix(folder) + name_;
-    while (path_ != mine && os::current().path_status(path_).ok()) clear_name();
+    const std::string path = segment_prefix(folder) + name_;
+    while (os::current().path_status(path).ok() && !is_named(descriptor_, path).value) clear_name(path);
   }
-  path_ = mine;
 }
 
 // The name is taken: by a segment, or by what a dead maker left.
-SegmentFile::Step SegmentFile::clear_name() {
+void SegmentFile::clear_name(const std::string& path) const {
   os::Os& os = os::current();
-  const auto found = os.open_shared(path_, true);
-  if (found.error == ENOENT) return Step::again;
-  if (!found.ok()) fail("the name is taken, and its file cannot be opened", found.error);
+  const std::string taken = base::text("Segment: the name \"", name_, "\" (", path, ')');
+  const auto refuse = [&](std::string_view why, int error) {
+    throw SystemError(base::text(taken, " is taken, and ", why, ": ", base::errno_text(error)), error);
+  };
+  const auto found = os.open_shared(path, true);
+  if (found.error == ENOENT) return;
+  if (!found.ok()) refuse("its file cannot be opened", found.error);
   const Opening opening{found.value};
   const auto start = read_start(opening.descriptor, segment_magic_bytes);
-  if (!start.ok()) fail("reading its header", start.error);
+  if (!start.ok()) refuse("its header cannot be read", start.error);
   if (begins_published(start.value))
-    throw SystemError(base::text("Segment: the name ", what(),
-                                 " is taken; open it, remove it (nodewise segments), or choose another one"),
-                      EEXIST);
+    throw SystemError(
+        base::text(taken, " is taken; open it, remove it (nodewise segments), or choose another one"),
+        EEXIST);
   if (const int error = os.lock_byte(opening.descriptor, maker_byte, os::Lock::exclusive, false)) {
-    if (error != EAGAIN) fail("locking the file", error);
+    if (error != EAGAIN) refuse("its file cannot be locked", error);
     // Only a maker excludes readers too; one of these goes on in a moment.
-    if (os.lock_byte(opening.descriptor, maker_byte, os::Lock::shared, false) == 0) return Step::again;
-    throw SystemError(base::text("Segment: ", what(), " is just being made by another process"), EEXIST);
+    if (os.lock_byte(opening.descriptor, maker_byte, os::Lock::shared, false) == 0) return;
+    throw SystemError(base::text(taken, " is taken: a segment is just being made by another process"),
+                      EEXIST);
   }
-  const auto named = is_named(opening.descriptor, path_);
-  if (!named.ok()) fail("looking at its name", named.error);
+  const auto named = is_named(opening.descriptor, path);
+  if (!named.ok()) refuse("its file cannot be looked at", named.error);
   // It may have been published after it was read: look again.
   const auto now = read_start(opening.descriptor, segment_magic_bytes);
-  if (!named.value || begins_published(now.value)) return Step::again;
+  if (!named.value || begins_published(now.value)) return;
   base::pass(base::Mark::replacing);
-  if (const int error = os.remove_file(path_)) fail("removing what a dead maker left", error);
-  return Step::again;
+  if (const int error = os.remove_file(path)) refuse("what a dead maker left cannot be removed", error);
 }
 
 std::shared_ptr<SegmentFile> SegmentFile::open(const std::string& name, Access access) {

@@ -78,8 +78,8 @@ class SegmentFile {
   void choose_folder(const SegmentRequest& request);
   void check_space() const;
   Step create_named();
-  void clear_other_folders();
-  Step clear_name();
+  void clear_other_folders() const;
+  void clear_name(const std::string& path) const;
   Step open_named(Access access);
   void check_owner() const;
   bool is_published() const;

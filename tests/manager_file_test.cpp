@@ -3,6 +3,8 @@
 // call of opening failed in its turn.
 #include <doctest/doctest.h>
 
+#include <sys/resource.h>
+
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -276,4 +278,33 @@ TEST_CASE("every system call that opening makes fails") {
     }
   }
   CHECK(failures > 15);
+}
+
+TEST_CASE("growing that fails while others have it open") {
+  // Goal: what is written afterwards is not taken for truncated; and where there is no address space to grow
+  // into, every later call is refused, and nothing ends the process. Method: lengthening the file fails once;
+  // a child whose address space is limited.
+  World world(test::even_machine(2));
+  const Folder folder;
+  {
+    const auto manager = Manager::create(folder.path(), {.max_bytes = MiB});
+    world.faulty.fail(os::Call::resize_file, 1, EFBIG);
+    CHECK(code_of([&] { Manager::open(folder.path(), {.max_bytes = 64 * MiB}); }) == EFBIG);
+    manager.list("list").append(1);
+  }
+  {
+    const auto manager = Manager::open(folder.path());
+    CHECK(manager.list("list").size() == 1);
+    CHECK(manager.max_bytes() == MiB);
+  }
+  test::Child child([&] {
+    const auto manager = Manager::open(folder.path());
+    const rlimit limit{std::size_t{16} << 30, std::size_t{16} << 30};
+    if (::setrlimit(RLIMIT_AS, &limit) != 0) return false;
+    const int grown = code_of([&] { Manager::open(folder.path(), {.max_bytes = std::uint64_t{64} << 30}); });
+    return grown == ENOMEM && code_of([&] { manager.list("list").append(2); }) == EIO &&
+           code_of([&] { manager.list("list").size(); }) == EIO;
+  });
+  CHECK(child.wait() == 0);
+  CHECK(Manager::open(folder.path()).list("list").append(3) == 1);
 }

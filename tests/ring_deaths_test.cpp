@@ -88,6 +88,30 @@ TEST_CASE("a consumer that is killed with several batches in its hands, out of t
   }
 }
 
+TEST_CASE("who spins for hours looks after the dead, too") {
+  for (const auto ends : {RingEnds::one, RingEnds::many}) {
+    const auto ring = BatchRing::create("", tags(2, ends));
+    Signal holding;
+    Child dying([&] {
+      auto consumer = ring.consumer();
+      const auto lease = consumer.lease();
+      holding.give();
+      ::pause();
+      return true;
+    });
+    auto producer = ring.producer({.spin = 1h});
+    publish(producer, 0);
+    holding.await();
+    publish(producer, 1);
+    dying.kill();
+    CHECK_FALSE(producer.loan_for(20ms).has_value());
+    CHECK(ring.counts().recovered == 1);
+    auto consumer = ring.consumer({.spin = 1h});
+    CHECK(next(consumer) == 0);
+    CHECK(next(consumer) == 1);
+  }
+}
+
 TEST_CASE("a producer that is killed with a slot in its hands: others go on, nothing comes of it") {
   for (const auto ends : {RingEnds::one, RingEnds::many}) {
     const auto ring = BatchRing::create("", tags(2, ends));

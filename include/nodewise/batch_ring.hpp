@@ -132,8 +132,8 @@ class NODEWISE_PUBLIC RingLease {
 };
 
 /// Fills slots. Several loans may be out; batches are delivered in the order of their loans. In a forked
-/// child it takes part anew at its first call, and the parent's loans are not the child's. Thread class: one
-/// thread.
+/// child it takes part anew at its first call, and the parent's loans are not the child's; where there may be
+/// one only, and the parent lives, that call throws SystemError (EBUSY). Thread class: one thread.
 class NODEWISE_PUBLIC RingProducer {
  public:
   RingProducer(RingProducer&&) noexcept;

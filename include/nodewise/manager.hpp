@@ -63,10 +63,11 @@ class ManagerScope;
 //
 // All calls throw InvalidArgument if the name is of the other kind; FormatError if what is stored is damaged;
 // SystemError as Manager says. Those that write throw OutOfMemory if the directory is full, and SystemError
-// (EDEADLK) if the calling thread is inside a change already, and this is not one of its handles. Thread
-// class of those from a Manager: any thread; of the others: the thread of the change or look. Cost, where
-// nothing is said: the logarithm of what there is, and copying the values; for a write also what the file
-// system takes to make it last.
+// (EDEADLK) if the calling thread is inside a change already, and this is not one of its handles. All throw
+// SystemError (EBUSY) where another process let the directory grow, and the calling thread is inside a change
+// or look of any Manager: it must end that first. Thread class of those from a Manager: any thread; of the
+// others: the thread of the change or look. Cost, where nothing is said: the logarithm of what there is, and
+// copying the values; for a write also what the file system takes to make it last.
 
 /// A list, for reading.
 class NODEWISE_PUBLIC ManagedListReader {

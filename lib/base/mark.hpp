@@ -7,7 +7,8 @@
 namespace nodewise::base {
 
 enum class Mark : unsigned {
-  // A slot of a ring.
+  // A slot of a ring. What an only producer or consumer has in hand is not written into it: there the end of
+  // the ring that says so moves after `claimed` and `taken`.
   claiming,        ///< Before it becomes `writing`.
   claimed,         ///< After, and before the tail says so.
   filling,         ///< While the producer writes.

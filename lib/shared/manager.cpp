@@ -152,9 +152,10 @@ void ManagedDictionary::set(const std::string& key, const ManagedValue& value) c
 }
 ManagedValue ManagedDictionary::update(
     const std::string& key, const std::function<ManagedValue(std::optional<ManagedValue>)>& next) const {
-  return write(scope_, [&](Store& store) {
-    ManagedValue value = next(store.dictionary_get(name_, key));
-    store.dictionary_set(name_, key, value);
+  const ManagedDictionary self = *this;  // also if `next` ends this
+  return write(self.scope_, [&](Store& store) {
+    ManagedValue value = next(store.dictionary_get(self.name_, key));
+    store.dictionary_set(self.name_, key, value);
     return value;
   });
 }

@@ -1,6 +1,7 @@
 #include "shared/manager_environment.hpp"
 
 #include <cerrno>
+#include <chrono>
 #include <map>
 #include <tuple>
 #include <utility>
@@ -182,14 +183,13 @@ void Environment::lengthen_file(std::uint64_t bytes) {
                       error);
 }
 
-// The file is never shorter than what it says of itself, so that one which is was truncated.
+// The file is never shorter than what it says of itself, so that one which is was truncated: and whatever is
+// written from the moment on when the map is larger says so. It is lengthened by one at a time.
 void Environment::grow(std::uint64_t max_bytes) {
   if (max_bytes == 0 || max_bytes <= this->max_bytes()) return;
+  write([&](lmdb::Transaction&) { lengthen_file(map_bytes_for(max_bytes)); });
   resize(map_bytes_for(max_bytes));
-  write([&](lmdb::Transaction& transaction) {
-    lengthen_file(lmdb_.map_bytes());
-    Store(transaction).write_format(max_bytes);
-  });
+  write([&](lmdb::Transaction& transaction) { Store(transaction).write_format(max_bytes); });
 }
 
 std::uint64_t Environment::max_bytes() {
@@ -216,47 +216,49 @@ Environment& Directory::environment() const {
 }
 
 Environment& Directory::attach(Entry entry, std::uint64_t max_bytes) const {
+  constexpr std::chrono::milliseconds look_again(1);
   Environment* environment = nullptr;
-  {
-    const RegistryLock lock;
-    environment = environment_;
-    if (environment == nullptr || !environment->is_of_this_process())
-      environment_ = environment = &registered(entry, max_bytes == 0 ? usual_bytes : max_bytes);
+  while (true) {
+    {
+      const RegistryLock lock;
+      environment = environment_;
+      if (environment == nullptr || !environment->is_of_this_process())
+        environment_ = environment = registered(entry, max_bytes == 0 ? usual_bytes : max_bytes);
+    }
+    if (environment != nullptr) break;
+    std::this_thread::sleep_for(look_again);  // not in there, where nobody could fork
   }
   environment->grow(max_bytes);
   return *environment;
 }
 
-// Precondition: the registry is locked.
-Environment& Directory::registered(Entry entry, std::uint64_t bytes_if_new) const {
+// Nothing while another process opens or makes it. Precondition: the registry is locked.
+Environment* Directory::registered(Entry entry, std::uint64_t bytes_if_new) const {
   auto& entries = Registry::get().entries;
-  while (true) {
-    const DataFile file(path_, entry != Entry::open);
-    if (file_.inode != 0 && !file_.same_file(file.status()))
-      throw SystemError(base::text("Manager: ", path_, " is another one than this process was forked with"),
-                        ESTALE);
-    const auto known = entries.find(Registry::key(file.status()));
-    const bool found = known != entries.end();
-    if (!found && !file.lock()) continue;
-    const bool draft = !found && !file.check();
-    if (!draft && entry == Entry::create)
-      throw SystemError(base::text("Manager: there is one in ", path_, " already; open it"), EEXIST);
-    if (draft && entry == Entry::open)
-      throw SystemError(base::text("Manager: the one in ", path_,
-                                   " was never finished: its maker died over it; "
-                                   "create it again"),
-                        ENOENT);
-    file_ = file.status();
-    if (found) {
-      ++known->second.users;
-      return *known->second.environment;
-    }
-    if (draft) file.clear();
-    auto environment =
-        std::make_unique<Environment>(path_, draft ? std::optional(bytes_if_new) : std::nullopt);
-    const auto made = entries.emplace(Registry::key(file_), Registry::Entry{std::move(environment), 1});
-    return *made.first->second.environment;
+  const DataFile file(path_, entry != Entry::open);
+  if (file_.inode != 0 && !file_.same_file(file.status()))
+    throw SystemError(base::text("Manager: ", path_, " is another one than this process was forked with"),
+                      ESTALE);
+  const auto known = entries.find(Registry::key(file.status()));
+  const bool found = known != entries.end();
+  if (!found && !file.try_lock()) return nullptr;
+  const bool draft = !found && !file.check();
+  if (!draft && entry == Entry::create)
+    throw SystemError(base::text("Manager: there is one in ", path_, " already; open it"), EEXIST);
+  if (draft && entry == Entry::open)
+    throw SystemError(base::text("Manager: the one in ", path_,
+                                 " was never finished: its maker died over it; "
+                                 "create it again"),
+                      ENOENT);
+  file_ = file.status();
+  if (found) {
+    ++known->second.users;
+    return known->second.environment.get();
   }
+  if (draft) file.clear();
+  auto environment = std::make_unique<Environment>(path_, draft ? std::optional(bytes_if_new) : std::nullopt);
+  const auto made = entries.emplace(Registry::key(file_), Registry::Entry{std::move(environment), 1});
+  return made.first->second.environment.get();
 }
 
 Directory::~Directory() {

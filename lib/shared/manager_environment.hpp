@@ -69,7 +69,7 @@ class Directory {
  private:
   explicit Directory(std::string path) : path_(std::move(path)) {}
   Environment& attach(Entry entry, std::uint64_t max_bytes) const;
-  Environment& registered(Entry entry, std::uint64_t bytes_if_new) const;
+  Environment* registered(Entry entry, std::uint64_t bytes_if_new) const;
   std::string path_;
   mutable std::atomic<Environment*> environment_{nullptr};
   mutable os::FileStatus file_;  // that it was opened with first

@@ -171,9 +171,11 @@ void DataFile::open(const std::string& folder, bool make) {
   }
 }
 
-bool DataFile::lock() const {
+bool DataFile::try_lock() const {
   os::Os& os = os::current();
-  if (const int error = os.lock_byte(descriptor_, 0, os::Lock::exclusive, true)) fail("locking it", error);
+  const int error = os.lock_byte(descriptor_, 0, os::Lock::exclusive, false);
+  if (error == EAGAIN) return false;
+  if (error != 0) fail("locking it", error);
   const auto status = os.file_status(descriptor_);
   if (!status.ok()) fail("fstat", status.error);
   return status.value.links != 0;

@@ -36,8 +36,8 @@ class DataFile {
   DataFile& operator=(const DataFile&) = delete;
 
   const os::FileStatus& status() const noexcept { return status_; }
-  /// Waits for others who open it. False: it was removed meanwhile.
-  bool lock() const;
+  /// False: somebody else opens it, or it was removed; to be opened again.
+  bool try_lock() const;
   /// Precondition: locked. Nothing: it is a draft. Throws FormatError, SystemError (another user's lock
   /// file).
   std::optional<Meta> check() const;

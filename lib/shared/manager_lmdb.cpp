@@ -28,7 +28,8 @@ std::string_view bytes_of(const MDB_val& value) noexcept {
   return {static_cast<const char*>(value.mv_data), value.mv_size};
 }
 
-// Called where LMDB would print and abort. Nothing of it needs unwinding.
+// Called where LMDB would print and abort. It has nothing that needs unwinding, but for where it balances
+// its tree: damage that it finds in there may still end the process.
 void damaged(MDB_env*, const char* finding) {
   throw FormatError(base::text("Manager: its data file is damaged (", finding, ')'));
 }
@@ -52,6 +53,15 @@ class Cursor {
   bool find(std::string_view key) {
     key_ = value_of(key);
     return move(key.empty() ? MDB_FIRST : MDB_SET_RANGE);
+  }
+  bool find_exactly(std::string_view key) {
+    key_ = value_of(key);
+    return move(MDB_SET);
+  }
+  int put(std::string_view key, std::string_view value) {
+    MDB_val where = value_of(key);
+    MDB_val what = value_of(value);
+    return mdb_cursor_put(cursor_, &where, &what, 0);
   }
   bool next() { return move(MDB_NEXT); }
   int erase() { return mdb_cursor_del(cursor_, 0); }
@@ -137,11 +147,14 @@ std::uint64_t Environment::used_bytes() const {
 }
 
 void Environment::resize(std::uint64_t map_bytes) {
-  if (const int code = mdb_env_set_mapsize(env_, map_bytes)) fail("growing it", code);
+  const int code = mdb_env_set_mapsize(env_, map_bytes);
+  has_map_ = code == 0;
+  if (code != 0) fail("growing it", code);
   map_bytes_ = info_of(env_).me_mapsize;
 }
 
 int Environment::clear_dead_readers() const {
+  if (!has_map_) return 0;
   int dead = 0;
   if (const int code = mdb_reader_check(env_, &dead)) fail("looking for dead readers", code);
   return dead;
@@ -160,8 +173,8 @@ void Environment::fail(std::string_view doing, int code) const {
                         EAGAIN);
     case MDB_PANIC:
       throw SystemError(base::text(what,
-                                   "a write failed half way before; end all Managers of it in this "
-                                   "process, and open it anew"),
+                                   "a write failed half way before, or there was no address space for it to "
+                                   "grow; end all Managers of it in this process, and open it anew"),
                         EIO);
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
@@ -184,6 +197,7 @@ Transaction::~Transaction() {
 }
 
 int Transaction::begin(Mode mode) {
+  if (!environment_.has_map_) environment_.fail("beginning", MDB_PANIC);
   const int code = mdb_txn_begin(environment_.env_, nullptr, mode == Mode::read ? MDB_RDONLY : 0, &txn_);
   if (code != 0) txn_ = nullptr;
   return code;
@@ -235,15 +249,18 @@ void Transaction::for_each(std::string_view prefix,
     visit(cursor.key().substr(prefix.size()), cursor.value());
 }
 
+// By cursors of ours: those that mdb_put and mdb_del have on their stacks stay in LMDB's list of them when
+// damaged() leaves these by an exception.
 void Transaction::put(std::string_view key, std::string_view value) {
-  MDB_val where = value_of(key);
-  MDB_val what = value_of(value);
-  attempt("writing", [&] { return mdb_put(txn_, environment_.table(), &where, &what, 0); });
+  attempt("writing", [&] { return Cursor(environment_, txn_, environment_.table()).put(key, value); });
 }
 
 bool Transaction::erase(std::string_view key) {
-  MDB_val where = value_of(key);
-  return attempt("removing", [&] { return mdb_del(txn_, environment_.table(), &where, nullptr); }) == 0;
+  const auto found = [&] {
+    Cursor cursor(environment_, txn_, environment_.table());
+    return cursor.find_exactly(key) ? cursor.erase() : MDB_NOTFOUND;
+  };
+  return attempt("removing", found) == 0;
 }
 
 void Transaction::erase_all(std::string_view prefix) {

@@ -43,7 +43,8 @@ class Environment {
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
 
-  /// 0: as its file says. Precondition: no transaction of this process.
+  /// 0: as its file says. Precondition: no transaction of this process. Where there is no address space for
+  /// it, nothing can be done with it any more: LMDB has no map then.
   void resize(std::uint64_t map_bytes);
   std::uint64_t map_bytes() const noexcept { return map_bytes_; }
   /// That hold something. Precondition: inside a transaction for writing, of whose changes none count.
@@ -68,6 +69,7 @@ class Environment {
   std::string folder_;
   std::uint64_t generation_;
   std::atomic<std::uint64_t> map_bytes_{0};
+  std::atomic<bool> has_map_{true};
 };
 
 enum class Mode { read, write };

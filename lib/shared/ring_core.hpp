@@ -21,6 +21,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstdint>
 #include <optional>
@@ -82,6 +83,8 @@ class Core {
         if (!memory_.one_producer() && !cell.replace(word, mine.word())) continue;
         memory_.mark(Mark::claimed);
         move_on(memory_.tail(), ticket, memory_.one_producer());
+        // Who closes has a barrier on every processor between these two; this is for the compiler.
+        std::atomic_signal_fence(std::memory_order_seq_cst);
         if (memory_.closed().load() == 0) return ticket;
         abandon(ticket);  // closed before it was claimed: who looks for the end must not miss it
         return std::nullopt;

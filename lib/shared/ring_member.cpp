@@ -14,7 +14,8 @@ namespace nodewise {
 
 namespace {
 
-/// How long somebody sleeps before he looks whether another one died, who may have been the one to wake him.
+/// How long somebody sleeps, or spins, before he looks whether another one died, who may have been the one to
+/// wake him.
 constexpr std::chrono::milliseconds longest_sleep(2);
 
 void pause_briefly() noexcept {
@@ -235,11 +236,15 @@ auto RingMember::wait_for(Attempt attempt, Ended ended, ring::Sleepers& side, De
   constexpr int last_looks = 64;
   const auto began = Clock::now();
   const auto spun = until ? std::min(after(spin_), *until) : after(spin_);
-  while (Clock::now() < spun && ring_->memory.closed().load() == 0) {
+  auto looked = began;
+  for (auto now = began; now < spun && ring_->memory.closed().load() == 0; now = Clock::now()) {
     for (int i = 0; i < 16; ++i) {
       if (auto got = attempt()) return got;
       pause_briefly();
     }
+    if (now - looked < longest_sleep) continue;
+    looked = now;
+    recover();
   }
   auto& bits = side.members[me_ / 64];
   const std::uint64_t bit = std::uint64_t{1} << me_ % 64;
@@ -251,7 +256,7 @@ auto RingMember::wait_for(Attempt attempt, Ended ended, ring::Sleepers& side, De
           static_cast<std::uint64_t>(waited.count()));
     return result;
   };
-  for (auto looked = began;;) {
+  while (true) {
     bits.fetch_or(bit);
     const std::uint32_t calls = side.calls.load();
     for (int i = 0; i < last_looks; ++i) {
