@@ -110,8 +110,9 @@ void BatchLoader::publish() {
 
 BatchLoader BatchLoader::open(const Segment& segment, const LoaderOptions& options) {
   if (segment.kind() != SegmentKind::dataset)
-    throw InvalidArgument(base::text("BatchLoader::open: segment \"", segment.name(), "\" holds ",
-                                     to_string(segment.kind()), ", no dataset"));
+    throw InvalidArgument(base::text("BatchLoader::open: segment \"", segment.name(), "\" is of kind ",
+                                     to_string(segment.kind()),
+                                     ", no dataset; open it as what it is, or choose another name"));
   const Topology topology = chosen_topology(options);
   const Plan plan = Plan::from_json(segment.plan_json(), topology);
   if (plan.shape() != segment.shape() || plan.dtype() != segment.dtype() ||

@@ -58,7 +58,7 @@ std::string SegmentFile::what() const {
 }
 
 void SegmentFile::fail(const std::string& call, int error) const {
-  throw SystemError(base::text("Segment: ", what(), ": ", call, ": ", base::errno_text(error)), error);
+  throw SystemError(base::text("Segment: ", what(), ": ", call), error);
 }
 
 SegmentOwner SegmentFile::this_process() {
@@ -191,7 +191,7 @@ void SegmentFile::clear_name(const std::string& path) const {
   os::Os& os = os::current();
   const std::string taken = base::text("Segment: the name \"", name_, "\" (", path, ')');
   const auto refuse = [&](std::string_view why, int error) {
-    throw SystemError(base::text(taken, " is taken, and ", why, ": ", base::errno_text(error)), error);
+    throw SystemError(base::text(taken, " is taken, and ", why), error);
   };
   const auto found = os.open_shared(path, true);
   if (found.error == ENOENT) return;
@@ -200,9 +200,9 @@ void SegmentFile::clear_name(const std::string& path) const {
   const auto start = read_start(opening.descriptor, segment_magic_bytes);
   if (!start.ok()) refuse("its header cannot be read", start.error);
   if (begins_published(start.value))
-    throw SystemError(
-        base::text(taken, " is taken; open it, remove it (nodewise segments), or choose another one"),
-        EEXIST);
+    throw SystemError(base::text(taken, " is taken; open it, remove it (nodewise segments remove ", name_,
+                                 "), or choose another one"),
+                      EEXIST);
   if (const int error = os.lock_byte(opening.descriptor, maker_byte, os::Lock::exclusive, false)) {
     if (error != EAGAIN) refuse("its file cannot be locked", error);
     // Only a maker excludes readers too; one of these goes on in a moment.

@@ -111,16 +111,23 @@ class SegmentFile {
   os::ForkWatch fork_watch_{[this] { detach(); }};
 };
 
-/// What `open` gives; where that is nothing, or there is no such segment (ENOENT), what `create` makes.
-/// Whoever finds that another process was faster (EEXIST) looks again, and waits for its segment.
+/// What `open` gives, or nothing where there is no such segment.
+template <class Open>
+auto if_there(Open open) -> std::optional<decltype(open())> {
+  try {
+    return open();
+  } catch (const SystemError& error) {
+    if (error.code() != ENOENT) throw;
+    return std::nullopt;
+  }
+}
+
+/// What `open` gives; where that is nothing, what `create` makes. Whoever finds that another process was
+/// faster (EEXIST) looks again, and waits for its segment.
 template <class Open, class Create>
 auto open_or_make(Open open, Create create) -> decltype(create()) {
   while (true) {
-    try {
-      if (auto opened = open()) return std::move(*opened);
-    } catch (const SystemError& error) {
-      if (error.code() != ENOENT) throw;
-    }
+    if (auto opened = open()) return std::move(*opened);
     try {
       return create();
     } catch (const SystemError& error) {

@@ -64,6 +64,7 @@ TEST_CASE("open_or_create maps what was kept, replaces what the file has outgrow
     FAIL("there is no file");
   } catch (const SystemError& error) {
     CHECK(error.code() == ENOENT);
+    CHECK(std::string(error.what()).find(copy) != std::string::npos);
   }
   renewed.segment()->remove();
 }

@@ -73,8 +73,8 @@ Measures measures_of(const SegmentHeader& header, const std::string& name) {
     throw FormatError(base::text("BatchRing: segment \"", name, "\" ", pieces...));
   };
   if (header.kind != SegmentKind::ring)
-    throw InvalidArgument(
-        base::text("BatchRing: segment \"", name, "\" holds ", to_string(header.kind), ", no ring"));
+    throw InvalidArgument(base::text("BatchRing: segment \"", name, "\" is of kind ", to_string(header.kind),
+                                     ", no ring; open it as what it is, or choose another name"));
   if (header.content_hash != ring::content_hash())
     refuse("holds a ring of another layout: use the build of nodewise that made it");
   const auto& words = header.parameters;
@@ -195,10 +195,7 @@ bool BatchRing::closed() const noexcept {
 unsigned BatchRing::recover() const {
   const os::ForkWatch::Pause no_forks;  // a child must not get the locks that this takes
   const auto opened = os::current().reopen(state_->file->descriptor());
-  if (!opened.ok())
-    throw SystemError(
-        base::text("BatchRing: its segment cannot be opened again: ", base::errno_text(opened.error)),
-        opened.error);
+  if (!opened.ok()) throw SystemError("BatchRing: its segment cannot be opened again", opened.error);
   const unsigned found = RingRecovery::of(*state_, opened.value, std::nullopt, 0);
   os::current().close_file(opened.value);
   if (found > 0) state_->memory.control->recovered.fetch_add(found);

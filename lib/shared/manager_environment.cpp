@@ -178,8 +178,7 @@ void Environment::lengthen_file(std::uint64_t bytes) {
   int error = status.error;
   if (error == 0 && status.value.bytes < bytes) error = os.resize_file(lmdb_.descriptor(), bytes);
   if (error != 0)
-    throw SystemError(base::text("Manager: ", lmdb_.folder(), "/data.mdb: making it ", bytes,
-                                 " bytes long: ", base::errno_text(error)),
+    throw SystemError(base::text("Manager: ", lmdb_.folder(), "/data.mdb: making it ", bytes, " bytes long"),
                       error);
 }
 

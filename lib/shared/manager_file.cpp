@@ -103,12 +103,14 @@ Meta parse_meta(std::string_view pages, std::uint64_t file_bytes, const std::str
 std::string prepare_folder(const std::string& folder, bool make) {
   os::Os& os = os::current();
   const auto fail = [&](std::string_view doing, int error) {
-    throw SystemError(base::text("Manager: ", doing, ' ', folder, ": ", base::errno_text(error)), error);
+    throw SystemError(base::text("Manager: ", doing, ' ', folder), error);
   };
   if (make)
-    if (const int error = os.create_folder(folder); error != 0 && error != EEXIST)
+    if (const int error = os.create_folder(folder); error != 0 && error != EEXIST && error != ENOENT)
       fail("making the directory", error);
   const auto path = os.real_path(folder);
+  if (path.error == ENOENT)
+    fail(make ? "a directory above is missing:" : "there is none (open_or_create makes one) in", ENOENT);
   if (!path.ok()) fail("finding the directory", path.error);
   const auto status = os.path_status(path.value);
   if (!status.ok()) fail("looking at", status.error);
@@ -146,7 +148,7 @@ DataFile::~DataFile() {
 }
 
 void DataFile::fail(std::string_view doing, int error) const {
-  throw SystemError(base::text("Manager: ", path_, ": ", doing, ": ", base::errno_text(error)), error);
+  throw SystemError(base::text("Manager: ", path_, ": ", doing), error);
 }
 
 // Who makes it may find that somebody else was faster, and that it is gone when he opens that.
@@ -165,6 +167,7 @@ void DataFile::open(const std::string& folder, bool make) {
       if (opened.error == EEXIST) continue;
     }
     if (opened.error == ELOOP) fail("it is a link", ELOOP);
+    if (opened.error == ENOENT) fail("there is no Manager (open_or_create makes one)", ENOENT);
     if (!opened.ok()) fail(make ? "making it" : "opening it", opened.error);
     descriptor_ = opened.value;
     return;

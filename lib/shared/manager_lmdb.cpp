@@ -183,11 +183,10 @@ void Environment::fail(std::string_view doing, int code) const {
     case MDB_INCOMPATIBLE:
       throw FormatError(base::text(what, "its files are damaged (", mdb_strerror(code), ')'));
     case EAGAIN:
-      throw SystemError(base::text(what, base::errno_text(code),
-                                   "; may a process of another pid namespace have the same number?"),
+      throw SystemError(base::text(what, "may a process of another pid namespace have the same number?"),
                         code);
     default:
-      if (code > 0) throw SystemError(what + base::errno_text(code), code);
+      if (code > 0) throw SystemError(base::text("Manager: ", folder_, ": ", doing), code);
       throw SystemError(what + mdb_strerror(code), EIO);
   }
 }

@@ -33,8 +33,9 @@ AnyBatchView RingLoan::view() const noexcept {
 
 void RingLoan::publish(std::uint64_t rows, BatchTag tag) && {
   if (rows > member_->ring().rows)
-    throw InvalidArgument(
-        base::text("RingLoan::publish: ", rows, " rows; a slot holds ", member_->ring().rows));
+    throw InvalidArgument(base::text("RingLoan::publish: ", rows, " rows; a slot holds ",
+                                     member_->ring().rows,
+                                     member_->ring().rows == 0 ? ", as the ring is for tags alone" : ""));
   RingMember* const member = std::exchange(member_, nullptr);
   if (member->epoch() == epoch_) member->publish(ticket_, rows, tag);
 }

@@ -99,10 +99,7 @@ void RingMember::join() {
   {
     const os::ForkWatch::Pause no_forks;
     const auto opened = os.reopen(ring_->file->descriptor());
-    if (!opened.ok())
-      throw SystemError(
-          base::text("BatchRing: its segment cannot be opened again: ", base::errno_text(opened.error)),
-          opened.error);
+    if (!opened.ok()) throw SystemError("BatchRing: its segment cannot be opened again", opened.error);
     descriptor_ = opened.value;
   }
   bool joined = false;
@@ -127,9 +124,11 @@ void RingMember::lock_role() const {
   if (role_ == no_role) return;
   // Who looks after what a dead one had in hand has it for a moment too.
   if (const int error = os::lock_patiently(descriptor_, role_))
-    throw SystemError(base::text("BatchRing: it is made for one ", producing_ ? "producer" : "consumer",
-                                 ", and there is one: ", base::errno_text(error)),
-                      error == EAGAIN ? EBUSY : error);
+    throw SystemError(
+        base::text("BatchRing: it is made for one ", producing_ ? "producer" : "consumer",
+                   ", and there is one, in this process or another, as a forked child's parent; "
+                   "end that first, or make the ring for many (RingEnds::many)"),
+        error == EAGAIN ? EBUSY : error);
 }
 
 bool RingMember::take_number() {
@@ -137,7 +136,7 @@ bool RingMember::take_number() {
     const int error =
         os::current().lock_byte(descriptor_, ring::member_byte(member), os::Lock::exclusive, false);
     if (error == EAGAIN) continue;
-    if (error != 0) throw SystemError(base::text("BatchRing: locking: ", base::errno_text(error)), error);
+    if (error != 0) throw SystemError("BatchRing: locking a place in it", error);
     me_ = static_cast<ring::Owner>(member);
     entry_ = &ring_->memory.control->members[member];
     return true;

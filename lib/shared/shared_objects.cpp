@@ -75,14 +75,16 @@ SharedObjects SharedObjects::open_descriptor(int descriptor) {
 }
 
 SharedObjects SharedObjects::open_or_create(const std::string& name, const SharedObjectsOptions& options) {
-  return open_or_make([&] { return std::optional(open(name)); }, [&] { return create(name, options); });
+  return open_or_make([&] { return if_there([&] { return open(name); }); },
+                      [&] { return create(name, options); });
 }
 
 detail::SharedPlace SharedObjects::get(const std::string& name, SharedObjectKind kind,
                                        const detail::SharedType& type, std::uint64_t count,
                                        const void* initial) const {
   if (count == 0)
-    throw InvalidArgument(base::text("SharedObjects: ", base::quoted(name), " would have nothing in it"));
+    throw InvalidArgument(
+        base::text("SharedObjects: ", base::quoted(name), " would have no element; 1 or more are possible"));
   return {state_, state_->store.find_or_make(
                       {.name = name, .kind = kind, .type = type, .count = count, .initial = initial})};
 }

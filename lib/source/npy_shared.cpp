@@ -16,8 +16,7 @@ SegmentSource source_of(const std::string& path) {
   const auto real_path = os.real_path(path);
   const auto status = real_path.ok() ? os.path_status(real_path.value) : os::Result<os::FileStatus>{};
   if (!real_path.ok() || !status.ok())
-    throw SystemError(base::text("open_or_create: ", path, " cannot be opened: ",
-                                 base::errno_text(real_path.ok() ? status.error : real_path.error)),
+    throw SystemError(base::text("open_or_create: ", path, " cannot be opened"),
                       real_path.ok() ? status.error : real_path.error);
   return {real_path.value, status.value.bytes, status.value.modified_ns, status.value.device,
           status.value.inode};
@@ -37,7 +36,8 @@ std::optional<Segment> open_current(const std::string& name, const SegmentSource
   }
   if (segment.batch_size() != batch_size)
     throw InvalidArgument(base::text("open_or_create: segment \"", name, "\" has batches of ",
-                                     segment.batch_size(), " samples, not ", batch_size));
+                                     segment.batch_size(), " samples, not ", batch_size,
+                                     "; ask for as many, or choose another name"));
   if ((segment.dtype() == DType::bf16) != as_bf16)
     throw InvalidArgument(
         base::text("open_or_create: segment \"", name, "\" has elements of ", dtype_name(segment.dtype()),
@@ -59,9 +59,10 @@ BatchLoader open_or_create(const std::string& path, const std::string& name, std
   SegmentSource source;
   const auto open = [&]() -> std::optional<BatchLoader> {
     source = source_of(path);
-    const auto segment = open_current(name, source, batch_size, options.npy.as_bf16, options.access);
-    if (!segment) return std::nullopt;
-    return BatchLoader::open(*segment, options.loader);
+    const auto segment =
+        if_there([&] { return open_current(name, source, batch_size, options.npy.as_bf16, options.access); });
+    if (!segment || !*segment) return std::nullopt;
+    return BatchLoader::open(**segment, options.loader);
   };
   return open_or_make(open, [&] {
     return load_npy(source.path, batch_size, options_for(name, source, options), options.npy);
