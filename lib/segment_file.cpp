@@ -35,15 +35,6 @@ os::Result<std::string> read_start(int descriptor, std::size_t bytes) {
   return {std::move(start), 0};
 }
 
-// Whether `path` still leads to that file.
-os::Result<bool> is_named(int descriptor, const std::string& path) {
-  const auto mine = os::current().file_status(descriptor);
-  if (!mine.ok()) return {false, mine.error};
-  const auto named = os::current().path_status(path);
-  if (!named.ok()) return {false, named.error == ENOENT ? 0 : named.error};
-  return {mine.value.same_file(named.value), 0};
-}
-
 struct Opening {
   ~Opening() {
     if (descriptor >= 0) os::current().close_file(descriptor);
@@ -402,6 +393,14 @@ void SegmentFile::make_present(const Pages& pages) const {
                   " bytes present (/dev/shm, the node or the control group has no more: df /dev/shm; "
                   "docker --shm-size)"),
        error);
+}
+
+os::Result<bool> SegmentFile::is_named(int descriptor, const std::string& path) {
+  const auto mine = os::current().file_status(descriptor);
+  if (!mine.ok()) return {false, mine.error};
+  const auto named = os::current().path_status(path);
+  if (!named.ok()) return {false, named.error == ENOENT ? 0 : named.error};
+  return {mine.value.same_file(named.value), 0};
 }
 
 // Whoever removes a name has the maker byte: so between the look and the deed nobody else removes it, and no

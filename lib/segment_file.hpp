@@ -64,6 +64,8 @@ class SegmentFile {
   Access access() const noexcept { return access_; }
   /// Makes all data present, by the calling thread. Throws SystemError where there is no room.
   void make_present(const Pages& pages) const;
+  /// Whether `path` still leads to that file.
+  static os::Result<bool> is_named(int descriptor, const std::string& path);
   /// Takes the name away, if it still is this file's.
   void remove() const;
   /// The same by an opening that may write, which then has the maker byte. 0, or an errno.

@@ -142,9 +142,7 @@ std::vector<SegmentInfo> collect_segments(const CollectOptions& options) {
     // Since it was read it may have been published, and given up by all who had it.
     info = info_of(info.path, info.name, descriptor);
     if (!collectable(info, options)) return;
-    const auto mine = os.file_status(descriptor);
-    const auto named = os.path_status(info.path);
-    if (!mine.ok() || !named.ok() || !mine.value.same_file(named.value)) return;
+    if (!SegmentFile::is_named(descriptor, info.path).value) return;
     if (SegmentFile::remove_name(descriptor, info.path) != 0) return;
     collected.push_back(std::move(info));
   });

@@ -19,15 +19,15 @@
 #include "support/manager.hpp"
 
 using namespace nodewise;
+using test::code_of;
 using test::contains;
 using test::Folder;
 using test::message_of;
+using test::MiB;
 using test::number;
 using test::World;
 
 namespace {
-
-constexpr std::uint64_t MiB = std::uint64_t{1} << 20;
 
 // One with something in it, closed.
 void make(const Folder& folder) {
@@ -46,16 +46,6 @@ void patch(const std::string& path, std::streamoff at, Number value) {
 template <class Exception>
 std::string refusal(const Folder& folder) {
   return message_of<Exception>([&] { Manager::open(folder.path()); });
-}
-
-template <class Fn>
-int code_of(Fn fn) {
-  try {
-    fn();
-  } catch (const SystemError& error) {
-    return error.code();
-  }
-  return 0;
 }
 
 int code_of_open(const std::string& path) {

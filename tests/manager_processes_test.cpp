@@ -11,32 +11,21 @@
 #include <thread>
 
 #include "support/files.hpp"
+#include "support/machines.hpp"
 #include "support/manager.hpp"
 
 using namespace nodewise;
+using test::all_well;
 using test::as_number;
 using test::Child;
+using test::code_of;
 using test::Folder;
+using test::MiB;
 using test::number;
 using test::Signal;
+using test::start;
 
 namespace {
-
-constexpr std::uint64_t MiB = std::uint64_t{1} << 20;
-
-using Children = std::vector<std::unique_ptr<Child>>;
-
-Children start(int count, const std::function<bool(int)>& work) {
-  Children children;
-  for (int i = 0; i < count; ++i) children.push_back(std::make_unique<Child>([&work, i] { return work(i); }));
-  return children;
-}
-
-bool all_well(Children& children) {
-  bool well = true;
-  for (auto& child : children) well = child->wait() == 0 && well;
-  return well;
-}
 
 // Three places that one change keeps equal.
 void add_one(const Manager& manager) {
@@ -59,17 +48,6 @@ bool is_whole(const Manager& manager) {
         (length == 0 || look.list("lengths").get(static_cast<std::uint64_t>(length) - 1) == number(length));
   });
   return whole;
-}
-
-// True if `call` throws a SystemError of that code.
-template <class Fn>
-bool refused(int code, Fn call) {
-  try {
-    call();
-  } catch (const SystemError& error) {
-    return error.code() == code;
-  }
-  return false;
 }
 
 void nap(unsigned long microseconds) {
@@ -213,8 +191,8 @@ TEST_CASE("a child forked inside a change or a look") {
   manager.change([&](ManagerChange& change) {
     change.list("list").append(1);
     child = std::make_unique<Child>([&] {
-      const bool denied = refused(EPERM, [&] { change.list("list").append(2); }) &&
-                          refused(EPERM, [&] { change.list("list").size(); });
+      const bool denied = code_of([&] { change.list("list").append(2); }) == EPERM &&
+                          code_of([&] { change.list("list").size(); }) == EPERM;
       return denied && manager.list("list").append(3) == 1;  // waits for the parent's change
     });
   });
@@ -223,7 +201,7 @@ TEST_CASE("a child forked inside a change or a look") {
 
   manager.look([&](const ManagerLook& look) {
     Child looker([&] {
-      return refused(EPERM, [&] { look.list("list").size(); }) && manager.list("list").append(4) == 2;
+      return code_of([&] { look.list("list").size(); }) == EPERM && manager.list("list").append(4) == 2;
     });
     CHECK(looker.wait() == 0);
     CHECK(look.list("list").size() == 2);

@@ -14,29 +14,20 @@
 #include <thread>
 
 #include "support/files.hpp"
+#include "support/machines.hpp"
 #include "support/manager.hpp"
 
 using namespace nodewise;
 using test::as_number;
+using test::code_of;
 using test::contains;
 using test::Folder;
 using test::message_of;
+using test::MiB;
 using test::number;
 using test::numbers;
 
 namespace {
-
-constexpr std::uint64_t MiB = std::uint64_t{1} << 20;
-
-template <class Fn>
-int code_of(Fn fn) {
-  try {
-    fn();
-  } catch (const SystemError& error) {
-    return error.code();
-  }
-  return 0;
-}
 
 ManagedValue block(char letter, std::size_t bytes = 10'000) {
   return std::string(bytes, letter);

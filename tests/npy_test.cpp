@@ -22,9 +22,12 @@
 #include <nodewise/error.hpp>
 #include <nodewise/npy.hpp>
 
+#include "support/errors.hpp"
 #include "support/machines.hpp"
 
 using namespace nodewise;
+using test::contains;
+using test::message_of;
 using test::World;
 
 namespace {
@@ -107,22 +110,6 @@ LoaderOptions with_workers(unsigned workers) {
 
 std::string_view loaded_bytes(const BatchLoader& loader) {
   return {reinterpret_cast<const char*>(loader.buffer().data()), loader.plan().total_bytes()};
-}
-
-/// The message of what `fn` throws, which must be an E.
-template <class E, class Fn>
-std::string message_of(Fn fn) {
-  try {
-    fn();
-  } catch (const E& error) {
-    return error.what();
-  }
-  FAIL("nothing of that type was thrown");
-  return {};
-}
-
-bool holds(const std::string& message, const std::string& piece) {
-  return message.find(piece) != std::string::npos;
 }
 
 }  // namespace
@@ -251,9 +238,9 @@ TEST_CASE("a file that shrinks after it was opened") {
     std::filesystem::resize_file(file.path(), 100'000);
     const auto message = message_of<FormatError>([&] { npy.read_into(loader); });
     CAPTURE(message);
-    CHECK(holds(message, file.path() + " shrank"));
-    CHECK(holds(message, "nothing is at byte 100000"));
-    CHECK(holds(message, std::to_string(npy_header(array).size() + array.total_bytes())));
+    CHECK(contains(message, file.path() + " shrank"));
+    CHECK(contains(message, "nothing is at byte 100000"));
+    CHECK(contains(message, std::to_string(npy_header(array).size() + array.total_bytes())));
   }
 }
 
@@ -277,7 +264,7 @@ TEST_CASE("a file that shrinks while it is opened") {
   const os::Scoped scoped(overstating);
   const TemporaryFile file("short");
   const auto message = message_of<FormatError>([&] { NpyFile npy(file.path()); });
-  CHECK(holds(message, file.path() + " shrank while it was opened, from 1005 to 5 bytes"));
+  CHECK(contains(message, file.path() + " shrank while it was opened, from 1005 to 5 bytes"));
 }
 
 TEST_CASE("failing calls: file, place and cause are named, nothing stays open") {
@@ -287,15 +274,16 @@ TEST_CASE("failing calls: file, place and cause are named, nothing stays open") 
   const auto load = [&] { static_cast<void>(load_npy(file.path(), 100, with_workers(1))); };
 
   world.faulty.fail(os::Call::open_file, 1, EACCES);
-  CHECK(holds(message_of<SystemError>(load), file.path() + " cannot be opened: Permission denied (EACCES)"));
+  CHECK(
+      contains(message_of<SystemError>(load), file.path() + " cannot be opened: Permission denied (EACCES)"));
   world.faulty.fail(os::Call::file_bytes, 1, EIO);
-  CHECK(holds(message_of<SystemError>(load), file.path() + " cannot be read: Input/output error (EIO)"));
+  CHECK(contains(message_of<SystemError>(load), file.path() + " cannot be read: Input/output error (EIO)"));
   world.faulty.fail(os::Call::read_at, 1, EIO);
-  CHECK(holds(message_of<SystemError>(load), file.path() + " cannot be read: Input/output error (EIO)"));
+  CHECK(contains(message_of<SystemError>(load), file.path() + " cannot be read: Input/output error (EIO)"));
   world.faulty.fail(os::Call::read_at, 2, EIO);
   const auto at = std::to_string(npy_header(array).size());
-  CHECK(holds(message_of<SystemError>(load),
-              file.path() + " cannot be read at byte " + at + ": Input/output error (EIO)"));
+  CHECK(contains(message_of<SystemError>(load),
+                 file.path() + " cannot be read at byte " + at + ": Input/output error (EIO)"));
   CHECK(world.faulty.live_descriptors() == 0);
   CHECK(world.faulty.live_mappings() == 0);
   CHECK_NOTHROW(load());
@@ -303,16 +291,16 @@ TEST_CASE("failing calls: file, place and cause are named, nothing stays open") 
 
 TEST_CASE("what cannot be opened as a .npy file") {
   const auto open = [](const std::string& path) { return [path] { static_cast<void>(NpyFile(path)); }; };
-  CHECK(holds(message_of<SystemError>(open("/no/such.npy")), "/no/such.npy cannot be opened"));
-  CHECK(holds(message_of<SystemError>(open("/tmp")), "/tmp cannot be read: Is a directory (EISDIR)"));
+  CHECK(contains(message_of<SystemError>(open("/no/such.npy")), "/no/such.npy cannot be opened"));
+  CHECK(contains(message_of<SystemError>(open("/tmp")), "/tmp cannot be read: Is a directory (EISDIR)"));
   const TemporaryFile empty("");
-  CHECK(holds(message_of<FormatError>(open(empty.path())), empty.path() + ": not an .npy file"));
+  CHECK(contains(message_of<FormatError>(open(empty.path())), empty.path() + ": not an .npy file"));
   const Array array{{10, 3}, "f4"};
   const TemporaryFile cut(npy_file(array).substr(0, npy_header(array).size() + 100));
   const auto message = message_of<FormatError>(open(cut.path()));
-  CHECK(holds(message, cut.path()));
-  CHECK(holds(message, "need 120 bytes"));
-  CHECK(holds(message, "only 100 are there"));
+  CHECK(contains(message, cut.path()));
+  CHECK(contains(message, "need 120 bytes"));
+  CHECK(contains(message, "only 100 are there"));
 }
 
 TEST_CASE("a loader made for another shape or element type is refused") {
@@ -322,7 +310,7 @@ TEST_CASE("a loader made for another shape or element type is refused") {
            {{11, 3}, DType::f32}, {{10, 4}, DType::f32}, {{10, 3}, DType::i32}}) {
     BatchLoader loader(shape, dtype, 4);
     const auto message = message_of<InvalidArgument>([&] { npy.read_into(loader); });
-    CHECK(holds(message, "10 x 3 f32"));
-    CHECK(holds(message, std::to_string(shape.samples) + " x " + std::to_string(shape.features)));
+    CHECK(contains(message, "10 x 3 f32"));
+    CHECK(contains(message, std::to_string(shape.samples) + " x " + std::to_string(shape.features)));
   }
 }

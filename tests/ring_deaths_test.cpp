@@ -23,17 +23,22 @@ using test::publish;
 using test::Signal;
 using test::tags;
 
+namespace {
+
+// The life of a child that gets a batch, and dies with it.
+bool keep_a_batch(const BatchRing& ring, Signal& holding) {
+  auto consumer = ring.consumer();
+  const auto lease = consumer.lease();
+  return holding.give_and_stay();
+}
+
+}  // namespace
+
 TEST_CASE("a consumer that is killed with a batch in its hands: another one has it again, marked") {
   for (const auto ends : {RingEnds::one, RingEnds::many}) {
     const auto ring = BatchRing::create("", tags(4, ends));
     Signal holding;
-    Child dying([&] {
-      auto consumer = ring.consumer();
-      const auto lease = consumer.lease();
-      holding.give();
-      ::pause();
-      return true;
-    });
+    Child dying([&] { return keep_a_batch(ring, holding); });
     auto producer = ring.producer();
     for (std::uint64_t batch = 0; batch < 4; ++batch) publish(producer, batch);
     holding.await();
@@ -63,9 +68,7 @@ TEST_CASE("a consumer that is killed with several batches in its hands, out of t
       auto second = consumer.lease();
       const auto third = consumer.lease();
       second.reset();
-      holding.give();
-      ::pause();
-      return true;
+      return holding.give_and_stay();
     });
     auto producer = ring.producer();
     for (std::uint64_t batch = 0; batch < 4; ++batch) publish(producer, batch);
@@ -92,13 +95,7 @@ TEST_CASE("who spins for hours looks after the dead, too") {
   for (const auto ends : {RingEnds::one, RingEnds::many}) {
     const auto ring = BatchRing::create("", tags(2, ends));
     Signal holding;
-    Child dying([&] {
-      auto consumer = ring.consumer();
-      const auto lease = consumer.lease();
-      holding.give();
-      ::pause();
-      return true;
-    });
+    Child dying([&] { return keep_a_batch(ring, holding); });
     auto producer = ring.producer({.spin = 1h});
     publish(producer, 0);
     holding.await();
@@ -120,9 +117,7 @@ TEST_CASE("a producer that is killed with a slot in its hands: others go on, not
       auto producer = ring.producer();
       publish(producer, 7);
       const auto loan = producer.loan();
-      holding.give();
-      ::pause();
-      return true;
+      return holding.give_and_stay();
     });
     holding.await();
     auto consumer = ring.consumer();
@@ -145,9 +140,7 @@ TEST_CASE("those who are called all the time still notice that somebody died") {
   Child dying([&] {
     auto producer = ring.producer();
     const auto loan = producer.loan();  // the first: nothing is delivered before it is settled
-    holding.give();
-    ::pause();
-    return true;
+    return holding.give_and_stay();
   });
   holding.await();
   auto producer = ring.producer();
@@ -171,13 +164,7 @@ TEST_CASE("a consumer without a batch waits for those that others hold, as they 
   auto producer = ring.producer();
   publish(producer, 5);
   Signal holding;
-  Child dying([&] {
-    auto consumer = ring.consumer();
-    const auto lease = consumer.lease();
-    holding.give();
-    ::pause();
-    return true;
-  });
+  Child dying([&] { return keep_a_batch(ring, holding); });
   holding.await();
   ring.close();
   Child waiting([&] {

@@ -63,12 +63,7 @@ bool exists(const std::string& name) {
 }
 
 int code_of_opening(const std::string& name) {
-  try {
-    Segment::open(name);
-  } catch (const SystemError& error) {
-    return error.code();
-  }
-  return 0;
+  return test::code_of([&] { Segment::open(name); });
 }
 
 void write_file(const std::string& path, const std::string& bytes) {
@@ -249,9 +244,7 @@ TEST_CASE("what a dead maker left is nobody's segment, and is replaced") {
   options.segment->publish = false;
   Child maker([&] {
     const BatchLoader loader(shape, DType::f32, batch_size, options);
-    placed.give();
-    ::pause();
-    return true;
+    return placed.give_and_stay();
   });
   placed.await();
   CHECK(exists(name));
@@ -321,9 +314,7 @@ TEST_CASE("segments of killed processes are collected, those in use and kept one
   Signal made;
   Child maker([&] {
     const auto a = make(lost), b = make(kept, true), c = make(used);
-    made.give();
-    ::pause();
-    return true;
+    return made.give_and_stay();
   });
   made.await();
   const auto names = [](const std::vector<SegmentInfo>& list) {

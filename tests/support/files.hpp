@@ -1,4 +1,4 @@
-// Files and messages in tests.
+// Files in tests.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -9,6 +9,8 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+
+#include "support/errors.hpp"
 
 namespace nodewise::test {
 
@@ -36,20 +38,5 @@ class TemporaryFile {
  private:
   std::string path_ = (std::filesystem::temp_directory_path() / "topology_test.XXXXXX").string();
 };
-
-/// What `fn` throws says, or "nothing thrown".
-template <class Exception, class Fn>
-std::string message_of(Fn fn) {
-  try {
-    fn();
-  } catch (const Exception& error) {
-    return error.what();
-  }
-  return "nothing thrown";
-}
-
-inline bool contains(const std::string& text, const std::string& piece) {
-  return text.find(piece) != std::string::npos;
-}
 
 }  // namespace nodewise::test

@@ -10,9 +10,11 @@
 #include <cstdio>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace nodewise::test {
 
@@ -75,10 +77,32 @@ class Signal {
     char byte = 0;
     static_cast<void>(!::read(ends_[0], &byte, 1));
   }
+  /// Gives, and waits to be killed; what a child returns.
+  bool give_and_stay() const {
+    give();
+    ::pause();
+    return true;
+  }
 
  private:
   int ends_[2] = {};
 };
+
+using Children = std::vector<std::unique_ptr<Child>>;
+
+/// So many children; `work` outlives them.
+inline Children start(int count, const std::function<bool(int)>& work) {
+  Children children;
+  for (int i = 0; i < count; ++i) children.push_back(std::make_unique<Child>([&work, i] { return work(i); }));
+  return children;
+}
+
+/// Waits for all.
+inline bool all_well(Children& children) {
+  bool well = true;
+  for (auto& child : children) well = child->wait() == 0 && well;
+  return well;
+}
 
 /// A number that forked children share.
 class SharedCount {

@@ -4,12 +4,12 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <utility>
 
 #include <nodewise/batch_ring.hpp>
-#include <nodewise/error.hpp>
+
+#include "support/errors.hpp"
 
 namespace nodewise::test {
 
@@ -36,15 +36,6 @@ inline std::optional<std::uint64_t> next(RingConsumer& consumer) {
   if (!lease) return std::nullopt;
   CHECK(lease->tag().user == ~lease->tag().batch);
   return lease->tag().batch;
-}
-
-inline int code_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const SystemError& error) {
-    return error.code();
-  }
-  return 0;
 }
 
 }  // namespace nodewise::test
