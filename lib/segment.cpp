@@ -121,7 +121,11 @@ PlacingRung Segment::placing_rung() const noexcept {
 
 AnyBatchView Segment::get_batch(std::uint64_t batch) const& {
   if (batch >= state_->batches)
-    throw OutOfRange(base::text("Segment::get_batch: batch ", batch, " of ", state_->batches));
+    throw OutOfRange(
+        base::text("Segment::get_batch: batch ", batch, " of ", state_->batches,
+                   kind() == SegmentKind::dataset
+                       ? ""
+                       : base::text("; the segment is of kind ", to_string(kind()), ", no dataset")));
   const std::uint64_t first = batch * batch_size();
   const std::uint64_t rows = std::min(batch_size(), shape().samples - first);
   return {state_->pages.data() + first * state_->row_bytes, dtype(), rows, shape().features,

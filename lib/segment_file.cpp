@@ -84,24 +84,31 @@ void SegmentFile::choose_pages(const SegmentRequest& request) {
     throw InvalidArgument(base::text("Segment: ", request.data_bytes, " bytes exceed the address space"));
 }
 
-void SegmentFile::choose_folder(const SegmentRequest& request) {
-  std::string folder = memory_folder;
-  if (kind_ == PageKind::hugetlb) {
-    const auto folders = huge_page_folders(page_bytes_);
-    if (folders.empty())
-      throw PlacementError(base::text(
-          "Segment: \"", request.name, "\" is to be of pages of ", base::human_bytes(page_bytes_),
-          ", and no hugetlbfs of them is mounted; mount -t hugetlbfs -o pagesize=", page_bytes_ >> 10,
-          "K none FOLDER, or make a segment without a name"));
-    folder = folders.front();
+std::vector<std::string> SegmentFile::possible_folders() const {
+  if (kind_ != PageKind::hugetlb) return {memory_folder};
+  auto folders = huge_page_folders(page_bytes_);
+  if (folders.empty())
+    throw PlacementError(base::text(
+        "Segment: \"", name_, "\" is to be of pages of ", base::human_bytes(page_bytes_),
+        ", and no hugetlbfs of them is mounted; mount -t hugetlbfs -o pagesize=", page_bytes_ >> 10,
+        "K none FOLDER, or make a segment without a name"));
+  return folders;
+}
+
+// The first one that this user may write to.
+void SegmentFile::create_in(const std::vector<std::string>& folders) {
+  for (const std::string& folder : folders) {
+    path_ = segment_prefix(folder) + name_;
+    const auto space = os::current().space(folder);
+    if (!space.ok()) fail(folder, space.error);
+    if (space.value.kind == os::FileSystem::other)
+      throw SystemError(
+          base::text("Segment: ", folder, " is no file system in memory; mount -t tmpfs tmpfs ", folder),
+          ENODEV);
+    Step step = Step::again;
+    while (step == Step::again) step = create_named(&folder != &folders.back());
+    if (step == Step::done) return;
   }
-  path_ = segment_prefix(folder) + request.name;
-  const auto space = os::current().space(folder);
-  if (!space.ok()) fail(folder, space.error);
-  if (space.value.kind == os::FileSystem::other)
-    throw SystemError(
-        base::text("Segment: ", folder, " is no file system in memory; mount -t tmpfs tmpfs ", folder),
-        ENODEV);
 }
 
 // Better refused now than found out half way; that it is enough is known when the pages are there.
@@ -130,8 +137,7 @@ std::shared_ptr<SegmentFile> SegmentFile::create(const SegmentRequest& request) 
     file->descriptor_ = made.value;
   } else {
     check_segment_name(request.name);
-    file->choose_folder(request);
-    while (file->create_named() == Step::again) continue;
+    file->create_in(file->possible_folders());
     file->clear_other_folders();
     file->check_space();
   }
@@ -144,13 +150,14 @@ std::shared_ptr<SegmentFile> SegmentFile::create(const SegmentRequest& request) 
   return file;
 }
 
-SegmentFile::Step SegmentFile::create_named() {
+SegmentFile::Step SegmentFile::create_named(bool has_other_folders) {
   os::Os& os = os::current();
   const auto made = os.create_shared(path_);
   if (made.error == EEXIST) {
     clear_name(path_);
     return Step::again;
   }
+  if (has_other_folders && (made.error == EACCES || made.error == EROFS)) return Step::elsewhere;
   if (!made.ok()) fail("making the file", made.error);
   descriptor_ = made.value;
   draft_ = true;

@@ -74,12 +74,13 @@ class SegmentFile {
   static Pages pages(const std::shared_ptr<SegmentFile>& file);
 
  private:
-  enum class Step { done, again };
+  enum class Step { done, again, elsewhere };
   SegmentFile() = default;
   void choose_pages(const SegmentRequest& request);
-  void choose_folder(const SegmentRequest& request);
+  std::vector<std::string> possible_folders() const;
+  void create_in(const std::vector<std::string>& folders);
   void check_space() const;
-  Step create_named();
+  Step create_named(bool has_other_folders);
   void clear_other_folders() const;
   void clear_name(const std::string& path) const;
   Step open_named(Access access);

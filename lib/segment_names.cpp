@@ -7,6 +7,7 @@
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"
+#include "os/mount_path.hpp"
 #include "os/os.hpp"
 
 namespace nodewise {
@@ -18,6 +19,7 @@ std::vector<std::string> huge_page_folders(std::uint64_t page_bytes) {
   while (std::getline(lines, line)) {
     std::istringstream words(line);
     if (!(words >> device >> folder >> type) || type != "hugetlbfs") continue;
+    folder = os::mount_path(folder);
     const auto space = os::current().space(folder);
     if (space.ok() && (page_bytes == 0 || space.value.page_bytes == page_bytes)) folders.push_back(folder);
   }

@@ -249,7 +249,9 @@ TEST_CASE("what cannot be a ring is refused") {
   CHECK(code_of([] { BatchRing::open(unique_name("none")); }) == ENOENT);
   const auto name = unique_name("ring");
   const auto ring = BatchRing::create(name, batches(4));
-  CHECK(Segment::open(name).kind() == SegmentKind::ring);
+  const auto segment = Segment::open(name);
+  CHECK(segment.kind() == SegmentKind::ring);
+  CHECK(test::contains(test::message_of([&] { static_cast<void>(segment.get_batch(0)); }), "of kind ring"));
   CHECK(code_of([&] { BatchRing::create(name, batches(4)); }) == EEXIST);
 }
 

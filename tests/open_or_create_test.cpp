@@ -40,6 +40,19 @@ TEST_CASE("open_or_create: of processes that start together one loads, all see t
   segment.remove();
 }
 
+TEST_CASE("what was loaded into a segment says from which file, and open_or_create knows it again") {
+  const auto name = unique_name("loaded");
+  const auto path = std::filesystem::canonical(NODEWISE_TEST_DATA "/digits.npy");
+  LoaderOptions options;
+  options.segment = SegmentOptions{.name = name};
+  const auto loaded = load_npy(std::filesystem::relative(path), 100, options);
+  CHECK(loaded.segment()->source().path == path);
+  CHECK(loaded.segment()->source() == NpyFile(path).source());
+  CHECK(open_or_create(path, name, 100).segment()->created() == loaded.segment()->created());
+  options.segment = SegmentOptions{.name = name + ".of", .source = {.path = "elsewhere"}};
+  CHECK(load_npy(path, 100, options).segment()->source().path == "elsewhere");
+}
+
 TEST_CASE("open_or_create maps what was kept, replaces what the file has outgrown, refuses another file") {
   const auto name = unique_name("again");
   const auto copy = std::filesystem::temp_directory_path() / (name + ".npy");

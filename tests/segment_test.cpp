@@ -447,3 +447,27 @@ TEST_CASE("a name is one segment's, in whichever folder it lies") {
   }
   std::filesystem::remove_all(folder);
 }
+
+TEST_CASE("pages of the pool come from the first mount that this user may write to, whatever it is called") {
+  // Method: two mounts that this machine is told to have, of pages that need no pool; the first one refuses.
+  const auto base = "/dev/shm/" + unique_name("mount");
+  const auto first = base + " no", second = base + " yes";
+  for (const auto& folder : {first, second}) std::filesystem::create_directory(folder);
+  {
+    World world(test::even_machine(1));
+    world.fake.set_text("/proc/self/mounts", "none " + base + "\\040no hugetlbfs rw 0 0\n" +  //
+                                                 "none " + base + "\\040yes hugetlbfs rw 0 0\n");
+    world.fake.set_text("/proc/meminfo", "Hugepagesize: 4 kB\n");
+    for (const auto& folder : {first, second})
+      world.fake.set_space(folder, {os::FileSystem::huge_pages, 100 * MiB, 100 * MiB, 4096});
+    LoaderOptions options = in_segment(unique_name("pool"));
+    options.pages = PageKind::hugetlb;
+    const auto made_in = [&] { return BatchLoader(Shape{8, 4}, DType::f32, 4, options).segment()->path(); };
+    world.faulty.fail(os::Call::create_shared, 1, EACCES);
+    CHECK(made_in().starts_with(second));
+    CHECK(made_in().starts_with(first));
+    world.faulty.refuse(os::Call::create_shared, EACCES);
+    CHECK(test::code_of([&] { made_in(); }) == EACCES);
+  }
+  for (const auto& folder : {first, second}) std::filesystem::remove_all(folder);
+}

@@ -239,7 +239,7 @@ TEST_CASE("of processes that ask at once, all get the same") {
     gate.barrier("gate", 5).arrive_and_wait();
     gate.barrier("end", 5).wait_for(20s);
     REQUIRE(all_well(children));
-    CHECK(message_of<SystemError>([&] { SharedObjects::open(name); }) != "");
+    CHECK_THROWS_AS(SharedObjects::open(name), SystemError);
   }
 }
 
@@ -256,6 +256,7 @@ TEST_CASE("what has the name already, but is something else, is named") {
   CHECK(says(fault([&] { objects.mutex("x"); }), "a value", "a mutex"));
   CHECK(says(fault([&] { objects.event("x"); }), "a value", "an event"));
   CHECK(says(fault([&] { objects.barrier("x", 2); }), "a value", "a barrier of 2 parties"));
+  CHECK(says(fault([&] { objects.barrier("x", 0); }), "of 0 parties", "1 to 65535"));
   objects.array<int>("array", 3);
   CHECK(contains(fault([&] { objects.array<int>("array", 4); }), "an array of 3"));
   objects.barrier("barrier", 1);

@@ -10,6 +10,7 @@
 
 #include <nodewise/export.hpp>
 #include <nodewise/loader.hpp>
+#include <nodewise/segment.hpp>
 
 namespace nodewise {
 
@@ -34,13 +35,18 @@ class NODEWISE_PUBLIC NpyFile {
   bool fortran_order() const noexcept;
   bool swapped() const noexcept;  ///< Its byte order is not this machine's.
 
+  /// The file as it is now, for SegmentOptions::source: asked before it is read, it tells later whether a
+  /// segment still has what the file has. Throws SystemError.
+  SegmentSource source() const;
+
   /// Reads the whole array into `loader`, each worker its own part of its own shards, turned to row-major
   /// and to this machine's byte order. Precondition: the same shape and dtype. Throws SystemError,
   /// FormatError (the file shrank), InvalidArgument; the loader's elements are then unspecified.
   void read_into(BatchLoader& loader) const;
 
   /// Places memory and reads the whole array into it, each piece when its pages have just been made present:
-  /// faster than read_into. Throws what the constructors of BatchLoader and what read_into throw.
+  /// faster than read_into. A segment records source(), unless its options name another. Throws what the
+  /// constructors of BatchLoader and what read_into throw.
   BatchLoader load(std::uint64_t batch_size, const LoaderOptions& options = {}) const;
 
  private:

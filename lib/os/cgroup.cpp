@@ -1,8 +1,8 @@
 #include "os/cgroup.hpp"
 
 #include <algorithm>
-#include <charconv>
 
+#include "os/mount_path.hpp"
 #include "os/os.hpp"
 
 namespace nodewise::os {
@@ -22,19 +22,6 @@ bool contains(const std::vector<std::string_view>& pieces, std::string_view want
   return std::find(pieces.begin(), pieces.end(), wanted) != pieces.end();
 }
 
-// mountinfo writes blanks and the like in paths as a backslash and three octal digits.
-std::string unescaped(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    unsigned code = 0;
-    const bool escape = text[i] == '\\' && i + 4 <= text.size() &&
-                        std::from_chars(&text[i + 1], &text[i] + 4, code, 8).ptr == &text[i] + 4;
-    out += escape ? static_cast<char>(code) : text[i];
-    if (escape) i += 3;
-  }
-  return out;
-}
-
 // A folder of a hierarchy of groups and where it is mounted.
 struct Mount {
   std::string root;
@@ -48,7 +35,7 @@ std::optional<Mount> mount_of(std::string_view controller, const std::string& mo
     if (dash - fields.begin() < 6 || fields.end() - dash < 4) continue;
     const bool wanted = controller.empty() ? dash[1] == "cgroup2"
                                            : dash[1] == "cgroup" && contains(split(dash[3], ','), controller);
-    if (wanted) return Mount{unescaped(fields[3]), unescaped(fields[4])};
+    if (wanted) return Mount{mount_path(fields[3]), mount_path(fields[4])};
   }
   return std::nullopt;
 }

@@ -29,6 +29,7 @@ class File {
   }
 
   Result<std::uint64_t> size_bytes() const { return os_->file_bytes(descriptor_); }
+  Result<FileStatus> status() const { return os_->file_status(descriptor_); }
 
   /// Reads on through short reads and interruptions: fewer than `bytes` only at the end of the file.
   Result<std::size_t> read(void* data, std::size_t bytes, std::uint64_t offset) const {

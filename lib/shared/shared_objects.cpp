@@ -99,7 +99,7 @@ SharedEvent SharedObjects::event(const std::string& name) const {
 
 SharedBarrier SharedObjects::barrier(const std::string& name, unsigned parties) const {
   constexpr unsigned most_parties = 65535;
-  if (parties > most_parties)
+  if (parties == 0 || parties > most_parties)
     throw InvalidArgument(base::text("SharedObjects: barrier ", base::quoted(name), " of ", parties,
                                      " parties; 1 to ", most_parties, " are possible"));
   return SharedBarrier(get(name, SharedObjectKind::barrier, {}, parties), parties);

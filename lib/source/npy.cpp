@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "os/file.hpp"
+#include "source/file_source.hpp"
 #include "source/npy_header.hpp"
 #include "source/npy_read.hpp"
 #include "team_run.hpp"
@@ -67,6 +68,13 @@ bool NpyFile::swapped() const noexcept {
   return state_->header.swapped;
 }
 
+SegmentSource NpyFile::source() const {
+  const auto real_path = os::current().real_path(path());
+  const auto status = state_->file.status();
+  if (!status.ok()) throw SystemError(base::text("NpyFile: ", path(), " cannot be looked at"), status.error);
+  return source::file_source(real_path.ok() ? real_path.value : path(), status.value);
+}
+
 void NpyFile::read_into(BatchLoader& loader) const {
   if (loader.shape() != shape() || loader.dtype() != dtype())
     throw InvalidArgument(base::text("NpyFile::read_into: ", path(), " holds ", shape_text(shape(), dtype()),
@@ -86,7 +94,9 @@ void NpyFile::read_into(BatchLoader& loader) const {
   });
 }
 
-BatchLoader NpyFile::load(std::uint64_t batch_size, const LoaderOptions& options) const {
+BatchLoader NpyFile::load(std::uint64_t batch_size, const LoaderOptions& asked) const {
+  LoaderOptions options = asked;
+  if (options.segment && options.segment->source.path.empty()) options.segment->source = source();
   if (state_->header.transposed()) {  // a page's elements are from all over the file
     LoaderOptions unpublished = options;
     if (options.segment) unpublished.segment->publish = false;

@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "os/os.hpp"
 #include "segment_file.hpp"
+#include "source/file_source.hpp"
 
 namespace nodewise {
 namespace {
@@ -18,8 +19,7 @@ SegmentSource source_of(const std::string& path) {
   if (!real_path.ok() || !status.ok())
     throw SystemError(base::text("open_or_create: ", path, " cannot be opened"),
                       real_path.ok() ? status.error : real_path.error);
-  return {real_path.value, status.value.bytes, status.value.modified_ns, status.value.device,
-          status.value.inode};
+  return source::file_source(real_path.value, status.value);
 }
 
 // The segment, if it has this state of the file.
@@ -45,10 +45,9 @@ std::optional<Segment> open_current(const std::string& name, const SegmentSource
   return segment;
 }
 
-LoaderOptions options_for(const std::string& name, const SegmentSource& source,
-                          const SharedNpyOptions& options) {
+LoaderOptions options_for(const std::string& name, const SharedNpyOptions& options) {
   LoaderOptions loader = options.loader;
-  loader.segment = SegmentOptions{.name = name, .keep = options.keep, .source = source};
+  loader.segment = SegmentOptions{.name = name, .keep = options.keep};
   return loader;
 }
 
@@ -64,9 +63,8 @@ BatchLoader open_or_create(const std::string& path, const std::string& name, std
     if (!segment || !*segment) return std::nullopt;
     return BatchLoader::open(**segment, options.loader);
   };
-  return open_or_make(open, [&] {
-    return load_npy(source.path, batch_size, options_for(name, source, options), options.npy);
-  });
+  return open_or_make(
+      open, [&] { return load_npy(source.path, batch_size, options_for(name, options), options.npy); });
 }
 
 }  // namespace nodewise

@@ -8,7 +8,7 @@
 
 namespace nodewise::test {
 
-/// What `fn` throws says, or "nothing thrown".
+/// What `fn` throws says, or "" where it throws no such thing.
 template <class Exception = std::exception, class Fn>
 std::string message_of(Fn fn) {
   try {
@@ -16,7 +16,7 @@ std::string message_of(Fn fn) {
   } catch (const Exception& error) {
     return error.what();
   }
-  return "nothing thrown";
+  return "";
 }
 
 /// The errno of the SystemError that `fn` throws, or 0.

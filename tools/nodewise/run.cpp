@@ -55,18 +55,12 @@ double timed(const Phase& phase) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-// The file as it is now, by which others know whether the segment still is what they look for.
-SegmentSource source_of(const std::string& path) {
-  const auto status = os::current().path_status(path).value;
-  return {os::current().real_path(path).value, status.bytes, status.modified_ns, status.device, status.inode};
-}
-
-LoaderOptions loader_options(const Options& options, const Topology& topology) {
+LoaderOptions loader_options(const Options& options, const NpyFile& file, const Topology& topology) {
   LoaderOptions loader = resolve(options.placing, topology);
   loader.team.displaced = options.negative_control;
   if (options.segment)
     loader.segment = SegmentOptions{
-        .name = *options.segment, .keep = options.keep, .source = source_of(options.file), .publish = false};
+        .name = *options.segment, .keep = options.keep, .source = file.source(), .publish = false};
   if (options.workers) {
     constexpr std::uint64_t most = 1U << 20;  // the team has a limit of its own, and says so
     loader.team.workers = static_cast<unsigned>(std::min(*options.workers, most));
@@ -99,7 +93,7 @@ Plan saved_plan(const Options& options, const NpyFile& file, const Topology& top
 
 // Places memory for the file. Where the binding is required, failing is an unmet requirement.
 BatchLoader place(const Options& options, const NpyFile& file, const Topology& topology) {
-  LoaderOptions wanted = loader_options(options, topology);
+  LoaderOptions wanted = loader_options(options, file, topology);
   std::optional<Plan> saved;
   if (!options.plan_file.empty()) {
     saved = saved_plan(options, file, topology);
