@@ -8,6 +8,7 @@
 #include <nodewise/segment.hpp>
 
 #include "base/text.hpp"
+#include "os/lock_table.hpp"
 #include "os/os.hpp"
 #include "segment_file.hpp"
 #include "segment_names.hpp"
@@ -25,12 +26,12 @@ struct Opened {
   os::Result<int> descriptor;
 };
 
-// How often each file is held, by inode. /proc/locks has lines such as
+// How often each file is held, by os::lock_table_name. /proc/locks has lines such as
 // "1: OFDLCK ADVISORY  READ -1 00:1b:1292 1 1".
-std::optional<std::map<std::uint64_t, unsigned>> holders() {
+std::optional<std::map<std::string, unsigned>> holders() {
   const auto text = os::current().read_text("/proc/locks");
   if (!text.ok()) return std::nullopt;
-  std::map<std::uint64_t, unsigned> counts;
+  std::map<std::string, unsigned> counts;
   std::istringstream lines(text.value);
   for (std::string line; std::getline(lines, line);) {
     std::istringstream words(line);
@@ -38,7 +39,7 @@ std::optional<std::map<std::uint64_t, unsigned>> holders() {
     std::uint64_t byte = 0;
     if (!(words >> number >> type >> advisory >> mode >> pid >> file >> byte)) continue;
     if (type != "OFDLCK" || byte != holder_byte) continue;
-    ++counts[std::strtoull(file.c_str() + file.rfind(':') + 1, nullptr, 10)];
+    ++counts[file];
   }
   return counts;
 }
@@ -119,7 +120,7 @@ std::vector<SegmentInfo> list_segments() {
   for_each_segment([&](SegmentInfo info, int descriptor) {
     const auto status = os::current().file_status(descriptor);
     if (counts) {
-      const auto count = counts->find(status.value.inode);
+      const auto count = counts->find(os::lock_table_name(status.value));
       info.attached = count == counts->end() ? 0 : count->second;
     }
     info.held = os::current().is_byte_locked(descriptor, holder_byte).value;

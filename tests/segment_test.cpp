@@ -4,6 +4,7 @@
 // user are wanted. Each test leaves no name behind, which the last one checks.
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -446,6 +447,27 @@ TEST_CASE("a name is one segment's, in whichever folder it lies") {
     CHECK_FALSE(std::filesystem::exists(path_of(name)));
   }
   std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("who holds a file of the same number in another file system is not counted") {
+  // Method: the kernel's own line, beside the one that another container's /dev/shm would have.
+  const auto name = unique_name("count");
+  const BatchLoader loader = make(name);
+  const auto attached = [&] {
+    for (const SegmentInfo& info : list_segments())
+      if (info.name == name) return info.attached;
+    return std::optional<unsigned>();
+  };
+  struct stat status {};
+  REQUIRE(::stat(path_of(name).c_str(), &status) == 0);
+  const auto inode = std::to_string(status.st_ino);
+  REQUIRE(attached().value_or(1) == 1);
+  World world(test::even_machine(1));
+  const auto lines = [&](const std::string& device) {
+    return "1: OFDLCK ADVISORY  READ -1 " + device + ':' + inode + " 1 1\n";
+  };
+  world.fake.set_text("/proc/locks", lines("00:fffff") + lines("fe:00"));
+  CHECK(attached() == 0U);
 }
 
 TEST_CASE("pages of the pool come from the first mount that this user may write to, whatever it is called") {
