@@ -27,13 +27,8 @@
 #include <nodewise/node_pools.hpp>
 #include <nodewise/replicated.hpp>
 
+#include "support/sanitizers.hpp"
 #include "support/skip.hpp"
-
-#if defined(__has_feature)
-#define NODEWISE_CLANG_SANITIZES (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#else
-#define NODEWISE_CLANG_SANITIZES 0
-#endif
 
 using namespace nodewise;
 
@@ -164,7 +159,7 @@ TEST_CASE("a program in its steady state") {
 }
 
 TEST_CASE("a thousand epochs: no call for memory, no page fault") {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || NODEWISE_CLANG_SANITIZES
+#if defined(NODEWISE_SANITIZED)
   NODEWISE_SKIP("sanitizers map memory whenever they like; the ordinary build runs this");
 #endif
   if (autonuma_is_on())
