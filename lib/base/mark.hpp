@@ -37,14 +37,25 @@ enum class Mark : unsigned {
   file_held,        ///< By one who opens it, before it is known whether it is published.
   leaving,          ///< Before it is known whether this was the last holder.
   removing,         ///< Before the last holder takes the name away.
+  // Shared objects.
+  object_made,     ///< All of it is there, and the directory does not say so yet.
+  object_listed,   ///< After, with the lock of those who make.
+  value_copied,    ///< A large value's other copy is written, and does not hold yet.
+  value_changed,   ///< After, with the lock of those who write.
+  mutex_held,      ///< By a caller.
+  mutex_suspect,   ///< The next owner has said so, and has not made the mutex consistent yet.
+  mutex_repaired,  ///< What it guards, and the word still says that it is suspect.
+  event_set,       ///< Before sleepers are woken.
+  barrier_passed,  ///< Before sleepers are woken.
 };
-inline constexpr unsigned marks = static_cast<unsigned>(Mark::removing) + 1;
+inline constexpr unsigned marks = static_cast<unsigned>(Mark::barrier_passed) + 1;
 inline constexpr std::string_view mark_names[marks] = {
-    "claiming",       "claimed",    "filling",     "publishing",     "published",       "taking",
-    "taken",          "reading",    "returning",   "returned",       "abandoning",      "recovering",
-    "recovered_slot", "recovered",  "joining",     "joined",         "closing",         "file_made",
-    "file_locked",    "file_sized", "file_filled", "header_written", "header_complete", "replacing",
-    "file_held",      "leaving",    "removing"};
+    "claiming",       "claimed",    "filling",       "publishing",     "published",       "taking",
+    "taken",          "reading",    "returning",     "returned",       "abandoning",      "recovering",
+    "recovered_slot", "recovered",  "joining",       "joined",         "closing",         "file_made",
+    "file_locked",    "file_sized", "file_filled",   "header_written", "header_complete", "replacing",
+    "file_held",      "leaving",    "removing",      "object_made",    "object_listed",   "value_copied",
+    "value_changed",  "mutex_held", "mutex_suspect", "mutex_repaired", "event_set",       "barrier_passed"};
 
 #ifdef NODEWISE_MARKS
 inline void (*on_mark)(Mark mark) = nullptr;

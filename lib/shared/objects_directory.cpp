@@ -10,6 +10,7 @@
 #include <nodewise/error.hpp>
 
 #include "base/checked.hpp"
+#include "base/mark.hpp"
 #include "base/text.hpp"
 #include "shared/objects_value.hpp"
 
@@ -219,7 +220,9 @@ std::byte* Store::make(const Request& request, std::uint32_t index) {
   entry.offset = begin;
   entry.bytes = *bytes;
   entry.kind = static_cast<std::uint32_t>(request.kind);
+  base::pass(base::Mark::object_made);
   directory_->control.published.store(index + 1, std::memory_order_release);
+  base::pass(base::Mark::object_listed);
   return object;
 }
 

@@ -5,6 +5,7 @@
 
 #include <nodewise/error.hpp>
 
+#include "base/mark.hpp"
 #include "shared/objects_layout.hpp"
 
 namespace nodewise {
@@ -21,6 +22,7 @@ bool take(objects::MutexCell& cell, int outcome, const char* call) {
       return true;
     case EOWNERDEAD:
       cell.suspect.store(1, std::memory_order_relaxed);
+      base::pass(base::Mark::mutex_suspect);
       cell.mutex.make_consistent();
       return true;
     case EBUSY:
@@ -44,12 +46,14 @@ void SharedMutex::finish_repair(const std::function<void()>& repair) const {
     cell.mutex.unlock();
     throw;
   }
+  base::pass(base::Mark::mutex_repaired);
   cell.suspect.store(0, std::memory_order_relaxed);
 }
 
 bool SharedMutex::finish_lock(int outcome, const char* call) const {
   objects::MutexCell& cell = cell_at(place_);
   if (!take(cell, outcome, call)) return false;
+  base::pass(base::Mark::mutex_held);
   if (cell.suspect.load(std::memory_order_relaxed) == 0) return true;
   if (repair_) {
     finish_repair(repair_);

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "base/checked.hpp"
+#include "base/mark.hpp"
 #include "shared/objects_directory.hpp"
 #include "shared/objects_layout.hpp"
 
@@ -96,7 +97,9 @@ void LargeWriter::write(const void* value) noexcept {
   auto& sequence = objects::cell_at(at_).sequence;
   const std::uint64_t next = sequence.load(std::memory_order_acquire) + 1;
   objects::write_words(objects::copy_at(at_, bytes_, next), value, bytes_);
+  base::pass(base::Mark::value_copied);
   sequence.store(next, std::memory_order_release);
+  base::pass(base::Mark::value_changed);
 }
 
 }  // namespace detail

@@ -7,6 +7,7 @@
 
 #include <nodewise/error.hpp>
 
+#include "base/mark.hpp"
 #include "os/os.hpp"
 #include "shared/objects_layout.hpp"
 #include "shared/objects_value.hpp"
@@ -51,6 +52,7 @@ void SharedEvent::set() const noexcept {
   std::uint32_t seen = changes.load();
   while (!is_odd(seen) && !changes.compare_exchange_weak(seen, seen + 1)) {
   }
+  base::pass(base::Mark::event_set);
   os::current().wake(word_of(changes), everybody);  // also if it was set: who set it may have died
 }
 
@@ -160,6 +162,7 @@ unsigned SharedBarrier::arrive(Deadline until) const {
     last = before.arrived + 1U >= parties_;
   } while (!word.compare_exchange_weak(seen, (last ? before.passed() : before.with_one_more()).word()));
   if (last) {
+    base::pass(base::Mark::barrier_passed);
     wake_all(place_);
     return before.arrived;
   }

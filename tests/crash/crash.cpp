@@ -1,7 +1,7 @@
 // Goal: a process that dies at any instant costs the others nothing: no published batch is lost, nobody waits
 // for ever, nothing is left behind, and what the dead held is back within milliseconds. Method: producers,
-// consumers, loaders and makers are killed by SIGKILL at every mark of lib/base/mark.hpp, and at random; what
-// all of them wrote down is held against what should be.
+// consumers, loaders, makers and those who share objects are killed by SIGKILL at every mark of
+// lib/base/mark.hpp, and at random; what all of them wrote down is held against what should be.
 //
 //     crash [KILLS_AT_EACH_MARK [KILLS_ANYWHERE [SEED]]]
 #include "crash.hpp"
@@ -34,6 +34,7 @@ int main(int count, char** words) {
   trap();
   crash_rings(outcome, at_each, anywhere, random);
   crash_segments(outcome, at_each, anywhere / 4, random);
+  crash_objects(outcome, at_each, anywhere / 4, random);
   for (unsigned mark = 0; mark < marks; ++mark) {
     const auto kills = trap()->kills[mark].load();
     std::printf("%-16s %6lu kills\n", nodewise::base::mark_names[mark].data(),
@@ -42,7 +43,7 @@ int main(int count, char** words) {
   }
   auto& times = outcome.recovery_ms;
   std::sort(times.begin(), times.end());
-  std::printf("seed %u: %lu kills, %lu batches and openings, %lu redelivered\n", seed,
+  std::printf("seed %u: %lu kills, %lu batches, openings and turns, %lu redelivered\n", seed,
               static_cast<unsigned long>(outcome.kills), static_cast<unsigned long>(outcome.batches),
               static_cast<unsigned long>(outcome.redelivered));
   std::printf("%zu recoveries by survivors: median %.2f ms, p99 %.2f ms, longest %.2f ms\n", times.size(),

@@ -11,5 +11,7 @@ void crash_rings(Outcome& outcome, unsigned kills_at_each_mark, unsigned kills_a
                  std::mt19937& random);
 void crash_segments(Outcome& outcome, unsigned kills_at_each_mark, unsigned kills_anywhere,
                     std::mt19937& random);
+void crash_objects(Outcome& outcome, unsigned kills_at_each_mark, unsigned kills_anywhere,
+                   std::mt19937& random);
 
 }  // namespace nodewise::crash

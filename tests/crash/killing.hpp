@@ -121,6 +121,16 @@ class Crew {
     killed += now;
     return now;
   }
+  /// Until the trap has sprung as often as it is armed for, for half a second at most: how many were killed.
+  unsigned await_death() {
+    const auto until = Clock::now() + std::chrono::milliseconds(500);
+    unsigned now = 0;
+    while (Clock::now() < until && (now == 0 || trap()->armed != marks)) {
+      now += reap();
+      std::this_thread::yield();
+    }
+    return now;
+  }
   bool all_ended() const {
     for (const pid_t pid : pids_)
       if (pid > 0) return false;
