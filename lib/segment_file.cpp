@@ -35,6 +35,11 @@ os::Result<std::string> read_start(int descriptor, std::size_t bytes) {
   return {std::move(start), 0};
 }
 
+// Of this user: another folder may take it.
+bool is_refusal(int error) {
+  return error == EACCES || error == EPERM || error == EROFS || error == EOVERFLOW;
+}
+
 struct Opening {
   ~Opening() {
     if (descriptor >= 0) os::current().close_file(descriptor);
@@ -92,6 +97,9 @@ std::vector<std::string> SegmentFile::possible_folders() const {
         "Segment: \"", name_, "\" is to be of pages of ", base::human_bytes(page_bytes_),
         ", and no hugetlbfs of them is mounted; mount -t hugetlbfs -o pagesize=", page_bytes_ >> 10,
         "K none FOLDER, or make a segment without a name"));
+  // A full one is the last resort.
+  std::stable_partition(folders.begin(), folders.end(),
+                        [&](const std::string& folder) { return has_room(os::current().space(folder)); });
   return folders;
 }
 
@@ -111,12 +119,16 @@ void SegmentFile::create_in(const std::vector<std::string>& folders) {
   }
 }
 
+bool SegmentFile::has_room(const os::Result<os::Space>& space) const {
+  return !space.ok() || space.value.total_bytes == 0 || space.value.free_bytes >= data_offset_ + data_bytes_;
+}
+
 // Better refused now than found out half way; that it is enough is known when the pages are there.
 void SegmentFile::check_space() const {
   const std::string folder = path_.substr(0, path_.rfind('/'));
   const auto space = os::current().space(folder);
   const std::uint64_t needed = data_offset_ + data_bytes_;
-  if (!space.ok() || space.value.total_bytes == 0 || space.value.free_bytes >= needed) return;
+  if (has_room(space)) return;
   throw PlacementError(base::text("Segment: ", what(), " needs ", base::human_bytes(needed), " (", needed,
                                   " bytes), and ", folder, " has ", base::human_bytes(space.value.free_bytes),
                                   " (", space.value.free_bytes, " bytes) free of ",
@@ -157,7 +169,7 @@ SegmentFile::Step SegmentFile::create_named(bool has_other_folders) {
     clear_name(path_);
     return Step::again;
   }
-  if (has_other_folders && (made.error == EACCES || made.error == EROFS)) return Step::elsewhere;
+  if (has_other_folders && is_refusal(made.error)) return Step::elsewhere;
   if (!made.ok()) fail("making the file", made.error);
   descriptor_ = made.value;
   draft_ = true;

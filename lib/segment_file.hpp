@@ -79,6 +79,7 @@ class SegmentFile {
   void choose_pages(const SegmentRequest& request);
   std::vector<std::string> possible_folders() const;
   void create_in(const std::vector<std::string>& folders);
+  bool has_room(const os::Result<os::Space>& space) const;
   void check_space() const;
   Step create_named(bool has_other_folders);
   void clear_other_folders() const;

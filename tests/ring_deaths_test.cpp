@@ -26,7 +26,7 @@ using test::tags;
 namespace {
 
 // The life of a child that gets a batch, and dies with it.
-bool keep_a_batch(const BatchRing& ring, Signal& holding) {
+bool keep_a_batch(const BatchRing& ring, const Signal& holding) {
   auto consumer = ring.consumer();
   const auto lease = consumer.lease();
   return holding.give_and_stay();

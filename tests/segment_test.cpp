@@ -470,8 +470,11 @@ TEST_CASE("who holds a file of the same number in another file system is not cou
   CHECK(attached() == 0U);
 }
 
-TEST_CASE("pages of the pool come from the first mount that this user may write to, whatever it is called") {
-  // Method: two mounts that this machine is told to have, of pages that need no pool; the first one refuses.
+TEST_CASE(
+    "pages of the pool come from the first mount with room that this user may write to, whatever it is "
+    "called") {
+  // Method: two mounts that this machine is told to have, of pages that need no pool; the first one refuses,
+  // then is full.
   const auto base = "/dev/shm/" + unique_name("mount");
   const auto first = base + " no", second = base + " yes";
   for (const auto& folder : {first, second}) std::filesystem::create_directory(folder);
@@ -488,6 +491,8 @@ TEST_CASE("pages of the pool come from the first mount that this user may write 
     world.faulty.fail(os::Call::create_shared, 1, EACCES);
     CHECK(made_in().starts_with(second));
     CHECK(made_in().starts_with(first));
+    world.fake.set_space(first, {os::FileSystem::huge_pages, 100 * MiB, 0, 4096});
+    CHECK(made_in().starts_with(second));
     world.faulty.refuse(os::Call::create_shared, EACCES);
     CHECK(test::code_of([&] { made_in(); }) == EACCES);
   }

@@ -30,14 +30,12 @@ class NODEWISE_PUBLIC NpyFile {
   NpyFile& operator=(NpyFile&&) noexcept;
 
   const std::string& path() const noexcept;
+  /// The file as it was before anything of it was read, for SegmentOptions::source.
+  const SegmentSource& source() const noexcept;
   Shape shape() const noexcept;  ///< A 1-D array of n is n × 1.
   DType dtype() const noexcept;  ///< bool is u8.
   bool fortran_order() const noexcept;
   bool swapped() const noexcept;  ///< Its byte order is not this machine's.
-
-  /// The file as it is now, for SegmentOptions::source: asked before it is read, it tells later whether a
-  /// segment still has what the file has. Throws SystemError.
-  SegmentSource source() const;
 
   /// Reads the whole array into `loader`, each worker its own part of its own shards, turned to row-major
   /// and to this machine's byte order. Precondition: the same shape and dtype. Throws SystemError,

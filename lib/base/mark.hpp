@@ -42,7 +42,7 @@ enum class Mark : unsigned {
   object_listed,   ///< After, with the lock of those who make.
   value_copied,    ///< A large value's other copy is written, and does not hold yet.
   value_changed,   ///< After, with the lock of those who write.
-  mutex_held,      ///< By a caller.
+  mutex_held,      ///< By a caller, half through a change; passed by the test itself.
   mutex_suspect,   ///< The next owner has said so, and has not made the mutex consistent yet.
   mutex_repaired,  ///< What it guards, and the word still says that it is suspect.
   event_set,       ///< Before sleepers are woken.

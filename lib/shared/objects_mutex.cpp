@@ -53,7 +53,6 @@ void SharedMutex::finish_repair(const std::function<void()>& repair) const {
 bool SharedMutex::finish_lock(int outcome, const char* call) const {
   objects::MutexCell& cell = cell_at(place_);
   if (!take(cell, outcome, call)) return false;
-  base::pass(base::Mark::mutex_held);
   if (cell.suspect.load(std::memory_order_relaxed) == 0) return true;
   if (repair_) {
     finish_repair(repair_);

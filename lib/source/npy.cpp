@@ -18,6 +18,7 @@ namespace nodewise {
 struct NpyFile::State {
   std::string path;
   os::File file;
+  SegmentSource source;
   source::NpyHeader header;
 };
 
@@ -39,12 +40,19 @@ source::NpyHeader read_header(const os::File& file, const std::string& path, con
   return source::parse_npy_header(start, file_bytes.value, options, path);
 }
 
+SegmentSource source_of(const os::File& file, const std::string& path) {
+  const auto status = file.status();
+  if (!status.ok()) throw SystemError(base::text("NpyFile: ", path, " cannot be read"), status.error);
+  return source::file_source(os::current().real_path(path).value, status.value);
+}
+
 }  // namespace
 
 NpyFile::NpyFile(const std::string& path, const NpyOptions& options) : state_(std::make_unique<State>()) {
   state_->path = path;
   if (const int error = state_->file.open(path))
     throw SystemError(base::text("NpyFile: ", path, " cannot be opened"), error);
+  state_->source = source_of(state_->file, path);  // before anything is read of what it says
   state_->header = read_header(state_->file, path, options);
 }
 
@@ -54,6 +62,9 @@ NpyFile& NpyFile::operator=(NpyFile&&) noexcept = default;
 
 const std::string& NpyFile::path() const noexcept {
   return state_->path;
+}
+const SegmentSource& NpyFile::source() const noexcept {
+  return state_->source;
 }
 Shape NpyFile::shape() const noexcept {
   return state_->header.shape;
@@ -66,13 +77,6 @@ bool NpyFile::fortran_order() const noexcept {
 }
 bool NpyFile::swapped() const noexcept {
   return state_->header.swapped;
-}
-
-SegmentSource NpyFile::source() const {
-  const auto real_path = os::current().real_path(path());
-  const auto status = state_->file.status();
-  if (!status.ok()) throw SystemError(base::text("NpyFile: ", path(), " cannot be looked at"), status.error);
-  return source::file_source(real_path.ok() ? real_path.value : path(), status.value);
 }
 
 void NpyFile::read_into(BatchLoader& loader) const {
@@ -97,12 +101,12 @@ void NpyFile::read_into(BatchLoader& loader) const {
 BatchLoader NpyFile::load(std::uint64_t batch_size, const LoaderOptions& asked) const {
   LoaderOptions options = asked;
   if (options.segment && options.segment->source.path.empty()) options.segment->source = source();
+  const bool publish = options.segment && options.segment->publish;
   if (state_->header.transposed()) {  // a page's elements are from all over the file
-    LoaderOptions unpublished = options;
-    if (options.segment) unpublished.segment->publish = false;
-    BatchLoader loader(shape(), dtype(), batch_size, unpublished);
+    if (publish) options.segment->publish = false;
+    BatchLoader loader(shape(), dtype(), batch_size, options);
     read_into(loader);
-    if (options.segment && options.segment->publish) loader.publish();
+    if (publish) loader.publish();
     return loader;
   }
   std::atomic<bool> stop{false};

@@ -121,12 +121,14 @@ class Crew {
     killed += now;
     return now;
   }
-  /// Until the trap has sprung as often as it is armed for, for half a second at most: how many were killed.
+  /// Until the trap has sprung as often as it is armed for, for half a second at most; the dead are replaced
+  /// meanwhile. How many were killed.
   unsigned await_death() {
     const auto until = Clock::now() + std::chrono::milliseconds(500);
     unsigned now = 0;
     while (Clock::now() < until && (now == 0 || trap()->armed != marks)) {
       now += reap();
+      restart();
       std::this_thread::yield();
     }
     return now;

@@ -1,7 +1,11 @@
 // Processes that share values, mutexes, events and barriers, and make objects, killed.
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <mutex>
+#include <random>
+#include <stdexcept>
 #include <string>
 
 #include <nodewise/error.hpp>
@@ -44,15 +48,15 @@ class Round {
     const std::uint64_t before = trap()->killed_at(mark);
     std::uint64_t killed = 0;
     for (auto began = Clock::now(); (mark == marks ? killed : trap()->killed_at(mark) - before) < kills;) {
-      if (Clock::now() - began > std::chrono::seconds(60))
-        return outcome_.fault("a mark that nobody passes, or a hang");
+      if (Clock::now() - began > patience) return outcome_.fault("a mark that nobody passes, or a hang");
+      const std::uint64_t seen = trap()->killed_at(mark);
       arm(mark);
       killed += crew_.await_death();
-      crew_.restart();
       await_progress();
+      if (mark == marks || trap()->killed_at(mark) > seen) began = Clock::now();
     }
-    outcome_.kills += killed;
     finish();
+    outcome_.kills += crew_.killed;
   }
 
  private:
@@ -79,6 +83,7 @@ class Round {
         const std::scoped_lock lock(mutex);
         if (pair[0] != pair[1]) throw std::runtime_error("what the mutex guards is half changed");
         ++pair[0];
+        base::pass(Mark::mutex_held);
         ++pair[1];
       }
       record_.update([](Record record) {
@@ -118,7 +123,9 @@ class Round {
         const auto text = std::to_string(i);
         if (objects.value<std::uint64_t>("value " + text, i).load() != i)
           throw std::runtime_error("another value than it was made with");
-        static_cast<void>(objects.mutex("mutex " + text));
+        auto mutex = objects.mutex("mutex " + text);
+        mutex.when_owner_died([] {});
+        const std::scoped_lock lock(mutex);
       }
       counts_->generation.compare_exchange_strong(generation, generation + 1);
     }
@@ -139,9 +146,9 @@ class Round {
     trap()->arm(marks, 0);
     counts_->enough = true;
     objects_.barrier("barrier", 2).give_up();
-    objects_.event("event").set();
     const auto until = Clock::now() + patience;
     while (!crew_.all_ended() && Clock::now() < until) {
+      objects_.event("event").set();  // again, as somebody may have cleared it before the waiter looked
       crew_.reap();
       sleep_us(500);
     }
