@@ -32,6 +32,14 @@ bool keep_a_batch(const BatchRing& ring, const Signal& holding) {
   return holding.give_and_stay();
 }
 
+// Whether who waits, for a slot that does not come, takes back what the dead had.
+bool recovered_while_waiting(const BatchRing& ring, RingProducer& producer, std::uint64_t slots) {
+  constexpr int patience = 500;
+  for (int tries = 0; tries < patience && ring.counts().recovered < slots; ++tries)
+    if (producer.loan_for(20ms)) return false;
+  return ring.counts().recovered == slots;
+}
+
 }  // namespace
 
 TEST_CASE("a consumer that is killed with a batch in its hands: another one has it again, marked") {
@@ -75,9 +83,8 @@ TEST_CASE("a consumer that is killed with several batches in its hands, out of t
     holding.await();
     CHECK(ring.recover() == 0);
     dying.kill();
-    CHECK_FALSE(producer.loan_for(20ms).has_value());  // who waits looks after the dead
+    CHECK(recovered_while_waiting(ring, producer, 2));
     CHECK(ring.recover() == 0);
-    CHECK(ring.counts().recovered == 2);
     auto consumer = ring.consumer();
     for (const std::uint64_t batch : {0U, 2U, 3U}) {
       const auto lease = consumer.try_lease();
@@ -101,8 +108,7 @@ TEST_CASE("who spins for hours looks after the dead, too") {
     holding.await();
     publish(producer, 1);
     dying.kill();
-    CHECK_FALSE(producer.loan_for(20ms).has_value());
-    CHECK(ring.counts().recovered == 1);
+    CHECK(recovered_while_waiting(ring, producer, 1));
     auto consumer = ring.consumer({.spin = 1h});
     CHECK(next(consumer) == 0);
     CHECK(next(consumer) == 1);
