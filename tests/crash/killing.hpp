@@ -26,6 +26,25 @@ using Clock = std::chrono::steady_clock;
 using base::Mark;
 using base::marks;
 
+constexpr auto patience = std::chrono::seconds(20);  // after which it is a hang
+
+inline void sleep_us(std::uint64_t microseconds) {
+  std::this_thread::sleep_for(std::chrono::microseconds(microseconds));
+}
+
+/// What a part of the test found.
+struct Outcome {
+  std::uint64_t kills = 0;
+  std::uint64_t faults = 0;
+  std::uint64_t batches = 0;
+  std::uint64_t redelivered = 0;
+  std::vector<double> recovery_ms;
+  void fault(const char* what) {
+    ++faults;
+    std::printf("FAULT: %s\n", what);
+  }
+};
+
 /// A T that forked children share.
 template <class T>
 class Shared {
@@ -138,6 +157,18 @@ class Crew {
       if (pid > 0) return false;
     return true;
   }
+  /// Nobody dies any more: everybody comes to an end, `each_turn` being called until then.
+  template <class Turn>
+  void await_end(Outcome& outcome, Turn each_turn) {
+    const auto until = Clock::now() + patience;
+    do {
+      reap();
+      each_turn();
+      sleep_us(200);
+    } while (!all_ended() && Clock::now() < until);
+    if (!all_ended()) outcome.fault("somebody waits for ever");
+    if (faults > 0) outcome.fault("a child ended otherwise than by SIGKILL");
+  }
   unsigned faults = 0;
   std::uint64_t killed = 0;  // in all
 
@@ -157,23 +188,6 @@ class Crew {
   }
   std::vector<Work> works_;
   std::vector<pid_t> pids_;
-};
-
-inline void sleep_us(std::uint64_t microseconds) {
-  std::this_thread::sleep_for(std::chrono::microseconds(microseconds));
-}
-
-/// What a part of the test found.
-struct Outcome {
-  std::uint64_t kills = 0;
-  std::uint64_t faults = 0;
-  std::uint64_t batches = 0;
-  std::uint64_t redelivered = 0;
-  std::vector<double> recovery_ms;
-  void fault(const char* what) {
-    ++faults;
-    std::printf("FAULT: %s\n", what);
-  }
 };
 
 }  // namespace nodewise::crash

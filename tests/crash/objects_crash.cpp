@@ -18,8 +18,6 @@
 namespace nodewise::crash {
 namespace {
 
-constexpr auto patience = std::chrono::seconds(20);
-
 struct Counts {
   std::atomic<std::uint64_t> changed{0};     // turns of those who change things
   std::atomic<std::uint64_t> generation{0};  // of segments that are filled with objects
@@ -146,22 +144,14 @@ class Round {
     trap()->arm(marks, 0);
     counts_->enough = true;
     objects_.barrier("barrier", 2).give_up();
-    const auto until = Clock::now() + patience;
-    while (!crew_.all_ended() && Clock::now() < until) {
-      objects_.event("event").set();  // again, as somebody may have cleared it before the waiter looked
-      crew_.reap();
-      sleep_us(500);
-    }
-    if (!crew_.all_ended()) outcome_.fault("somebody waits for ever");
-    if (crew_.faults > 0) outcome_.fault("a child ended otherwise than by SIGKILL");
+    // Set again and again, as somebody may clear it before the waiter looks.
+    crew_.await_end(outcome_, [event = objects_.event("event")] { event.set(); });
     const Record record = record_.load();
     const std::uint64_t changed = counts_->changed;
     if (!record.is_whole()) outcome_.fault("half a record");
     if (record.words[0] < changed || record.words[0] > changed + crew_.killed)
       outcome_.fault("changes of a value were lost, or made twice");
-    collect_segments();
-    for (const SegmentInfo& info : list_segments())
-      if (info.name.starts_with(name_)) outcome_.fault("a name was left that is not collected");
+    check_names(outcome_, name_);
     outcome_.batches += changed;
   }
 

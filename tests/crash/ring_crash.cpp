@@ -13,7 +13,6 @@ namespace nodewise::crash {
 namespace {
 
 constexpr std::uint64_t most_batches = std::uint64_t{1} << 20;
-constexpr auto patience = std::chrono::seconds(20);
 
 // What became of each batch, written by whoever did it.
 struct Ledger {
@@ -158,15 +157,8 @@ class Round {
     trap()->arm(marks, 0);
     ledger_->enough = true;
     ring_.close();
-    const auto until = Clock::now() + patience;
-    do {
-      crew_.reap();
-      crew_.restart();  // the trap may have sprung just before
-      sleep_us(200);
-    } while (!crew_.all_ended() && Clock::now() < until);
-    if (!crew_.all_ended()) outcome_.fault("somebody waits for ever");
+    crew_.await_end(outcome_, [&] { crew_.restart(); });  // the trap may have sprung just before
     if (!ring_.drain(std::chrono::seconds(1))) outcome_.fault("a slot was lost");
-    if (crew_.faults > 0) outcome_.fault("a child ended otherwise than by SIGKILL");
     std::uint64_t lost = 0, twice = 0, again = 0;
     for (std::uint64_t batch = 0; batch < std::min<std::uint64_t>(ledger_->next, most_batches); ++batch) {
       lost += ledger_->published[batch] != 0 && ledger_->delivered[batch] == 0 ? 1 : 0;

@@ -11,8 +11,6 @@
 namespace nodewise::crash {
 namespace {
 
-constexpr auto patience = std::chrono::seconds(20);
-
 struct Progress {
   std::atomic<std::uint64_t> opened{0};
   std::atomic<bool> enough{false};
@@ -80,18 +78,9 @@ class Round {
 
   void finish() {
     trap()->arm(marks, 0);
-    crew_.reap();
     progress_->enough = true;
-    const auto until = Clock::now() + patience;
-    while (!crew_.all_ended() && Clock::now() < until) {
-      crew_.reap();
-      sleep_us(500);
-    }
-    if (!crew_.all_ended()) outcome_.fault("somebody waits for ever");
-    if (crew_.faults > 0) outcome_.fault("a child ended otherwise than by SIGKILL");
-    collect_segments();
-    for (const SegmentInfo& info : list_segments())
-      if (info.name == name_) outcome_.fault("a name was left that is not collected");
+    crew_.await_end(outcome_, [] {});
+    check_names(outcome_, name_);
     outcome_.batches += progress_->opened;
   }
 
@@ -106,6 +95,12 @@ class Round {
 };
 
 }  // namespace
+
+void check_names(Outcome& outcome, const std::string& name) {
+  collect_segments();
+  for (const SegmentInfo& info : list_segments())
+    if (info.name.starts_with(name)) outcome.fault("a name was left that is not collected");
+}
 
 void crash_segments(Outcome& outcome, unsigned kills_at_each_mark, unsigned kills_anywhere,
                     std::mt19937& random) {
