@@ -8,7 +8,7 @@
 
 #include "base/fnv.hpp"
 #include "base/text.hpp"
-#include "os/hwloc_topology.hpp"
+#include "os/hwloc/topology.hpp"
 #include "os/moment.hpp"
 #include "os/os.hpp"
 

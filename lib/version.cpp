@@ -6,7 +6,7 @@
 
 #include "base/text.hpp"
 #include "means_dispatch.hpp"
-#include "os/hwloc_topology.hpp"
+#include "os/hwloc/topology.hpp"
 #include "os/loaded.hpp"
 
 namespace nodewise {

@@ -15,7 +15,7 @@
 #include <nodewise/error.hpp>
 #include <nodewise/segment.hpp>
 
-#include "os/faulty.hpp"
+#include "os/fakes/faulty.hpp"
 #include "segment_file.hpp"
 #include "segment_names.hpp"
 #include "support/process.hpp"

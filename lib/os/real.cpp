@@ -17,7 +17,7 @@
 #include <nodewise/error.hpp>
 
 #include "base/checked.hpp"
-#include "os/hwloc_topology.hpp"
+#include "os/hwloc/topology.hpp"
 #include "os/pages_status.hpp"
 #include "os/real_shared.hpp"
 #include "os/system_page.hpp"

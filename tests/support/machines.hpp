@@ -6,8 +6,8 @@
 
 #include <nodewise/topology.hpp>
 
-#include "os/fake.hpp"
-#include "os/faulty.hpp"
+#include "os/fakes/fake.hpp"
+#include "os/fakes/faulty.hpp"
 
 namespace nodewise::test {
 

@@ -1,4 +1,4 @@
-#include "os/xml_scanner.hpp"
+#include "os/hwloc/xml_scanner.hpp"
 
 #include <algorithm>
 

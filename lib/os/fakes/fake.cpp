@@ -1,4 +1,4 @@
-#include "os/fake.hpp"
+#include "os/fakes/fake.hpp"
 
 #include <atomic>
 #include <cerrno>

@@ -1,4 +1,4 @@
-#include "os/hwloc_xml_check.hpp"
+#include "os/hwloc/xml_check.hpp"
 
 #include <algorithm>
 #include <array>
@@ -9,7 +9,7 @@
 #include <nodewise/index_set.hpp>
 
 #include "base/text.hpp"
-#include "os/xml_scanner.hpp"
+#include "os/hwloc/xml_scanner.hpp"
 
 namespace nodewise::os {
 namespace {

@@ -1,5 +1,5 @@
 // The faulty system's part of memory between processes.
-#include "os/faulty.hpp"
+#include "os/fakes/faulty.hpp"
 
 namespace nodewise::os {
 

@@ -1,4 +1,4 @@
-#include "os/hwloc_topology.hpp"
+#include "os/hwloc/topology.hpp"
 
 #include <hwloc.h>
 #include <unistd.h>
@@ -13,8 +13,8 @@
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"
-#include "os/hwloc_describe.hpp"
-#include "os/hwloc_xml_check.hpp"
+#include "os/hwloc/describe.hpp"
+#include "os/hwloc/xml_check.hpp"
 #include "os/os.hpp"
 
 namespace nodewise::os {

@@ -1,4 +1,4 @@
-#include "os/hwloc_describe.hpp"
+#include "os/hwloc/describe.hpp"
 
 #include <hwloc/distances.h>
 #include <hwloc/memattrs.h>

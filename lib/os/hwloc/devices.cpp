@@ -5,7 +5,7 @@
 #include <tuple>
 #include <utility>
 
-#include "os/hwloc_describe.hpp"
+#include "os/hwloc/describe.hpp"
 
 namespace nodewise::os {
 namespace {

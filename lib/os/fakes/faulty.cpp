@@ -1,4 +1,4 @@
-#include "os/faulty.hpp"
+#include "os/fakes/faulty.hpp"
 
 namespace nodewise::os {
 
