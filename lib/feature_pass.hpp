@@ -11,7 +11,7 @@
 
 #include "feature_sums.hpp"
 #include "layout_blocks.hpp"
-#include "layout_dispatch.hpp"
+#include "kernels/layout_dispatch.hpp"
 
 namespace nodewise {
 

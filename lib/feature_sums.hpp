@@ -13,7 +13,7 @@
 #include "exact_sum.hpp"
 #include "float_sum.hpp"
 #include "integer_sum.hpp"
-#include "means_kernel.hpp"
+#include "kernels/means.hpp"
 #include "short_batches.hpp"
 
 namespace nodewise {

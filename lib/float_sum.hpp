@@ -8,7 +8,7 @@
 #include <nodewise/dtype.hpp>
 
 #include "exact_sum.hpp"
-#include "means_kernel.hpp"
+#include "kernels/means.hpp"
 
 namespace nodewise {
 

@@ -11,7 +11,7 @@
 #include "base/checked.hpp"
 #include "base/text.hpp"
 #include "layout_conversion.hpp"
-#include "layout_dispatch.hpp"
+#include "kernels/layout_dispatch.hpp"
 #include "team_run.hpp"
 
 namespace nodewise {

@@ -10,7 +10,7 @@
 #include <nodewise/layout.hpp>
 
 #include "layout_blocks.hpp"
-#include "layout_kernel.hpp"
+#include "kernels/layout.hpp"
 
 namespace nodewise {
 

@@ -11,7 +11,7 @@
 #include "base/text.hpp"
 #include "float_sum.hpp"
 #include "integer_sum.hpp"
-#include "means_dispatch.hpp"
+#include "kernels/dispatch.hpp"
 #include "short_batches.hpp"
 #include "team_run.hpp"
 #include "work_shares.hpp"

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "base/text.hpp"
-#include "means_dispatch.hpp"
+#include "kernels/dispatch.hpp"
 #include "os/hwloc/topology.hpp"
 #include "os/loaded.hpp"
 

@@ -10,7 +10,7 @@
 
 #include "base/fp_guard.hpp"
 #include "float_sum.hpp"
-#include "means_dispatch.hpp"
+#include "kernels/dispatch.hpp"
 #include "support/exact_reference.hpp"
 #include "support/random_elements.hpp"
 

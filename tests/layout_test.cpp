@@ -15,7 +15,7 @@
 #include <nodewise/node_pools.hpp>
 
 #include "layout_conversion.hpp"
-#include "layout_dispatch.hpp"
+#include "kernels/layout_dispatch.hpp"
 #include "support/machines.hpp"
 #include "support/random_elements.hpp"
 #include "support/workers.hpp"

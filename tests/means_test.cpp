@@ -16,7 +16,7 @@
 #include <fstream>
 #include <string>
 
-#include "means_dispatch.hpp"
+#include "kernels/dispatch.hpp"
 #include "support/exact_reference.hpp"
 #include "support/random_elements.hpp"
 

@@ -12,7 +12,7 @@
 #include <nodewise/means.hpp>
 
 #include "base/fp_guard.hpp"
-#include "means_dispatch.hpp"
+#include "kernels/dispatch.hpp"
 #include "support/random_elements.hpp"
 
 using namespace nodewise;

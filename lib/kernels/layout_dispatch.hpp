@@ -3,9 +3,9 @@
 
 #include <vector>
 
-#include "layout_kernel.hpp"
-#include "means_kernel.hpp"
-#include "squares_kernel.hpp"
+#include "kernels/layout.hpp"
+#include "kernels/means.hpp"
+#include "kernels/squares.hpp"
 
 namespace nodewise {
 

@@ -1,6 +1,6 @@
-#include "layout_dispatch.hpp"
+#include "kernels/layout_dispatch.hpp"
 
-#include "means_dispatch.hpp"
+#include "kernels/dispatch.hpp"
 
 namespace nodewise {
 namespace {

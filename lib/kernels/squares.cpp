@@ -1,6 +1,6 @@
-#include "squares_kernel.hpp"
+#include "kernels/squares.hpp"
 
-#include "kernel_elements.hpp"
+#include "kernels/elements.hpp"
 
 namespace nodewise::NODEWISE_KERNELS {
 namespace {

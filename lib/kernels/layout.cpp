@@ -1,8 +1,8 @@
 // Transposes in registers: a vector is so many lanes of 16 bytes, each of which transposes a square of its
 // own by interleaving, so that together they turn a column of squares into full vectors of one column each.
-#include "layout_kernel.hpp"
+#include "kernels/layout.hpp"
 
-#include "kernel_vectors.hpp"
+#include "kernels/vectors.hpp"
 
 namespace nodewise::NODEWISE_KERNELS {
 namespace {

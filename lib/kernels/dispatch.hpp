@@ -6,7 +6,7 @@
 
 #include <nodewise/dtype.hpp>
 
-#include "means_kernel.hpp"
+#include "kernels/means.hpp"
 
 namespace nodewise {
 

@@ -1,9 +1,9 @@
 // The means of short batches: one vector of sums for each batch, two vectors of batches side by side, each
 // then folded into one vector of batch sums.
-#include "short_kernel.hpp"
+#include "kernels/short.hpp"
 
-#include "kernel_elements.hpp"
-#include "means_kernel.hpp"
+#include "kernels/elements.hpp"
+#include "kernels/means.hpp"
 
 namespace nodewise::NODEWISE_KERNELS {
 namespace {

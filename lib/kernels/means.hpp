@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "short_kernel.hpp"
+#include "kernels/short.hpp"
 
 namespace nodewise {
 

@@ -1,7 +1,7 @@
 // Elements as doubles, for kernels: one vector at a time, or one element.
 #pragma once
 
-#include "kernel_vectors.hpp"
+#include "kernels/vectors.hpp"
 
 namespace nodewise::NODEWISE_KERNELS {
 namespace {

@@ -1,7 +1,7 @@
 // One plain loop for each kind of element, over rows of 32 elements that become 32 running sums, or fewer.
-#include "means_kernel.hpp"
+#include "kernels/means.hpp"
 
-#include "kernel_vectors.hpp"
+#include "kernels/vectors.hpp"
 
 namespace nodewise::NODEWISE_KERNELS {
 namespace {

@@ -1,4 +1,4 @@
-#include "means_dispatch.hpp"
+#include "kernels/dispatch.hpp"
 
 #ifdef __x86_64__
 #include <cpuid.h>
