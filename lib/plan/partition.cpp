@@ -7,7 +7,7 @@
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
-#include "plan_parts.hpp"
+#include "plan/parts.hpp"
 
 namespace nodewise {
 namespace {

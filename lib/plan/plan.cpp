@@ -10,7 +10,7 @@
 #include "base/checked.hpp"
 #include "base/plant.hpp"
 #include "base/text.hpp"
-#include "plan_parts.hpp"
+#include "plan/parts.hpp"
 
 namespace nodewise {
 namespace {

@@ -4,7 +4,7 @@
 #include <numeric>
 
 #include "base/checked.hpp"
-#include "plan_parts.hpp"
+#include "plan/parts.hpp"
 
 namespace nodewise {
 namespace {
