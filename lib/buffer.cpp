@@ -5,7 +5,7 @@
 #include "base/text.hpp"
 #include "buffer_placing.hpp"
 #include "preflight.hpp"
-#include "residency_ask.hpp"
+#include "pages/residency.hpp"
 
 namespace nodewise {
 

@@ -7,10 +7,10 @@
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
-#include "huge_pages.hpp"
-#include "pages_parts.hpp"
+#include "pages/huge_pages.hpp"
+#include "pages/parts.hpp"
 #include "preflight.hpp"
-#include "residency_ask.hpp"
+#include "pages/residency.hpp"
 
 namespace nodewise {
 namespace {

@@ -6,7 +6,7 @@
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"
-#include "huge_pages.hpp"
+#include "pages/huge_pages.hpp"
 
 namespace nodewise {
 namespace {

@@ -8,7 +8,7 @@
 #include "base/checked.hpp"
 #include "base/text.hpp"
 #include "check_node.hpp"
-#include "huge_pages.hpp"
+#include "pages/huge_pages.hpp"
 #include "preflight.hpp"
 
 namespace nodewise {

@@ -8,7 +8,7 @@
 #include "batch_runs.hpp"
 #include "os/os.hpp"
 #include "placement_parts.hpp"
-#include "residency_ask.hpp"
+#include "pages/residency.hpp"
 
 namespace nodewise {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "base/text.hpp"
 #include "placement_parts.hpp"
-#include "residency_ask.hpp"
+#include "pages/residency.hpp"
 
 namespace nodewise {
 namespace {

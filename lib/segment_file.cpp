@@ -11,11 +11,11 @@
 #include "base/checked.hpp"
 #include "base/mark.hpp"
 #include "base/text.hpp"
-#include "huge_pages.hpp"
+#include "pages/huge_pages.hpp"
 #include "os/byte_lock.hpp"
 #include "os/moment.hpp"
 #include "os/os.hpp"
-#include "pages_parts.hpp"
+#include "pages/parts.hpp"
 #include "segment_names.hpp"
 
 namespace nodewise {

@@ -5,7 +5,7 @@
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"
-#include "pages_parts.hpp"
+#include "pages/parts.hpp"
 #include "shared/objects_directory.hpp"
 
 namespace nodewise {

@@ -1,4 +1,4 @@
-#include "huge_pages.hpp"
+#include "pages/huge_pages.hpp"
 
 #include "os/moment.hpp"
 #include "os/os.hpp"

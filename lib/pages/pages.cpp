@@ -6,9 +6,9 @@
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
-#include "huge_pages.hpp"
+#include "pages/huge_pages.hpp"
 #include "os/os.hpp"
-#include "pages_parts.hpp"
+#include "pages/parts.hpp"
 
 namespace nodewise {
 

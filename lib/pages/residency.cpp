@@ -1,4 +1,4 @@
-#include "residency_ask.hpp"
+#include "pages/residency.hpp"
 
 #include <algorithm>
 #include <cerrno>
