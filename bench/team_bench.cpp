@@ -11,7 +11,7 @@
 
 #include "support/data.hpp"
 #include "support/rounds.hpp"
-#include "team_run.hpp"
+#include "team/run.hpp"
 
 namespace {
 

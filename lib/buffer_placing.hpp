@@ -6,7 +6,7 @@
 #include <nodewise/buffer.hpp>
 
 #include "os/os.hpp"
-#include "team_run.hpp"
+#include "team/run.hpp"
 
 namespace nodewise {
 

@@ -7,7 +7,7 @@
 #include "base/fp_guard.hpp"
 #include "feature_pass.hpp"
 #include "layout_blocks.hpp"
-#include "team_run.hpp"
+#include "team/run.hpp"
 
 namespace nodewise {
 namespace {

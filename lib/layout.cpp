@@ -12,7 +12,7 @@
 #include "base/text.hpp"
 #include "layout_conversion.hpp"
 #include "kernels/layout_dispatch.hpp"
-#include "team_run.hpp"
+#include "team/run.hpp"
 
 namespace nodewise {
 namespace {

@@ -9,7 +9,7 @@
 #include <nodewise/team.hpp>
 
 #include "base/checked.hpp"
-#include "work_shares.hpp"
+#include "team/shares.hpp"
 
 namespace nodewise {
 

@@ -13,8 +13,8 @@
 #include "integer_sum.hpp"
 #include "kernels/dispatch.hpp"
 #include "short_batches.hpp"
-#include "team_run.hpp"
-#include "work_shares.hpp"
+#include "team/run.hpp"
+#include "team/shares.hpp"
 
 namespace nodewise {
 namespace {

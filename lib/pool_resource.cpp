@@ -16,7 +16,7 @@
 #include "base/checked.hpp"
 #include "base/text.hpp"
 #include "size_classes.hpp"
-#include "team_run.hpp"
+#include "team/run.hpp"
 
 namespace nodewise {
 namespace {

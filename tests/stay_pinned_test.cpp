@@ -14,7 +14,7 @@
 
 #include "support/machines.hpp"
 #include "support/skip.hpp"
-#include "team_run.hpp"
+#include "team/run.hpp"
 
 using namespace nodewise;
 using test::World;

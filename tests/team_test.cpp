@@ -17,8 +17,8 @@
 #include <nodewise/team.hpp>
 
 #include "support/machines.hpp"
-#include "team_run.hpp"
-#include "work_shares.hpp"
+#include "team/run.hpp"
+#include "team/shares.hpp"
 
 using namespace nodewise;
 using test::Environment;

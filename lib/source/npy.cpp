@@ -11,7 +11,7 @@
 #include "source/file_source.hpp"
 #include "source/npy_header.hpp"
 #include "source/npy_read.hpp"
-#include "team_run.hpp"
+#include "team/run.hpp"
 
 namespace nodewise {
 

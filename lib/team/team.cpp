@@ -14,8 +14,8 @@
 #include "base/checked.hpp"
 #include "base/text.hpp"
 #include "os/os.hpp"
-#include "team_run.hpp"
-#include "work_shares.hpp"
+#include "team/run.hpp"
+#include "team/shares.hpp"
 
 namespace nodewise {
 namespace {

@@ -1,4 +1,4 @@
-#include "team_run.hpp"
+#include "team/run.hpp"
 
 #include <omp.h>
 

@@ -1,4 +1,4 @@
-#include "work_shares.hpp"
+#include "team/shares.hpp"
 
 #include <algorithm>
 #include <tuple>
