@@ -9,7 +9,7 @@
 #include "base/text.hpp"
 #include "check_node.hpp"
 #include "pages/huge_pages.hpp"
-#include "preflight.hpp"
+#include "buffer/preflight.hpp"
 
 namespace nodewise {
 namespace {

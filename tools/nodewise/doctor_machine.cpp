@@ -6,7 +6,7 @@
 #include "doctor.hpp"
 #include "os/os.hpp"
 #include "parse.hpp"
-#include "preflight.hpp"
+#include "buffer/preflight.hpp"
 
 namespace nodewise::tools {
 namespace {

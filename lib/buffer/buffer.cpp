@@ -3,8 +3,8 @@
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"
-#include "buffer_placing.hpp"
-#include "preflight.hpp"
+#include "buffer/placing.hpp"
+#include "buffer/preflight.hpp"
 #include "pages/residency.hpp"
 
 namespace nodewise {

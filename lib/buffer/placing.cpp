@@ -1,4 +1,4 @@
-#include "buffer_placing.hpp"
+#include "buffer/placing.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -9,7 +9,7 @@
 #include "base/text.hpp"
 #include "pages/huge_pages.hpp"
 #include "pages/parts.hpp"
-#include "preflight.hpp"
+#include "buffer/preflight.hpp"
 #include "pages/residency.hpp"
 
 namespace nodewise {

@@ -1,4 +1,4 @@
-#include "preflight.hpp"
+#include "buffer/preflight.hpp"
 
 #include <algorithm>
 #include <array>
