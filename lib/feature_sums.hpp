@@ -10,11 +10,11 @@
 
 #include <nodewise/dtype.hpp>
 
-#include "exact_sum.hpp"
-#include "float_sum.hpp"
-#include "integer_sum.hpp"
+#include "means/exact_sum.hpp"
+#include "means/float_sum.hpp"
+#include "means/integer_sum.hpp"
 #include "kernels/means.hpp"
-#include "short_batches.hpp"
+#include "means/short_batches.hpp"
 
 namespace nodewise {
 

@@ -1,7 +1,7 @@
 // Goal: sums never round, and quotients round once, by whichever of the ways they are computed.
 // Method: against the slow reference, on data whose range of exponents drives FloatSum through each of its
 // ways and back, with every instruction set that this processor can run.
-#include "exact_sum.hpp"
+#include "means/exact_sum.hpp"
 
 #include <doctest/doctest.h>
 
@@ -9,7 +9,7 @@
 #include <cmath>
 
 #include "base/fp_guard.hpp"
-#include "float_sum.hpp"
+#include "means/float_sum.hpp"
 #include "kernels/dispatch.hpp"
 #include "support/exact_reference.hpp"
 #include "support/random_elements.hpp"

@@ -2,7 +2,7 @@
 // must. Method: every element type, every instruction set that this processor can run, lengths around those
 // of vectors, groups that are no multiple of them; data that are told plainly, as halves, or not at all;
 // special values one at a time. mean() goes by none of this code.
-#include "short_batches.hpp"
+#include "means/short_batches.hpp"
 
 #include <doctest/doctest.h>
 

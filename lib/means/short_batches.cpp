@@ -1,10 +1,10 @@
-#include "short_batches.hpp"
+#include "means/short_batches.hpp"
 
 #include <algorithm>
 #include <bit>
 
 #include "base/fp_guard.hpp"
-#include "float_sum.hpp"
+#include "means/float_sum.hpp"
 
 namespace nodewise {
 namespace {

@@ -1,4 +1,4 @@
-#include "integer_sum.hpp"
+#include "means/integer_sum.hpp"
 
 #include <algorithm>
 #include <limits>

@@ -1,4 +1,4 @@
-#include "exact_sum.hpp"
+#include "means/exact_sum.hpp"
 
 #include <algorithm>
 #include <bit>

@@ -6,7 +6,7 @@
 
 #include <nodewise/dtype.hpp>
 
-#include "exact_sum.hpp"
+#include "means/exact_sum.hpp"
 #include "kernels/means.hpp"
 
 namespace nodewise {

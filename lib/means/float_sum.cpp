@@ -1,4 +1,4 @@
-#include "float_sum.hpp"
+#include "means/float_sum.hpp"
 
 #include <algorithm>
 #include <bit>

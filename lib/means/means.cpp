@@ -9,10 +9,10 @@
 #include "base/checked.hpp"
 #include "base/fp_guard.hpp"
 #include "base/text.hpp"
-#include "float_sum.hpp"
-#include "integer_sum.hpp"
+#include "means/float_sum.hpp"
+#include "means/integer_sum.hpp"
 #include "kernels/dispatch.hpp"
-#include "short_batches.hpp"
+#include "means/short_batches.hpp"
 #include "team/run.hpp"
 #include "team/shares.hpp"
 
