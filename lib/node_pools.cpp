@@ -2,7 +2,7 @@
 
 #include "check_node.hpp"
 #include "os/os.hpp"
-#include "placement_json.hpp"
+#include "placement/json.hpp"
 #include "report.hpp"
 
 namespace nodewise {

@@ -5,9 +5,9 @@
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"
-#include "batch_runs.hpp"
+#include "placement/batch_runs.hpp"
 #include "os/os.hpp"
-#include "placement_parts.hpp"
+#include "placement/judge.hpp"
 #include "pages/residency.hpp"
 
 namespace nodewise {

@@ -1,4 +1,4 @@
-#include "batch_runs.hpp"
+#include "placement/batch_runs.hpp"
 
 namespace nodewise {
 namespace {

@@ -1,4 +1,4 @@
-#include "placement_json.hpp"
+#include "placement/json.hpp"
 
 namespace nodewise {
 namespace {

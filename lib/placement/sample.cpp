@@ -5,7 +5,7 @@
 #include <nodewise/placement.hpp>
 
 #include "base/text.hpp"
-#include "placement_parts.hpp"
+#include "placement/judge.hpp"
 #include "pages/residency.hpp"
 
 namespace nodewise {
