@@ -9,7 +9,7 @@
 #include "loader_options.hpp"
 #include "os/os.hpp"
 #include "report.hpp"
-#include "segment_draft.hpp"
+#include "segment/draft.hpp"
 
 namespace nodewise {
 

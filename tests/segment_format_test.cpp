@@ -13,7 +13,7 @@
 
 #include <nodewise/dtype.hpp>
 
-#include "segment_header.hpp"
+#include "segment/header.hpp"
 
 using namespace nodewise;
 

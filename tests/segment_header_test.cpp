@@ -11,8 +11,8 @@
 #include <nodewise/error.hpp>
 #include <nodewise/loader.hpp>
 
-#include "segment_header.hpp"
-#include "segment_names.hpp"
+#include "segment/header.hpp"
+#include "segment/names.hpp"
 #include "support/process.hpp"
 
 using namespace nodewise;

@@ -16,8 +16,8 @@
 #include <nodewise/segment.hpp>
 
 #include "os/fakes/faulty.hpp"
-#include "segment_file.hpp"
-#include "segment_names.hpp"
+#include "segment/file.hpp"
+#include "segment/names.hpp"
 #include "support/process.hpp"
 
 using namespace nodewise;

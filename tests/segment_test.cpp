@@ -17,7 +17,7 @@
 #include <nodewise/npy.hpp>
 #include <nodewise/segment.hpp>
 
-#include "segment_names.hpp"
+#include "segment/names.hpp"
 #include "support/files.hpp"
 #include "support/machines.hpp"
 #include "support/process.hpp"

@@ -8,7 +8,7 @@
 
 #include <nodewise/shared_objects.hpp>
 
-#include "segment_file.hpp"
+#include "segment/file.hpp"
 #include "shared/objects_layout.hpp"
 
 namespace nodewise::objects {

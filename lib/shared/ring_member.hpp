@@ -10,7 +10,7 @@
 #include <nodewise/batch_ring.hpp>
 
 #include "os/fork_watch.hpp"
-#include "segment_file.hpp"
+#include "segment/file.hpp"
 #include "shared/ring_core.hpp"
 #include "shared/ring_layout.hpp"
 

@@ -6,7 +6,7 @@
 
 #include "base/text.hpp"
 #include "os/os.hpp"
-#include "segment_file.hpp"
+#include "segment/file.hpp"
 #include "source/file_source.hpp"
 
 namespace nodewise {

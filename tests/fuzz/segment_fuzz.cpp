@@ -20,7 +20,7 @@
 
 #include "base/checked.hpp"
 #include "base/crc32.hpp"
-#include "segment_header.hpp"
+#include "segment/header.hpp"
 
 namespace {
 

@@ -16,7 +16,7 @@
 #include "flags.hpp"
 #include "os/os.hpp"
 #include "progress.hpp"
-#include "segment_file.hpp"
+#include "segment/file.hpp"
 #include "terminal.hpp"
 
 namespace nodewise::tools {

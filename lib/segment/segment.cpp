@@ -6,8 +6,8 @@
 #include "base/text.hpp"
 #include "os/moment.hpp"
 #include "os/os.hpp"
-#include "segment_draft.hpp"
-#include "segment_file.hpp"
+#include "segment/draft.hpp"
+#include "segment/file.hpp"
 
 namespace nodewise {
 

@@ -5,7 +5,7 @@
 
 #include <nodewise/segment.hpp>
 
-#include "segment_file.hpp"
+#include "segment/file.hpp"
 
 namespace nodewise {
 

@@ -1,4 +1,4 @@
-#include "segment_header.hpp"
+#include "segment/header.hpp"
 
 #include <algorithm>
 #include <bit>

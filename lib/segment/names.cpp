@@ -1,4 +1,4 @@
-#include "segment_names.hpp"
+#include "segment/names.hpp"
 
 #include <algorithm>
 #include <sstream>

@@ -10,8 +10,8 @@
 #include "base/text.hpp"
 #include "os/lock_table.hpp"
 #include "os/os.hpp"
-#include "segment_file.hpp"
-#include "segment_names.hpp"
+#include "segment/file.hpp"
+#include "segment/names.hpp"
 
 namespace nodewise {
 namespace {

@@ -1,4 +1,4 @@
-#include "segment_file.hpp"
+#include "segment/file.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -16,7 +16,7 @@
 #include "os/moment.hpp"
 #include "os/os.hpp"
 #include "pages/parts.hpp"
-#include "segment_names.hpp"
+#include "segment/names.hpp"
 
 namespace nodewise {
 namespace {

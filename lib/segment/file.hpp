@@ -17,7 +17,7 @@
 
 #include "os/fork_watch.hpp"
 #include "os/os.hpp"
-#include "segment_header.hpp"
+#include "segment/header.hpp"
 
 namespace nodewise {
 
