@@ -12,7 +12,7 @@
 #include "command.hpp"
 #include "describe.hpp"
 #include "flags.hpp"
-#include "loader_options.hpp"
+#include "loader/options.hpp"
 #include "os/os.hpp"
 #include "strips.hpp"
 #include "terminal.hpp"

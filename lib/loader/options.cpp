@@ -1,4 +1,4 @@
-#include "loader_options.hpp"
+#include "loader/options.hpp"
 
 #include <cstdlib>
 #include <string_view>

@@ -6,7 +6,7 @@
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
-#include "loader_options.hpp"
+#include "loader/options.hpp"
 #include "os/os.hpp"
 #include "report.hpp"
 #include "segment/draft.hpp"
