@@ -19,7 +19,7 @@
 #include <nodewise/resources.hpp>
 
 #include "base/json_reader.hpp"
-#include "size_classes.hpp"
+#include "pool/size_classes.hpp"
 #include "support/machines.hpp"
 #include "support/workers.hpp"
 

@@ -1,6 +1,6 @@
 #include <nodewise/node_pools.hpp>
 
-#include "check_node.hpp"
+#include "pool/check_node.hpp"
 #include "os/os.hpp"
 #include "placement/json.hpp"
 #include "report.hpp"

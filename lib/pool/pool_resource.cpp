@@ -15,7 +15,7 @@
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
-#include "size_classes.hpp"
+#include "pool/size_classes.hpp"
 #include "team/run.hpp"
 
 namespace nodewise {

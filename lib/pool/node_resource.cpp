@@ -7,7 +7,7 @@
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
-#include "check_node.hpp"
+#include "pool/check_node.hpp"
 #include "pages/huge_pages.hpp"
 #include "buffer/preflight.hpp"
 
