@@ -10,7 +10,7 @@
 #include <nodewise/feature_statistics.hpp>
 
 #include "feature_sums.hpp"
-#include "layout_blocks.hpp"
+#include "layout/blocks.hpp"
 #include "kernels/layout_dispatch.hpp"
 
 namespace nodewise {

@@ -6,7 +6,7 @@
 
 #include "base/fp_guard.hpp"
 #include "feature_pass.hpp"
-#include "layout_blocks.hpp"
+#include "layout/blocks.hpp"
 #include "team/run.hpp"
 
 namespace nodewise {

@@ -14,7 +14,7 @@
 #include <nodewise/loader.hpp>
 #include <nodewise/node_pools.hpp>
 
-#include "layout_conversion.hpp"
+#include "layout/conversion.hpp"
 #include "kernels/layout_dispatch.hpp"
 #include "support/machines.hpp"
 #include "support/random_elements.hpp"

@@ -1,4 +1,4 @@
-#include "layout_blocks.hpp"
+#include "layout/blocks.hpp"
 
 #include <algorithm>
 

@@ -10,7 +10,7 @@
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
-#include "layout_conversion.hpp"
+#include "layout/conversion.hpp"
 #include "kernels/layout_dispatch.hpp"
 #include "team/run.hpp"
 

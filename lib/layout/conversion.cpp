@@ -1,4 +1,4 @@
-#include "layout_conversion.hpp"
+#include "layout/conversion.hpp"
 
 #include <algorithm>
 #include <bit>

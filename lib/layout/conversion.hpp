@@ -9,7 +9,7 @@
 #include <nodewise/dtype.hpp>
 #include <nodewise/layout.hpp>
 
-#include "layout_blocks.hpp"
+#include "layout/blocks.hpp"
 #include "kernels/layout.hpp"
 
 namespace nodewise {
