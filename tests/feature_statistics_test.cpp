@@ -14,7 +14,7 @@
 
 #include <nodewise/means.hpp>
 
-#include "feature_pass.hpp"
+#include "features/pass.hpp"
 #include "support/exact_reference.hpp"
 #include "support/machines.hpp"
 #include "support/random_elements.hpp"

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/fp_guard.hpp"
-#include "feature_pass.hpp"
+#include "features/pass.hpp"
 #include "layout/blocks.hpp"
 #include "team/run.hpp"
 

@@ -9,7 +9,7 @@
 
 #include <nodewise/feature_statistics.hpp>
 
-#include "feature_sums.hpp"
+#include "features/sums.hpp"
 #include "layout/blocks.hpp"
 #include "kernels/layout_dispatch.hpp"
 

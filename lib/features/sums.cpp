@@ -1,4 +1,4 @@
-#include "feature_sums.hpp"
+#include "features/sums.hpp"
 
 #include <algorithm>
 #include <cmath>
