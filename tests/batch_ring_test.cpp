@@ -11,7 +11,7 @@
 #include <nodewise/error.hpp>
 #include <nodewise/placement.hpp>
 
-#include "shared/ring_member.hpp"
+#include "ring/member.hpp"
 #include "support/machines.hpp"
 #include "support/process.hpp"
 #include "support/rings.hpp"

@@ -10,7 +10,7 @@
 #include <nodewise/batch_ring.hpp>
 #include <nodewise/error.hpp>
 
-#include "shared/ring_member.hpp"
+#include "ring/member.hpp"
 #include "support/process.hpp"
 #include "support/rings.hpp"
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "shared/ring_core.hpp"
+#include "ring/core.hpp"
 #include "support/interleavings.hpp"
 
 using namespace nodewise;

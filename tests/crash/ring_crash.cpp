@@ -7,7 +7,7 @@
 #include "crash.hpp"
 #include "killing.hpp"
 #include "os/os.hpp"
-#include "shared/ring_layout.hpp"
+#include "ring/layout.hpp"
 
 namespace nodewise::crash {
 namespace {

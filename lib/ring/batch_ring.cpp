@@ -11,7 +11,7 @@
 #include "base/checked.hpp"
 #include "base/text.hpp"
 #include "os/os.hpp"
-#include "shared/ring_member.hpp"
+#include "ring/member.hpp"
 
 namespace nodewise {
 namespace {

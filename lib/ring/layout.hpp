@@ -10,7 +10,7 @@
 
 #include "base/fnv.hpp"
 #include "base/text.hpp"
-#include "shared/ring_core.hpp"
+#include "ring/core.hpp"
 
 namespace nodewise::ring {
 

@@ -1,4 +1,4 @@
-#include "shared/ring_member.hpp"
+#include "ring/member.hpp"
 
 #include <algorithm>
 #include <cerrno>

@@ -5,7 +5,7 @@
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"
-#include "shared/ring_member.hpp"
+#include "ring/member.hpp"
 
 namespace nodewise {
 

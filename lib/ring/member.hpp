@@ -11,8 +11,8 @@
 
 #include "os/fork_watch.hpp"
 #include "segment/file.hpp"
-#include "shared/ring_core.hpp"
-#include "shared/ring_layout.hpp"
+#include "ring/core.hpp"
+#include "ring/layout.hpp"
 
 namespace nodewise {
 
