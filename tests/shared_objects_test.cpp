@@ -14,7 +14,7 @@
 #include <nodewise/error.hpp>
 #include <nodewise/shared_objects.hpp>
 
-#include "shared/objects_layout.hpp"
+#include "objects/layout.hpp"
 #include "support/shared_objects.hpp"
 
 using namespace nodewise;

@@ -6,7 +6,7 @@
 
 #include "base/text.hpp"
 #include "pages/parts.hpp"
-#include "shared/objects_directory.hpp"
+#include "objects/directory.hpp"
 
 namespace nodewise {
 

@@ -1,7 +1,7 @@
 // A large value: two copies, and a sequence that says which one holds. Writers, one at a time, fill the other
 // copy and then count the sequence on, so a writer that dies leaves the old value whole. A reader's copy is
 // sound if the sequence did not move while he read: until it does, nobody writes there.
-#include "shared/objects_value.hpp"
+#include "objects/value.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -9,8 +9,8 @@
 
 #include "base/checked.hpp"
 #include "base/mark.hpp"
-#include "shared/objects_directory.hpp"
-#include "shared/objects_layout.hpp"
+#include "objects/directory.hpp"
+#include "objects/layout.hpp"
 
 namespace nodewise {
 namespace objects {

@@ -1,4 +1,4 @@
-#include "shared/objects_directory.hpp"
+#include "objects/directory.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -12,7 +12,7 @@
 #include "base/checked.hpp"
 #include "base/mark.hpp"
 #include "base/text.hpp"
-#include "shared/objects_value.hpp"
+#include "objects/value.hpp"
 
 namespace nodewise::objects {
 namespace {

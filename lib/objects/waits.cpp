@@ -9,8 +9,8 @@
 
 #include "base/mark.hpp"
 #include "os/os.hpp"
-#include "shared/objects_layout.hpp"
-#include "shared/objects_value.hpp"
+#include "objects/layout.hpp"
+#include "objects/value.hpp"
 
 namespace nodewise {
 namespace {

@@ -9,7 +9,7 @@
 #include <nodewise/shared_objects.hpp>
 
 #include "segment/file.hpp"
-#include "shared/objects_layout.hpp"
+#include "objects/layout.hpp"
 
 namespace nodewise::objects {
 

@@ -6,7 +6,7 @@
 #include <nodewise/error.hpp>
 
 #include "base/mark.hpp"
-#include "shared/objects_layout.hpp"
+#include "objects/layout.hpp"
 
 namespace nodewise {
 namespace {
