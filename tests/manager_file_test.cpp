@@ -11,9 +11,9 @@
 #include <fstream>
 #include <random>
 
-#include "shared/manager_file.hpp"
-#include "shared/manager_lmdb.hpp"
-#include "shared/manager_value.hpp"
+#include "manager/file.hpp"
+#include "manager/lmdb.hpp"
+#include "manager/value.hpp"
 #include "support/files.hpp"
 #include "support/machines.hpp"
 #include "support/manager.hpp"

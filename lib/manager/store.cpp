@@ -1,4 +1,4 @@
-#include "shared/manager_store.hpp"
+#include "manager/store.hpp"
 
 #include <algorithm>
 #include <string_view>
@@ -6,7 +6,7 @@
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"
-#include "shared/manager_value.hpp"
+#include "manager/value.hpp"
 
 namespace nodewise::managed {
 namespace {

@@ -1,4 +1,4 @@
-#include "shared/manager_file.hpp"
+#include "manager/file.hpp"
 
 #include <algorithm>
 #include <bit>

@@ -1,7 +1,7 @@
 #include <nodewise/manager.hpp>
 
-#include "shared/manager_environment.hpp"
-#include "shared/manager_store.hpp"
+#include "manager/environment.hpp"
+#include "manager/store.hpp"
 
 namespace nodewise {
 namespace detail {

@@ -1,4 +1,4 @@
-#include "shared/manager_environment.hpp"
+#include "manager/environment.hpp"
 
 #include <cerrno>
 #include <chrono>
@@ -11,7 +11,7 @@
 #include "base/checked.hpp"
 #include "base/text.hpp"
 #include "os/fork_watch.hpp"
-#include "shared/manager_store.hpp"
+#include "manager/store.hpp"
 
 namespace nodewise::managed {
 namespace {

@@ -1,4 +1,4 @@
-#include "shared/manager_lmdb.hpp"
+#include "manager/lmdb.hpp"
 
 #include <lmdb.h>
 

@@ -1,4 +1,4 @@
-#include "shared/manager_value.hpp"
+#include "manager/value.hpp"
 
 #include <bit>
 #include <limits>

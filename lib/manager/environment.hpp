@@ -13,8 +13,8 @@
 #include <thread>
 #include <utility>
 
-#include "shared/manager_file.hpp"
-#include "shared/manager_lmdb.hpp"
+#include "manager/file.hpp"
+#include "manager/lmdb.hpp"
 
 namespace nodewise::managed {
 

@@ -19,7 +19,7 @@
 
 #include <nodewise/manager.hpp>
 
-#include "shared/manager_lmdb.hpp"
+#include "manager/lmdb.hpp"
 
 namespace nodewise::managed {
 
