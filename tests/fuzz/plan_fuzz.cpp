@@ -20,7 +20,7 @@
 
 #include "base/json_reader.hpp"
 #include "base/json_writer.hpp"
-#include "support/fuzz_machine.hpp"
+#include "fuzz/fuzz_machine.hpp"
 
 namespace {
 

@@ -18,7 +18,7 @@
 #include <nodewise/loader.hpp>
 
 #include "support/machines.hpp"
-#include "support/nodes.hpp"
+#include "machines/nodes.hpp"
 
 using namespace nodewise;
 using test::MiB;

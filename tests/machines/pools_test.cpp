@@ -20,7 +20,7 @@
 #include <nodewise/replicated.hpp>
 
 #include "support/machines.hpp"
-#include "support/nodes.hpp"
+#include "machines/nodes.hpp"
 
 using namespace nodewise;
 using test::MiB;

@@ -14,7 +14,7 @@
 #include <nodewise/loader.hpp>
 
 #include "support/machines.hpp"
-#include "support/nodes.hpp"
+#include "machines/nodes.hpp"
 #include "support/process.hpp"
 
 using namespace nodewise;

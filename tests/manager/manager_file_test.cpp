@@ -16,7 +16,7 @@
 #include "manager/value.hpp"
 #include "support/files.hpp"
 #include "support/machines.hpp"
-#include "support/manager.hpp"
+#include "manager/manager.hpp"
 #include "support/sanitizers.hpp"
 #include "support/skip.hpp"
 

@@ -14,7 +14,7 @@
 #include "ring/member.hpp"
 #include "support/machines.hpp"
 #include "support/process.hpp"
-#include "support/rings.hpp"
+#include "ring/rings.hpp"
 
 using namespace nodewise;
 using namespace std::chrono_literals;

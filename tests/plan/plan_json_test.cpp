@@ -13,7 +13,7 @@
 
 #include <nodewise/error.hpp>
 
-#include "support/fuzz_machine.hpp"
+#include "fuzz/fuzz_machine.hpp"
 #include "support/machines.hpp"
 
 using namespace nodewise;

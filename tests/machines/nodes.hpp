@@ -5,7 +5,7 @@
 
 #include <nodewise/topology.hpp>
 
-#include "skip.hpp"
+#include "support/skip.hpp"
 
 namespace nodewise::test {
 

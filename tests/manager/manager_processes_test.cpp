@@ -12,7 +12,7 @@
 
 #include "support/files.hpp"
 #include "support/machines.hpp"
-#include "support/manager.hpp"
+#include "manager/manager.hpp"
 
 using namespace nodewise;
 using test::all_well;

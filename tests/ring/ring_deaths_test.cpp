@@ -12,7 +12,7 @@
 
 #include "ring/member.hpp"
 #include "support/process.hpp"
-#include "support/rings.hpp"
+#include "ring/rings.hpp"
 
 using namespace nodewise;
 using namespace std::chrono_literals;

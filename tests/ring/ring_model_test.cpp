@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "ring/core.hpp"
-#include "support/interleavings.hpp"
+#include "ring/interleavings.hpp"
 
 using namespace nodewise;
 using ring::Core;

@@ -10,7 +10,7 @@
 #include <nodewise/shared_objects.hpp>
 
 #include "objects/layout.hpp"
-#include "support/shared_objects.hpp"
+#include "objects/shared_objects.hpp"
 
 using namespace nodewise;
 using namespace std::chrono_literals;

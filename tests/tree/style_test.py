@@ -19,7 +19,7 @@ CLEAN = {
     "lib/os/real.hpp": "#include <nodewise/topology.hpp>\n",
     "lib/os/real.cpp": '#include <sys/mman.h>\n#include "os/real.hpp"\n',
     "tests/meson.build": "foreach name : ['plan_test']\nendforeach\n",
-    "tests/plan_test.cpp": "int main() {}\n",
+    "tests/plan/plan_test.cpp": "int main() {}\n",
     "tools/nodewise/meson.build": "executable('nodewise', 'main.cpp')\n",
     "tools/nodewise/main.cpp": "#include <nodewise/plan.hpp>\nint main() { std::exit(0); }\n",
 }
