@@ -14,7 +14,7 @@
 #include <map>
 #include <vector>
 
-#include "count_marks.hpp"
+#include "../../tools/count/count_marks.hpp"
 
 namespace {
 

@@ -24,7 +24,7 @@
 #include <nodewise/feature_statistics.hpp>
 #include <nodewise/loader.hpp>
 
-#include "count_marks.hpp"
+#include "../../tools/count/count_marks.hpp"
 
 namespace {
 

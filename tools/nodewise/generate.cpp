@@ -14,9 +14,9 @@
 #include "base/checked.hpp"
 #include "base/text.hpp"
 #include "command.hpp"
-#include "flags.hpp"
-#include "progress.hpp"
-#include "terminal.hpp"
+#include "parts/flags.hpp"
+#include "parts/progress.hpp"
+#include "parts/terminal.hpp"
 
 namespace nodewise::tools {
 namespace {

@@ -10,8 +10,8 @@
 
 #include "base/text.hpp"
 #include "command.hpp"
-#include "describe.hpp"
-#include "terminal.hpp"
+#include "parts/describe.hpp"
+#include "parts/terminal.hpp"
 
 namespace nodewise::tools {
 namespace {

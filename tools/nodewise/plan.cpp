@@ -10,12 +10,12 @@
 
 #include "base/text.hpp"
 #include "command.hpp"
-#include "describe.hpp"
-#include "flags.hpp"
+#include "parts/describe.hpp"
+#include "parts/flags.hpp"
 #include "loader/options.hpp"
 #include "os/os.hpp"
-#include "strips.hpp"
-#include "terminal.hpp"
+#include "parts/strips.hpp"
+#include "parts/terminal.hpp"
 
 namespace nodewise::tools {
 namespace {

@@ -1,4 +1,4 @@
-#include "json_text.hpp"
+#include "parts/json_text.hpp"
 
 #include <fmt/format.h>
 

@@ -1,11 +1,11 @@
-#include "counted.hpp"
+#include "count/counted.hpp"
 
 #include <istream>
 #include <sstream>
 #include <string>
 #include <string_view>
 
-#include "parse.hpp"
+#include "parts/parse.hpp"
 
 namespace nodewise::tools {
 namespace {

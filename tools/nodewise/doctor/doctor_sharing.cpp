@@ -9,11 +9,11 @@
 #include <nodewise/segment.hpp>
 
 #include "base/text.hpp"
-#include "describe.hpp"
-#include "doctor.hpp"
+#include "parts/describe.hpp"
+#include "doctor/doctor.hpp"
 #include "os/os.hpp"
-#include "parse.hpp"
-#include "segments.hpp"
+#include "parts/parse.hpp"
+#include "segments/segments.hpp"
 
 namespace nodewise::tools {
 namespace {

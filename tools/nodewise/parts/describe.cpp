@@ -1,4 +1,4 @@
-#include "describe.hpp"
+#include "parts/describe.hpp"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 
 #include "base/text.hpp"
 #include "command.hpp"
-#include "terminal.hpp"
+#include "parts/terminal.hpp"
 
 namespace nodewise::tools {
 

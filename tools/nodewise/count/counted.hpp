@@ -45,7 +45,7 @@ struct Counted {
   Traffic total() const;
 };
 
-/// Reads the report of tools/machines/count_plugin.cpp. What is no line of it makes it incomplete.
+/// Reads the report of tools/count/count_plugin.cpp. What is no line of it makes it incomplete.
 Counted read_counted(std::istream& report);
 
 }  // namespace nodewise::tools

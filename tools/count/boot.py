@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs a command of this machine inside a virtual machine with several NUMA nodes.
 
-    tests/machines/boot.py --topology 4x2 -- build/tests/placement_test
+    tools/count/boot.py --topology 4x2 -- build/tests/placement_test
 
 A stock Debian kernel on QEMU: placement, policies, migration and topology are the real kernel's; time and
 bandwidth mean nothing. The guest sees this machine's whole file system, writable and thrown away at the end;

@@ -6,12 +6,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
-#include "describe.hpp"
-#include "json_text.hpp"
+#include "parts/describe.hpp"
+#include "parts/json_text.hpp"
 #include "os/os.hpp"
-#include "segments.hpp"
-#include "strips.hpp"
-#include "terminal.hpp"
+#include "segments/segments.hpp"
+#include "parts/strips.hpp"
+#include "parts/terminal.hpp"
 
 namespace nodewise::tools {
 

@@ -7,9 +7,9 @@
 #include <sstream>
 
 #include "base/text.hpp"
-#include "doctor.hpp"
+#include "doctor/doctor.hpp"
 #include "os/os.hpp"
-#include "parse.hpp"
+#include "parts/parse.hpp"
 
 namespace nodewise::tools {
 namespace {

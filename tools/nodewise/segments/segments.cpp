@@ -1,5 +1,5 @@
 // nodewise segments: memory with a name, who has it, and how it goes away.
-#include "segments.hpp"
+#include "segments/segments.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -12,12 +12,12 @@
 
 #include "base/text.hpp"
 #include "command.hpp"
-#include "describe.hpp"
-#include "flags.hpp"
+#include "parts/describe.hpp"
+#include "parts/flags.hpp"
 #include "os/os.hpp"
-#include "progress.hpp"
+#include "parts/progress.hpp"
 #include "segment/file.hpp"
-#include "terminal.hpp"
+#include "parts/terminal.hpp"
 
 namespace nodewise::tools {
 

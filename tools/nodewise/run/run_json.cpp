@@ -2,9 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "json_text.hpp"
+#include "parts/json_text.hpp"
 #include "os/os.hpp"
-#include "run.hpp"
+#include "run/run.hpp"
 
 namespace nodewise::tools {
 namespace {

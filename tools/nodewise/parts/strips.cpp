@@ -1,9 +1,9 @@
-#include "strips.hpp"
+#include "parts/strips.hpp"
 
 #include <algorithm>
 
 #include "base/text.hpp"
-#include "describe.hpp"
+#include "parts/describe.hpp"
 
 namespace nodewise::tools {
 namespace {

@@ -1,4 +1,4 @@
-#include "parse.hpp"
+#include "parts/parse.hpp"
 
 #include <charconv>
 #include <cmath>

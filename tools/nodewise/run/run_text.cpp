@@ -5,10 +5,10 @@
 #include <fstream>
 
 #include "base/text.hpp"
-#include "describe.hpp"
-#include "run.hpp"
-#include "strips.hpp"
-#include "terminal.hpp"
+#include "parts/describe.hpp"
+#include "run/run.hpp"
+#include "parts/strips.hpp"
+#include "parts/terminal.hpp"
 
 namespace nodewise::tools {
 namespace {

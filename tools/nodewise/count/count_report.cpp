@@ -5,10 +5,10 @@
 #include <set>
 
 #include "base/text.hpp"
-#include "count.hpp"
-#include "describe.hpp"
-#include "json_text.hpp"
-#include "strips.hpp"
+#include "count/count.hpp"
+#include "parts/describe.hpp"
+#include "parts/json_text.hpp"
+#include "parts/strips.hpp"
 
 namespace nodewise::tools {
 namespace {

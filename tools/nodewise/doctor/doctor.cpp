@@ -1,5 +1,5 @@
 // nodewise doctor: what hurts placement here, with evidence and remedy.
-#include "doctor.hpp"
+#include "doctor/doctor.hpp"
 
 #include <fmt/format.h>
 
@@ -8,11 +8,11 @@
 #include <nlohmann/json.hpp>
 
 #include "command.hpp"
-#include "describe.hpp"
-#include "flags.hpp"
-#include "json_text.hpp"
+#include "parts/describe.hpp"
+#include "parts/flags.hpp"
+#include "parts/json_text.hpp"
 #include "os/os.hpp"
-#include "terminal.hpp"
+#include "parts/terminal.hpp"
 
 namespace nodewise::tools {
 

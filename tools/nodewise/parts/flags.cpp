@@ -1,4 +1,4 @@
-#include "flags.hpp"
+#include "parts/flags.hpp"
 
 #include <filesystem>
 #include <vector>
@@ -7,7 +7,7 @@
 
 #include "base/text.hpp"
 #include "command.hpp"
-#include "parse.hpp"
+#include "parts/parse.hpp"
 
 namespace nodewise::tools {
 namespace {

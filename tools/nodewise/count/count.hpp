@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "counted.hpp"
+#include "count/counted.hpp"
 
 namespace nodewise::tools {
 

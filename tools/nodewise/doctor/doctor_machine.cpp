@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "base/text.hpp"
-#include "doctor.hpp"
+#include "doctor/doctor.hpp"
 #include "os/os.hpp"
-#include "parse.hpp"
+#include "parts/parse.hpp"
 #include "buffer/preflight.hpp"
 
 namespace nodewise::tools {

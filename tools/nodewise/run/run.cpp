@@ -1,5 +1,5 @@
 // nodewise run: the main job. Load, place, compute per-batch means, verify.
-#include "run.hpp"
+#include "run/run.hpp"
 
 #include <cerrno>
 #include <chrono>
@@ -12,12 +12,12 @@
 
 #include "base/text.hpp"
 #include "command.hpp"
-#include "describe.hpp"
-#include "flags.hpp"
+#include "parts/describe.hpp"
+#include "parts/flags.hpp"
 #include "loader/options.hpp"
 #include "os/os.hpp"
-#include "progress.hpp"
-#include "terminal.hpp"
+#include "parts/progress.hpp"
+#include "parts/terminal.hpp"
 
 namespace nodewise::tools {
 namespace {

@@ -7,7 +7,7 @@
 #include <nodewise/placement.hpp>
 #include <nodewise/plan.hpp>
 
-#include "terminal.hpp"
+#include "parts/terminal.hpp"
 
 namespace nodewise::tools {
 

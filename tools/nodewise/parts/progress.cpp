@@ -1,4 +1,4 @@
-#include "progress.hpp"
+#include "parts/progress.hpp"
 
 #include <unistd.h>
 
@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "base/text.hpp"
-#include "terminal.hpp"
+#include "parts/terminal.hpp"
 
 namespace nodewise::tools {
 

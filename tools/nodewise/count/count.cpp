@@ -1,5 +1,5 @@
 // nodewise count: a machine of many nodes is booted in emulation, and every load and store counted.
-#include "count.hpp"
+#include "count/count.hpp"
 
 #include <spawn.h>
 #include <sys/wait.h>
@@ -14,8 +14,8 @@
 
 #include "base/text.hpp"
 #include "command.hpp"
-#include "flags.hpp"
-#include "terminal.hpp"
+#include "parts/flags.hpp"
+#include "parts/terminal.hpp"
 
 namespace nodewise::tools {
 namespace {
