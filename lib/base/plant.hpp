@@ -1,4 +1,4 @@
-// Bugs on purpose: tests/fuzz/run --plant K builds a parser with its K-th one and checks that fuzzing finds
+// Bugs on purpose: tools/dev.d/fuzz.py --plant K builds a parser with its K-th one and checks that fuzzing finds
 // it.
 #pragma once
 

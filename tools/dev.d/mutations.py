@@ -3,7 +3,7 @@
 library is made wrong, what depends on it is built again, and one named test must fail, saying why; without
 the mutation it passes.
 
-    tests/mutations [--list] [--folder DIR] [NAME…]
+    tools/dev.d/mutations.py [--list] [--folder DIR] [NAME…]
 
 The copy and its build are kept in DIR (build/mutations). Mutations that only a kernel of several nodes can
 tell apart run in a machine. The last line is "N passed, N failed".
