@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """nodewise beside its lower bounds and its peers: every part, in one interleaved run.
 
-    bench/compare/compare.py BUILD [--rounds 9] [--filter REGEX] [--write docs/performance.md] [--plots FOLDER]
+    compare.py BUILD [--rounds 9] [--filter REGEX] [--write docs/performance.md] [--plots FOLDER]
 
 A round goes through all cases in random order, and through each case's ways in random order, those of the
 programs of BUILD/bench first, those of peers.py right after. What is compared was so measured within moments:

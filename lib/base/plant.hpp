@@ -1,5 +1,5 @@
-// Bugs on purpose: tools/dev.d/fuzz.py --plant K builds a parser with its K-th one and checks that fuzzing finds
-// it.
+// Bugs on purpose: `tools/dev fuzz --plant K` builds a parser with its K-th one and checks that fuzzing
+// finds it.
 #pragma once
 
 /// `right`, or `buggy` in the build that plants bug K (see tests/fuzz/README.md). Only one of the two is

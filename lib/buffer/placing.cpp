@@ -7,9 +7,9 @@
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
+#include "buffer/preflight.hpp"
 #include "pages/huge_pages.hpp"
 #include "pages/parts.hpp"
-#include "buffer/preflight.hpp"
 #include "pages/residency.hpp"
 
 namespace nodewise {

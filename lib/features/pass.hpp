@@ -10,8 +10,8 @@
 #include <nodewise/feature_statistics.hpp>
 
 #include "features/sums.hpp"
-#include "layout/blocks.hpp"
 #include "kernels/layout_dispatch.hpp"
+#include "layout/blocks.hpp"
 
 namespace nodewise {
 

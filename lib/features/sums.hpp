@@ -10,10 +10,10 @@
 
 #include <nodewise/dtype.hpp>
 
+#include "kernels/means.hpp"
 #include "means/exact_sum.hpp"
 #include "means/float_sum.hpp"
 #include "means/integer_sum.hpp"
-#include "kernels/means.hpp"
 #include "means/short_batches.hpp"
 
 namespace nodewise {

@@ -9,8 +9,8 @@
 #include <nodewise/dtype.hpp>
 #include <nodewise/layout.hpp>
 
-#include "layout/blocks.hpp"
 #include "kernels/layout.hpp"
+#include "layout/blocks.hpp"
 
 namespace nodewise {
 

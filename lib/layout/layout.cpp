@@ -10,8 +10,8 @@
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
-#include "layout/conversion.hpp"
 #include "kernels/layout_dispatch.hpp"
+#include "layout/conversion.hpp"
 #include "team/run.hpp"
 
 namespace nodewise {

@@ -10,8 +10,8 @@
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
-#include "os/fork_watch.hpp"
 #include "manager/store.hpp"
+#include "os/fork_watch.hpp"
 
 namespace nodewise::managed {
 namespace {

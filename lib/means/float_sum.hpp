@@ -7,8 +7,8 @@
 
 #include <nodewise/dtype.hpp>
 
-#include "means/exact_sum.hpp"
 #include "kernels/means.hpp"
+#include "means/exact_sum.hpp"
 
 namespace nodewise {
 

@@ -6,8 +6,8 @@
 
 #include <nodewise/dtype.hpp>
 
-#include "means/exact_sum.hpp"
 #include "kernels/means.hpp"
+#include "means/exact_sum.hpp"
 
 namespace nodewise {
 

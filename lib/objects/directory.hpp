@@ -8,8 +8,8 @@
 
 #include <nodewise/shared_objects.hpp>
 
-#include "segment/file.hpp"
 #include "objects/layout.hpp"
+#include "segment/file.hpp"
 
 namespace nodewise::objects {
 

@@ -5,8 +5,8 @@
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"
-#include "pages/parts.hpp"
 #include "objects/directory.hpp"
+#include "pages/parts.hpp"
 
 namespace nodewise {
 

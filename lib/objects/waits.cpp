@@ -8,9 +8,9 @@
 #include <nodewise/error.hpp>
 
 #include "base/mark.hpp"
-#include "os/os.hpp"
 #include "objects/layout.hpp"
 #include "objects/value.hpp"
+#include "os/os.hpp"
 
 namespace nodewise {
 namespace {

@@ -74,7 +74,7 @@ IndexSet nodes_granted() {
   return IndexSet::parse(status.substr(begin, status.find('\n', begin) - begin)).value_or(IndexSet());
 }
 
-void read_moment(Topology::Data& machine) {
+void read_moment(MachineData& machine) {
   const bool alone = machine.nodes.size() == 1;
   const IndexSet granted = nodes_granted();
   for (Node& node : machine.nodes) {

@@ -6,13 +6,13 @@
 #include <string>
 #include <string_view>
 
-#include <nodewise/topology.hpp>
+#include <nodewise/machine.hpp>
 
 namespace nodewise::os {
 
 /// Fills the momentary numbers of this machine, by what the system's text files say. What they do not say is
 /// left as it is.
-void read_moment(Topology::Data& machine);
+void read_moment(MachineData& machine);
 
 /// Nodes (kernel's numbers) whose memory the kernel lets this process use, by get_mempolicy or, where that
 /// call is refused, by /proc/self/status; empty where neither says.

@@ -8,7 +8,7 @@
 #include <string>
 
 #include <nodewise/index_set.hpp>
-#include <nodewise/topology.hpp>
+#include <nodewise/machine.hpp>
 
 #include "os/shared.hpp"
 
@@ -51,7 +51,7 @@ class Os : public SharedOs {
   virtual Result<unsigned> current_cpu() = 0;
 
   // The system's own words.
-  virtual Result<Topology::Data> this_machine() = 0;
+  virtual Result<MachineData> this_machine() = 0;
   virtual Result<IndexSet> allowed_nodes() = 0;  ///< Kernel's numbers; MPOL_F_MEMS_ALLOWED.
   /// The whole of a small text file, under /proc and /sys mostly.
   virtual Result<std::string> read_text(const std::string& path) = 0;

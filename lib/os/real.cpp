@@ -184,7 +184,7 @@ class Real final : public RealShared {
     return cpu < 0 ? Result<unsigned>{0, errno} : Result<unsigned>{static_cast<unsigned>(cpu), 0};
   }
 
-  Result<Topology::Data> this_machine() override {
+  Result<MachineData> this_machine() override {
     try {
       return {hwloc_this_machine(), 0};
     } catch (const SystemError& error) {

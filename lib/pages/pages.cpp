@@ -6,8 +6,8 @@
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
-#include "pages/huge_pages.hpp"
 #include "os/os.hpp"
+#include "pages/huge_pages.hpp"
 #include "pages/parts.hpp"
 
 namespace nodewise {

@@ -5,10 +5,10 @@
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"
-#include "placement/batch_runs.hpp"
 #include "os/os.hpp"
-#include "placement/judge.hpp"
 #include "pages/residency.hpp"
+#include "placement/batch_runs.hpp"
+#include "placement/judge.hpp"
 
 namespace nodewise {
 namespace {

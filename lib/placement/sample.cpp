@@ -5,8 +5,8 @@
 #include <nodewise/placement.hpp>
 
 #include "base/text.hpp"
-#include "placement/judge.hpp"
 #include "pages/residency.hpp"
+#include "placement/judge.hpp"
 
 namespace nodewise {
 namespace {

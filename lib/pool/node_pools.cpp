@@ -1,8 +1,8 @@
 #include <nodewise/node_pools.hpp>
 
-#include "pool/check_node.hpp"
 #include "os/os.hpp"
 #include "placement/json.hpp"
+#include "pool/check_node.hpp"
 #include "report.hpp"
 
 namespace nodewise {

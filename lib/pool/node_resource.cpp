@@ -7,9 +7,9 @@
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
-#include "pool/check_node.hpp"
-#include "pages/huge_pages.hpp"
 #include "buffer/preflight.hpp"
+#include "pages/huge_pages.hpp"
+#include "pool/check_node.hpp"
 
 namespace nodewise {
 namespace {

@@ -10,9 +10,9 @@
 #include <nodewise/batch_ring.hpp>
 
 #include "os/fork_watch.hpp"
-#include "segment/file.hpp"
 #include "ring/core.hpp"
 #include "ring/layout.hpp"
+#include "segment/file.hpp"
 
 namespace nodewise {
 

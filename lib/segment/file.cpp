@@ -11,10 +11,10 @@
 #include "base/checked.hpp"
 #include "base/mark.hpp"
 #include "base/text.hpp"
-#include "pages/huge_pages.hpp"
 #include "os/byte_lock.hpp"
 #include "os/moment.hpp"
 #include "os/os.hpp"
+#include "pages/huge_pages.hpp"
 #include "pages/parts.hpp"
 #include "segment/names.hpp"
 

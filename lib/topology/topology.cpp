@@ -60,7 +60,7 @@ void check_nodes(const std::vector<Node>& nodes) {
   }
 }
 
-void check(const Topology::Data& data) {
+void check(const MachineData& data) {
   check_nodes(data.nodes);
   const std::size_t count = data.nodes.size();
   require(data.distances.empty() || data.distances.size() == count * count, count, " nodes need ",
@@ -75,7 +75,7 @@ void check(const Topology::Data& data) {
             " to node ", attribute.to, " of ", count);
 }
 
-unsigned distance_in(const Topology::Data& data, unsigned from, unsigned to) {
+unsigned distance_in(const MachineData& data, unsigned from, unsigned to) {
   if (!data.distances.empty()) return data.distances[from * data.nodes.size() + to];
   return from == to ? local_distance : remote_distance;
 }
@@ -88,7 +88,7 @@ std::string hexadecimal(std::uint64_t number) {
 }
 
 // The text is defined in docs/topology.md.
-std::string fingerprint_of(const Topology::Data& data) {
+std::string fingerprint_of(const MachineData& data) {
   std::vector<const Node*> nodes;
   for (const Node& node : data.nodes) nodes.push_back(&node);
   std::sort(nodes.begin(), nodes.end(), [](auto a, auto b) { return a->os_index < b->os_index; });
@@ -103,7 +103,7 @@ std::string fingerprint_of(const Topology::Data& data) {
 }
 
 // What a file or a description contradicts is its format, not an argument of the caller's.
-Topology from_text(Topology::Data (*read)(const std::string&), const std::string& source) {
+Topology from_text(MachineData (*read)(const std::string&), const std::string& source) {
   auto data = read(source);
   try {
     return Topology::from_data(std::move(data));
@@ -114,7 +114,7 @@ Topology from_text(Topology::Data (*read)(const std::string&), const std::string
 
 }  // namespace
 
-Topology::Topology(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
+Topology::Topology(std::shared_ptr<const MachineData> data) : data_(std::move(data)) {}
 
 Topology Topology::this_machine() {
   auto machine = os::current().this_machine();
@@ -131,10 +131,10 @@ Topology Topology::from_synthetic(const std::string& description) {
   return from_text(os::hwloc_synthetic, description);
 }
 
-Topology Topology::from_data(Data data) {
+Topology Topology::from_data(MachineData data) {
   check(data);
   data.fingerprint = fingerprint_of(data);
-  return Topology(std::make_shared<const Data>(std::move(data)));
+  return Topology(std::make_shared<const MachineData>(std::move(data)));
 }
 
 std::span<const Node> Topology::nodes() const& noexcept {

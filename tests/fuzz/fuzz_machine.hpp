@@ -7,7 +7,7 @@ namespace nodewise::test {
 
 /// Four small nodes with holes in their numbering, the last without CPUs, the third not allowed.
 inline Topology fuzz_machine() {
-  Topology::Data data;
+  MachineData data;
   const unsigned os_indices[] = {0, 1, 16, 17};
   for (unsigned index = 0; index < 4; ++index) {
     Node node;

@@ -14,8 +14,8 @@
 #include <nodewise/loader.hpp>
 #include <nodewise/node_pools.hpp>
 
-#include "layout/conversion.hpp"
 #include "kernels/layout_dispatch.hpp"
+#include "layout/conversion.hpp"
 #include "support/machines.hpp"
 #include "support/random_elements.hpp"
 #include "support/workers.hpp"

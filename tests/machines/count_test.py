@@ -17,7 +17,7 @@ import tempfile
 import unittest
 
 NODEWISE = os.environ["NODEWISE_COMMAND"]
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools" / "count"))
 import boot  # noqa: E402
 
 ALONE = {"loads": 1000003, "load_bytes": 8000024, "stores": 300007, "store_bytes": 1200028}  # count_alone.cpp

@@ -17,8 +17,8 @@
 #include <nodewise/error.hpp>
 #include <nodewise/loader.hpp>
 
-#include "support/machines.hpp"
 #include "machines/nodes.hpp"
+#include "support/machines.hpp"
 
 using namespace nodewise;
 using test::MiB;

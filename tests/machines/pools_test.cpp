@@ -19,8 +19,8 @@
 #include <nodewise/node_pools.hpp>
 #include <nodewise/replicated.hpp>
 
-#include "support/machines.hpp"
 #include "machines/nodes.hpp"
+#include "support/machines.hpp"
 
 using namespace nodewise;
 using test::MiB;

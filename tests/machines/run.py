@@ -17,7 +17,8 @@ import subprocess
 import sys
 import time
 
-import boot
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools" / "count"))
+import boot  # noqa: E402  (its folder is known only now)
 import contract_page
 from worlds import WORLDS
 

@@ -13,8 +13,8 @@
 #include <nodewise/error.hpp>
 #include <nodewise/loader.hpp>
 
-#include "support/machines.hpp"
 #include "machines/nodes.hpp"
+#include "support/machines.hpp"
 #include "support/process.hpp"
 
 using namespace nodewise;

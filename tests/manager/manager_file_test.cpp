@@ -13,10 +13,10 @@
 
 #include "manager/file.hpp"
 #include "manager/lmdb.hpp"
+#include "manager/manager.hpp"
 #include "manager/value.hpp"
 #include "support/files.hpp"
 #include "support/machines.hpp"
-#include "manager/manager.hpp"
 #include "support/sanitizers.hpp"
 #include "support/skip.hpp"
 

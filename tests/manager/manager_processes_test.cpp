@@ -10,9 +10,9 @@
 #include <random>
 #include <thread>
 
+#include "manager/manager.hpp"
 #include "support/files.hpp"
 #include "support/machines.hpp"
-#include "manager/manager.hpp"
 
 using namespace nodewise;
 using test::all_well;

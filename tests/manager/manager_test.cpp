@@ -13,9 +13,9 @@
 #include <stdexcept>
 #include <thread>
 
+#include "manager/manager.hpp"
 #include "support/files.hpp"
 #include "support/machines.hpp"
-#include "manager/manager.hpp"
 
 using namespace nodewise;
 using test::as_number;

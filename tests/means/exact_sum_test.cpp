@@ -9,8 +9,8 @@
 #include <cmath>
 
 #include "base/fp_guard.hpp"
-#include "means/float_sum.hpp"
 #include "kernels/dispatch.hpp"
+#include "means/float_sum.hpp"
 #include "support/exact_reference.hpp"
 #include "support/random_elements.hpp"
 

@@ -30,7 +30,7 @@ std::vector<BatchRange> batches(const Plan& plan) {
 
 /// The same machine with pages of some small sizes.
 Topology with_pages(const Topology& topology, std::mt19937_64& random) {
-  Topology::Data data;
+  MachineData data;
   data.nodes.assign(topology.nodes().begin(), topology.nodes().end());
   data.page_bytes = 1;
   for (Node& node : data.nodes) {

@@ -12,9 +12,9 @@
 #include <nodewise/placement.hpp>
 
 #include "ring/member.hpp"
+#include "ring/rings.hpp"
 #include "support/machines.hpp"
 #include "support/process.hpp"
-#include "ring/rings.hpp"
 
 using namespace nodewise;
 using namespace std::chrono_literals;

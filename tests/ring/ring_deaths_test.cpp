@@ -11,8 +11,8 @@
 #include <nodewise/error.hpp>
 
 #include "ring/member.hpp"
-#include "support/process.hpp"
 #include "ring/rings.hpp"
+#include "support/process.hpp"
 
 using namespace nodewise;
 using namespace std::chrono_literals;

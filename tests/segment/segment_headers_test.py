@@ -16,7 +16,7 @@ import sys
 import unittest
 import zlib
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent / "support"))
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from segments import PEER, SegmentTest
 import nodewise_segment

@@ -22,7 +22,7 @@ import time
 import unittest
 import unittest.mock
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent / "support"))
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from segments import BATCH_SIZE, BATCHES, COUNT, READER, SHAPE, SegmentTest, bits_of_bf16, make_values, pack
 import nodewise_segment

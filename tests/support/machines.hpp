@@ -21,8 +21,8 @@ struct NodeSpec {
 };
 
 /// CPUs are numbered through; each is a core of its own.
-inline Topology::Data machine(const std::vector<NodeSpec>& specs) {
-  Topology::Data data;
+inline MachineData machine(const std::vector<NodeSpec>& specs) {
+  MachineData data;
   unsigned cpu = 0;
   for (const NodeSpec& spec : specs) {
     Node node;
@@ -43,7 +43,7 @@ inline Topology::Data machine(const std::vector<NodeSpec>& specs) {
   return data;
 }
 
-inline Topology::Data even_machine(unsigned nodes, unsigned cpus_per_node = 2) {
+inline MachineData even_machine(unsigned nodes, unsigned cpus_per_node = 2) {
   std::vector<NodeSpec> specs;
   for (unsigned i = 0; i < nodes; ++i) specs.push_back({i, cpus_per_node, 64 * MiB, true});
   return machine(specs);
@@ -51,7 +51,7 @@ inline Topology::Data even_machine(unsigned nodes, unsigned cpus_per_node = 2) {
 
 /// A fake machine in use, with faults on demand.
 struct World {
-  explicit World(Topology::Data data) : fake(std::move(data)), faulty(fake), scoped(faulty) {}
+  explicit World(MachineData data) : fake(std::move(data)), faulty(fake), scoped(faulty) {}
   os::Fake fake;
   os::Faulty faulty;
   os::Scoped scoped;

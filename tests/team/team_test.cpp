@@ -248,7 +248,7 @@ TEST_CASE("with stealing, who is done goes on with what others have not begun") 
 }
 
 TEST_CASE("the nearest node's work is taken first") {
-  Topology::Data described = test::machine({{0}, {1}, {2}});
+  MachineData described = test::machine({{0}, {1}, {2}});
   described.distances = {10, 30, 20, 30, 10, 20, 20, 20, 10};
   World world(described);
   const auto topology = Topology::this_machine();

@@ -94,13 +94,13 @@ void check_golden(const std::string& name, const Topology& topology) {
   CHECK_MESSAGE(summary(topology) == text_of(path), name);
 }
 
-Topology::Data three_nodes() {
+MachineData three_nodes() {
   auto data = test::machine({{0, 2}, {4, 2}, {9, 0}});
   data.distances = {10, 21, 31, 21, 10, 33, 31, 33, 10};
   return data;
 }
 
-std::string fingerprint(const Topology::Data& data) {
+std::string fingerprint(const MachineData& data) {
   return Topology::from_data(data).fingerprint();
 }
 
@@ -465,30 +465,33 @@ TEST_CASE("a machine that cannot be described is a system error") {
 }
 
 TEST_CASE("parts that contradict each other are refused") {
-  const auto message_about = [](void (*spoil)(Topology::Data&)) {
+  const auto message_about = [](void (*spoil)(MachineData&)) {
     auto data = three_nodes();
     spoil(data);
     return message_of<InvalidArgument>([&] { Topology::from_data(data); });
   };
-  using Data = Topology::Data;
-  CHECK(contains(message_about([](Data& data) { data.nodes.clear(); }), "no node"));
-  CHECK(contains(message_about([](Data& data) { data.nodes[1].index = 2; }), "position 1 has index 2"));
-  CHECK(contains(message_about([](Data& data) { data.nodes[1].os_index = 9; }), "kernel's number 9"));
-  CHECK(contains(message_about([](Data& data) { data.nodes[1].cpus.insert(0); }), "CPUs 0 of node 4"));
-  CHECK(contains(message_about([](Data& data) { data.distances.pop_back(); }), "9 distances"));
-  CHECK(contains(message_about([](Data& data) { data.page_bytes = 4095; }), "4095"));
-  CHECK(contains(message_about([](Data& data) { data.page_bytes = 0; }), "power of two"));
-  CHECK(contains(message_about([](Data& data) { data.nodes[0].allowed_cpus.insert(7); }), "0-1,7"));
-  CHECK(contains(message_about([](Data& data) { data.nodes[0].cores.push_back({3}); }), "core 3 of node 0"));
-  CHECK(contains(message_about([](Data& data) { data.nodes[2].os_index = 1U << 21; }), "above 1048576"));
-  CHECK(contains(message_about([](Data& data) { data.nodes[2].cpus.insert(1U << 21); }), "above 1048576"));
-  CHECK(contains(message_about([](Data& data) {
+  CHECK(contains(message_about([](MachineData& data) { data.nodes.clear(); }), "no node"));
+  CHECK(
+      contains(message_about([](MachineData& data) { data.nodes[1].index = 2; }), "position 1 has index 2"));
+  CHECK(contains(message_about([](MachineData& data) { data.nodes[1].os_index = 9; }), "kernel's number 9"));
+  CHECK(contains(message_about([](MachineData& data) { data.nodes[1].cpus.insert(0); }), "CPUs 0 of node 4"));
+  CHECK(contains(message_about([](MachineData& data) { data.distances.pop_back(); }), "9 distances"));
+  CHECK(contains(message_about([](MachineData& data) { data.page_bytes = 4095; }), "4095"));
+  CHECK(contains(message_about([](MachineData& data) { data.page_bytes = 0; }), "power of two"));
+  CHECK(contains(message_about([](MachineData& data) { data.nodes[0].allowed_cpus.insert(7); }), "0-1,7"));
+  CHECK(contains(message_about([](MachineData& data) { data.nodes[0].cores.push_back({3}); }),
+                 "core 3 of node 0"));
+  CHECK(
+      contains(message_about([](MachineData& data) { data.nodes[2].os_index = 1U << 21; }), "above 1048576"));
+  CHECK(contains(message_about([](MachineData& data) { data.nodes[2].cpus.insert(1U << 21); }),
+                 "above 1048576"));
+  CHECK(contains(message_about([](MachineData& data) {
                    data.devices.push_back({Device::Kind::nic, "eth0", "", 3});
                  }),
                  "eth0"));
-  CHECK(contains(message_about([](Data& data) {
+  CHECK(contains(message_about([](MachineData& data) {
                    data.memory_attributes.push_back({"Latency", 0, 3, 1});
                  }),
                  "Latency"));
-  CHECK(message_about([](Data&) {}) == "");
+  CHECK(message_about([](MachineData&) {}) == "");
 }

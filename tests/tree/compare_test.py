@@ -6,7 +6,7 @@ import sys
 import tempfile
 import unittest
 
-BENCH = pathlib.Path(__file__).resolve().parents[2] / "bench"
+BENCH = pathlib.Path(__file__).resolve().parents[2] / "bench" / "compare"
 sys.path.insert(0, str(BENCH))
 import figures  # noqa: E402  (its folder is known only now)
 import peers  # noqa: E402

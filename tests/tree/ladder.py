@@ -2,33 +2,25 @@
 below it."""
 import re
 
-ROW = re.compile(r"^\| (\w+) +\| ([^|]*?) +\|")
+ROW = re.compile(r"^\| `(\w+)(?:/|\.\*)` \|([^|]*)\|")
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.M)
-
-# The one way up: the system is asked for descriptions of machines, so its seam names their plain type.
-ALLOWED_UP = {("os", "topology")}
 
 
 class Ladder:
-    """Rungs in order, each with the names of its files: `pages` stands for pages.* and pages_*.*, `os/`
-    for a folder."""
+    """Rungs in order. A rung is a folder of lib/, or a file of its own; its row names its public headers."""
 
     def __init__(self, readme_text):
-        rows = [row for row in map(ROW.match, readme_text.splitlines()) if row and row[1] != "rung"]
-        self.rungs = [row[1] for row in rows]
-        self.names = {name: row[1] for row in rows for name in re.findall(r"`([^`]+)`", row[2])}
+        rows = [row for row in map(ROW.match, readme_text.splitlines()) if row]
+        self.rungs = [row[1] for row in rows] + ["tools"]
+        self.headers = {name: row[1] for row in rows for name in re.findall(r"`([^`]+)`", row[2])}
 
     def rung_of(self, path):
-        """None where no rung names `path`, which is below lib/, include/ or tools/."""
+        """None where no rung has `path`, which is below lib/, include/ or tools/."""
         top, *folders, name = path.split("/")
         if top == "tools":
-            return self.names.get("tools/")
-        if top == "lib" and folders:
-            return self.names.get(folders[0] + "/")
-        stem = name.split(".")[0]
-        while stem not in self.names and "_" in stem:
-            stem = stem.rpartition("_")[0]
-        return self.names.get(stem)
+            return "tools"
+        rung = self.headers.get(name) if top == "include" else (folders or [name.split(".")[0]])[0]
+        return rung if rung in self.rungs else None
 
 
 def target_of(tree, path, bracket, included):
@@ -52,7 +44,5 @@ def findings(tree):
         for bracket, included in INCLUDE.findall(text):
             target = target_of(tree, path, bracket, included)
             other = ladder.rung_of(target) if target else rung
-            if other is None or (rung, other) in ALLOWED_UP:
-                continue
-            if ladder.rungs.index(other) > ladder.rungs.index(rung):
+            if other is not None and ladder.rungs.index(other) > ladder.rungs.index(rung):
                 yield f"{path}: includes {included}, which runs up the ladder: {rung} < {other}"

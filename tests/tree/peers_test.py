@@ -33,8 +33,8 @@ def main():
     version = subprocess.run([python, "-c", "import numpy; print(numpy.__version__)"], env=environment,
                              capture_output=True, text=True, check=True).stdout.strip()
     failed = 0
-    for command in ([TESTS / "npy_python_test.py", npy_dump, data],
-                    [TESTS / "means_python_test.py", means_filter]):
+    for command in ([TESTS / "source" / "npy_python_test.py", npy_dump, data],
+                    [TESTS / "means" / "means_python_test.py", means_filter]):
         code = subprocess.run([python, *command], env=environment).returncode
         print(f"NumPy {version}: {command[0].name}: exit code {code}")
         failed += code != 0

@@ -16,8 +16,9 @@ import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+COMPARE = ROOT / "bench" / "compare"
 BUILD = pathlib.Path(sys.argv.pop(1))
-BARS = json.loads((ROOT / "bench" / "bars.json").read_text(encoding="utf-8"))
+BARS = json.loads((COMPARE / "bars.json").read_text(encoding="utf-8"))
 # Those who need not be there.
 OPTIONAL = {"eigen", "eigen_float", "tbb", "std_reduce", "numpy_f64", "numpy_float", "numpy_each", "np_load",
             "torch_f64", "torch_float", "likwid_load", "mimalloc", "jemalloc",
@@ -34,7 +35,7 @@ class Programs(unittest.TestCase):
         page = cls.folder / "page.md"
         page.write_bytes((ROOT / "docs" / "performance.md").read_bytes())
         # The largest reservations take seconds, whatever the size.
-        run = subprocess.run([sys.executable, ROOT / "bench" / "compare.py", BUILD, "--rounds", "2",
+        run = subprocess.run([sys.executable, COMPARE / "compare.py", BUILD, "--rounds", "2",
                               "--filter=-reserved_(tib|gib:64)", "--write", page, "--plots", cls.folder,
                               "--keep", cls.folder / "compare.json"],
                              capture_output=True, text=True, check=False, env={**os.environ, **SMALL})

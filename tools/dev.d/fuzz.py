@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Fuzzes a parser with libFuzzer under the address and undefined sanitizers.
 
-    run TARGET [--runs N]             N inputs, from the seeds in corpus/TARGET: no finding
-    run TARGET --plant K [--runs N]   the same with bug K planted in the parser: it must be found
-    run TARGET --coverage [--runs N]  how much of the parser the seeds and N inputs reach: at least 95 % of
-                                      its lines
-    run TARGET --check                all of these, short: what the tests do
+    tools/dev fuzz TARGET [--runs N]             N inputs, from the seeds in tests/fuzz/corpus: no finding
+    tools/dev fuzz TARGET --plant K [--runs N]   the same with bug K planted in the parser: it must be found
+    tools/dev fuzz TARGET --coverage [--runs N]  how much of the parser the seeds and N inputs reach: at least
+                                                 95 % of its lines
+    tools/dev fuzz TARGET --check                all of these, short: what the tests do
 
 Exit codes: 0 as wanted, 1 not, 77 nothing here to fuzz with (clang++ with libFuzzer, for --coverage llvm-cov
 too). What a finding needs to be seen again stays in the build folder, and its path is printed.
@@ -23,8 +23,8 @@ import subprocess
 import sys
 import tempfile
 
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HERE = ROOT / "tests" / "fuzz"
 SKIP = 77
 COVERED_PERCENT = 95
 ATTEMPTS = 5  # at a planted bug, each with random inputs of its own
@@ -32,8 +32,8 @@ LAST_LINES = 4  # of the log of a run that ended early
 
 BASE = ["lib/base/error.cpp", "lib/base/dtype.cpp", "lib/base/text.cpp"]
 TOPOLOGY = ["lib/topology/topology.cpp", "lib/base/index_set.cpp"] + sorted(
-    path.relative_to(ROOT).as_posix() for path in (ROOT / "lib/os").glob("*.cpp")
-    if not path.name.startswith(("fake", "faulty")))
+    path.relative_to(ROOT).as_posix() for path in (ROOT / "lib/os").rglob("*.cpp")
+    if path.parent.name != "fakes")
 
 
 @dataclasses.dataclass
@@ -47,8 +47,8 @@ class Target:
 TARGETS = {
     "plan": Target(
         parser=["lib/base/json_reader.cpp", "lib/base/utf8.cpp", "lib/plan/json.cpp"],
-        others=["lib/base/json_writer.cpp", "lib/plan/plan.cpp", "lib/plan/cuts.cpp", "lib/plan/partition.cpp"]
-        + BASE + TOPOLOGY,
+        others=["lib/base/json_writer.cpp", "lib/plan/plan.cpp", "lib/plan/cuts.cpp",
+                "lib/plan/partition.cpp"] + BASE + TOPOLOGY,
         plants=(1, 2, 3),
         packages=("hwloc",)),
     "npy": Target(parser=["lib/source/npy_header.cpp"], others=BASE, plants=(11, 12, 13)),
@@ -95,7 +95,7 @@ def fingerprint(words):
     """Of everything that a build depends on: the command and every source file."""
     digest = hashlib.sha256(" ".join(map(str, words)).encode())
     for path in sorted([*(ROOT / "lib").rglob("*.?pp"), *(ROOT / "include").rglob("*.hpp"),
-                        *(ROOT / "tests/support").glob("*.hpp"), *HERE.glob("*.cpp")]):
+                        *HERE.glob("*.?pp")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -148,7 +148,7 @@ class Fuzzer:
         artifacts.mkdir()
         command = [program, f"-runs={runs}", f"-seed={seed}", "-max_len=4096", "-timeout=10",
                    "-rss_limit_mb=2048", "-print_funcs=0",
-                   "-reload=0",  # looking at the corpus by the clock would make runs differ "-print_final_stats=1",
+                   "-reload=0",  # reading the corpus again at intervals would make runs differ
                    f"-artifact_prefix={artifacts}/"]
         dictionary = HERE / f"{self.name}.dict"
         if dictionary.exists():
@@ -211,7 +211,8 @@ class Fuzzer:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", choices=TARGETS)
     parser.add_argument("--runs", type=int, default=20000, metavar="N")
     parser.add_argument("--seed", type=int, default=1, help="of the random inputs (default: 1)")

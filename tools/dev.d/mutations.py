@@ -3,7 +3,7 @@
 library is made wrong, what depends on it is built again, and one named test must fail, saying why; without
 the mutation it passes.
 
-    tools/dev.d/mutations.py [--list] [--folder DIR] [NAME…]
+    tools/dev mutations [--list] [--folder DIR] [NAME…]
 
 The copy and its build are kept in DIR (build/mutations). Mutations that only a kernel of several nodes can
 tell apart run in a machine. The last line is "N passed, N failed".
@@ -17,8 +17,8 @@ import shutil
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests/machines"))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools/count"))
 import boot  # noqa: E402  (its folder is known only now)
 
 CONTRACT = "the contract: binding x pages x element size x batches that meet pages or do not"

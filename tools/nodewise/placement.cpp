@@ -12,14 +12,14 @@
 
 #include "base/text.hpp"
 #include "command.hpp"
+#include "os/os.hpp"
 #include "parts/describe.hpp"
 #include "parts/flags.hpp"
 #include "parts/json_text.hpp"
-#include "os/os.hpp"
-#include "run/run.hpp"
-#include "segments/segments.hpp"
 #include "parts/strips.hpp"
 #include "parts/terminal.hpp"
+#include "run/run.hpp"
+#include "segments/segments.hpp"
 
 namespace nodewise::tools {
 namespace {

@@ -8,10 +8,10 @@
 
 #include "base/text.hpp"
 #include "command.hpp"
+#include "os/os.hpp"
 #include "parts/describe.hpp"
 #include "parts/flags.hpp"
 #include "parts/json_text.hpp"
-#include "os/os.hpp"
 #include "parts/strips.hpp"
 #include "parts/terminal.hpp"
 

@@ -17,7 +17,7 @@ std::atomic<std::uint64_t> fakes{0};
 
 }  // namespace
 
-Fake::Fake(Topology::Data machine) : machine_(std::move(machine)), number_(++fakes) {
+Fake::Fake(MachineData machine) : machine_(std::move(machine)), number_(++fakes) {
   machine_.is_this_machine = true;
   machine_.page_bytes = page_bytes;
   for (const Node& node : machine_.nodes)
@@ -243,7 +243,7 @@ Result<unsigned> Fake::current_cpu() {
   return {mask.value.first().value_or(0), 0};
 }
 
-Result<Topology::Data> Fake::this_machine() {
+Result<MachineData> Fake::this_machine() {
   return {machine_, 0};
 }
 

@@ -19,7 +19,7 @@ namespace nodewise::os {
 class Fake : public RealShared {
  public:
   /// `machine.nodes[].free_bytes` bound what each node can hold; 0 means its memory_bytes.
-  explicit Fake(Topology::Data machine);
+  explicit Fake(MachineData machine);
 
   /// What another program does with move_pages: puts the present pages of the range on `node` (kernel's
   /// number).
@@ -52,7 +52,7 @@ class Fake : public RealShared {
   Result<IndexSet> affinity() override;
   int set_affinity(const IndexSet& cpus) override;
   Result<unsigned> current_cpu() override;
-  Result<Topology::Data> this_machine() override;
+  Result<MachineData> this_machine() override;
   Result<IndexSet> allowed_nodes() override;
   Result<std::string> read_text(const std::string& path) override;
   Result<std::string> host_name() override { return {"fake", 0}; }
@@ -98,7 +98,7 @@ class Fake : public RealShared {
   std::string numa_maps() const;
   std::optional<std::string> node_text(const std::string& path) const;
 
-  Topology::Data machine_;
+  MachineData machine_;
   std::uint64_t number_;                          // among all that there ever were
   std::map<unsigned, std::uint64_t> free_bytes_;  // by kernel's number
   std::map<unsigned, std::uint64_t> cache_bytes_;

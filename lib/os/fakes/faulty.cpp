@@ -123,7 +123,7 @@ Result<unsigned> Faulty::current_cpu() {
   return wrapped_.current_cpu();
 }
 
-Result<Topology::Data> Faulty::this_machine() {
+Result<MachineData> Faulty::this_machine() {
   if (const int error = next(Call::this_machine)) return {{}, error};
   return wrapped_.this_machine();
 }

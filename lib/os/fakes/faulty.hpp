@@ -83,7 +83,7 @@ class Faulty : public Os {
   Result<IndexSet> affinity() override;
   int set_affinity(const IndexSet&) override;
   Result<unsigned> current_cpu() override;
-  Result<Topology::Data> this_machine() override;
+  Result<MachineData> this_machine() override;
   Result<IndexSet> allowed_nodes() override;
   Result<std::string> read_text(const std::string&) override;
   Result<std::string> host_name() override;

@@ -248,8 +248,8 @@ std::vector<MemoryAttribute> describe_memory_attributes(hwloc_topology_t topolog
 
 }  // namespace
 
-Topology::Data describe(hwloc_topology_t topology, std::size_t page_bytes) {
-  Topology::Data data;
+MachineData describe(hwloc_topology_t topology, std::size_t page_bytes) {
+  MachineData data;
   data.nodes = describe_nodes(topology);
   data.page_bytes = smallest_page(data.nodes, page_bytes);
   complete_pools(data.nodes, data.page_bytes);

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <vector>
 
-#include <nodewise/topology.hpp>
+#include <nodewise/machine.hpp>
 
 namespace nodewise::os {
 
@@ -14,7 +14,7 @@ using Nodes = std::vector<Node>;
 
 /// Nodes in the order of the kernel's numbers, devices, distances and memory attributes. `page_bytes` is the
 /// base page where hwloc does not know it. `origin` and `is_this_machine` are left to the caller.
-Topology::Data describe(hwloc_topology_t topology, std::size_t page_bytes);
+MachineData describe(hwloc_topology_t topology, std::size_t page_bytes);
 
 /// By kind, then name.
 std::vector<Device> describe_devices(hwloc_topology_t topology, Nodes& nodes);

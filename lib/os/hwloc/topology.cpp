@@ -108,7 +108,7 @@ std::string version_info(hwloc_topology_t topology) {
 
 }  // namespace
 
-Topology::Data hwloc_this_machine() {
+MachineData hwloc_this_machine() {
   const Handle topology = configured_topology();
   errno = 0;
   if (hwloc_topology_load(topology.get()) != 0)
@@ -119,7 +119,7 @@ Topology::Data hwloc_this_machine() {
   return data;
 }
 
-Topology::Data hwloc_xml(const std::string& path) {
+MachineData hwloc_xml(const std::string& path) {
   const auto text = current().read_text(path);
   if (!text.ok()) throw SystemError("topology file " + path, text.error);
   if (text.value.size() >= INT_MAX) throw FormatError(refused("topology file " + path, EFBIG));
@@ -137,7 +137,7 @@ Topology::Data hwloc_xml(const std::string& path) {
   return data;
 }
 
-Topology::Data hwloc_synthetic(const std::string& description) {
+MachineData hwloc_synthetic(const std::string& description) {
   const Handle topology = configured_topology();
   errno = 0;
   if (hwloc_topology_set_synthetic(topology.get(), description.c_str()) != 0 ||

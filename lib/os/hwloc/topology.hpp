@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include <nodewise/topology.hpp>
+#include <nodewise/machine.hpp>
 
 namespace nodewise::os {
 
@@ -14,11 +14,11 @@ namespace nodewise::os {
 /// This machine, with hwloc's disallowed objects, I/O devices and memory attributes. Where hwloc's own
 /// environment variables (HWLOC_XMLFILE and the like) name another machine: that one, marked as foreign.
 /// Throws SystemError.
-Topology::Data hwloc_this_machine();
+MachineData hwloc_this_machine();
 /// Throws FormatError, SystemError.
-Topology::Data hwloc_xml(const std::string& path);
+MachineData hwloc_xml(const std::string& path);
 /// Throws FormatError.
-Topology::Data hwloc_synthetic(const std::string& description);
+MachineData hwloc_synthetic(const std::string& description);
 /// The version of hwloc in use, "2.9".
 std::string hwloc_version();
 

@@ -8,10 +8,10 @@
 #include <nlohmann/json.hpp>
 
 #include "command.hpp"
+#include "os/os.hpp"
 #include "parts/describe.hpp"
 #include "parts/flags.hpp"
 #include "parts/json_text.hpp"
-#include "os/os.hpp"
 #include "parts/terminal.hpp"
 
 namespace nodewise::tools {

@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "buffer/preflight.hpp"
 #include "doctor/doctor.hpp"
 #include "os/os.hpp"
 #include "parts/parse.hpp"
-#include "buffer/preflight.hpp"
 
 namespace nodewise::tools {
 namespace {

@@ -9,9 +9,9 @@
 #include <nodewise/segment.hpp>
 
 #include "base/text.hpp"
-#include "parts/describe.hpp"
 #include "doctor/doctor.hpp"
 #include "os/os.hpp"
+#include "parts/describe.hpp"
 #include "parts/parse.hpp"
 #include "segments/segments.hpp"
 

@@ -12,10 +12,10 @@
 
 #include "base/text.hpp"
 #include "command.hpp"
-#include "parts/describe.hpp"
-#include "parts/flags.hpp"
 #include "loader/options.hpp"
 #include "os/os.hpp"
+#include "parts/describe.hpp"
+#include "parts/flags.hpp"
 #include "parts/progress.hpp"
 #include "parts/terminal.hpp"
 

@@ -2,8 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "parts/json_text.hpp"
 #include "os/os.hpp"
+#include "parts/json_text.hpp"
 #include "run/run.hpp"
 
 namespace nodewise::tools {

@@ -6,9 +6,9 @@
 
 #include "base/text.hpp"
 #include "parts/describe.hpp"
-#include "run/run.hpp"
 #include "parts/strips.hpp"
 #include "parts/terminal.hpp"
+#include "run/run.hpp"
 
 namespace nodewise::tools {
 namespace {

@@ -12,12 +12,12 @@
 
 #include "base/text.hpp"
 #include "command.hpp"
+#include "os/os.hpp"
 #include "parts/describe.hpp"
 #include "parts/flags.hpp"
-#include "os/os.hpp"
 #include "parts/progress.hpp"
-#include "segment/file.hpp"
 #include "parts/terminal.hpp"
+#include "segment/file.hpp"
 
 namespace nodewise::tools {
 

@@ -6,12 +6,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "os/os.hpp"
 #include "parts/describe.hpp"
 #include "parts/json_text.hpp"
-#include "os/os.hpp"
-#include "segments/segments.hpp"
 #include "parts/strips.hpp"
 #include "parts/terminal.hpp"
+#include "segments/segments.hpp"
 
 namespace nodewise::tools {
 
