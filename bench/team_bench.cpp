@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include <nodewise/stay_pinned.hpp>
+
 #include "support/data.hpp"
 #include "support/rounds.hpp"
 #include "team/run.hpp"

@@ -133,7 +133,8 @@ class NODEWISE_PUBLIC RingLease {
 
 /// Fills slots. Several loans may be out; batches are delivered in the order of their loans. In a forked
 /// child it takes part anew at its first call, and the parent's loans are not the child's; where there may be
-/// one only, and the parent lives, that call throws SystemError (EBUSY). Thread class: one thread.
+/// one only, and the parent lives, that call throws SystemError (EBUSY). Thread class: one thread at a time,
+/// loans included: no loan is published or given up while another thread uses its producer.
 class NODEWISE_PUBLIC RingProducer {
  public:
   RingProducer(RingProducer&&) noexcept;

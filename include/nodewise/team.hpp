@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -91,33 +90,6 @@ class NODEWISE_PUBLIC Team {
   std::vector<std::vector<unsigned>> readers_of_node_;  // the same, unless displaced
   bool displaced_ = false;
   Scheduling scheduling_ = Scheduling::local;
-};
-
-struct StayingThreads;  // what those threads had before
-
-/// Keeps the threads of a team's calls pinned from one call to the next, for loops of many short calls: as
-/// long as this lives, calls of this team, or of another one with the same CPUs, pin nothing, if they are
-/// made by the thread that made this. In between that thread is on the first worker's CPU, and so is whatever
-/// it starts: a std::thread, or the threads of a wider OpenMP region, begin there and may stay there for
-/// good. Start those before, or give them masks of their own. A Team that the same thread makes meanwhile has
-/// the CPUs that it would have had before. That threads stay is taken for granted: who changes their masks
-/// meanwhile is not noticed.
-/// Precondition: ends on the thread that made it, outside of any parallel region that it was not made in,
-/// later made ones first (as local variables do).
-/// Thread class: one thread. Cost: as a call of the team, at both ends.
-class NODEWISE_PUBLIC StayPinned {
- public:
-  [[nodiscard]] explicit StayPinned(const Team& team);
-  ~StayPinned();
-  StayPinned(const StayPinned&) = delete;
-  StayPinned& operator=(const StayPinned&) = delete;
-
-  /// How many threads stay: one for each worker. None in a forked child or where OpenMP gives fewer threads
-  /// than there are workers, and not those that may not be pinned or stay already.
-  unsigned threads() const noexcept;
-
- private:
-  std::unique_ptr<StayingThreads> threads_;
 };
 
 }  // namespace nodewise

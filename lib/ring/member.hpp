@@ -77,7 +77,7 @@ struct RingRecovery {
   static void settle_closing();
 };
 
-/// Thread class: one thread. Stays where it is, as leases point to it.
+/// Thread class: one thread at a time, its loans and leases included. Stays where it is, as they point to it.
 class RingMember {
  public:
   /// Takes part. Throws SystemError.

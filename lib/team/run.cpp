@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include <nodewise/stay_pinned.hpp>
+
 #include "base/checked.hpp"
 #include "os/os.hpp"
 

@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <optional>
 
-#include <nodewise/team.hpp>
+#include <nodewise/stay_pinned.hpp>
 
 #include "support/machines.hpp"
 #include "support/skip.hpp"
