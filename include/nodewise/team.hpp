@@ -81,6 +81,16 @@ class NODEWISE_PUBLIC Team {
   /// what it throws is thrown again here, after all have finished (the first one, if several).
   void for_each_shard(const Plan& plan, const std::function<void(const ShardPart&)>& fn) const;
 
+  /// Calls `fn` once for each worker, on the thread that is pinned to that worker's CPU: for work that no
+  /// plan divides, such as state of each worker. Workers that share a thread (more workers than CPUs, a
+  /// nested region, a forked child) are called one after the other: `fn` must not wait for another worker.
+  /// Exceptions as for_each_shard.
+  void for_each_worker(const std::function<void(const Worker&)>& fn) const;
+
+  /// Calls `fn` once for each node that has workers, on the first of them: what it touches first lies on that
+  /// node, `Worker::node`. Otherwise as for_each_worker.
+  void for_each_node(const std::function<void(const Worker&)>& fn) const;
+
  private:
   void check_plan(const Plan& plan) const;
   Topology topology_;

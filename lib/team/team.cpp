@@ -245,4 +245,15 @@ void Team::for_each_shard(const Plan& plan, const std::function<void(const Shard
   });
 }
 
+void Team::for_each_worker(const std::function<void(const Worker&)>& fn) const {
+  run_team(*this, [&](unsigned worker, bool) { fn(workers_[worker]); });
+}
+
+void Team::for_each_node(const std::function<void(const Worker&)>& fn) const {
+  for_each_worker([&](const Worker& worker) {
+    const bool first_of_node = worker.worker == 0 || workers_[worker.worker - 1].node != worker.node;
+    if (first_of_node) fn(worker);
+  });
+}
+
 }  // namespace nodewise

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <map>
@@ -222,6 +223,53 @@ TEST_CASE("what a worker throws arrives, once, after all have finished") {
   CHECK(visits(team, plan) == std::vector<int>(64, 1));
 }
 
+TEST_CASE("for_each_worker calls once for each worker, on a thread pinned to its CPU") {
+  World world(test::machine({{0, 2}, {4, 1}, {16, 3}}));
+  const Team team(Topology::this_machine(), workers(6));
+  std::mutex mutex;
+  std::vector<Worker> seen;
+  bool pinned = true;
+  team.for_each_worker([&](const Worker& worker) {
+    const std::lock_guard lock(mutex);
+    seen.push_back(worker);
+    pinned = pinned && os::current().affinity().value == IndexSet{worker.cpu};
+  });
+  std::ranges::sort(seen, {}, &Worker::worker);
+  CHECK(std::ranges::equal(seen, team.workers()));
+  CHECK(pinned);
+}
+
+TEST_CASE("for_each_node calls once for each node that has workers, on that node") {
+  World world(test::machine({{0, 2}, {4, 0}, {16, 3}}));
+  const auto topology = Topology::this_machine();
+  const Team team(topology, workers(5));
+  std::mutex mutex;
+  std::vector<unsigned> nodes;
+  bool there = true;
+  team.for_each_node([&](const Worker& worker) {
+    const std::lock_guard lock(mutex);
+    nodes.push_back(worker.node);
+    const auto mask = os::current().affinity().value;
+    there = there && mask.size() == 1 && topology.node_of_cpu(mask.indices()[0]) == worker.node;
+  });
+  std::ranges::sort(nodes);
+  CHECK(nodes == std::vector<unsigned>{0, 2});
+  CHECK(there);
+}
+
+TEST_CASE("calls without a plan rethrow what a worker threw, after all have finished") {
+  const Team team(Topology::this_machine(), workers(2));
+  std::atomic<int> calls{0};
+  const auto fails = [&](const Worker& worker) {
+    ++calls;
+    if (worker.worker == 0) throw std::runtime_error("from a worker");
+  };
+  CHECK_THROWS_WITH(team.for_each_worker(fails), "from a worker");
+  CHECK_THROWS_WITH(team.for_each_node(fails), "from a worker");
+  // A thread that plays two workers ends with the first one that throws.
+  CHECK(calls >= 2);
+}
+
 TEST_CASE("with stealing, who is done goes on with what others have not begun") {
   World world(test::even_machine(2));
   const auto topology = Topology::this_machine();
@@ -320,8 +368,9 @@ TEST_CASE("in a forked child work is done on the calling thread") {
   if (child == 0) {
     int seen = 0;
     team.for_each_shard(plan, [&](const ShardPart& part) { seen += static_cast<int>(part.batches.count()); });
+    team.for_each_worker([&](const Worker&) { ++seen; });
     const bool serial = recorded_run(team, [](unsigned, bool) {}).on_calling_thread;
-    ::_exit(seen == 10 && serial ? 0 : 1);
+    ::_exit(seen == 12 && serial ? 0 : 1);
   }
   int status = 0;
   REQUIRE(::waitpid(child, &status, 0) == child);
