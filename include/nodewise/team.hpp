@@ -54,7 +54,8 @@ struct TeamOptions {
 
 /// The workers of a process. Making one starts no thread; each call forms an OpenMP region, pins its
 /// threads on entry and gives their masks back on exit. In a forked child, calls run on the calling thread.
-/// Thread class: immutable; any thread may call, calls from several threads share the CPUs.
+/// Thread class: immutable; any thread may call, calls from several threads share the CPUs, unless divide()
+/// gave each its own.
 class NODEWISE_PUBLIC Team {
  public:
   /// Precondition: `topology` is this machine (a foreign one throws PlacementError). Throws SystemError where
@@ -66,11 +67,15 @@ class NODEWISE_PUBLIC Team {
   const Topology& topology() const noexcept { return topology_; }
   bool displaced() const noexcept { return displaced_; }
   Scheduling scheduling() const noexcept { return scheduling_; }
+  /// Throws PlacementError where `plan` was made for another machine.
+  void check_plan(const Plan& plan) const;
   /// CPUs (kernel numbers) that the team keeps to: its caller's when it was made, within the cpuset.
   const IndexSet& usable_cpus() const noexcept { return usable_cpus_; }
   /// The workers (by number) that read `shard` of `plan`, never none. Throws OutOfRange; here and below a
   /// plan for another machine throws PlacementError.
   std::vector<unsigned> readers(const Plan& plan, std::size_t shard) const;
+  /// The same for whatever lies on a node (logical index). Throws OutOfRange.
+  const std::vector<unsigned>& readers_of_node(unsigned node) const;
   /// The workers nearest to a node (logical index), displaced or not: those who populate its pages.
   const std::vector<unsigned>& home_workers(unsigned node) const;
   std::vector<Orphan> orphans(const Plan& plan) const;
@@ -91,8 +96,20 @@ class NODEWISE_PUBLIC Team {
   /// node, `Worker::node`. Otherwise as for_each_worker.
   void for_each_node(const std::function<void(const Worker&)>& fn) const;
 
+  /// Teams for calls at the same time, one from each of several threads: no CPU belongs to two of them. The
+  /// CPUs are divided in proportion to `weights`, at least one for each part, and go with their workers:
+  /// {1, 1} halves the team, {3, 1} leaves a quarter for other work. The CPUs of each node are divided in the
+  /// same proportion, so that a part has workers on every node where its number of CPUs allows it; what lies
+  /// on a node where a part has none is read by its workers on the nearest node. Scheduling and `displaced`
+  /// are this team's. Throws InvalidArgument where `weights` is empty or one of them is 0, and where there
+  /// are more of them than CPUs with workers.
+  std::vector<Team> divide(const std::vector<unsigned>& weights) const;
+  /// A team for each node that has workers, in the order of the nodes: for calls on data of one node each.
+  std::vector<Team> divide_by_node() const;
+
  private:
-  void check_plan(const Plan& plan) const;
+  Team(const Team& whole, std::vector<Worker> workers);
+  void assign_nodes();
   Topology topology_;
   IndexSet usable_cpus_;
   std::vector<Worker> workers_;

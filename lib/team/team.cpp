@@ -184,6 +184,22 @@ Team::Team(const Topology& topology, const TeamOptions& options)
                                     ") describes another machine; it can be planned for, not run on"));
   usable_cpus_ = find_usable_cpus(topology);
   workers_ = deal(topology, usable_cpus_, options);
+  assign_nodes();
+}
+
+Team::Team(const Team& whole, std::vector<Worker> workers)
+    : topology_(whole.topology_),
+      workers_(std::move(workers)),
+      displaced_(whole.displaced_),
+      scheduling_(whole.scheduling_) {
+  for (unsigned i = 0; i < workers_.size(); ++i) {
+    workers_[i].worker = i;
+    usable_cpus_.insert(workers_[i].cpu);
+  }
+  assign_nodes();
+}
+
+void Team::assign_nodes() {
   home_of_node_ = assign_readers(topology_, workers_);
   readers_of_node_ = displaced_ ? displace(home_of_node_, workers_) : home_of_node_;
 }
@@ -203,6 +219,12 @@ std::vector<unsigned> Team::readers(const Plan& plan, std::size_t shard) const {
   if (shard >= plan.shards().size())
     throw OutOfRange(base::text("Team::readers: shard ", shard, " of ", plan.shards().size()));
   return readers_of_node_[plan.shards()[shard].node];
+}
+
+const std::vector<unsigned>& Team::readers_of_node(unsigned node) const {
+  if (node >= readers_of_node_.size())
+    throw OutOfRange(base::text("Team::readers_of_node: node ", node, " of ", readers_of_node_.size()));
+  return readers_of_node_[node];
 }
 
 const std::vector<unsigned>& Team::home_workers(unsigned node) const {
