@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -22,6 +23,7 @@ namespace nodewise {
 
 /// How many there may be at one time. `one` is faster, and a second one is refused.
 enum class RingEnds : unsigned char { one, many };
+NODEWISE_PUBLIC std::string_view to_string(RingEnds ends) noexcept;
 
 struct RingOptions {
   std::uint64_t slots = 8;  ///< Batches in flight; rounded up to a power of two, at most 65536.

@@ -3,9 +3,10 @@
 
 #include <cstddef>
 #include <functional>
-#include <string>
+#include <string_view>
 #include <vector>
 
+#include <nodewise/degradation.hpp>
 #include <nodewise/export.hpp>
 #include <nodewise/pages.hpp>
 #include <nodewise/plan.hpp>
@@ -19,13 +20,6 @@ enum class PlacingRung : unsigned char { mbind, first_touch, none };
 enum class AskingRung : unsigned char { move_pages, numa_maps, none };
 NODEWISE_PUBLIC std::string_view to_string(PlacingRung rung) noexcept;
 NODEWISE_PUBLIC std::string_view to_string(AskingRung rung) noexcept;
-
-/// Something that was promised at its best and given at less.
-struct Degradation {
-  std::string name;     ///< Short and stable: "mbind-refused", "huge-pages-short", "node-full", ...
-  std::string message;  ///< For people: what happened, the numbers, the remedy.
-  int error = 0;        ///< The errno behind it, or 0.
-};
 
 class Placing;  // private to the library
 

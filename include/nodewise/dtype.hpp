@@ -1,6 +1,7 @@
 // The twelve element types of a dataset, and the two half-width floats that C++20 lacks.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -8,16 +9,12 @@
 #include <string_view>
 
 #include <nodewise/export.hpp>
+#include <nodewise/names.hpp>
 
 namespace nodewise {
 
 /// Element type of a dataset, known at run time.
 enum class DType : std::uint8_t { f64, f32, f16, bf16, i64, i32, i16, i8, u64, u32, u16, u8 };
-
-/// Every element type, in the order of the enumeration.
-inline constexpr DType all_dtypes[] = {DType::f64, DType::f32, DType::f16, DType::bf16,
-                                       DType::i64, DType::i32, DType::i16, DType::i8,
-                                       DType::u64, DType::u32, DType::u16, DType::u8};
 
 /// Bytes of one element: 1, 2, 4 or 8.
 constexpr std::size_t dtype_bytes(DType dtype) noexcept {
@@ -35,15 +32,36 @@ constexpr std::size_t dtype_bytes(DType dtype) noexcept {
     case DType::i16:
     case DType::u16:
       return 2;
-    default:
+    case DType::i8:
+    case DType::u8:
       return 1;
   }
+  return 0;  // of a number that is no element type
 }
 
-/// "f64", "bf16", "u8", ...: the name used by flags, JSON and messages.
-NODEWISE_PUBLIC std::string_view dtype_name(DType dtype) noexcept;
+/// The number of element types: their numbers are 0 to dtype_count - 1. Tables that have an entry for each
+/// are of this size.
+inline constexpr std::size_t dtype_count = [] {
+  std::size_t count = 0;
+  while (dtype_bytes(static_cast<DType>(count)) != 0) ++count;
+  return count;
+}();
 
-/// The inverse of dtype_name; NumPy's names ("float64", "uint8", ...) are understood too.
+/// Every element type, in the order of the enumeration.
+inline constexpr std::array<DType, dtype_count> all_dtypes = [] {
+  std::array<DType, dtype_count> all{};
+  for (std::size_t i = 0; i < dtype_count; ++i) all[i] = static_cast<DType>(i);
+  return all;
+}();
+
+/// "f64", "bf16", "u8", ...: the name used by flags, JSON and messages.
+NODEWISE_PUBLIC std::string_view to_string(DType dtype) noexcept;
+inline std::string_view dtype_name(DType dtype) noexcept {
+  return to_string(dtype);
+}
+
+/// As parse<DType>, which knows the names that to_string gives; NumPy's ("float64", "uint8", ...) are
+/// understood too.
 NODEWISE_PUBLIC std::optional<DType> parse_dtype(std::string_view name) noexcept;
 
 /// IEEE 754 binary16, held as its bits. Converts from float by rounding to nearest even.

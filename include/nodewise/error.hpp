@@ -2,13 +2,35 @@
 // catch clause works; each message names the call, the thing and the numbers, and what to do about it.
 #pragma once
 
+#include <cstdint>
+#include <exception>
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include <nodewise/export.hpp>
+#include <nodewise/names.hpp>
 
 namespace nodewise {
+
+/// What went wrong, as a number: one kind for each class of exception below. Numbers and names are stable,
+/// and 0 stands for no error: exit codes and the results of C functions are made of them.
+enum class ErrorKind : std::uint8_t {
+  out_of_range = 1,      ///< OutOfRange
+  invalid_argument = 2,  ///< InvalidArgument
+  format = 3,            ///< FormatError
+  system = 4,            ///< SystemError
+  placement = 5,         ///< PlacementError
+  owner_died = 6,        ///< OwnerDied
+  broken_barrier = 7,    ///< BrokenBarrier
+  out_of_memory = 8,     ///< OutOfMemory, and std::bad_alloc
+  foreign = 9,  ///< Any other exception: of the standard library, or of a function that the caller gave.
+};
+NODEWISE_PUBLIC std::string_view to_string(ErrorKind kind) noexcept;
+
+/// The kind of any exception, those that are not the library's included. Thread class: reentrant.
+NODEWISE_PUBLIC ErrorKind kind_of(const std::exception& error) noexcept;
 
 /// Common base of every exception of the library. Thread class: immutable.
 class NODEWISE_PUBLIC Error {
@@ -16,6 +38,7 @@ class NODEWISE_PUBLIC Error {
   virtual ~Error();
   /// The whole message, as std::exception::what() gives it.
   virtual const char* what() const noexcept = 0;
+  virtual ErrorKind kind() const noexcept = 0;
 };
 
 /// An index past the end: a batch, a row, a column, a node.
@@ -24,6 +47,7 @@ class NODEWISE_PUBLIC OutOfRange : public std::out_of_range, public Error {
   using std::out_of_range::out_of_range;
   ~OutOfRange() override;
   const char* what() const noexcept override { return std::out_of_range::what(); }
+  ErrorKind kind() const noexcept override { return ErrorKind::out_of_range; }
 };
 
 /// An argument that no machine could satisfy: zero features, sizes that overflow, a wrong element type.
@@ -32,6 +56,7 @@ class NODEWISE_PUBLIC InvalidArgument : public std::invalid_argument, public Err
   using std::invalid_argument::invalid_argument;
   ~InvalidArgument() override;
   const char* what() const noexcept override { return std::invalid_argument::what(); }
+  ErrorKind kind() const noexcept override { return ErrorKind::invalid_argument; }
 };
 
 /// A file or text that is not what it says: a .npy header, a saved plan, a topology description.
@@ -40,6 +65,7 @@ class NODEWISE_PUBLIC FormatError : public std::runtime_error, public Error {
   using std::runtime_error::runtime_error;
   ~FormatError() override;
   const char* what() const noexcept override { return std::runtime_error::what(); }
+  ErrorKind kind() const noexcept override { return ErrorKind::format; }
 };
 
 /// The system refused a call; `code()` is its errno.
@@ -48,6 +74,7 @@ class NODEWISE_PUBLIC SystemError : public std::runtime_error, public Error {
   SystemError(const std::string& message, int code);
   ~SystemError() override;
   const char* what() const noexcept override { return std::runtime_error::what(); }
+  ErrorKind kind() const noexcept override { return ErrorKind::system; }
   /// The errno of the refused call.
   int code() const noexcept { return code_; }
 
@@ -61,6 +88,7 @@ class NODEWISE_PUBLIC PlacementError : public std::runtime_error, public Error {
   using std::runtime_error::runtime_error;
   ~PlacementError() override;
   const char* what() const noexcept override { return std::runtime_error::what(); }
+  ErrorKind kind() const noexcept override { return ErrorKind::placement; }
 };
 
 /// A process died while it held a mutex, and nobody has repaired since what the mutex guards.
@@ -69,6 +97,7 @@ class NODEWISE_PUBLIC OwnerDied : public std::runtime_error, public Error {
   using std::runtime_error::runtime_error;
   ~OwnerDied() override;
   const char* what() const noexcept override { return std::runtime_error::what(); }
+  ErrorKind kind() const noexcept override { return ErrorKind::owner_died; }
 };
 
 /// Somebody who waited at a barrier gave up, and so nobody passes it until it is reset.
@@ -77,6 +106,7 @@ class NODEWISE_PUBLIC BrokenBarrier : public std::runtime_error, public Error {
   using std::runtime_error::runtime_error;
   ~BrokenBarrier() override;
   const char* what() const noexcept override { return std::runtime_error::what(); }
+  ErrorKind kind() const noexcept override { return ErrorKind::broken_barrier; }
 };
 
 /// A resource has no more memory to give.
@@ -85,6 +115,7 @@ class NODEWISE_PUBLIC OutOfMemory : public std::bad_alloc, public Error {
   explicit OutOfMemory(const std::string& message) : message_(message) {}
   ~OutOfMemory() override;
   const char* what() const noexcept override { return message_.what(); }
+  ErrorKind kind() const noexcept override { return ErrorKind::out_of_memory; }
 
  private:
   std::runtime_error message_;  // copies of it share their text, so that copying throws nothing

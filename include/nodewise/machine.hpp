@@ -6,9 +6,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include <nodewise/export.hpp>
 #include <nodewise/index_set.hpp>
+#include <nodewise/names.hpp>
 
 namespace nodewise {
 
@@ -35,12 +38,13 @@ struct Node {
 
 /// A device that sits near a node.
 struct Device {
-  enum class Kind { gpu, nic, nvme, other };
+  enum class Kind : unsigned char { gpu, nic, nvme, other };
   Kind kind = Kind::other;
   std::string name;              ///< "eth0", "nvme0n1"; a GPU's PCI address, "0000:3b:00.0".
   std::string description;       ///< Vendor and model, where known.
   std::optional<unsigned> node;  ///< Logical index of the nearest node, where the machine says.
 };
+NODEWISE_PUBLIC std::string_view to_string(Device::Kind kind) noexcept;
 
 /// A memory attribute as firmware or kernel states it, from the CPUs of one node to the memory of another.
 struct MemoryAttribute {

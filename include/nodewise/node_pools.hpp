@@ -11,6 +11,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nodewise/export.hpp>
@@ -26,6 +27,7 @@ enum class Spill : unsigned char {
   none,     ///< It throws OutOfMemory.
   nearest,  ///< It takes a chunk of the nearest node that has one, and counts it as spilled.
 };
+NODEWISE_PUBLIC std::string_view to_string(Spill spill) noexcept;
 
 struct NodePoolsOptions {
   PoolOptions pool = {};

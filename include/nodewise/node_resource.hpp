@@ -65,7 +65,7 @@ class NODEWISE_PUBLIC NodeResource final : public std::pmr::memory_resource {
   mutable std::mutex mutex_;
   std::map<void*, std::shared_ptr<const Buffer>> blocks_;
   std::uint64_t mapped_bytes_ = 0;
-  std::map<std::string, Degradation> degradations_;
+  std::map<DegradationKind, Degradation> degradations_;
 };
 
 }  // namespace nodewise

@@ -3,9 +3,11 @@
 #pragma once
 
 // The words that all other headers use.
+#include <nodewise/degradation.hpp>
 #include <nodewise/dtype.hpp>
 #include <nodewise/error.hpp>
 #include <nodewise/index_set.hpp>
+#include <nodewise/names.hpp>
 #include <nodewise/version.hpp>
 
 // Source: where a dataset comes from.

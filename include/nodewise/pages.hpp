@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <nodewise/export.hpp>
+#include <nodewise/names.hpp>
 
 namespace nodewise {
 

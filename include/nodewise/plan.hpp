@@ -11,6 +11,7 @@
 
 #include <nodewise/dtype.hpp>
 #include <nodewise/export.hpp>
+#include <nodewise/names.hpp>
 #include <nodewise/topology.hpp>
 
 namespace nodewise {

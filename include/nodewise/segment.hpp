@@ -19,6 +19,7 @@
 namespace nodewise {
 
 enum class Access : unsigned char { read_only, read_write };
+NODEWISE_PUBLIC std::string_view to_string(Access access) noexcept;
 /// What lies in a segment.
 enum class SegmentKind : unsigned char { dataset, objects, ring };
 NODEWISE_PUBLIC std::string_view to_string(SegmentKind kind) noexcept;

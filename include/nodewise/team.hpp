@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <nodewise/export.hpp>
+#include <nodewise/names.hpp>
 #include <nodewise/plan.hpp>
 #include <nodewise/topology.hpp>
 

@@ -13,7 +13,7 @@ struct Names {
 constexpr Names names[] = {{"f64", "float64"}, {"f32", "float32"}, {"f16", "float16"}, {"bf16", "bfloat16"},
                            {"i64", "int64"},   {"i32", "int32"},   {"i16", "int16"},   {"i8", "int8"},
                            {"u64", "uint64"},  {"u32", "uint32"},  {"u16", "uint16"},  {"u8", "uint8"}};
-static_assert(std::size(names) == std::size(all_dtypes));
+static_assert(std::size(names) == dtype_count);
 
 // value / 2^shift, rounded half to even. Precondition: 1 <= shift <= 24, and value is far from overflow.
 constexpr std::uint32_t shift_rounded(std::uint32_t value, std::uint32_t shift) noexcept {
@@ -38,8 +38,9 @@ constexpr std::uint32_t f16_magnitude(std::uint32_t f32) noexcept {
 
 }  // namespace
 
-std::string_view dtype_name(DType dtype) noexcept {
-  return names[static_cast<std::size_t>(dtype)].ours;
+std::string_view to_string(DType dtype) noexcept {
+  const auto number = static_cast<std::size_t>(dtype);
+  return number < dtype_count ? names[number].ours : std::string_view();
 }
 
 std::optional<DType> parse_dtype(std::string_view name) noexcept {

@@ -4,6 +4,36 @@
 
 namespace nodewise {
 
+std::string_view to_string(ErrorKind kind) noexcept {
+  switch (kind) {
+    case ErrorKind::out_of_range:
+      return "out_of_range";
+    case ErrorKind::invalid_argument:
+      return "invalid_argument";
+    case ErrorKind::format:
+      return "format";
+    case ErrorKind::system:
+      return "system";
+    case ErrorKind::placement:
+      return "placement";
+    case ErrorKind::owner_died:
+      return "owner_died";
+    case ErrorKind::broken_barrier:
+      return "broken_barrier";
+    case ErrorKind::out_of_memory:
+      return "out_of_memory";
+    case ErrorKind::foreign:
+      return "foreign";
+  }
+  return {};
+}
+
+ErrorKind kind_of(const std::exception& error) noexcept {
+  if (const auto* ours = dynamic_cast<const Error*>(&error)) return ours->kind();
+  return dynamic_cast<const std::bad_alloc*>(&error) != nullptr ? ErrorKind::out_of_memory
+                                                                : ErrorKind::foreign;
+}
+
 // Out of line, so that each type's identity lives in one library and catching works across them.
 Error::~Error() = default;
 OutOfRange::~OutOfRange() = default;

@@ -15,9 +15,10 @@ std::string_view to_string(PlacingRung rung) noexcept {
       return "mbind";
     case PlacingRung::first_touch:
       return "first_touch";
-    default:
+    case PlacingRung::none:
       return "none";
   }
+  return {};
 }
 
 std::string_view to_string(AskingRung rung) noexcept {
@@ -26,9 +27,10 @@ std::string_view to_string(AskingRung rung) noexcept {
       return "move_pages";
     case AskingRung::numa_maps:
       return "numa_maps";
-    default:
+    case AskingRung::none:
       return "none";
   }
+  return {};
 }
 
 Buffer::Buffer(Plan plan, Topology topology, Pages pages, std::byte* data)
@@ -99,7 +101,8 @@ Buffer Buffer::placed(Placing& placing, Pages pages, std::vector<Degradation> fo
 
 Buffer Buffer::adopt(const Plan& plan, const Topology& topology, Pages pages) {
   Buffer buffer = adopt_placed(plan, topology, std::move(pages), PlacingRung::none);
-  buffer.degradations_.push_back({"adopted", "the memory existed already and is left where it is", 0});
+  buffer.degradations_.push_back(
+      {DegradationKind::adopted, "the memory existed already and is left where it is", 0});
   return buffer;
 }
 

@@ -58,8 +58,8 @@ int keep_shards_apart(const Plan& plan, std::byte* data, std::size_t border) {
 Placing::Placing(const Plan& plan, const Team& team)
     : plan_(plan), team_(team), huge_page_bytes_(huge_page_bytes_here()) {}
 
-void Placing::degrade(std::string name, std::string message, int error) {
-  degradations_.push_back({std::move(name), std::move(message), error});
+void Placing::degrade(DegradationKind kind, std::string message, int error) {
+  degradations_.push_back({kind, std::move(message), error});
 }
 
 Pages Placing::map(PageKind kind) {
@@ -70,7 +70,7 @@ Pages Placing::map(PageKind kind) {
     return map_pool(bytes);
   } catch (const SystemError& error) {
     if (plan_.binding() == Binding::required) throw PlacementError(error.what());
-    degrade("huge-pages-short", error.what(), error.code());
+    degrade(DegradationKind::huge_pages_short, error.what(), error.code());
   }
   // Other memory than the pool's, so there must be room in it too.
   for (Degradation& found : preflight(plan_, team_.topology(), PageKind::automatic))
@@ -100,7 +100,7 @@ Pages Placing::map_ordinary(std::uint64_t bytes, PageKind kind) {
   Pages pages = Pages::map(*mapped_bytes, kind);
   if (!pages.shortfall().empty()) {
     if (plan_.binding() == Binding::required) throw PlacementError(std::string(pages.shortfall()));
-    degrade("huge-pages-off", std::string(pages.shortfall()));
+    degrade(DegradationKind::huge_pages_off, std::string(pages.shortfall()));
   }
   data_ = pages.data() + border;
   const bool transparent = pages.kind() == PageKind::transparent;
@@ -121,14 +121,15 @@ void Placing::keep_shards_apart(std::size_t border) {
   const int refused = nodewise::keep_shards_apart(plan_, data_, border);
   if (refused != 0)
     degrade(
-        "shards-not-apart",
+        DegradationKind::shards_not_apart,
         base::text("madvise: ", base::errno_text(refused),
                    "; the kernel may sum up the pages of several shards, which then cannot be told apart"),
         refused);
 }
 
 void Placing::refuse_binding(int error, const std::string& consequence) {
-  degrade("mbind-refused", base::text("mbind: ", base::errno_text(error), "; ", consequence), error);
+  degrade(DegradationKind::mbind_refused, base::text("mbind: ", base::errno_text(error), "; ", consequence),
+          error);
 }
 
 int Placing::bind_shard(std::size_t shard, os::BindMode mode) const {
@@ -281,12 +282,12 @@ void Placing::populate(const Pages& pages, const Buffer::Fill& fill) {
 // First touch places a page where its toucher stands, so it placed nothing if nobody could be made to stand.
 void Placing::note_workers(const TeamRun& run) {
   if (run.on_calling_thread)
-    degrade("forked-child",
+    degrade(DegradationKind::forked_child,
             "this process was forked after OpenMP had begun: one thread does all workers' parts");
   for (const int error : run.pin_errors) {
     if (error == 0) continue;
     if (rung_ == PlacingRung::first_touch) rung_ = PlacingRung::none;
-    degrade("pinning-refused",
+    degrade(DegradationKind::pinning_refused,
             base::text("sched_setaffinity: ", base::errno_text(error),
                        "; workers run and touch wherever the kernel puts them"),
             error);
@@ -299,7 +300,7 @@ void Placing::judge_first_touch(const std::vector<std::vector<int>>& unreached) 
     int error = 0;
     for (const auto& of_worker : unreached) error = of_worker[shard] != 0 ? of_worker[shard] : error;
     if (error == 0) continue;
-    degrade("node-out-of-reach",
+    degrade(DegradationKind::node_out_of_reach,
             base::text("no worker may run on node ", plan_.shards()[shard].os_index, " (",
                        base::errno_text(error), "), so first touch cannot place its ",
                        plan_.shards()[shard].pages.bytes(), " bytes there; they lie with their reader"),

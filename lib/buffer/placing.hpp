@@ -63,7 +63,7 @@ class Placing {
   int populate_range(const ByteRange& range, const Populating& what) const;
   [[noreturn]] void throw_unpopulated(const Pages& pages, int error) const;
   void judge_first_touch(const std::vector<std::vector<int>>& unreached);
-  void degrade(std::string name, std::string message, int error = 0);
+  void degrade(DegradationKind kind, std::string message, int error = 0);
 
   const Plan& plan_;
   const Team& team_;

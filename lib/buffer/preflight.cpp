@@ -133,7 +133,7 @@ std::vector<Degradation> preflight(const Plan& plan, const Topology& topology, P
     const std::string message = shortage(shard, *free, of_pool);
     if (plan.binding() == Binding::required)
       throw PlacementError("Buffer: the binding is required, but " + message);
-    found.push_back({of_pool ? "huge-pages-short" : "node-full",
+    found.push_back({of_pool ? DegradationKind::huge_pages_short : DegradationKind::node_full,
                      message + "; what does not fit will lie elsewhere, or on smaller pages", 0});
   }
   return found;
@@ -143,7 +143,7 @@ std::optional<Degradation> unseen_nodes(const Topology& topology) {
   IndexSet unseen = os::nodes_granted();
   for (const Node& node : topology.nodes()) unseen.erase(node.os_index);
   if (unseen.empty()) return std::nullopt;
-  return Degradation{"nodes-unseen",
+  return Degradation{DegradationKind::nodes_unseen,
                      base::text("the kernel grants memory on node(s) ", unseen.to_string(),
                                 ", which the topology does not show (is /sys mounted?); nothing is placed "
                                 "there, and readers on such a node count as near"),

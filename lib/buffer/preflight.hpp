@@ -30,11 +30,11 @@ std::optional<Allowance> allowance_now(const Topology& topology);
 std::optional<std::uint64_t> free_pool_bytes_now(const Node& node, std::size_t page_bytes);
 
 /// What populating `plan` with pages of `kind` would meet. Under Binding::required a node without room throws
-/// PlacementError; under `preferred` it is returned, as "node-full" or "huge-pages-short". A machine or
+/// PlacementError; under `preferred` it is returned, as node_full or huge_pages_short. A machine or
 /// control group without room throws under both, since going on would end in the kernel killing the process.
 std::vector<Degradation> preflight(const Plan& plan, const Topology& topology, PageKind kind);
 
-/// "nodes-unseen": the kernel grants memory on nodes that the topology does not show, as where /sys is not
+/// nodes_unseen: the kernel grants memory on nodes that the topology does not show, as where /sys is not
 /// mounted and the whole machine looks like one node. Nothing where the kernel does not say.
 std::optional<Degradation> unseen_nodes(const Topology& topology);
 

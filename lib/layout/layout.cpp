@@ -115,9 +115,10 @@ std::string_view to_string(Layout layout) noexcept {
       return "rows";
     case Layout::columns:
       return "columns";
-    default:
+    case Layout::tiles:
       return "tiles";
   }
+  return {};
 }
 
 void convert_layout(const Buffer& from, Layout from_layout, const Buffer& to, Layout to_layout,

@@ -11,16 +11,14 @@
 namespace nodewise {
 namespace {
 
-// The one of `values` whose name the variable holds; nothing where it is unset or empty.
-template <class T, std::size_t N>
-std::optional<T> from_environment(const char* variable, const T (&values)[N]) {
+// The value whose name the variable holds; nothing where it is unset or empty.
+template <class E>
+std::optional<E> from_environment(const char* variable) {
   const char* text = std::getenv(variable);
   if (text == nullptr || *text == '\0') return std::nullopt;
+  if (const auto value = parse<E>(text)) return value;
   std::string known;
-  for (const T value : values) {
-    if (to_string(value) == text) return value;
-    known += base::text(known.empty() ? "" : ", ", to_string(value));
-  }
+  for (const E value : all_values<E>()) known += base::text(known.empty() ? "" : ", ", to_string(value));
   throw InvalidArgument(base::text(variable, " is \"", text, "\"; it may be ", known));
 }
 
@@ -28,17 +26,14 @@ std::optional<T> from_environment(const char* variable, const T (&values)[N]) {
 
 Binding chosen_binding(const LoaderOptions& options) {
   if (options.binding) return *options.binding;
-  return from_environment("NODEWISE_BINDING", {Binding::preferred, Binding::required})
-      .value_or(Binding::preferred);
+  return from_environment<Binding>("NODEWISE_BINDING").value_or(Binding::preferred);
 }
 
 PageKind chosen_pages(const LoaderOptions& options) {
   if (options.pages) return *options.pages;
   const char* text = std::getenv("NODEWISE_PAGES");
   if (text != nullptr && std::string_view(text) == "auto") return PageKind::automatic;  // as --pages says it
-  return from_environment("NODEWISE_PAGES",
-                          {PageKind::automatic, PageKind::base, PageKind::transparent, PageKind::hugetlb})
-      .value_or(PageKind::automatic);
+  return from_environment<PageKind>("NODEWISE_PAGES").value_or(PageKind::automatic);
 }
 
 PlanOptions plan_options(const LoaderOptions& options) {

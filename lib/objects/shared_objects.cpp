@@ -29,7 +29,7 @@ std::string_view to_string(SharedObjectKind kind) noexcept {
     case SharedObjectKind::barrier:
       return "barrier";
   }
-  return "unknown";
+  return {};
 }
 
 SharedObjects SharedObjects::create(const std::string& name, const SharedObjectsOptions& options) {

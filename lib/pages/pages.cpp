@@ -20,9 +20,10 @@ std::string_view to_string(PageKind kind) noexcept {
       return "base";
     case PageKind::transparent:
       return "transparent";
-    default:
+    case PageKind::hugetlb:
       return "hugetlb";
   }
+  return {};
 }
 
 std::string_view to_string(Backing backing) noexcept {
@@ -35,9 +36,10 @@ std::string_view to_string(Backing backing) noexcept {
       return "segment";
     case Backing::memfd:
       return "memfd";
-    default:
+    case Backing::adopted:
       return "adopted";
   }
+  return {};
 }
 
 struct Pages::Owner {

@@ -53,7 +53,7 @@ void write_degradations(base::JsonWriter& json, const std::vector<Degradation>& 
   json.begin_array();
   for (const Degradation& degradation : degradations) {
     json.begin_object();
-    json.member("name", degradation.name);
+    json.member("name", to_string(degradation.kind));
     json.member("message", degradation.message);
     json.member("errno", degradation.error);
     json.end_object();

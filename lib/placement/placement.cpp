@@ -52,9 +52,10 @@ std::uint64_t& bytes_in(PlacementBytes& bytes, State state) {
       return bytes.cut_bytes;
     case State::absent:
       return bytes.absent_bytes;
-    default:
-      return bytes.unknown_bytes;
+    case State::unknown:
+      break;
   }
+  return bytes.unknown_bytes;
 }
 
 namespace {
@@ -124,11 +125,12 @@ class Asker {
       return;
     }
     const bool apart = buffer.plan().policy() == Policy::blocked;
-    lost("move_pages-refused", "move_pages", pages,
+    lost(DegradationKind::move_pages_refused, "move_pages", pages,
          apart ? "; shards are counted as whole mappings" : "; interleaved pages cannot be counted");
     const int maps = NumaMaps::read(maps_, buffer_.data(), buffer_.plan().total_bytes());
     if (maps == 0 && apart) rung = AskingRung::numa_maps;
-    if (maps != 0) lost("numa_maps-unreadable", "/proc/self/numa_maps", maps, "; nothing can be verified");
+    if (maps != 0)
+      lost(DegradationKind::numa_maps_unreadable, "/proc/self/numa_maps", maps, "; nothing can be verified");
   }
 
   std::optional<NumaMaps::Sums> mapping_of(const Shard& shard) const {
@@ -165,8 +167,8 @@ class Asker {
   std::vector<Degradation> degradations;
 
  private:
-  void lost(const char* name, const char* what, int error, const char* consequence) {
-    degradations.push_back({name, base::text(what, ": ", base::errno_text(error), consequence), error});
+  void lost(DegradationKind kind, const char* what, int error, const char* consequence) {
+    degradations.push_back({kind, base::text(what, ": ", base::errno_text(error), consequence), error});
   }
   const Buffer& buffer_;
   NumaMaps maps_;
@@ -192,17 +194,18 @@ ShardPlacement account_of(const Buffer& buffer, std::size_t index, const Asker& 
 
 std::string_view to_string(BatchRun::State state) noexcept {
   switch (state) {
-    case State::local:
+    case BatchRun::State::local:
       return "local";
-    case State::misplaced:
+    case BatchRun::State::misplaced:
       return "misplaced";
-    case State::cut:
+    case BatchRun::State::cut:
       return "cut";
-    case State::absent:
+    case BatchRun::State::absent:
       return "absent";
-    default:
+    case BatchRun::State::unknown:
       return "unknown";
   }
+  return {};
 }
 
 Placement Placement::of(const Buffer& buffer) {
@@ -226,7 +229,7 @@ Placement Placement::of(const Buffer& buffer) {
   const std::uint64_t unknown = placement.total().unknown_bytes;
   if (asker.rung == AskingRung::move_pages && unknown > 0)
     placement.degradations_.push_back(
-        {"pages-unknown",
+        {DegradationKind::pages_unknown,
          base::text(unknown,
                     " bytes are in memory, but move_pages names no node of the topology for them; "
                     "under AutoNUMA some kernels (Linux 6.1) hide pages until they are read again: ask "

@@ -82,20 +82,12 @@ void write_header(JsonWriter& json, const Plan& plan) {
   json.member("spill_bytes", plan.spill_bytes());
 }
 
-/// The one of `choices` whose name the member has.
-template <class Choice, std::size_t N>
-Choice read_choice(const JsonFields& fields, std::string_view name, const Choice (&choices)[N]) {
+/// The value whose name the member has; `what` it is, for the message.
+template <class Choice>
+Choice read_choice(const JsonFields& fields, std::string_view name, std::string_view what) {
   const std::string_view found = fields.string(name);
-  for (const Choice choice : choices)
-    if (to_string(choice) == found) return choice;
-  throw FormatError(text(fields.name_of(name), " is ", quoted(found), ", which is no ", name));
-}
-
-DType read_dtype(const JsonFields& fields) {
-  const std::string_view found = fields.string("dtype");
-  for (const DType dtype : all_dtypes)
-    if (dtype_name(dtype) == found) return dtype;
-  throw FormatError(text(fields.name_of("dtype"), " is ", quoted(found), ", which is no element type"));
+  if (const auto choice = parse<Choice>(found)) return *choice;
+  throw FormatError(text(fields.name_of(name), " is ", quoted(found), ", which is no ", what));
 }
 
 ByteRange read_range(const JsonFields& fields, std::string_view name) {
@@ -110,15 +102,12 @@ ByteRange read_range(const JsonFields& fields, std::string_view name) {
 }
 
 PlanParts read_header(const JsonFields& plan) {
-  constexpr Policy policies[] = {Policy::blocked, Policy::interleaved};
-  constexpr Binding bindings[] = {Binding::preferred, Binding::required};
-  constexpr Weights all_weights[] = {Weights::equal, Weights::cpus, Weights::capacity, Weights::given};
   return {.shape = {plan.u64("samples"), plan.u64("features")},
-          .dtype = read_dtype(plan),
+          .dtype = read_choice<DType>(plan, "dtype", "element type"),
           .batch_size = plan.u64("batch_size"),
-          .policy = read_choice(plan, "policy", policies),
-          .binding = read_choice(plan, "binding", bindings),
-          .weights = read_choice(plan, "weights", all_weights),
+          .policy = read_choice<Policy>(plan, "policy", "policy"),
+          .binding = read_choice<Binding>(plan, "binding", "binding"),
+          .weights = read_choice<Weights>(plan, "weights", "weights"),
           .page_bytes = plan.u64("page_bytes"),
           .base_offset = plan.u64("base_offset"),
           .nodes = {},

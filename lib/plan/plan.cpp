@@ -86,11 +86,23 @@ void require_node(const Node& node, const Shard& shard, std::uint64_t batch_byte
 }  // namespace
 
 std::string_view to_string(Policy policy) noexcept {
-  return policy == Policy::blocked ? "blocked" : "interleaved";
+  switch (policy) {
+    case Policy::blocked:
+      return "blocked";
+    case Policy::interleaved:
+      return "interleaved";
+  }
+  return {};
 }
 
 std::string_view to_string(Binding binding) noexcept {
-  return binding == Binding::preferred ? "preferred" : "required";
+  switch (binding) {
+    case Binding::preferred:
+      return "preferred";
+    case Binding::required:
+      return "required";
+  }
+  return {};
 }
 
 std::string_view to_string(Weights weights) noexcept {
@@ -101,9 +113,10 @@ std::string_view to_string(Weights weights) noexcept {
       return "cpus";
     case Weights::capacity:
       return "capacity";
-    default:
+    case Weights::given:
       return "given";
   }
+  return {};
 }
 
 PlanSizes plan_sizes(const PlanParts& parts) {

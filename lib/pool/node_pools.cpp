@@ -6,6 +6,16 @@
 #include "report.hpp"
 
 namespace nodewise {
+
+std::string_view to_string(Spill spill) noexcept {
+  switch (spill) {
+    case Spill::none:
+      return "none";
+    case Spill::nearest:
+      return "nearest";
+  }
+  return {};
+}
 namespace {
 
 bool has_memory(const Node& node) {

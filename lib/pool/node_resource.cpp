@@ -83,7 +83,7 @@ Buffer NodeResource::place(std::size_t bytes) {
 
 void NodeResource::keep(const std::vector<Degradation>& lost) {
   const std::lock_guard lock(mutex_);
-  for (const Degradation& one : lost) degradations_.insert_or_assign(one.name, one);
+  for (const Degradation& one : lost) degradations_.insert_or_assign(one.kind, one);
 }
 
 void* NodeResource::do_allocate(std::size_t bytes, std::size_t alignment) {
@@ -125,7 +125,7 @@ PlacementBytes NodeResource::placement() const {
 std::vector<Degradation> NodeResource::degradations() const {
   const std::lock_guard lock(mutex_);
   std::vector<Degradation> all;
-  for (const auto& [name, lost] : degradations_) all.push_back(lost);
+  for (const auto& [kind, lost] : degradations_) all.push_back(lost);
   return all;
 }
 

@@ -14,6 +14,17 @@
 #include "ring/member.hpp"
 
 namespace nodewise {
+
+std::string_view to_string(RingEnds ends) noexcept {
+  switch (ends) {
+    case RingEnds::one:
+      return "one";
+    case RingEnds::many:
+      return "many";
+  }
+  return {};
+}
+
 namespace {
 
 constexpr std::uint64_t most_slots = std::uint64_t{1} << 16;  // whoever waits looks at all of them
@@ -134,7 +145,7 @@ struct RingAccess {
       const int refused =
           os::current().bind(file.data(), file.data_bytes(), os::BindMode::preferred, *os_index);
       if (refused != 0)
-        ring.degradations.push_back({"mbind-refused",
+        ring.degradations.push_back({DegradationKind::mbind_refused,
                                      base::text("mbind: ", base::errno_text(refused),
                                                 "; the ring lies with the process that made it"),
                                      refused});

@@ -11,15 +11,26 @@
 
 namespace nodewise {
 
+std::string_view to_string(Access access) noexcept {
+  switch (access) {
+    case Access::read_only:
+      return "read_only";
+    case Access::read_write:
+      return "read_write";
+  }
+  return {};
+}
+
 std::string_view to_string(SegmentKind kind) noexcept {
   switch (kind) {
     case SegmentKind::dataset:
       return "dataset";
     case SegmentKind::objects:
       return "objects";
-    default:
+    case SegmentKind::ring:
       return "ring";
   }
+  return {};
 }
 
 std::string_view to_string(SegmentOwner::State state) noexcept {
@@ -28,9 +39,10 @@ std::string_view to_string(SegmentOwner::State state) noexcept {
       return "alive";
     case SegmentOwner::State::dead:
       return "dead";
-    default:
+    case SegmentOwner::State::unknown:
       return "unknown";
   }
+  return {};
 }
 
 SegmentOwner::State owner_state(const SegmentOwner& owner) {

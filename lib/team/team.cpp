@@ -246,7 +246,13 @@ std::vector<Orphan> Team::orphans(const Plan& plan) const {
 }
 
 std::string_view to_string(Scheduling scheduling) noexcept {
-  return scheduling == Scheduling::local ? "local" : "stealing";
+  switch (scheduling) {
+    case Scheduling::local:
+      return "local";
+    case Scheduling::stealing:
+      return "stealing";
+  }
+  return {};
 }
 
 void Team::for_each_shard(const Plan& plan, const std::function<void(const ShardPart&)>& fn) const {

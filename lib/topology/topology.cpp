@@ -13,6 +13,21 @@
 #include "os/os.hpp"
 
 namespace nodewise {
+
+std::string_view to_string(Device::Kind kind) noexcept {
+  switch (kind) {
+    case Device::Kind::gpu:
+      return "gpu";
+    case Device::Kind::nic:
+      return "nic";
+    case Device::Kind::nvme:
+      return "nvme";
+    case Device::Kind::other:
+      return "other";
+  }
+  return {};
+}
+
 namespace {
 
 constexpr unsigned local_distance = 10;

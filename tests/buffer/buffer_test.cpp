@@ -37,9 +37,9 @@ Buffer buffer_on(const Topology& topology, unsigned count, Binding binding = Bin
   return Buffer::allocate(plan_on(topology, bytes, binding), Team(topology, workers(count)));
 }
 
-bool named(const std::vector<Degradation>& degradations, const std::string& name) {
+bool named(const std::vector<Degradation>& degradations, DegradationKind kind) {
   return std::any_of(degradations.begin(), degradations.end(),
-                     [&](const Degradation& degradation) { return degradation.name == name; });
+                     [&](const Degradation& degradation) { return degradation.kind == kind; });
 }
 
 // Asks the fake itself, not the library.
@@ -95,7 +95,7 @@ TEST_CASE("without mbind, first touch from the nodes places the same") {
     const auto before = world.fake.affinity().value;
     const auto buffer = buffer_on(topology, count);
     CHECK(buffer.placing_rung() == PlacingRung::first_touch);
-    CHECK(named(buffer.degradations(), "mbind-refused"));
+    CHECK(named(buffer.degradations(), DegradationKind::mbind_refused));
     CHECK(every_page_on_its_node(world, buffer));
     CHECK(world.fake.affinity().value == before);
   }
@@ -109,8 +109,8 @@ TEST_CASE("without mbind and pinning nothing is placed, and that is said") {
   world.faulty.refuse(os::Call::set_affinity, EPERM);
   const auto buffer = Buffer::allocate(plan_on(topology, 4 * MiB), team);
   CHECK(buffer.placing_rung() == PlacingRung::none);
-  CHECK(named(buffer.degradations(), "mbind-refused"));
-  CHECK(named(buffer.degradations(), "pinning-refused"));
+  CHECK(named(buffer.degradations(), DegradationKind::mbind_refused));
+  CHECK(named(buffer.degradations(), DegradationKind::pinning_refused));
 }
 
 TEST_CASE("a node out of reach of first touch is named") {
@@ -120,7 +120,7 @@ TEST_CASE("a node out of reach of first touch is named") {
   world.faulty.refuse(os::Call::bind, EPERM);
   const auto buffer = buffer_on(topology, 2);
   CHECK(buffer.placing_rung() == PlacingRung::first_touch);
-  REQUIRE(named(buffer.degradations(), "node-out-of-reach"));
+  REQUIRE(named(buffer.degradations(), DegradationKind::node_out_of_reach));
   CHECK(Placement::of(buffer).total().misplaced_bytes == 2 * MiB);
 }
 
@@ -132,7 +132,7 @@ TEST_CASE("a node without room: refused when required, announced and counted whe
   CHECK_THROWS_AS(buffer_on(topology, 4, Binding::required), PlacementError);
   CHECK(world.faulty.calls(os::Call::map) == 0);  // refused before anything was mapped
   const auto buffer = buffer_on(topology, 4);
-  CHECK(named(buffer.degradations(), "node-full"));
+  CHECK(named(buffer.degradations(), DegradationKind::node_full));
   CHECK(Placement::of(buffer).total().misplaced_bytes == MiB);
   CHECK_FALSE(world.fake.killed());
 }
@@ -156,7 +156,7 @@ TEST_CASE("a node that refuses binding costs the others nothing") {
   world.faulty.fail(os::Call::bind, 2, EINVAL);
   const auto buffer = buffer_on(topology, 3, Binding::preferred, 3 * MiB);
   CHECK(buffer.placing_rung() == PlacingRung::mbind);
-  REQUIRE(named(buffer.degradations(), "mbind-refused"));
+  REQUIRE(named(buffer.degradations(), DegradationKind::mbind_refused));
   CHECK(buffer.degradations()[0].message.find("node 1") != std::string::npos);
   world.faulty.refuse(os::Call::bind, EINVAL);  // of every node: then first touch has to do it
   const auto touched = buffer_on(topology, 3, Binding::preferred, 3 * MiB);
@@ -176,7 +176,7 @@ TEST_CASE("workers that cannot be pinned are named on every rung") {
   world.faulty.refuse(os::Call::set_affinity, EPERM);
   const auto buffer = buffer_on(topology, 2);
   CHECK(buffer.placing_rung() == PlacingRung::mbind);
-  CHECK(named(buffer.degradations(), "pinning-refused"));
+  CHECK(named(buffer.degradations(), DegradationKind::pinning_refused));
   CHECK(every_page_on_its_node(world, buffer));
 }
 
@@ -185,7 +185,7 @@ TEST_CASE("shards that cannot be kept apart are named") {
   const auto topology = Topology::this_machine();
   for (const auto call : {os::Call::bind, os::Call::pages_status, os::Call::advise})
     world.faulty.refuse(call, EPERM);
-  CHECK(named(buffer_on(topology, 2).degradations(), "shards-not-apart"));
+  CHECK(named(buffer_on(topology, 2).degradations(), DegradationKind::shards_not_apart));
 }
 
 TEST_CASE("nodes that the kernel grants and the topology does not show are named") {
@@ -196,7 +196,7 @@ TEST_CASE("nodes that the kernel grants and the topology does not show are named
   CHECK(buffer_on(topology, 2).degradations().empty());  // the kernel does not say
   world.fake.set_text("/proc/self/status", "Name:\tx\nMems_allowed:\tf\nMems_allowed_list:\t0-3\nx:\n");
   const auto buffer = buffer_on(topology, 2);
-  REQUIRE(named(buffer.degradations(), "nodes-unseen"));
+  REQUIRE(named(buffer.degradations(), DegradationKind::nodes_unseen));
   CHECK(buffer.degradations()[0].message.find("2-3") != std::string::npos);
 }
 
@@ -251,14 +251,14 @@ TEST_CASE("huge pages that cannot be had") {
   const auto buffer =
       Buffer::allocate(Plan(topology, shape, DType::f64, 8, options), team, PageKind::hugetlb);
   CHECK(buffer.pages().kind() == PageKind::base);
-  CHECK(named(buffer.degradations(), "huge-pages-short"));
+  CHECK(named(buffer.degradations(), DegradationKind::huge_pages_short));
   CHECK(every_page_on_its_node(world, buffer));
   options.binding = Binding::required;
   const Plan required(topology, shape, DType::f64, 8, options);
   CHECK_THROWS_AS(Buffer::allocate(required, team, PageKind::hugetlb), PlacementError);
   const auto transparent = Buffer::allocate(plan_on(topology, 8 * MiB), team, PageKind::transparent);
   CHECK(transparent.pages().kind() == PageKind::base);
-  CHECK(named(transparent.degradations(), "huge-pages-off"));
+  CHECK(named(transparent.degradations(), DegradationKind::huge_pages_off));
 }
 
 TEST_CASE("what does not fit into the pool must fit into the machine") {
@@ -302,7 +302,7 @@ TEST_CASE("interleaved memory is asked to interleave, and promises nothing") {
   CHECK(placement.total().local_bytes == 3 * MiB);
   CHECK_THROWS_AS(placement.require(0.1), PlacementError);
   world.faulty.refuse(os::Call::interleave, EPERM);
-  CHECK(named(Buffer::allocate(plan, team).degradations(), "mbind-refused"));
+  CHECK(named(Buffer::allocate(plan, team).degradations(), DegradationKind::mbind_refused));
   const auto required = plan_on(topology, 3 * MiB, Binding::required, Policy::interleaved);
   CHECK_THROWS_AS(Buffer::allocate(required, team), PlacementError);
 }

@@ -211,9 +211,10 @@ TEST_CASE("with mbind refused, first touch from the nodes keeps the contract, wi
                              options_of(Binding::preferred, PageKind::base, workers));
     CHECK(loader.placement().placing_rung() == PlacingRung::first_touch);
     const auto reachable = loader.placement();
-    const bool all_reachable =
-        std::none_of(reachable.degradations().begin(), reachable.degradations().end(),
-                     [](const Degradation& degradation) { return degradation.name == "node-out-of-reach"; });
+    const bool all_reachable = std::none_of(reachable.degradations().begin(), reachable.degradations().end(),
+                                            [](const Degradation& degradation) {
+                                              return degradation.kind == DegradationKind::node_out_of_reach;
+                                            });
     if (all_reachable) check_contract(loader);
     CHECK(reachable.total().misplaced_bytes == misplaced_by_witness(loader.buffer()));
   }

@@ -186,7 +186,7 @@ TEST_CASE("pages that the kernel hides are unknown, not absent, and that is name
   CHECK(placement.total().absent_bytes == 0);
   CHECK(placement.total().unknown_bytes == 8192);
   REQUIRE(placement.degradations().size() == 1);
-  CHECK(placement.degradations()[0].name == "pages-unknown");
+  CHECK(placement.degradations()[0].kind == DegradationKind::pages_unknown);
   CHECK_THROWS_AS(placement.require(1.0), PlacementError);
 }
 

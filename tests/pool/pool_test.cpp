@@ -110,7 +110,7 @@ TEST_CASE("memory that would come from another node is not given") {
   void* const block = own.allocate(MiB);
   CHECK(all_on(team.topology(), 0, block, MiB));
   REQUIRE(own.degradations().size() == 1);
-  CHECK(own.degradations()[0].name == "mbind-refused");
+  CHECK(own.degradations()[0].kind == DegradationKind::mbind_refused);
   own.deallocate(block, MiB);
 }
 
@@ -120,7 +120,8 @@ TEST_CASE("who cannot ask where pages are says so") {
   NodePools pools(team_of(2));
   pools.on(1).deallocate(pools.on(1).allocate(1000), 1000);
   bool named = false;
-  for (const Degradation& lost : pools.degradations(1)) named = named || lost.name == "move_pages-refused";
+  for (const Degradation& lost : pools.degradations(1))
+    named = named || lost.kind == DegradationKind::move_pages_refused;
   CHECK(pools.degradations(0).empty());
   CHECK(named);
 }

@@ -235,7 +235,7 @@ TEST_CASE("slots lie on the node of those who read them") {
   options.node = 1;
   const auto unbound = BatchRing::create("", options);
   REQUIRE(unbound.degradations().size() == 1);
-  CHECK(unbound.degradations()[0].name == "mbind-refused");
+  CHECK(unbound.degradations()[0].kind == DegradationKind::mbind_refused);
 }
 
 TEST_CASE("what cannot be a ring is refused") {

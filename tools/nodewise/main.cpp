@@ -28,12 +28,28 @@ std::string version_text() {
                     build.vector_dispatch, "\nfeatures         npy");
 }
 
+// The exit code of each kind of error. A subcommand that knows better, as that a requirement was stated or
+// that its user named a file wrongly, throws a Failure with a code of its own.
+Exit code_of(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::out_of_range:
+    case ErrorKind::invalid_argument:
+    case ErrorKind::format:
+      return Exit::bad_input;
+    case ErrorKind::system:
+    case ErrorKind::placement:
+    case ErrorKind::owner_died:
+    case ErrorKind::broken_barrier:
+    case ErrorKind::out_of_memory:
+    case ErrorKind::foreign:
+      break;
+  }
+  return Exit::machine_cannot;
+}
+
 Exit code_of(const std::exception& error) {
   if (const auto* failure = dynamic_cast<const Failure*>(&error)) return failure->code();
-  if (dynamic_cast<const InvalidArgument*>(&error) || dynamic_cast<const OutOfRange*>(&error) ||
-      dynamic_cast<const FormatError*>(&error))
-    return Exit::bad_input;
-  return Exit::machine_cannot;
+  return code_of(kind_of(error));
 }
 
 std::string message_of(const std::exception& error) {

@@ -26,19 +26,6 @@ struct Options {
   bool json = false;
 };
 
-const char* name_of(Device::Kind kind) {
-  switch (kind) {
-    case Device::Kind::gpu:
-      return "gpu";
-    case Device::Kind::nic:
-      return "nic";
-    case Device::Kind::nvme:
-      return "nvme";
-    default:
-      return "other";
-  }
-}
-
 Json json_of(const Node& node, const Json& host) {
   Json pools = Json::array();
   for (const PagePool& pool : node.pools)
@@ -80,7 +67,7 @@ Json json_of(const Topology& topology) {
                           {"value", attribute.value}});
   Json devices = Json::array();
   for (const Device& device : topology.devices())
-    devices.push_back({{"kind", name_of(device.kind)},
+    devices.push_back({{"kind", to_string(device.kind)},
                        {"name", device.name},
                        {"description", device.description},
                        {"node", device.node ? Json(*device.node) : Json()},
@@ -137,7 +124,7 @@ std::string devices_text(const Topology& topology, std::optional<unsigned> node)
   for (const Device& device : topology.devices()) {
     if (device.node != node) continue;
     if (!text.empty()) text += ", ";
-    text += fmt::format("{} {}", name_of(device.kind), device.name);
+    text += fmt::format("{} {}", to_string(device.kind), device.name);
     if (!device.description.empty()) text += fmt::format(" ({})", device.description);
   }
   return text;

@@ -24,9 +24,10 @@ std::string_view to_string(Level level) noexcept {
       return "note";
     case Level::warning:
       return "warning";
-    default:
+    case Level::problem:
       return "problem";
   }
+  return {};
 }
 
 namespace {
@@ -66,9 +67,10 @@ Ink ink_of(Level level) {
       return Ink::plain;
     case Level::warning:
       return Ink::fair;
-    default:
-      return Ink::bad;
+    case Level::problem:
+      break;
   }
+  return Ink::bad;
 }
 
 std::string text_of(const std::vector<Finding>& findings, const Topology& topology) {
@@ -92,13 +94,9 @@ Exit examine(const Options& options) {
   for (Finding& finding : examine_process(topology)) findings.push_back(std::move(finding));
   print(options.json ? json_of(findings, topology) : text_of(findings, topology));
   if (options.fail_on.empty()) return Exit::done;
-  for (const Level level : {Level::note, Level::warning, Level::problem}) {
-    if (to_string(level) != options.fail_on) continue;
-    if (worst_of(findings) < level) return Exit::done;
-    throw Failure(Exit::unmet, fmt::format("--fail-on={}: the worst finding is a {}", options.fail_on,
-                                           to_string(worst_of(findings))));
-  }
-  return Exit::done;
+  if (worst_of(findings) < parse<Level>(options.fail_on)) return Exit::done;
+  throw Failure(Exit::unmet, fmt::format("--fail-on={}: the worst finding is a {}", options.fail_on,
+                                         to_string(worst_of(findings))));
 }
 
 }  // namespace

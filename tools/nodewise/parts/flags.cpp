@@ -22,21 +22,17 @@ CLI::Option* add_parsed(CLI::App& app, const std::string& name, const std::strin
   return app.add_option_function<std::string>(name, parse, description)->type_name(type);
 }
 
-// A flag that takes one of the names that to_string gives to `values`.
-template <class T>
-CLI::Option* add_choice(CLI::App& app, const std::string& name, const std::vector<T>& values,
-                        const std::string& description, const std::function<void(T)>& take) {
+// A flag that takes the name of one of the enumeration's values.
+template <NamedEnum E>
+CLI::Option* add_choice(CLI::App& app, const std::string& name, const std::string& description,
+                        const std::function<void(E)>& take) {
   std::string names;
-  for (const T value : values) names += base::text(names.empty() ? "" : "|", to_string(value));
-  return add_parsed(app, name, names, "one of " + names, description,
-                    [values, take](const std::string& text) {
-                      for (const T value : values) {
-                        if (to_string(value) != text) continue;
-                        take(value);
-                        return true;
-                      }
-                      return false;
-                    });
+  for (const E value : all_values<E>()) names += base::text(names.empty() ? "" : "|", to_string(value));
+  return add_parsed(app, name, names, "one of " + names, description, [take](const std::string& text) {
+    const auto value = parse<E>(text);
+    if (value) take(*value);
+    return value.has_value();
+  });
 }
 
 std::optional<std::vector<double>> parse_weights(const std::string& text) {
@@ -52,11 +48,8 @@ std::optional<std::vector<double>> parse_weights(const std::string& text) {
 }
 
 bool take_weights(const std::string& text, LoaderOptions& options) {
-  for (const Weights weights : {Weights::equal, Weights::cpus, Weights::capacity}) {
-    if (to_string(weights) != text) continue;
-    options.weights = weights;
-    return true;
-  }
+  const auto named = parse<Weights>(text);
+  if (named && *named != Weights::given) return options.weights = *named, true;
   const auto given = parse_weights(text);
   if (!given) return false;
   options.weights = Weights::given;
@@ -66,9 +59,9 @@ bool take_weights(const std::string& text, LoaderOptions& options) {
 
 bool take_pages(const std::string& text, LoaderOptions& options) {
   if (text == "auto") return options.pages = PageKind::automatic, true;
-  for (const PageKind kind : {PageKind::automatic, PageKind::base, PageKind::transparent, PageKind::hugetlb})
-    if (to_string(kind) == text) return options.pages = kind, true;
-  return false;
+  const auto kind = parse<PageKind>(text);
+  if (kind) options.pages = *kind;
+  return kind.has_value();
 }
 
 std::string known_nodes(const Topology& topology) {
@@ -144,7 +137,7 @@ Topology load(const TopologyFlag& flag) {
 }
 
 void add_scheduling(CLI::App& app, LoaderOptions& options) {
-  add_choice<Scheduling>(app, "--scheduling", {Scheduling::local, Scheduling::stealing},
+  add_choice<Scheduling>(app, "--scheduling",
                          "local: each worker reads its own part only (the default); stealing: who is done "
                          "helps those nearest to it, from afar if need be",
                          [&options](Scheduling scheduling) { options.team.scheduling = scheduling; });
@@ -153,7 +146,7 @@ void add_scheduling(CLI::App& app, LoaderOptions& options) {
 void add_placing_flags(CLI::App& app, PlacingFlags& flags) {
   LoaderOptions& options = flags.options;
   add_count(app, "--batch-size", flags.batch_size, "samples in a batch; the last may be shorter");
-  add_choice<Policy>(app, "--policy", {Policy::blocked, Policy::interleaved},
+  add_choice<Policy>(app, "--policy",
                      "blocked: each node owns consecutive batches (the default); interleaved: pages "
                      "alternate, for comparison only",
                      [&options](Policy policy) { options.policy = policy; });
@@ -167,7 +160,7 @@ void add_placing_flags(CLI::App& app, PlacingFlags& flags) {
                flags.nodes = IndexSet::parse(text);
                return flags.nodes && !flags.nodes->empty();
              });
-  add_choice<Binding>(app, "--binding", {Binding::preferred, Binding::required},
+  add_choice<Binding>(app, "--binding",
                       "preferred: the best there is, verified (the default); required: fail where the plan "
                       "cannot be kept. Also NODEWISE_BINDING",
                       [&options](Binding binding) { options.binding = binding; });

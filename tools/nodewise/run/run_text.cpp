@@ -19,7 +19,7 @@ std::string team_text(const RunResult& result) {
   for (const Worker& worker : result.loader->team().workers()) ++on_node[worker.node];
   const auto& lost = result.placement->degradations();
   const bool pinned = std::none_of(lost.begin(), lost.end(), [](const Degradation& degradation) {
-    return degradation.name == "pinning-refused";
+    return degradation.kind == DegradationKind::pinning_refused;
   });
   const auto count = result.loader->team().workers().size();
   std::string text = counted(count, pinned ? "pinned worker" : "unpinned worker") + ':';
@@ -110,7 +110,7 @@ bool autonuma_is_on() {
 
 std::string cause(const Placement& placement) {
   for (const Degradation& lost : placement.degradations())
-    if (lost.name == "node-full") return "their node was full; see below";
+    if (lost.kind == DegradationKind::node_full) return "their node was full; see below";
   // AutoNUMA leaves bound pages alone.
   if (placement.placing_rung() == PlacingRung::mbind)
     return "their node had no page free when they were touched, or they were moved since, by another program "
@@ -242,7 +242,7 @@ std::string judgement_text(const RunResult& result, const Screen& screen) {
   if (plan.cut_bytes() > 0) text += fmt::format("Cut      {}\n", cut_text(plan));
   text += fmt::format("Verdict  {}\n", verdict_text(result, screen));
   for (const Degradation& lost : result.placement->degradations())
-    text += fmt::format("Degraded {}: {}\n", lost.name, without_call(lost.message));
+    text += fmt::format("Degraded {}: {}\n", to_string(lost.kind), without_call(lost.message));
   return text;
 }
 
