@@ -26,9 +26,19 @@ double element(const std::byte* at, DType dtype) noexcept {
       return static_cast<double>(as(float{}));
     case DType::f16:
       return static_cast<double>(static_cast<float>(as(float16{})));
-    default:
+    case DType::bf16:
       return static_cast<double>(static_cast<float>(as(bfloat16{})));
+    case DType::i64:
+    case DType::i32:
+    case DType::i16:
+    case DType::i8:
+    case DType::u64:
+    case DType::u32:
+    case DType::u16:
+    case DType::u8:
+      break;  // IntegerSum's
   }
+  return 0;
 }
 
 }  // namespace
@@ -69,11 +79,21 @@ FloatSum::FloatSum(DType dtype, const MeansKernels& kernels) noexcept
       hardest_way_ = plain;
       unit_ = MeansKernels::f16_unit;
       break;
-    default:
+    case DType::bf16:
       sum_ = kernels.sum_bf16;
       split_ = kernels.split_bf16;
       distil_ = kernels.distil_bf16;
       unit_ = MeansKernels::bf16_unit;
+      break;
+    case DType::i64:
+    case DType::i32:
+    case DType::i16:
+    case DType::i8:
+    case DType::u64:
+    case DType::u32:
+    case DType::u16:
+    case DType::u8:
+      break;  // IntegerSum's
   }
 }
 

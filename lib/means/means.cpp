@@ -37,7 +37,14 @@ void with_sum(DType dtype, const MeansKernels& kernels, Fn fn) {
       FloatSum sum(dtype, kernels);
       return fn(sum);
     }
-    default: {
+    case DType::i64:
+    case DType::i32:
+    case DType::i16:
+    case DType::i8:
+    case DType::u64:
+    case DType::u32:
+    case DType::u16:
+    case DType::u8: {
       IntegerSum sum(dtype, kernels);
       return fn(sum);
     }

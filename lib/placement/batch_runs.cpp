@@ -13,9 +13,10 @@ int badness(BatchRun::State state) noexcept {
       return 2;
     case BatchRun::State::cut:
       return 1;
-    default:
-      return 0;
+    case BatchRun::State::local:
+      break;
   }
+  return 0;
 }
 
 }  // namespace

@@ -76,9 +76,11 @@ std::uint64_t weight_of(const Node& node, Weights weights) noexcept {
       return node.allowed_cpus.size();
     case Weights::capacity:
       return node.memory_bytes;
-    default:
-      return 1;
+    case Weights::equal:
+    case Weights::given:
+      break;
   }
+  return 1;
 }
 
 /// What to say where every weight is 0.
@@ -88,9 +90,11 @@ std::string_view nothing_to_weigh(Weights weights) noexcept {
       return "no target node has an allowed CPU; use other weights, or name nodes with CPUs";
     case Weights::capacity:
       return "no target node has memory; use other weights, or name nodes with memory";
-    default:
-      return "given_weights are all 0; at least one must be more";
+    case Weights::equal:
+    case Weights::given:
+      break;
   }
+  return "given_weights are all 0; at least one must be more";
 }
 
 }  // namespace

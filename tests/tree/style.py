@@ -120,6 +120,43 @@ def system(tree):
                 yield f"{path}:{number}: {found[0]}: the library neither prints nor ends the process"
 
 
+def switch_of(code, place):
+    """The switch around `place` in code without comments, from its word to its last brace."""
+    begin = code.rfind("switch", 0, place)
+    depth, end = 1, code.find("{", begin) + 1
+    while depth > 0 and end < len(code):
+        depth += {"{": 1, "}": -1}.get(code[end], 0)
+        end += 1
+    return code[begin:end]
+
+
+def defaults(tree):
+    """A `default:` hides from the compiler what a new enumerator forgets. Only switches over what is not an
+    enumeration of ours may have one: numbers, characters, the constants of others (in capitals)."""
+    for path, text in tree.items():
+        if not re.match(r"(include|lib|tools|bench)/.*pp$", path):
+            continue
+        code = without_comments(text)
+        for found in re.finditer(r"\bdefault\s*:", code):
+            labels = re.findall(r"\bcase\b([^:]*(?:::[^:]*)*):(?!:)", switch_of(code, found.start()))
+            if any(re.search(r"[a-z]", re.sub(r"\b\d\w*", "", label)) for label in labels):
+                line = code.count("\n", 0, found.start()) + 1
+                yield f"{path}:{line}: a default: in a switch over an enumeration; name every enumerator"
+
+
+def public_enumerations(tree):
+    """Each has a to_string in a public header, and stands in the list of tests/base/names_test.cpp."""
+    public = {path: without_comments(text) for path, text in tree.items() if path.startswith("include/")}
+    every = "".join(public.values())
+    listed = tree.get("tests/base/names_test.cpp", "")
+    for path, text in public.items():
+        for name in re.findall(r"\benum\s+(?:class\s+)?(\w+)", text):
+            if not re.search(rf"\bto_string\((\w+::)*{name}\b", every):
+                yield f"{path}: enum {name} has no to_string"
+            elif not re.search(rf"\b{name}\b", listed):
+                yield f"{path}: enum {name} is not in the list of tests/base/names_test.cpp"
+
+
 def names(tree, folder, path):
     """Whether the folder's meson.build names `path`, which is relative to it, with or without its ending."""
     return re.search(rf"'{path[:-4]}(\.[hc]pp)?'", tree.get(f"{folder}/meson.build", "")) is not None
@@ -138,7 +175,7 @@ def dead_files(tree):
             yield f"{path}: no meson.build names it"
 
 
-RULES = (sizes, words, system, dead_files, ladder.findings)
+RULES = (sizes, words, system, defaults, public_enumerations, dead_files, ladder.findings)
 
 
 def findings(tree):

@@ -42,6 +42,25 @@ class Style(unittest.TestCase):
         self.assertEqual(len(found), 1, found)
         self.assertIn(expected, found[0])
 
+    def test_a_default_hides_what_an_enumerator_forgets(self):
+        switch = ("int f() {{\n  switch (x) {{\n    case {}:\n      return 1;\n"
+                  "    default:\n      return 0;\n  }}\n}}\n")
+        for label in ("Kind::one", "nodewise::Kind::one", "plain", "Mark::two:\n    case Mark::three"):
+            self.finds("tools/nodewise/main.cpp:", tools__nodewise__main_dot_cpp=switch.format(label))
+            self.finds("name every enumerator", tools__nodewise__main_dot_cpp=switch.format(label))
+        for label in ("0", "0x2ull", "'a'", "EINVAL", "HWLOC_OBJ_OSDEV_GPU", "1:\n    case 2"):
+            self.assertEqual(self.found(tools__nodewise__main_dot_cpp=switch.format(label)), [])
+        self.assertEqual(self.found(tests__plan_test_dot_cpp=switch.format("Kind::one")), [])
+
+    def test_public_enumerations_have_names(self):
+        enum = "enum class Kind : unsigned char { one, two };\n"
+        named = enum + "std::string_view to_string(Kind kind) noexcept;\n"
+        self.finds("enum Kind has no to_string", include__nodewise__machine_dot_hpp=enum)
+        self.finds("enum Kind is not in the list", include__nodewise__machine_dot_hpp=named)
+        listed = {"tests__base__names_test_dot_cpp": "Kind",
+                  "tests__meson_dot_build": "'plan_test', 'base/names_test'"}
+        self.assertEqual(self.found(include__nodewise__machine_dot_hpp=named, **listed), [])
+
     def test_a_clean_tree_has_no_finding(self):
         self.assertEqual(self.found(), [])
 

@@ -117,9 +117,12 @@ void hear(unsigned cpu, qemu_plugin_meminfo_t access, std::uint64_t address, voi
       counter->data_first = counter->announced_first;
       counter->data_last = address;
       break;
-    default:
+    case Mark::data_done:
       counter->data_last = 0;
       counter->data_first = 1;
+      break;
+    case Mark::number_of_marks:
+      break;
   }
 }
 

@@ -73,7 +73,8 @@ void put_element(std::byte*& at, DType dtype, std::uint64_t bits) {
     case DType::i16:
     case DType::u16:
       return put(at, std::uint16_t{whole});
-    default:
+    case DType::i8:
+    case DType::u8:
       return put(at, whole);
   }
 }

@@ -86,9 +86,11 @@ std::string example_text(const Plan& plan, const std::vector<BatchRun>& runs) {
                          batch, node);
     case BatchRun::State::misplaced:
       return fmt::format("batch {} is planned for node {} and lies elsewhere, at least in part", batch, node);
-    default:
-      return fmt::format("batch {} is planned for node {}; its pages are {}", batch, node, to_string(state));
+    case BatchRun::State::absent:
+    case BatchRun::State::unknown:
+      break;
   }
+  return fmt::format("batch {} is planned for node {}; its pages are {}", batch, node, to_string(state));
 }
 
 std::string batches_text(BatchRange batches) {

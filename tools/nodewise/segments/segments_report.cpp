@@ -23,9 +23,10 @@ std::string_view to_string(SegmentState state) noexcept {
       return "being_made";
     case SegmentState::unfinished:
       return "unfinished";
-    default:
+    case SegmentState::damaged:
       return "damaged";
   }
+  return {};
 }
 
 std::string_view to_string(Stay stay) noexcept {
@@ -42,9 +43,10 @@ std::string_view to_string(Stay stay) noexcept {
       return "maker_runs";
     case Stay::maker_unknown:
       return "maker_unknown";
-    default:
+    case Stay::no_reason:
       return "no_reason";
   }
+  return {};
 }
 
 namespace {
@@ -71,9 +73,11 @@ std::string kind_text(const SegmentInfo& info) {
       return std::string(to_string(info.kind));
     case SegmentState::being_made:
       return "being made";
-    default:
-      return std::string(to_string(state_of(info)));
+    case SegmentState::unfinished:
+    case SegmentState::damaged:
+      break;
   }
+  return std::string(to_string(state_of(info)));
 }
 
 std::vector<std::string> row_of(const SeenSegment& seen, const Topology& topology) {
