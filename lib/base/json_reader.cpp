@@ -7,7 +7,6 @@
 
 #include <nodewise/error.hpp>
 
-#include "base/plant.hpp"
 #include "base/text.hpp"
 #include "base/utf8.hpp"
 
@@ -235,7 +234,7 @@ char32_t Parser::parse_code_point() {
 }
 
 char32_t Parser::parse_hex4() {
-  const std::size_t left = NODEWISE_PLANTED(1, std::size_t{4}, text_.size() - position_);
+  const std::size_t left = text_.size() - position_;
   const char* const begin = text_.data() + position_;
   const char* const end = begin + std::min<std::size_t>(4, left);
   std::uint32_t value = 0;

@@ -8,7 +8,6 @@
 #include "base/checked.hpp"
 #include "base/json_reader.hpp"
 #include "base/json_writer.hpp"
-#include "base/plant.hpp"
 #include "base/text.hpp"
 #include "plan/parts.hpp"
 
@@ -92,8 +91,7 @@ Choice read_choice(const JsonFields& fields, std::string_view name, std::string_
 
 ByteRange read_range(const JsonFields& fields, std::string_view name) {
   const JsonArray& ends = fields.array(name);
-  const bool pair = ends.size() == 2;
-  if (NODEWISE_PLANTED(3, !ends.empty(), pair)) {
+  if (ends.size() == 2) {
     const auto* begin = ends[0].get_if<std::uint64_t>();
     const auto* end = ends[1].get_if<std::uint64_t>();
     if (begin != nullptr && end != nullptr && *begin <= *end) return {*begin, *end};

@@ -8,7 +8,6 @@
 #include <nodewise/error.hpp>
 
 #include "base/checked.hpp"
-#include "base/plant.hpp"
 #include "base/text.hpp"
 #include "plan/parts.hpp"
 
@@ -123,8 +122,7 @@ PlanSizes plan_sizes(const PlanParts& parts) {
   const auto [samples, features] = parts.shape;
   const std::uint64_t batch_size = parts.batch_size;
   if (features == 0) throw InvalidArgument("Plan: a dataset has at least one feature, not 0");
-  if (NODEWISE_PLANTED(2, false, batch_size == 0))
-    throw InvalidArgument("Plan: a batch has at least one sample, not 0");
+  if (batch_size == 0) throw InvalidArgument("Plan: a batch has at least one sample, not 0");
   if (!std::has_single_bit(parts.page_bytes))
     throw InvalidArgument(text("Plan: page_bytes is ", parts.page_bytes, "; it must be a power of two"));
   if (parts.base_offset >= parts.page_bytes)

@@ -10,7 +10,6 @@
 #include "base/checked.hpp"
 #include "base/crc32.hpp"
 #include "base/fnv.hpp"
-#include "base/plant.hpp"
 #include "base/text.hpp"
 
 namespace nodewise {
@@ -126,8 +125,7 @@ void check_sizes(const SegmentHeader& header, std::uint64_t header_bytes, std::u
   if (!std::has_single_bit(header.page_bytes)) refuse("has pages of ", header.page_bytes, " bytes");
   if (header.data_offset % header.page_bytes != 0 || header.data_offset < header_bytes)
     refuse("has its data at byte ", header.data_offset);
-  const auto end = NODEWISE_PLANTED(21, std::optional(header.data_offset + header.data_bytes),
-                                    base::checked_add(header.data_offset, header.data_bytes));
+  const auto end = base::checked_add(header.data_offset, header.data_bytes);
   if (!end || *end > header.total_bytes)
     refuse("says that ", header.data_bytes, " bytes of data begin at ", header.data_offset, " of ",
            header.total_bytes);
@@ -137,8 +135,7 @@ void check_dataset(const SegmentHeader& header, const Refusal& refuse) {
   const Shape shape = header.shape;
   if (shape.features == 0 || header.batch_size == 0)
     refuse("holds a dataset of ", shape.features, " features in batches of ", header.batch_size);
-  const auto elements = NODEWISE_PLANTED(22, std::optional(shape.samples * shape.features),
-                                         base::checked_mul(shape.samples, shape.features));
+  const auto elements = base::checked_mul(shape.samples, shape.features);
   const auto bytes = elements ? base::checked_mul(*elements, dtype_bytes(header.dtype)) : elements;
   if (!bytes || *bytes > header.data_bytes)
     refuse("says that ", shape.samples, " x ", shape.features, " elements of ", dtype_name(header.dtype),
@@ -237,9 +234,7 @@ SegmentHeader parse_segment_header(std::string_view bytes, std::uint64_t file_by
   header.dtype = *dtype;
   check_sizes(header, raw.header_bytes, file_bytes, refuse);
   if (header.kind == SegmentKind::dataset) check_dataset(header, refuse);
-  const std::uint64_t texts_end =
-      NODEWISE_PLANTED(23, sizeof raw + (raw.plan_bytes + raw.source_path_bytes),
-                       sizeof raw + std::uint64_t{raw.plan_bytes} + raw.source_path_bytes);
+  const std::uint64_t texts_end = sizeof raw + std::uint64_t{raw.plan_bytes} + raw.source_path_bytes;
   if (texts_end != raw.header_bytes)
     refuse("has texts of ", raw.plan_bytes, " and ", raw.source_path_bytes, " bytes in a header of ",
            raw.header_bytes);

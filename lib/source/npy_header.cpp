@@ -12,7 +12,6 @@
 #include <nodewise/error.hpp>
 
 #include "base/checked.hpp"
-#include "base/plant.hpp"
 #include "base/text.hpp"
 
 namespace nodewise::source {
@@ -65,8 +64,7 @@ HeaderText find_literal(std::string_view start, std::uint64_t file_bytes, const 
            "; 1.0, 2.0 and 3.0 are read: save it again with numpy.save");
   const std::size_t length_bytes = major == 1 ? 2 : 4;
   const std::size_t begin = magic.size() + 2 + length_bytes;
-  if (start.size() < NODEWISE_PLANTED(11, begin - 2, begin))
-    refuse("cut off within its first ", begin, " bytes: it has ", file_bytes);
+  if (start.size() < begin) refuse("cut off within its first ", begin, " bytes: it has ", file_bytes);
 
   const std::uint64_t length = little_endian(start.substr(begin - length_bytes, length_bytes));
   if (length > file_bytes - begin)
@@ -299,14 +297,13 @@ NpyHeader parse_npy_header(std::string_view start, std::uint64_t file_bytes, con
   const ElementType element = read_element_type(entries.descr, options, refuse);
   const Shape shape = read_shape(entries.shape, refuse);
 
-  const auto row_bytes = NODEWISE_PLANTED(12, std::optional(shape.features * dtype_bytes(element.dtype)),
-                                          base::checked_mul(shape.features, dtype_bytes(element.dtype)));
+  const auto row_bytes = base::checked_mul(shape.features, dtype_bytes(element.dtype));
   const auto data_bytes = row_bytes ? base::checked_mul(shape.samples, *row_bytes) : std::nullopt;
   const auto end = data_bytes ? base::checked_add(header.data_offset, *data_bytes) : std::nullopt;
   if (!end)
     refuse("its ", shape.samples, " x ", shape.features, " elements of ", dtype_bytes(element.dtype),
            " bytes overflow 64 bits: the header is damaged");
-  if (NODEWISE_PLANTED(13, *data_bytes, *end) > file_bytes)
+  if (*end > file_bytes)
     refuse("its ", shape.samples, " x ", shape.features, ' ', dtype_name(element.dtype), " elements need ",
            *data_bytes, " bytes from byte ", header.data_offset, ", but only ",
            file_bytes - header.data_offset, " are there: it was cut off; copy or save it again");
