@@ -54,7 +54,7 @@ std::string encode_array(const ManagedArray& array) {
 
 ManagedArray decode_array(Reader reader) {
   ManagedArray array;
-  const auto dtype = parse<DType>(reader.take(reader.take_byte()));
+  const auto dtype = parse_dtype(reader.take(reader.take_byte()));
   if (!dtype) fail_damaged("array's type");
   array.dtype = *dtype;
   array.shape.resize(reader.take_byte());

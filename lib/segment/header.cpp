@@ -229,7 +229,7 @@ SegmentHeader parse_segment_header(std::string_view bytes, std::uint64_t file_by
   header.batch_size = raw.batch_size;
   std::copy(std::begin(raw.parameters), std::end(raw.parameters), header.parameters.begin());
   const std::string_view name(raw.dtype, ::strnlen(raw.dtype, sizeof raw.dtype));
-  const auto dtype = parse<DType>(name);
+  const auto dtype = parse_dtype(name);
   if (!dtype) refuse("has elements of unknown type ", base::quoted(name));
   header.dtype = *dtype;
   check_sizes(header, raw.header_bytes, file_bytes, refuse);

@@ -1,5 +1,5 @@
-"""Bugs on purpose: real ones that the parsers might have had, as a check that is missing. `tools/dev fuzz TARGET
---plant K` makes the K-th in a copy of the file, and fuzzing must find it."""
+"""Bugs on purpose: real ones that the parsers might have had, as a check that is missing. Where
+`tools/dev fuzz TARGET --plant K` makes the K-th in a copy of its file, fuzzing must find it."""
 import dataclasses
 
 
