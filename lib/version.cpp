@@ -53,7 +53,7 @@ BuildInfo build_info() {
   info.compiler = compiler();
   info.openmp = openmp();
   info.hwloc = os::hwloc_version();
-  info.vector_dispatch = runnable_means_kernels().front()->instruction_set;
+  info.vector_dispatch = best_kernels().instruction_set;
   return info;
 }
 

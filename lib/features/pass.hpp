@@ -10,7 +10,7 @@
 #include <nodewise/feature_statistics.hpp>
 
 #include "features/sums.hpp"
-#include "kernels/layout_dispatch.hpp"
+#include "kernels/set.hpp"
 #include "layout/blocks.hpp"
 
 namespace nodewise {
@@ -56,7 +56,7 @@ class FeaturePass {
   std::vector<double> squares_;  // that it cannot add
 };
 
-/// As feature_means() and feature_statistics(), by `kernels`. Precondition: they are runnable.
+/// As feature_means() and feature_statistics(), by `kernels`. Precondition: this processor can run them.
 std::vector<double> feature_means_with(const KernelSet& kernels, const Buffer& buffer, const Team& team,
                                        Layout layout);
 FeatureStatistics feature_statistics_with(const KernelSet& kernels, const Buffer& buffer, const Team& team,

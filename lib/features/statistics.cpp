@@ -6,6 +6,7 @@
 
 #include "base/fp_guard.hpp"
 #include "features/pass.hpp"
+#include "kernels/dispatch.hpp"
 #include "layout/blocks.hpp"
 #include "team/run.hpp"
 
@@ -42,7 +43,7 @@ FeaturePass::FeaturePass(Layout layout, DType dtype, std::uint64_t features, con
       means_(means),
       kernels_(kernels),
       sums_(features),
-      adder_(means == nullptr ? dtype : DType::f64, *kernels.means, sums_),
+      adder_(means == nullptr ? dtype : DType::f64, kernels, sums_),
       turned_(layout == Layout::rows ? turned_column_bytes * turned_row_bytes / width_ : 0),
       lanes_(means == nullptr ? 0 : 2 * kernels.squares->lanes * features),
       squares_(means == nullptr ? 0 : squares_at_once) {}
@@ -155,12 +156,12 @@ FeatureStatistics feature_statistics_with(const KernelSet& kernels, const Buffer
 }
 
 std::vector<double> feature_means(const Buffer& buffer, const Team& team, Layout layout) {
-  return feature_means_with(runnable_kernel_sets().front(), buffer, team, layout);
+  return feature_means_with(best_kernels(), buffer, team, layout);
 }
 
 FeatureStatistics feature_statistics(const Buffer& buffer, const Team& team, Layout layout,
                                      std::uint64_t ddof) {
-  return feature_statistics_with(runnable_kernel_sets().front(), buffer, team, layout, ddof);
+  return feature_statistics_with(best_kernels(), buffer, team, layout, ddof);
 }
 
 }  // namespace nodewise

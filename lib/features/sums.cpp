@@ -88,7 +88,7 @@ double FeatureSums::divided(std::uint64_t feature, std::uint64_t count) const {
   return sum.mean(count);
 }
 
-ColumnAdder::ColumnAdder(DType dtype, const MeansKernels& kernels, FeatureSums& sums)
+ColumnAdder::ColumnAdder(DType dtype, const KernelSet& kernels, FeatureSums& sums)
     : dtype_(dtype),
       kernels_(&kernels),
       sums_(&sums),

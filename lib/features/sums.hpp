@@ -10,7 +10,7 @@
 
 #include <nodewise/dtype.hpp>
 
-#include "kernels/means.hpp"
+#include "kernels/set.hpp"
 #include "means/exact_sum.hpp"
 #include "means/float_sum.hpp"
 #include "means/integer_sum.hpp"
@@ -43,7 +43,7 @@ class FeatureSums {
 /// must be under a base::FpGuard. Thread class: value.
 class ColumnAdder {
  public:
-  ColumnAdder(DType dtype, const MeansKernels& kernels, FeatureSums& sums);
+  ColumnAdder(DType dtype, const KernelSet& kernels, FeatureSums& sums);
 
   /// `cols` columns of `rows` elements each, one after the other: those of feature `first` and the next.
   void add(const std::byte* data, std::uint64_t rows, std::uint64_t first, std::uint64_t cols);
@@ -53,7 +53,7 @@ class ColumnAdder {
   void add_column(const std::byte* data, std::uint64_t rows, std::uint64_t feature);
 
   DType dtype_;
-  const MeansKernels* kernels_;
+  const KernelSet* kernels_;
   FeatureSums* sums_;
   std::unique_ptr<FloatSum> float_sum_;  // one of these two, by the type; this one is large
   std::optional<IntegerSum> integer_sum_;

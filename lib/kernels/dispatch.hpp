@@ -1,19 +1,16 @@
-// Which of the compiled kernels this processor can run.
+// The one choice of instruction set: which of the compiled kernels this processor can run.
 #pragma once
 
-#include <cstdint>
 #include <vector>
 
-#include <nodewise/dtype.hpp>
-
-#include "kernels/means.hpp"
+#include "kernels/set.hpp"
 
 namespace nodewise {
 
-/// Best first; never none.
-const std::vector<const MeansKernels*>& runnable_means_kernels();
+/// Every set that this processor can run, the best one first; at least the baseline.
+const std::vector<KernelSet>& runnable_kernels();
 
-/// As mean(), by `kernels`. Precondition: they are runnable.
-double mean_with(const MeansKernels& kernels, const void* data, DType dtype, std::uint64_t count);
+/// The first of them.
+const KernelSet& best_kernels();
 
 }  // namespace nodewise

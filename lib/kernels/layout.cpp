@@ -1,6 +1,6 @@
 // Transposes in registers: a vector is so many lanes of 16 bytes, each of which transposes a square of its
 // own by interleaving, so that together they turn a column of squares into full vectors of one column each.
-#include "kernels/layout.hpp"
+#include "kernels/set.hpp"
 
 #include "kernels/vectors.hpp"
 

@@ -1,4 +1,4 @@
-// The inner loops of conversions between layouts. As means_kernel.hpp, it brings in nothing that has code.
+// The inner loops of conversions between layouts. As kernels/means.hpp, it brings in nothing that has code.
 #pragma once
 
 #include <stddef.h>
@@ -38,17 +38,5 @@ struct LayoutKernels {
   void (*finish)(LayoutRuns& runs, bool past_caches);
   void (*fence)();
 };
-
-#if defined(__x86_64__)
-namespace avx512 {
-extern const LayoutKernels layout_kernels;
-}
-namespace avx2 {
-extern const LayoutKernels layout_kernels;
-}
-#endif
-namespace baseline {
-extern const LayoutKernels layout_kernels;
-}
 
 }  // namespace nodewise

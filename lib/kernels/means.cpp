@@ -1,5 +1,5 @@
 // One plain loop for each kind of element, over rows of 32 elements that become 32 running sums, or fewer.
-#include "kernels/means.hpp"
+#include "kernels/set.hpp"
 
 #include "kernels/vectors.hpp"
 
@@ -304,7 +304,6 @@ void sum_integers(const void* data, size_t count, uint64_t flip, uint64_t* total
 }  // namespace
 
 const MeansKernels means_kernels = {
-    NODEWISE_TEXT(NODEWISE_KERNELS),
     sum<F64>,
     sum<F32>,
     sum<F16>,
@@ -320,7 +319,6 @@ const MeansKernels means_kernels = {
     sum_integers<uint32_t, 65536, 2>,
     sum_integers<uint64_t, size_t{1} << 30, 4>,
     sum_integers<uint64_t, size_t{1} << 30, 8>,
-    &short_kernels,
 };
 
 }  // namespace nodewise::NODEWISE_KERNELS

@@ -1,12 +1,10 @@
-// The inner loops of the means. means_kernel.cpp is compiled once for each instruction set, so this header
+// The inner loops of the means. kernels/means.cpp is compiled once for each instruction set, so this header
 // brings in nothing that has code: a function compiled for the newest instruction set must not be the copy
 // that the linker keeps for all.
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
-
-#include "kernels/short.hpp"
 
 namespace nodewise {
 
@@ -17,8 +15,6 @@ namespace nodewise {
 /// sums are finite.
 struct MeansKernels {
   static constexpr size_t lane_count = 32;
-
-  const char* instruction_set;
 
   /// What 1 means in the lanes of these types; in those of the others it is 1.
   static constexpr double f16_unit = 0x1p1008;
@@ -44,20 +40,6 @@ struct MeansKernels {
   /// element of 64 bits, or else two elements of fewer. Precondition: at most 2^30 elements.
   using SumIntegers = void (*)(const void* data, size_t count, uint64_t flip, uint64_t* totals);
   SumIntegers sum_8, sum_16, sum_32, sum_64;
-
-  const ShortKernels* short_batches;  ///< Of the same instruction set.
 };
-
-#if defined(__x86_64__)
-namespace avx512 {
-extern const MeansKernels means_kernels;
-}
-namespace avx2 {
-extern const MeansKernels means_kernels;
-}
-#endif
-namespace baseline {
-extern const MeansKernels means_kernels;
-}
 
 }  // namespace nodewise

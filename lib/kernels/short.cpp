@@ -1,9 +1,8 @@
 // The means of short batches: one vector of sums for each batch, two vectors of batches side by side, each
 // then folded into one vector of batch sums.
-#include "kernels/short.hpp"
+#include "kernels/set.hpp"
 
 #include "kernels/elements.hpp"
-#include "kernels/means.hpp"
 
 namespace nodewise::NODEWISE_KERNELS {
 namespace {

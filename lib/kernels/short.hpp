@@ -1,4 +1,4 @@
-// The inner loops of the means of short batches. As means_kernel.hpp, it brings in nothing that has code.
+// The inner loops of the means of short batches. As kernels/means.hpp, it brings in nothing that has code.
 #pragma once
 
 #include <stddef.h>
@@ -30,17 +30,5 @@ struct ShortKernels {
   /// of exact_sum.hpp); whether all are. Null where the instruction set has no fused multiply-add.
   bool (*divide_pairs)(double* upper, const double* lower, size_t count, double divisor, bool power_of_two);
 };
-
-#if defined(__x86_64__)
-namespace avx512 {
-extern const ShortKernels short_kernels;
-}
-namespace avx2 {
-extern const ShortKernels short_kernels;
-}
-#endif
-namespace baseline {
-extern const ShortKernels short_kernels;
-}
 
 }  // namespace nodewise

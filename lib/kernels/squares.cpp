@@ -1,4 +1,4 @@
-#include "kernels/squares.hpp"
+#include "kernels/set.hpp"
 
 #include "kernels/elements.hpp"
 

@@ -1,4 +1,4 @@
-// The inner loop of variances. As means_kernel.hpp, it brings in nothing that has code.
+// The inner loop of variances. As kernels/means.hpp, it brings in nothing that has code.
 #pragma once
 
 #include <stddef.h>
@@ -20,17 +20,5 @@ struct SquaresKernels {
   Add add[dtype_count];  ///< By DType.
   size_t lanes;
 };
-
-#if defined(__x86_64__)
-namespace avx512 {
-extern const SquaresKernels squares_kernels;
-}
-namespace avx2 {
-extern const SquaresKernels squares_kernels;
-}
-#endif
-namespace baseline {
-extern const SquaresKernels squares_kernels;
-}
 
 }  // namespace nodewise

@@ -9,8 +9,6 @@
 #include <string.h>
 
 #define NODEWISE_INLINE __attribute__((always_inline)) inline
-#define NODEWISE_TEXT_OF(name) #name
-#define NODEWISE_TEXT(name) NODEWISE_TEXT_OF(name)
 
 namespace nodewise::NODEWISE_KERNELS {
 namespace {

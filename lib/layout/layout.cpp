@@ -10,7 +10,7 @@
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
-#include "kernels/layout_dispatch.hpp"
+#include "kernels/dispatch.hpp"
 #include "layout/conversion.hpp"
 #include "team/run.hpp"
 
@@ -133,7 +133,7 @@ void convert_layout(const Buffer& from, Layout from_layout, const Buffer& to, La
                                      " bytes overlap; to convert in place, give one buffer and pools"));
   const bool past_caches = plan.total_bytes() >= least_past_caches;
   const LayoutConversion conversion(from_layout, to_layout, dtype_bytes(plan.dtype()), past_caches,
-                                    *runnable_kernel_sets().front().layouts);
+                                    *best_kernels().layouts);
   if (same_places(from_layout, to_layout, rows_of_most(plan), plan.shape().features))
     copy_bytes(from, to, team, conversion);
   else
@@ -150,7 +150,7 @@ void convert_layout(const Buffer& buffer, Layout from_layout, Layout to_layout, 
   std::vector<std::optional<Room>> rooms(team.workers().size());
   for (const unsigned worker : give_units(plan, team, 1, shares))
     rooms[worker].emplace(pools.on(pools.nearest_with_memory(team.workers()[worker].node)), batch_bytes);
-  const LayoutKernels& kernels = *runnable_kernel_sets().front().layouts;
+  const LayoutKernels& kernels = *best_kernels().layouts;
   const LayoutConversion conversion(from_layout, to_layout, dtype_bytes(plan.dtype()), false, kernels);
   const LayoutConversion back(to_layout, to_layout, dtype_bytes(plan.dtype()),
                               batch_bytes >= least_past_caches_in_place, kernels);
@@ -181,7 +181,7 @@ void convert_batch(const void* from, Layout from_layout, void* to, Layout to_lay
     throw InvalidArgument(base::text("convert_batch: the ", *bytes,
                                      " bytes of one layout overlap those of the other; give them room"));
   const LayoutConversion conversion(from_layout, to_layout, width, *bytes >= least_past_caches,
-                                    *runnable_kernel_sets().front().layouts);
+                                    *best_kernels().layouts);
   LayoutConversion::Scratch scratch;
   conversion.convert(static_cast<const std::byte*>(from), static_cast<std::byte*>(to), rows, cols, scratch);
   conversion.done(scratch);

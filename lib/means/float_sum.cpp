@@ -59,30 +59,30 @@ bool inexact_flag_works() noexcept {
   return works;
 }
 
-FloatSum::FloatSum(DType dtype, const MeansKernels& kernels) noexcept
-    : kernels_(&kernels), dtype_(dtype), flag_works_(inexact_flag_works()) {
+FloatSum::FloatSum(DType dtype, const KernelSet& kernels) noexcept
+    : kernels_(kernels.means), dtype_(dtype), flag_works_(inexact_flag_works()) {
   switch (dtype) {
     case DType::f64:
-      sum_ = kernels.sum_f64;
-      split_ = kernels.split_f64;
-      distil_ = kernels.distil_f64;
+      sum_ = kernels_->sum_f64;
+      split_ = kernels_->split_f64;
+      distil_ = kernels_->distil_f64;
       break;
     case DType::f32:
-      sum_ = kernels.sum_f32;
-      split_ = kernels.split_f32;
-      distil_ = kernels.distil_f32;
+      sum_ = kernels_->sum_f32;
+      split_ = kernels_->split_f32;
+      distil_ = kernels_->distil_f32;
       break;
     case DType::f16:
-      sum_ = kernels.sum_f16;
+      sum_ = kernels_->sum_f16;
       // 40 bits from the least to the greatest, in 8 lanes or more: plain from zero is always exact.
       static_assert(chunk_bytes / sizeof(float16) / 8 <= std::size_t{1} << (53 - 40));
       hardest_way_ = plain;
       unit_ = MeansKernels::f16_unit;
       break;
     case DType::bf16:
-      sum_ = kernels.sum_bf16;
-      split_ = kernels.split_bf16;
-      distil_ = kernels.distil_bf16;
+      sum_ = kernels_->sum_bf16;
+      split_ = kernels_->split_bf16;
+      distil_ = kernels_->distil_bf16;
       unit_ = MeansKernels::bf16_unit;
       break;
     case DType::i64:

@@ -7,7 +7,7 @@
 
 #include <nodewise/dtype.hpp>
 
-#include "kernels/means.hpp"
+#include "kernels/set.hpp"
 #include "means/exact_sum.hpp"
 
 namespace nodewise {
@@ -22,7 +22,7 @@ bool inexact_flag_works() noexcept;
 /// So nothing but time depends on the way. Every call must be under a base::FpGuard. Thread class: value.
 class FloatSum {
  public:
-  FloatSum(DType dtype, const MeansKernels& kernels) noexcept;
+  FloatSum(DType dtype, const KernelSet& kernels) noexcept;
 
   void add(const std::byte* data, std::uint64_t count) noexcept;
   /// The mean of what was added, `count` elements; then begins anew. Precondition: count > 0.

@@ -28,8 +28,8 @@ bool is_signed(DType dtype) noexcept {
 
 }  // namespace
 
-IntegerSum::IntegerSum(DType dtype, const MeansKernels& kernels) noexcept
-    : sum_(kernel_for(dtype_bytes(dtype), kernels)), element_bytes_(dtype_bytes(dtype)) {
+IntegerSum::IntegerSum(DType dtype, const KernelSet& kernels) noexcept
+    : sum_(kernel_for(dtype_bytes(dtype), *kernels.means)), element_bytes_(dtype_bytes(dtype)) {
   if (!is_signed(dtype)) return;
   const std::size_t bits = element_bytes_ * 8;
   for (std::size_t bit = bits - 1; bit < 64; bit += bits) flip_ |= std::uint64_t{1} << bit;

@@ -6,7 +6,7 @@
 
 #include <nodewise/dtype.hpp>
 
-#include "kernels/means.hpp"
+#include "kernels/set.hpp"
 #include "means/exact_sum.hpp"
 
 namespace nodewise {
@@ -14,7 +14,7 @@ namespace nodewise {
 /// Adds up integers of one type, exactly. Precondition: fewer than 2^63 elements in all. Thread class: value.
 class IntegerSum {
  public:
-  IntegerSum(DType dtype, const MeansKernels& kernels) noexcept;
+  IntegerSum(DType dtype, const KernelSet& kernels) noexcept;
 
   void add(const std::byte* data, std::uint64_t count) noexcept;
   /// The mean of what was added, `count` elements; then begins anew. Precondition: count > 0.

@@ -12,6 +12,7 @@
 #include "kernels/dispatch.hpp"
 #include "means/float_sum.hpp"
 #include "means/integer_sum.hpp"
+#include "means/mean_with.hpp"
 #include "means/short_batches.hpp"
 #include "team/run.hpp"
 #include "team/shares.hpp"
@@ -28,7 +29,7 @@ constexpr std::uint64_t bytes_to_steal = std::uint64_t{1} << 20;
 
 // Calls fn with the sum that suits `dtype`.
 template <class Fn>
-void with_sum(DType dtype, const MeansKernels& kernels, Fn fn) {
+void with_sum(DType dtype, const KernelSet& kernels, Fn fn) {
   switch (dtype) {
     case DType::f64:
     case DType::f32:
@@ -82,7 +83,7 @@ class Computation {
 
   void run_worker(unsigned worker, bool own_threads) {
     const FpGuard guard;
-    const MeansKernels& kernels = *runnable_means_kernels().front();
+    const KernelSet& kernels = best_kernels();
     with_sum(dtype_, kernels, [&](auto& sum) {
       while (const auto next = shares_.take(worker, own_threads)) {
         std::vector<Piece>& read = read_[worker];
@@ -132,7 +133,7 @@ class Computation {
 
   // As many whole batches of `elements` as there are; where they end.
   template <class Sum>
-  std::uint64_t add_short_batches(const base::Range& elements, Sum& sum, const MeansKernels& kernels) {
+  std::uint64_t add_short_batches(const base::Range& elements, Sum& sum, const KernelSet& kernels) {
     if (batch_elements_ > ShortBatches::most_elements) return elements.begin;
     ShortBatches short_batches(dtype_, batch_elements_, kernels);
     const std::uint64_t end = elements.end / batch_elements_;
@@ -157,7 +158,7 @@ class Computation {
   // `partial_sums`: of batches that reach beyond the elements.
   template <class Sum>
   void add_piece(const base::Range& elements, std::vector<PartialSum>& partial_sums, Sum& sum,
-                 const MeansKernels& kernels) {
+                 const KernelSet& kernels) {
     std::uint64_t at = add_short_batches(elements, sum, kernels);
     while (at < elements.end) {
       const std::uint64_t batch = at / batch_elements_;
@@ -207,7 +208,7 @@ Means batch_means(const Buffer& buffer, const Team& team, std::span<double> valu
   return computation.finish(std::move(run));
 }
 
-double mean_with(const MeansKernels& kernels, const void* data, DType dtype, std::uint64_t count) {
+double mean_with(const KernelSet& kernels, const void* data, DType dtype, std::uint64_t count) {
   if (count == 0) return canonical_nan();
   const FpGuard guard;
   double result = 0;
@@ -220,7 +221,7 @@ double mean_with(const MeansKernels& kernels, const void* data, DType dtype, std
 }
 
 double mean(const void* data, DType dtype, std::uint64_t count) {
-  return mean_with(*runnable_means_kernels().front(), data, dtype, count);
+  return mean_with(best_kernels(), data, dtype, count);
 }
 
 double round_to_4(double value) noexcept {

@@ -17,7 +17,7 @@ constexpr unsigned most_patience = 256;
 
 }  // namespace
 
-ShortBatches::ShortBatches(DType dtype, std::uint64_t batch_elements, const MeansKernels& kernels) noexcept
+ShortBatches::ShortBatches(DType dtype, std::uint64_t batch_elements, const KernelSet& kernels) noexcept
     : kernels_(kernels.short_batches),
       type_(static_cast<std::size_t>(dtype)),
       elements_(static_cast<std::size_t>(batch_elements)),

@@ -6,7 +6,7 @@
 
 #include <nodewise/dtype.hpp>
 
-#include "kernels/means.hpp"
+#include "kernels/set.hpp"
 
 namespace nodewise {
 
@@ -20,7 +20,7 @@ class ShortBatches {
   static constexpr std::size_t most_batches = 4096;     ///< Of one group.
 
   /// Precondition: 0 < batch_elements, and they are at most 256 KiB.
-  ShortBatches(DType dtype, std::uint64_t batch_elements, const MeansKernels& kernels) noexcept;
+  ShortBatches(DType dtype, std::uint64_t batch_elements, const KernelSet& kernels) noexcept;
 
   /// Batches of a group.
   std::size_t group() const noexcept { return group_; }

@@ -15,6 +15,7 @@
 #include <nodewise/means.hpp>
 
 #include "features/pass.hpp"
+#include "kernels/dispatch.hpp"
 #include "support/exact_reference.hpp"
 #include "support/machines.hpp"
 #include "support/random_elements.hpp"
@@ -95,9 +96,9 @@ unsigned differences(const std::vector<double>& a, const std::vector<double>& b)
 
 void check_all_layouts(const Dataset& set, const FeatureStatistics& expected, std::uint64_t ddof) {
   for (const Layout layout : all_layouts)
-    for (const KernelSet& kernels : runnable_kernel_sets()) {
+    for (const KernelSet& kernels : runnable_kernels()) {
       CAPTURE(to_string(layout));
-      CAPTURE(kernels.means->instruction_set);
+      CAPTURE(kernels.instruction_set);
       const Buffer& buffer = set.by_layout[static_cast<std::size_t>(layout)];
       const auto found = feature_statistics_with(kernels, buffer, set.team, layout, ddof);
       CHECK(differences(found.means, expected.means) == 0);

@@ -14,7 +14,7 @@
 #include <nodewise/loader.hpp>
 #include <nodewise/node_pools.hpp>
 
-#include "kernels/layout_dispatch.hpp"
+#include "kernels/dispatch.hpp"
 #include "layout/conversion.hpp"
 #include "support/machines.hpp"
 #include "support/random_elements.hpp"
@@ -69,7 +69,7 @@ unsigned wrong_conversions(std::size_t width, std::size_t rows, std::size_t cols
   std::vector<Places> place;
   for (const Layout layout : all_layouts) place.push_back(places(layout, rows, cols));
   unsigned wrong = 0;
-  for (const KernelSet& kernels : runnable_kernel_sets())
+  for (const KernelSet& kernels : runnable_kernels())
     for (const Layout from_layout : all_layouts)
       for (const Layout to_layout : all_layouts)
         for (const bool past_caches : {false, true}) {

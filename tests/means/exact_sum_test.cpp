@@ -43,7 +43,7 @@ const std::byte* bytes(const std::vector<T>& data) {
 }
 
 template <class T>
-double sum_up(const MeansKernels& kernels, const std::vector<T>& data) {
+double sum_up(const KernelSet& kernels, const std::vector<T>& data) {
   const base::FpGuard guard;
   FloatSum sum(dtype_of<T>, kernels);
   sum.add(bytes(data), data.size());
@@ -54,8 +54,7 @@ template <class T>
 bool agrees(const std::vector<T>& data) {
   const double expected = reference::mean(data.data(), data.size());
   bool all = true;
-  for (const MeansKernels* kernels : runnable_means_kernels())
-    all = all && same(sum_up(*kernels, data), expected);
+  for (const KernelSet& kernels : runnable_kernels()) all = all && same(sum_up(kernels, data), expected);
   return all;
 }
 
@@ -228,8 +227,8 @@ TEST_CASE("data that change their range on the way") {
 
 TEST_CASE("one sum after another: nothing of a batch stays behind") {
   const base::FpGuard guard;
-  for (const MeansKernels* kernels : runnable_means_kernels()) {
-    FloatSum sum(DType::f64, *kernels);
+  for (const KernelSet& kernels : runnable_kernels()) {
+    FloatSum sum(DType::f64, kernels);
     bool right = true;
     for (std::uint64_t batch = 0; batch < 300; ++batch) {
       auto data = ranging(-static_cast<int>(batch * 7 % 200), 0, 1 + batch * 37 % 500, batch);

@@ -17,6 +17,7 @@
 #include <string>
 
 #include "kernels/dispatch.hpp"
+#include "means/mean_with.hpp"
 #include "support/exact_reference.hpp"
 #include "support/random_elements.hpp"
 
@@ -34,9 +35,9 @@ bool all_give(double expected, const void* data, DType dtype, std::uint64_t coun
   std::vector<std::byte> shifted(bytes + 1);
   if (bytes > 0) std::memcpy(shifted.data() + 1, data, bytes);
   bool all = same(mean(data, dtype, count), expected);
-  for (const MeansKernels* kernels : runnable_means_kernels())
-    all = all && same(mean_with(*kernels, data, dtype, count), expected) &&
-          same(mean_with(*kernels, shifted.data() + 1, dtype, count), expected);
+  for (const KernelSet& kernels : runnable_kernels())
+    all = all && same(mean_with(kernels, data, dtype, count), expected) &&
+          same(mean_with(kernels, shifted.data() + 1, dtype, count), expected);
   return all;
 }
 
@@ -204,7 +205,7 @@ TEST_CASE("subnormals, under flush-to-zero too") {
 }
 
 TEST_CASE("every f16 and every bf16, wherever it stands in a word") {
-  const auto wrong = []<class T>(T, const MeansKernels& kernels) {
+  const auto wrong = []<class T>(T, const KernelSet& kernels) {
     int count = 0;
     for (std::uint32_t bits = 0; bits <= 0xffff; ++bits)
       for (const std::size_t at : {32U, 33U, 34U, 35U}) {
@@ -216,10 +217,10 @@ TEST_CASE("every f16 and every bf16, wherever it stands in a word") {
       }
     return count;
   };
-  for (const MeansKernels* kernels : runnable_means_kernels()) {
-    CAPTURE(kernels->instruction_set);
-    CHECK(wrong(float16(), *kernels) == 0);
-    CHECK(wrong(bfloat16(), *kernels) == 0);
+  for (const KernelSet& kernels : runnable_kernels()) {
+    CAPTURE(kernels.instruction_set);
+    CHECK(wrong(float16(), kernels) == 0);
+    CHECK(wrong(bfloat16(), kernels) == 0);
   }
 }
 

@@ -28,7 +28,7 @@ struct Count {
   unsigned wrong = 0;
 };
 
-Count compare(const MeansKernels& kernels, DType dtype, std::uint64_t length, std::size_t batches,
+Count compare(const KernelSet& kernels, DType dtype, std::uint64_t length, std::size_t batches,
               const std::byte* data) {
   std::vector<double> values(batches);
   bool all = true;
@@ -54,7 +54,7 @@ Count compare(const MeansKernels& kernels, DType dtype, std::uint64_t length, st
 }
 
 template <class T>
-Count compare(const MeansKernels& kernels, std::uint64_t length, const std::vector<T>& data) {
+Count compare(const KernelSet& kernels, std::uint64_t length, const std::vector<T>& data) {
   return compare(kernels, dtype_of<T>, length, data.size() / length,
                  reinterpret_cast<const std::byte*>(data.data()));
 }
@@ -62,10 +62,10 @@ Count compare(const MeansKernels& kernels, std::uint64_t length, const std::vect
 }  // namespace
 
 TEST_CASE("mild data of every type and length are told, all of them") {
-  for (const MeansKernels* kernels : runnable_means_kernels())
+  for (const KernelSet& kernels : runnable_kernels())
     for (const DType dtype : all_dtypes)
       for (const std::uint64_t length : lengths) {
-        CAPTURE(kernels->instruction_set);
+        CAPTURE(kernels.instruction_set);
         CAPTURE(dtype_name(dtype));
         CAPTURE(length);
         const std::size_t batches = 70000 / length / 7 + 5;
@@ -74,22 +74,22 @@ TEST_CASE("mild data of every type and length are told, all of them") {
         if (any && dtype_bytes(dtype) == 8)  // whose sums a double can hold
           for (std::size_t i = 0; i < data.size(); ++i)
             if (i % 8 >= 5) data[i] = {};
-        const Count count = compare(*kernels, dtype, length, batches, data.data());
+        const Count count = compare(kernels, dtype, length, batches, data.data());
         CHECK(count.wrong == 0);
         CHECK(count.left == 0);
       }
 }
 
 TEST_CASE("whatever the bits are, nothing wrong is told") {
-  for (const MeansKernels* kernels : runnable_means_kernels())
+  for (const KernelSet& kernels : runnable_kernels())
     for (const DType dtype : all_dtypes)
       for (const std::uint64_t length : lengths) {
-        CAPTURE(kernels->instruction_set);
+        CAPTURE(kernels.instruction_set);
         CAPTURE(dtype_name(dtype));
         CAPTURE(length);
         const std::size_t batches = 20000 / length + 3;
         const auto data = test::elements(dtype, batches * length, test::any_bits, length + 1);
-        CHECK(compare(*kernels, dtype, length, batches, data.data()).wrong == 0);
+        CHECK(compare(kernels, dtype, length, batches, data.data()).wrong == 0);
       }
 }
 
@@ -99,8 +99,8 @@ TEST_CASE("doubles whose sums round are told as two halves") {
     CAPTURE(length);
     std::vector<double> data(length * 300);
     for (double& value : data) value = static_cast<double>(random() >> 11) * 0x1p-53 + 1;
-    for (const MeansKernels* kernels : runnable_means_kernels()) {
-      const Count count = compare(*kernels, length, data);
+    for (const KernelSet& kernels : runnable_kernels()) {
+      const Count count = compare(kernels, length, data);
       CHECK(count.wrong == 0);
       CHECK(count.told > 250);  // a tie of two halves is left to the caller
     }
@@ -115,13 +115,13 @@ TEST_CASE("one batch with something special is left to the caller, or told right
   for (const double special :
        {inf, -inf, std::nan(""), greatest, -greatest, least, -least, 0x1p-1022, -0.0}) {
     CAPTURE(special);
-    for (const MeansKernels* kernels : runnable_means_kernels()) {
+    for (const KernelSet& kernels : runnable_kernels()) {
       std::vector<double> data(length * 24, 0.5);
       for (std::uint64_t i = 0; i < 3; ++i) data[5 * length + i] = special;
-      const Count count = compare(*kernels, length, data);
+      const Count count = compare(kernels, length, data);
       CHECK(count.wrong == 0);
       std::fill_n(&data[5 * length], length, special);
-      CHECK(compare(*kernels, length, data).wrong == 0);
+      CHECK(compare(kernels, length, data).wrong == 0);
     }
   }
 }
@@ -133,10 +133,10 @@ TEST_CASE("an f16 that is an infinity or NaN is not taken for a number") {
     const bool number = (bits & 0x7c00) != 0x7c00;
     for (const std::uint64_t length : {3U, 16U, 19U})
       for (std::uint64_t place = 0; place < length; ++place)
-        for (const MeansKernels* kernels : runnable_means_kernels()) {
+        for (const KernelSet& kernels : runnable_kernels()) {
           std::vector<float16> data(length * 11, float16(0.25F));
           data[6 * length + place] = float16::from_bits(bits);
-          const Count count = compare(*kernels, length, data);
+          const Count count = compare(kernels, length, data);
           CHECK(count.wrong == 0);
           CHECK((count.left == 0) == number);
         }
@@ -147,8 +147,8 @@ TEST_CASE("what could not be told is tried again later") {
   std::vector<double> data(std::size_t{16} * 16384, 1.0);
   std::fill_n(data.begin(), 16 * 512, 0x1p-1000);  // of which no sum is exact
   for (std::size_t i = 0; i < 512; ++i) data[i * 16] = 1;
-  for (const MeansKernels* kernels : runnable_means_kernels()) {
-    const Count count = compare(*kernels, 16, data);
+  for (const KernelSet& kernels : runnable_kernels()) {
+    const Count count = compare(kernels, 16, data);
     CHECK(count.wrong == 0);
     CHECK(count.left >= 512);
     CHECK(count.told > 1000);
