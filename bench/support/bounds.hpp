@@ -12,6 +12,8 @@
 
 #include <nodewise/dtype.hpp>
 
+#include "base/checked.hpp"
+
 namespace bench {
 
 inline constexpr std::size_t line_bytes = 64;
@@ -85,9 +87,8 @@ double sum_simd(const T* data, std::size_t count) {
 /// The same for integers as integers, which is exact: in 64 bits, or where they have 64 themselves in 128.
 template <class T>
 double sum_integers(const T* data, std::size_t count) {
-  __extension__ typedef __int128 Signed;
-  __extension__ typedef unsigned __int128 Unsigned;
-  using Wide = std::conditional_t<std::is_signed_v<T>, Signed, Unsigned>;
+  using nodewise::base::Int128, nodewise::base::Uint128;
+  using Wide = std::conditional_t<std::is_signed_v<T>, Int128, Uint128>;
   using Narrow = std::conditional_t<std::is_signed_v<T>, std::int64_t, std::uint64_t>;
   if constexpr (sizeof(T) == 8) {
     Wide sum = 0;

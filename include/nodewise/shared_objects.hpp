@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include <nodewise/deadline.hpp>
 #include <nodewise/export.hpp>
 #include <nodewise/segment.hpp>
 
@@ -107,16 +108,6 @@ class NODEWISE_PUBLIC LargeWriter {
   std::byte* at_;
   std::size_t bytes_;
 };
-
-/// From now on, without running over.
-template <class Rep, class Period>
-std::chrono::steady_clock::time_point after(const std::chrono::duration<Rep, Period>& time) {
-  constexpr std::chrono::hours longest(24 * 365 * 100);
-  const auto now = std::chrono::steady_clock::now();
-  if (time <= time.zero()) return now;
-  if (time >= longest) return now + longest;
-  return now + std::chrono::ceil<std::chrono::steady_clock::duration>(time);
-}
 
 }  // namespace detail
 

@@ -26,11 +26,12 @@ constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t unit) noexce
   return round_down(value + unit - 1, unit);
 }
 
-__extension__ typedef unsigned __int128 uint128;
+__extension__ typedef __int128 Int128;
+__extension__ typedef unsigned __int128 Uint128;
 
 /// a * b / c in 128 bits, rounded down. Precondition: the result fits.
 constexpr std::uint64_t mul_div(std::uint64_t a, std::uint64_t b, std::uint64_t c) noexcept {
-  return static_cast<std::uint64_t>(static_cast<uint128>(a) * b / c);
+  return static_cast<std::uint64_t>(static_cast<Uint128>(a) * b / c);
 }
 
 struct Range {

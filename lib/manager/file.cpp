@@ -75,15 +75,6 @@ struct Checker {
   }
 };
 
-// Up to `bytes` from there, less at the end of the file.
-std::string read_from(int descriptor, std::uint64_t offset, std::size_t bytes, int& error) {
-  std::string out(bytes, '\0');
-  const auto got = os::current().read_at(descriptor, out.data(), bytes, offset);
-  error = got.error;
-  out.resize(got.value);
-  return out;
-}
-
 }  // namespace
 
 Meta parse_meta(std::string_view pages, std::uint64_t file_bytes, const std::string& path) {
@@ -132,19 +123,10 @@ std::string prepare_folder(const std::string& folder, bool make) {
 
 DataFile::DataFile(const std::string& folder, bool make) : folder_(folder), path_(folder + "/data.mdb") {
   open(folder, make);
-  try {
-    const auto status = os::current().file_status(descriptor_);
-    if (!status.ok()) fail("fstat", status.error);
-    status_ = status.value;
-    if (!status_.regular || status_.uid != os::current().user_id()) fail("it is no file of this user", EPERM);
-  } catch (...) {
-    os::current().close_file(descriptor_);
-    throw;
-  }
-}
-
-DataFile::~DataFile() {
-  os::current().close_file(descriptor_);
+  const auto status = file_.status();
+  if (!status.ok()) fail("fstat", status.error);
+  status_ = status.value;
+  if (!status_.regular || status_.uid != os::current().user_id()) fail("it is no file of this user", EPERM);
 }
 
 void DataFile::fail(std::string_view doing, int error) const {
@@ -169,17 +151,17 @@ void DataFile::open(const std::string& folder, bool make) {
     if (opened.error == ELOOP) fail("it is a link", ELOOP);
     if (opened.error == ENOENT) fail("there is no Manager (open_or_create makes one)", ENOENT);
     if (!opened.ok()) fail(make ? "making it" : "opening it", opened.error);
-    descriptor_ = opened.value;
+    file_ = os::File(opened);
     return;
   }
 }
 
 bool DataFile::try_lock() const {
   os::Os& os = os::current();
-  const int error = os.lock_byte(descriptor_, 0, os::Lock::exclusive, false);
+  const int error = os.lock_byte(file_.descriptor(), 0, os::Lock::exclusive, false);
   if (error == EAGAIN) return false;
   if (error != 0) fail("locking it", error);
-  const auto status = os.file_status(descriptor_);
+  const auto status = file_.status();
   if (!status.ok()) fail("fstat", status.error);
   return status.value.links != 0;
 }
@@ -189,14 +171,13 @@ std::optional<Meta> DataFile::check() const {
   check_lock_file();
   constexpr int tries = 3;
   for (int i = 1;; ++i) {
-    int error = 0;
-    const std::string pages = read_from(descriptor_, 0, largest_page_bytes + meta_bytes, error);
-    if (error != 0) fail("reading its beginning", error);
-    const auto status = os::current().file_status(descriptor_);
+    const auto pages = file_.read_start(largest_page_bytes + meta_bytes);
+    if (!pages.ok()) fail("reading its beginning", pages.error);
+    const auto status = file_.status();
     if (!status.ok()) fail("fstat", status.error);
     if (status.value.bytes == 0) return std::nullopt;
     try {
-      const Meta meta = parse_meta(pages, status.value.bytes, path_);
+      const Meta meta = parse_meta(pages.value, status.value.bytes, path_);
       return meta.transaction == 0 ? std::nullopt : std::optional(meta);
     } catch (const FormatError&) {
       if (i == tries) throw;
@@ -214,7 +195,7 @@ void DataFile::check_lock_file() const {
 }
 
 void DataFile::clear() const {
-  if (const int error = os::current().resize_file(descriptor_, 0)) fail("clearing it", error);
+  if (const int error = os::current().resize_file(file_.descriptor(), 0)) fail("clearing it", error);
 }
 
 }  // namespace nodewise::managed

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "os/os.hpp"
+#include "os/file.hpp"
 
 namespace nodewise::managed {
 
@@ -31,9 +31,6 @@ class DataFile {
  public:
   /// Throws SystemError (ENOENT: there is none), InvalidArgument (`make`: the folder holds other things).
   DataFile(const std::string& folder, bool make);
-  ~DataFile();
-  DataFile(const DataFile&) = delete;
-  DataFile& operator=(const DataFile&) = delete;
 
   const os::FileStatus& status() const noexcept { return status_; }
   /// False: somebody else opens it, or it was removed; to be opened again.
@@ -50,7 +47,7 @@ class DataFile {
   [[noreturn]] void fail(std::string_view doing, int error) const;
   std::string folder_;
   std::string path_;
-  int descriptor_ = -1;
+  os::File file_;
   os::FileStatus status_;
 };
 

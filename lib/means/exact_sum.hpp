@@ -4,10 +4,12 @@
 #include <array>
 #include <cstdint>
 
+#include "base/checked.hpp"
+
 namespace nodewise {
 
-__extension__ typedef __int128 Int128;
-__extension__ typedef unsigned __int128 Uint128;
+using base::Int128;
+using base::Uint128;
 
 /// The canonical quiet NaN.
 double canonical_nan() noexcept;

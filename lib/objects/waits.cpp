@@ -5,6 +5,7 @@
 #include <bit>
 #include <limits>
 
+#include <nodewise/deadline.hpp>
 #include <nodewise/error.hpp>
 
 #include "base/mark.hpp"
@@ -19,7 +20,6 @@ using Clock = std::chrono::steady_clock;
 using Deadline = const Clock::time_point*;  // null: none
 
 constexpr std::chrono::milliseconds longest_sleep(50);
-constexpr unsigned everybody = 0x7fffffff;
 
 // Sleeps while the word is `expected`, not long. False once it is too late.
 bool sleep_on(const std::uint32_t* word, std::uint32_t expected, Deadline until) noexcept {
@@ -53,7 +53,7 @@ void SharedEvent::set() const noexcept {
   while (!is_odd(seen) && !changes.compare_exchange_weak(seen, seen + 1)) {
   }
   base::pass(base::Mark::event_set);
-  os::current().wake(word_of(changes), everybody);  // also if it was set: who set it may have died
+  os::current().wake(word_of(changes), os::all_sleepers);  // also if it was set: who set it may have died
 }
 
 void SharedEvent::clear() const noexcept {
@@ -135,7 +135,7 @@ const std::uint32_t* phase_at(const detail::SharedPlace& place) noexcept {
 }
 
 void wake_all(const detail::SharedPlace& place) noexcept {
-  os::current().wake(phase_at(place), everybody);
+  os::current().wake(phase_at(place), os::all_sleepers);
 }
 
 [[noreturn]] void throw_broken(const char* how) {

@@ -1,4 +1,4 @@
-// An open file that is closed once, on every path.
+// The one owner of a file descriptor: it is closed once, on every path.
 #pragma once
 
 #include <cerrno>
@@ -9,25 +9,32 @@
 
 namespace nodewise::os {
 
-/// A file open for reading; stays where it is. Thread class: any thread may read.
+/// An open file, or none. It is closed by the Os that opened it. Thread class: value; any thread may read.
 class File {
  public:
   File() = default;
+  /// Takes the descriptor that a call of `os` opened; none where that failed.
+  explicit File(const Result<int>& opened, Os& os = current()) noexcept
+      : os_(&os), descriptor_(opened.ok() ? opened.value : -1) {}
+  File(File&& other) noexcept { swap(other); }
+  File& operator=(File other) noexcept {
+    swap(other);
+    return *this;
+  }
   ~File() { close(); }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
 
-  /// 0, or an errno; then nothing is open.
-  int open(const std::string& path) {
-    close();
-    Os& os = current();
+  /// Opens `path` for reading. 0, or an errno; then nothing is open.
+  int open(const std::string& path, Os& os = current()) {
     const auto opened = os.open_file(path);
-    if (!opened.ok()) return opened.error;
-    os_ = &os;
-    descriptor_ = opened.value;
-    return 0;
+    *this = File(opened, os);
+    return opened.error;
+  }
+  void close() noexcept {
+    if (is_open()) os_->close_file(std::exchange(descriptor_, -1));
   }
 
+  bool is_open() const noexcept { return descriptor_ >= 0; }
+  int descriptor() const noexcept { return descriptor_; }  ///< -1: none.
   Result<std::uint64_t> size_bytes() const { return os_->file_bytes(descriptor_); }
   Result<FileStatus> status() const { return os_->file_status(descriptor_); }
 
@@ -44,13 +51,22 @@ class File {
     }
     return {done, 0};
   }
-
- private:
-  void close() noexcept {
-    if (os_ != nullptr) std::exchange(os_, nullptr)->close_file(descriptor_);
+  /// The first `bytes` of the file, fewer where it has no more.
+  Result<std::string> read_start(std::size_t bytes) const {
+    std::string start(bytes, '\0');
+    const auto got = read(start.data(), bytes, 0);
+    if (!got.ok()) return {{}, got.error};
+    start.resize(got.value);
+    return {std::move(start), 0};
   }
 
-  Os* os_ = nullptr;  // the one that opened it; none: not open
+ private:
+  void swap(File& other) noexcept {
+    std::swap(os_, other.os_);
+    std::swap(descriptor_, other.descriptor_);
+  }
+
+  Os* os_ = nullptr;  // the one that opened it
   int descriptor_ = -1;
 };
 

@@ -1,14 +1,13 @@
 #include "os/pages_status.hpp"
 
-#include <fcntl.h>
 #include <numaif.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
 
+#include "os/file.hpp"
 #include "os/system_page.hpp"
 
 #ifndef MADV_POPULATE_READ
@@ -25,25 +24,15 @@ class Pagemap {
   static constexpr auto swapped = std::uint64_t{1} << 62;
   static constexpr std::size_t most_words = 512;  // of one read; the kernel takes no more at once
 
-  Pagemap() = default;
-  ~Pagemap() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  Pagemap(const Pagemap&) = delete;
-  Pagemap& operator=(const Pagemap&) = delete;
-
   // Of the pages from `first` on. False where the system does not say.
   bool read(const void* first, std::span<std::uint64_t> words) {
-    if (descriptor_ < 0) descriptor_ = ::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-    if (descriptor_ < 0) return false;
+    if (!file_.is_open() && file_.open("/proc/self/pagemap", real()) != 0) return false;
     const auto number = reinterpret_cast<std::uintptr_t>(first) / system_page_bytes();
-    const auto offset = static_cast<off_t>(number * sizeof words[0]);
-    const ssize_t got = ::pread(descriptor_, words.data(), words.size_bytes(), offset);
-    return got == static_cast<ssize_t>(words.size_bytes());
+    return file_.read(words.data(), words.size_bytes(), number * sizeof words[0]).value == words.size_bytes();
   }
 
  private:
-  int descriptor_ = -1;
+  File file_;
 };
 
 std::size_t pages_between(const void* page, const void* behind) noexcept {

@@ -44,6 +44,9 @@ struct Space {
 
 enum class Lock { shared, exclusive };
 
+/// Of a word, for SharedOs::wake.
+inline constexpr unsigned all_sleepers = 0x7fffffff;
+
 /// Calls return 0 or an errno, or a Result. Thread class: any thread.
 class SharedOs {
  public:
@@ -95,7 +98,7 @@ class SharedOs {
   /// is told from the others.
   virtual void wait_on(const std::uint32_t* word, std::uint32_t expected,
                        std::uint64_t timeout_ns) noexcept = 0;
-  /// Wakes up to that many; how many slept.
+  /// Wakes up to that many (or all_sleepers); how many slept.
   virtual unsigned wake(const std::uint32_t* word, unsigned sleepers) noexcept = 0;
 
   /// Returns when every running thread of the machine has passed a full memory barrier since it was called.

@@ -195,8 +195,7 @@ void BatchRing::close() const {
   ring::Control& control = *state_->memory.control;
   control.closed.store(1);
   base::pass(base::Mark::closing);
-  RingMember::wake(control.producers, everybody);
-  RingMember::wake(control.consumers, everybody);
+  RingMember::wake_all(control);
 }
 
 bool BatchRing::closed() const noexcept {
@@ -205,17 +204,15 @@ bool BatchRing::closed() const noexcept {
 
 unsigned BatchRing::recover() const {
   const os::ForkWatch::Pause no_forks;  // a child must not get the locks that this takes
-  const auto opened = os::current().reopen(state_->file->descriptor());
-  if (!opened.ok()) throw SystemError("BatchRing: its segment cannot be opened again", opened.error);
-  const unsigned found = RingRecovery::of(*state_, opened.value, std::nullopt, 0);
-  os::current().close_file(opened.value);
+  const os::File opening = state_->open_again();
+  const unsigned found = RingRecovery::of(*state_, opening.descriptor(), std::nullopt, 0);
   if (found > 0) state_->memory.control->recovered.fetch_add(found);
   return found;
 }
 
 bool BatchRing::drain(std::chrono::nanoseconds timeout) const {
   constexpr std::chrono::milliseconds look_again(2);
-  const auto until = RingMember::after(timeout);
+  const auto until = detail::after(timeout);
   bool settled = false;
   while (true) {
     if (closed() && !settled) {

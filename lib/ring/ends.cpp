@@ -72,7 +72,7 @@ std::optional<RingLoan> RingProducer::loan() {
 
 std::optional<RingLoan> RingProducer::loan_for(std::chrono::nanoseconds timeout) {
   if (const auto ticket = member_->claim()) return RingHands::hold(*member_, ticket);
-  return RingHands::hold(*member_, member_->wait_to_claim(RingMember::after(timeout)));
+  return RingHands::hold(*member_, member_->wait_to_claim(detail::after(timeout)));
 }
 
 RingConsumer::RingConsumer(std::unique_ptr<RingMember> member) noexcept : member_(std::move(member)) {}
@@ -91,7 +91,7 @@ std::optional<RingLease> RingConsumer::lease() {
 
 std::optional<RingLease> RingConsumer::lease_for(std::chrono::nanoseconds timeout) {
   if (const auto taken = member_->take()) return RingHands::hold(*member_, taken);
-  return RingHands::hold(*member_, member_->wait_to_take(RingMember::after(timeout)));
+  return RingHands::hold(*member_, member_->wait_to_take(detail::after(timeout)));
 }
 
 }  // namespace nodewise

@@ -74,6 +74,12 @@ std::chrono::nanoseconds sensible_spin(const RingWaiting& waiting) {
 
 }  // namespace
 
+os::File BatchRing::State::open_again() const {
+  const auto opened = os::current().reopen(file->descriptor());
+  if (!opened.ok()) throw SystemError("BatchRing: its segment cannot be opened again", opened.error);
+  return os::File(opened);
+}
+
 RingMember::RingMember(std::shared_ptr<BatchRing::State> ring, bool producing, const RingWaiting& waiting)
     : ring_(std::move(ring)),
       core_(ring_->memory),
@@ -82,8 +88,7 @@ RingMember::RingMember(std::shared_ptr<BatchRing::State> ring, bool producing, c
       spin_(sensible_spin(waiting)),
       // The parent's locks must end with the parent, and its slots are not the child's.
       fork_watch_([this] {
-        if (descriptor_ >= 0) os::current().close_file(descriptor_);
-        descriptor_ = -1;
+        file_.close();
         ++epoch_;
       }) {
   join();
@@ -95,23 +100,20 @@ RingMember::~RingMember() {
 
 // From its first moment on the opening is known to whoever cleans up in a forked child.
 void RingMember::join() {
-  os::Os& os = os::current();
   {
     const os::ForkWatch::Pause no_forks;
-    const auto opened = os.reopen(ring_->file->descriptor());
-    if (!opened.ok()) throw SystemError("BatchRing: its segment cannot be opened again", opened.error);
-    descriptor_ = opened.value;
+    file_ = ring_->open_again();
   }
   bool joined = false;
   try {
     lock_role();
     joined = take_number();
   } catch (...) {
-    let_go(std::exchange(descriptor_, -1));
+    let_go();
     throw;
   }
   if (!joined) {
-    let_go(std::exchange(descriptor_, -1));
+    let_go();
     throw SystemError(
         base::text("BatchRing: ", ring::most_members, " take part already, and there is no room for more"),
         EBUSY);
@@ -123,7 +125,7 @@ void RingMember::join() {
 void RingMember::lock_role() const {
   if (role_ == no_role) return;
   // Who looks after what a dead one had in hand has it for a moment too.
-  if (const int error = os::lock_patiently(descriptor_, role_))
+  if (const int error = os::lock_patiently(file_.descriptor(), role_))
     throw SystemError(
         base::text("BatchRing: it is made for one ", producing_ ? "producer" : "consumer",
                    ", and there is one, in this process or another, as a forked child's parent; "
@@ -134,7 +136,7 @@ void RingMember::lock_role() const {
 bool RingMember::take_number() {
   for (unsigned member = 0; member < ring::most_members; ++member) {
     const int error =
-        os::current().lock_byte(descriptor_, ring::member_byte(member), os::Lock::exclusive, false);
+        os::current().lock_byte(file_.descriptor(), ring::member_byte(member), os::Lock::exclusive, false);
     if (error == EAGAIN) continue;
     if (error != 0) throw SystemError("BatchRing: locking a place in it", error);
     me_ = static_cast<ring::Owner>(member);
@@ -164,21 +166,18 @@ unsigned RingMember::settle_own() {
 }
 
 // By name, as a child that is just being forked may have a copy of the descriptor.
-void RingMember::let_go(int descriptor) noexcept {
+void RingMember::let_go() noexcept {
   os::Os& os = os::current();
-  if (role_ != no_role) os.unlock_byte(descriptor, role_);
-  os.unlock_byte(descriptor, ring::member_byte(me_));
-  os.close_file(descriptor);
+  if (role_ != no_role) os.unlock_byte(file_.descriptor(), role_);
+  os.unlock_byte(file_.descriptor(), ring::member_byte(me_));
+  file_.close();
 }
 
 // Whatever it still holds goes back the way of the dead's.
 void RingMember::leave() noexcept {
-  if (descriptor_ < 0) return;
-  if (settle_own() > 0) {
-    wake(ring_->memory.control->producers, everybody);
-    wake(ring_->memory.control->consumers, everybody);
-  }
-  let_go(std::exchange(descriptor_, -1));
+  if (!file_.is_open()) return;
+  if (settle_own() > 0) wake_all(*ring_->memory.control);
+  let_go();
 }
 
 // Where the kernel has no such barrier, a few milliseconds are one: no processor keeps a store to itself so
@@ -191,16 +190,13 @@ unsigned RingRecovery::of(const BatchRing::State& ring, int descriptor, std::opt
                           std::uint64_t own_role) {
   MemberLocks locks(descriptor, me, own_role);
   const unsigned found = ring.core().sweep(me, locks);
-  if (found > 0) {
-    RingMember::wake(ring.memory.control->producers, everybody);
-    RingMember::wake(ring.memory.control->consumers, everybody);
-  }
+  if (found > 0) RingMember::wake_all(*ring.memory.control);
   return found;
 }
 
 unsigned RingMember::recover() {
-  if (descriptor_ < 0) join();
-  const unsigned found = RingRecovery::of(*ring_, descriptor_, me_, role_);
+  if (!file_.is_open()) join();
+  const unsigned found = RingRecovery::of(*ring_, file_.descriptor(), me_, role_);
   if (found > 0) count(entry_->recovered, found);
   return found;
 }
@@ -208,6 +204,11 @@ unsigned RingMember::recover() {
 unsigned RingMember::wake(ring::Sleepers& side, unsigned sleepers) {
   side.calls.fetch_add(1);
   return os::current().wake(reinterpret_cast<const std::uint32_t*>(&side.calls), sleepers);
+}
+
+void RingMember::wake_all(ring::Control& control) {
+  wake(control.producers, os::all_sleepers);
+  wake(control.consumers, os::all_sleepers);
 }
 
 // Who died asleep would be called for ever: when many calls in a row woke nobody, the dead are struck off.
@@ -219,7 +220,7 @@ void RingMember::wake_one(ring::Sleepers& side) {
   }
   if (++vain_calls_ < many) return;
   vain_calls_ = 0;
-  MemberLocks locks(descriptor_, me_, role_);
+  MemberLocks locks(file_.descriptor(), me_, role_);
   for (unsigned member = 0; member < ring::most_members; ++member) {
     const std::uint64_t bit = std::uint64_t{1} << member % 64;
     auto& bits = side.members[member / 64];
@@ -234,7 +235,7 @@ auto RingMember::wait_for(Attempt attempt, Ended ended, ring::Sleepers& side, De
     -> decltype(attempt()) {
   constexpr int last_looks = 64;
   const auto began = Clock::now();
-  const auto spun = until ? std::min(after(spin_), *until) : after(spin_);
+  const auto spun = until ? std::min(detail::after(spin_), *until) : detail::after(spin_);
   auto looked = began;
   for (auto now = began; now < spun && ring_->memory.closed().load() == 0; now = Clock::now()) {
     for (int i = 0; i < 16; ++i) {

@@ -8,16 +8,15 @@
 #include <vector>
 
 #include <nodewise/batch_ring.hpp>
+#include <nodewise/deadline.hpp>
 
+#include "os/file.hpp"
 #include "os/fork_watch.hpp"
 #include "ring/core.hpp"
 #include "ring/layout.hpp"
 #include "segment/file.hpp"
 
 namespace nodewise {
-
-/// For whoever wakes all.
-inline constexpr unsigned everybody = 0x7fffffff;
 
 /// The words of a ring in shared memory.
 struct RingMemory {
@@ -62,6 +61,8 @@ struct BatchRing::State {
   std::vector<Degradation> degradations;
 
   ring::Core<RingMemory> core() const noexcept { return ring::Core<RingMemory>(memory); }
+  /// An opening of the segment's file whose locks are its own. Throws SystemError.
+  os::File open_again() const;
   AnyBatchView view(std::uint64_t slot, std::uint64_t row_count) const noexcept {
     return {slots + slot * slot_bytes, dtype, row_count, cols, cols};
   }
@@ -88,19 +89,14 @@ class RingMember {
 
   using Clock = std::chrono::steady_clock;
   using Deadline = std::optional<Clock::time_point>;
-  /// From now on; a time that runs over is for ever.
-  static Clock::time_point after(std::chrono::nanoseconds timeout) {
-    const auto now = Clock::now();
-    return timeout > Clock::time_point::max() - now ? Clock::time_point::max() : now + timeout;
-  }
   /// Nothing if there is none now.
   std::optional<ring::Ticket> claim() {
-    if (descriptor_ < 0) [[unlikely]]
+    if (!file_.is_open()) [[unlikely]]
       join();
     return core_.claim(me_);
   }
   std::optional<ring::Taken> take() {
-    if (descriptor_ < 0) [[unlikely]]
+    if (!file_.is_open()) [[unlikely]]
       join();
     return core_.take(me_);
   }
@@ -137,6 +133,8 @@ class RingMember {
   std::uint64_t epoch() const noexcept { return epoch_; }
   /// How many were woken.
   static unsigned wake(ring::Sleepers& side, unsigned sleepers);
+  /// All producers and consumers that sleep.
+  static void wake_all(ring::Control& control);
 
  private:
   void join();
@@ -144,7 +142,7 @@ class RingMember {
   bool take_number();
   void settle_predecessor();
   unsigned settle_own();
-  void let_go(int descriptor) noexcept;
+  void let_go() noexcept;
   void leave() noexcept;
   template <class Attempt, class Ended>
   auto wait_for(Attempt attempt, Ended ended, ring::Sleepers& side, Deadline until) -> decltype(attempt());
@@ -163,7 +161,7 @@ class RingMember {
   bool producing_;
   std::uint64_t role_;  // the byte of its lock as the only one of its kind, or 0
   std::chrono::nanoseconds spin_;
-  int descriptor_ = -1;  // its own opening of the segment, which carries its locks
+  os::File file_;  // its own opening of the segment, which carries its locks
   ring::Owner me_ = 0;
   ring::MemberEntry* entry_ = nullptr;
   std::uint64_t epoch_ = 0;

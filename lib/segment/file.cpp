@@ -21,31 +21,10 @@
 namespace nodewise {
 namespace {
 
-// Up to `bytes` from the file's beginning, less at its end.
-os::Result<std::string> read_start(int descriptor, std::size_t bytes) {
-  std::string start(bytes, '\0');
-  std::size_t done = 0;
-  while (done < bytes) {
-    const auto got = os::current().read_at(descriptor, start.data() + done, bytes - done, done);
-    if (!got.ok()) return {{}, got.error};
-    if (got.value == 0) break;
-    done += got.value;
-  }
-  start.resize(done);
-  return {std::move(start), 0};
-}
-
 // Of this user: another folder may take it.
 bool is_refusal(int error) {
   return error == EACCES || error == EPERM || error == EROFS || error == EOVERFLOW;
 }
-
-struct Opening {
-  ~Opening() {
-    if (descriptor >= 0) os::current().close_file(descriptor);
-  }
-  int descriptor = -1;
-};
 
 }  // namespace
 
@@ -106,7 +85,7 @@ std::vector<std::string> SegmentFile::possible_folders() const {
 // The first one that this user may write to.
 void SegmentFile::create_in(const std::vector<std::string>& folders) {
   for (const std::string& folder : folders) {
-    path_ = segment_prefix(folder) + name_;
+    path_ = segment_path(folder, name_);
     const auto space = os::current().space(folder);
     if (!space.ok()) fail(folder, space.error);
     if (space.value.kind == os::FileSystem::other)
@@ -146,17 +125,17 @@ std::shared_ptr<SegmentFile> SegmentFile::create(const SegmentRequest& request) 
   if (request.name.empty()) {
     const auto made = os.create_memfd("nodewise", file->kind_ == PageKind::hugetlb ? file->page_bytes_ : 0);
     if (!made.ok()) file->fail("memfd_create", made.error);
-    file->descriptor_ = made.value;
+    file->file_ = os::File(made);
   } else {
     check_segment_name(request.name);
     file->create_in(file->possible_folders());
     file->clear_other_folders();
     file->check_space();
   }
-  if (const int error = os.resize_file(file->descriptor_, file->data_offset_ + file->data_bytes_))
+  if (const int error = os.resize_file(file->descriptor(), file->data_offset_ + file->data_bytes_))
     file->fail("ftruncate", error);
   if (request.name.empty())
-    if (const int error = os.seal_size(file->descriptor_)) file->fail("sealing its size", error);
+    if (const int error = os.seal_size(file->descriptor())) file->fail("sealing its size", error);
   base::pass(base::Mark::file_sized);
   file->map(Access::read_write);
   return file;
@@ -171,19 +150,19 @@ SegmentFile::Step SegmentFile::create_named(bool has_other_folders) {
   }
   if (has_other_folders && is_refusal(made.error)) return Step::elsewhere;
   if (!made.ok()) fail("making the file", made.error);
-  descriptor_ = made.value;
+  file_ = os::File(made);
   draft_ = true;
   base::pass(base::Mark::file_made);
   // A reader may have it for a moment, to see whether a maker is there.
-  int error = os.lock_byte(descriptor_, maker_byte, os::Lock::exclusive, true);
-  if (error == 0) error = os.lock_byte(descriptor_, holder_byte, os::Lock::shared, false);
-  const auto named = is_named(descriptor_, path_);
+  int error = os.lock_byte(descriptor(), maker_byte, os::Lock::exclusive, true);
+  if (error == 0) error = os.lock_byte(descriptor(), holder_byte, os::Lock::shared, false);
+  const auto named = is_named(descriptor(), path_);
   base::pass(base::Mark::file_locked);
   if (error == 0 && named.value) return Step::done;
   if (error == 0) error = named.error;
   if (error != 0 && error != EAGAIN) fail("locking the file", error);
   draft_ = false;  // somebody found it before it was locked, and took it for a dead maker's
-  close();
+  file_.close();
   return Step::again;
 }
 
@@ -191,8 +170,8 @@ SegmentFile::Step SegmentFile::create_named(bool has_other_folders) {
 // that at least one of them finds the other's, and gives up its own.
 void SegmentFile::clear_other_folders() const {
   for (const std::string& folder : segment_folders()) {
-    const std::string path = segment_prefix(folder) + name_;
-    while (os::current().path_status(path).ok() && !is_named(descriptor_, path).value) clear_name(path);
+    const std::string path = segment_path(folder, name_);
+    while (os::current().path_status(path).ok() && !is_named(descriptor(), path).value) clear_name(path);
   }
 }
 
@@ -206,24 +185,24 @@ void SegmentFile::clear_name(const std::string& path) const {
   const auto found = os.open_shared(path, true);
   if (found.error == ENOENT) return;
   if (!found.ok()) refuse("its file cannot be opened", found.error);
-  const Opening opening{found.value};
-  const auto start = read_start(opening.descriptor, segment_magic_bytes);
+  const os::File opening(found);
+  const auto start = opening.read_start(segment_magic_bytes);
   if (!start.ok()) refuse("its header cannot be read", start.error);
   if (begins_published(start.value))
     throw SystemError(base::text(taken, " is taken; open it, remove it (nodewise segments remove ", name_,
                                  "), or choose another one"),
                       EEXIST);
-  if (const int error = os.lock_byte(opening.descriptor, maker_byte, os::Lock::exclusive, false)) {
+  if (const int error = os.lock_byte(opening.descriptor(), maker_byte, os::Lock::exclusive, false)) {
     if (error != EAGAIN) refuse("its file cannot be locked", error);
     // Only a maker excludes readers too; one of these goes on in a moment.
-    if (os.lock_byte(opening.descriptor, maker_byte, os::Lock::shared, false) == 0) return;
+    if (os.lock_byte(opening.descriptor(), maker_byte, os::Lock::shared, false) == 0) return;
     throw SystemError(base::text(taken, " is taken: a segment is just being made by another process"),
                       EEXIST);
   }
-  const auto named = is_named(opening.descriptor, path);
+  const auto named = is_named(opening.descriptor(), path);
   if (!named.ok()) refuse("its file cannot be looked at", named.error);
   // It may have been published after it was read: look again.
-  const auto now = read_start(opening.descriptor, segment_magic_bytes);
+  const auto now = opening.read_start(segment_magic_bytes);
   if (!named.value || begins_published(now.value)) return;
   base::pass(base::Mark::replacing);
   if (const int error = os.remove_file(path)) refuse("what a dead maker left cannot be removed", error);
@@ -234,12 +213,12 @@ std::shared_ptr<SegmentFile> SegmentFile::open(const std::string& name, Access a
   const std::shared_ptr<SegmentFile> file(new SegmentFile);
   file->name_ = name;
   file->process_ = os::current().process_id();
-  file->path_ = segment_prefix(memory_folder) + name;
+  file->path_ = segment_path(memory_folder, name);
   if (os::current().path_status(file->path_).error == ENOENT)
     for (const std::string& folder : huge_page_folders())
-      if (os::current().path_status(segment_prefix(folder) + name).ok())
-        file->path_ = segment_prefix(folder) + name;
-  while (file->open_named(access) == Step::again) file->close();
+      if (os::current().path_status(segment_path(folder, name)).ok())
+        file->path_ = segment_path(folder, name);
+  while (file->open_named(access) == Step::again) file->file_.close();
   file->read_header();
   file->map(access);
   return file;
@@ -252,16 +231,16 @@ SegmentFile::Step SegmentFile::open_named(Access access) {
     throw SystemError(base::text("Segment: there is no segment ", what(), "; `nodewise segments` lists them"),
                       ENOENT);
   if (!opened.ok()) fail("opening the file", opened.error);
-  descriptor_ = opened.value;
+  file_ = os::File(opened);
   check_owner();
-  if (const int error = os.lock_byte(descriptor_, holder_byte, os::Lock::shared, true))
+  if (const int error = os.lock_byte(descriptor(), holder_byte, os::Lock::shared, true))
     fail("locking the file", error);
   base::pass(base::Mark::file_held);
   return await_maker();
 }
 
 void SegmentFile::check_owner() const {
-  const auto status = os::current().file_status(descriptor_);
+  const auto status = file_.status();
   if (!status.ok()) fail("fstat", status.error);
   if (!status.value.regular) throw FormatError(base::text("Segment: ", what(), " is no regular file"));
   if (status.value.uid == os::current().user_id()) return;
@@ -271,7 +250,7 @@ void SegmentFile::check_owner() const {
 }
 
 bool SegmentFile::is_published() const {
-  const auto start = read_start(descriptor_, segment_magic_bytes);
+  const auto start = file_.read_start(segment_magic_bytes);
   if (!start.ok()) fail("reading its header", start.error);
   return begins_published(start.value);
 }
@@ -279,11 +258,11 @@ bool SegmentFile::is_published() const {
 SegmentFile::Step SegmentFile::await_maker() {
   os::Os& os = os::current();
   if (!is_published()) {
-    int error = os.lock_byte(descriptor_, maker_byte, os::Lock::shared, true);
-    if (error == 0) error = os.unlock_byte(descriptor_, maker_byte);
+    int error = os.lock_byte(descriptor(), maker_byte, os::Lock::shared, true);
+    if (error == 0) error = os.unlock_byte(descriptor(), maker_byte);
     if (error != 0) fail("waiting for its maker", error);
   }
-  const auto status = os.file_status(descriptor_);
+  const auto status = file_.status();
   if (!status.ok()) fail("fstat", status.error);
   if (status.value.links == 0) return Step::again;  // removed while this waited for it
   if (is_published()) return Step::done;
@@ -299,9 +278,9 @@ std::shared_ptr<SegmentFile> SegmentFile::open_descriptor(int descriptor, Access
   file->process_ = os.process_id();
   const auto mine = os.duplicate(descriptor);
   if (!mine.ok()) file->fail("taking its descriptor", mine.error);
-  file->descriptor_ = mine.value;
+  file->file_ = os::File(mine);
   file->check_owner();
-  if (!os.is_size_sealed(file->descriptor_))
+  if (!os.is_size_sealed(file->descriptor()))
     throw FormatError("Segment: the descriptor is of no memfd whose size is sealed; open others by name");
   file->read_header();
   file->map(access);
@@ -310,12 +289,12 @@ std::shared_ptr<SegmentFile> SegmentFile::open_descriptor(int descriptor, Access
 
 void SegmentFile::read_header() {
   constexpr std::size_t usual_bytes = 8192;
-  const auto status = os::current().file_status(descriptor_);
+  const auto status = file_.status();
   if (!status.ok()) fail("fstat", status.error);
-  auto start = read_start(descriptor_, usual_bytes);
+  auto start = file_.read_start(usual_bytes);
   if (!start.ok()) fail("reading its header", start.error);
   const auto needed = needed_header_bytes(start.value, what());
-  if (needed > usual_bytes) start = read_start(descriptor_, needed);
+  if (needed > usual_bytes) start = file_.read_start(needed);
   if (!start.ok()) fail("reading its header", start.error);
   header_ = parse_segment_header(start.value, status.value.bytes, what());
   page_bytes_ = header_.page_bytes;
@@ -340,11 +319,11 @@ void SegmentFile::read_header() {
 os::Result<void*> SegmentFile::map_part(std::uint64_t offset, std::size_t bytes, std::size_t alignment,
                                         bool writable) const {
   os::Os& os = os::current();
-  if (name_.empty()) return os.map_shared(descriptor_, offset, bytes, alignment, writable);
-  const auto opened = os.reopen(descriptor_);
+  if (name_.empty()) return os.map_shared(descriptor(), offset, bytes, alignment, writable);
+  const auto opened = os.reopen(descriptor());
   if (!opened.ok()) return {nullptr, opened.error};
-  const Opening opening{opened.value};
-  return os.map_shared(opening.descriptor, offset, bytes, alignment, writable);
+  const os::File opening(opened);
+  return os.map_shared(opening.descriptor(), offset, bytes, alignment, writable);
 }
 
 void SegmentFile::map(Access access) {
@@ -375,7 +354,7 @@ void SegmentFile::publish(SegmentHeader header) {
   const auto mapped = map_part(0, mapped_bytes, os.base_page_bytes(), true);
   if (!mapped.ok()) fail("mapping its header", mapped.error);
   auto* const start = static_cast<std::byte*>(mapped.value);
-  const int error = os.populate_shared(descriptor_, 0, start, mapped_bytes);
+  const int error = os.populate_shared(descriptor(), 0, start, mapped_bytes);
   if (error == 0) {
     std::memcpy(start + segment_magic_bytes, bytes.data() + segment_magic_bytes,
                 bytes.size() - segment_magic_bytes);
@@ -389,7 +368,7 @@ void SegmentFile::publish(SegmentHeader header) {
   if (error != 0) fail("reserving its header", error);
   header_ = std::move(header);
   draft_ = false;
-  if (!name_.empty()) os.unlock_byte(descriptor_, maker_byte);
+  if (!name_.empty()) os.unlock_byte(descriptor(), maker_byte);
 }
 
 Pages SegmentFile::pages(const std::shared_ptr<SegmentFile>& file) {
@@ -399,7 +378,7 @@ Pages SegmentFile::pages(const std::shared_ptr<SegmentFile>& file) {
                            .page_bytes = file->page_bytes_,
                            .backing = file->name_.empty() ? Backing::memfd : Backing::segment,
                            .writable = file->access_ == Access::read_write,
-                           .descriptor = file->descriptor_,
+                           .descriptor = file->descriptor(),
                            .file_offset = file->data_offset_,
                            .release = [file](void*) {}});
 }
@@ -435,15 +414,10 @@ int SegmentFile::remove_name(int descriptor, const std::string& path) {
 
 void SegmentFile::remove() const {
   if (name_.empty()) return;
-  const auto opened = os::current().reopen(descriptor_);
+  const auto opened = os::current().reopen(descriptor());
   if (!opened.ok()) fail("opening it again", opened.error);
-  const Opening opening{opened.value};
-  if (const int error = remove_name(opening.descriptor, path_)) fail("removing its name", error);
-}
-
-void SegmentFile::close() noexcept {
-  if (descriptor_ >= 0) os::current().close_file(descriptor_);
-  descriptor_ = -1;
+  const os::File opening(opened);
+  if (const int error = remove_name(opening.descriptor(), path_)) fail("removing its name", error);
 }
 
 // Who lets go, and can then lock the holder byte for himself, is alone. Not the other way round: of two who
@@ -451,41 +425,39 @@ void SegmentFile::close() noexcept {
 void SegmentFile::leave() noexcept {
   os::Os& os = os::current();
   base::pass(base::Mark::leaving);
-  os.unlock_byte(descriptor_, holder_byte);
+  os.unlock_byte(descriptor(), holder_byte);
   const bool held = header_.page_bytes != 0;  // opened to the end, or published
   if (!held || header_.keep) return;
-  const auto opened = os.reopen(descriptor_);
+  const auto opened = os.reopen(descriptor());
   if (!opened.ok()) return;
-  const Opening opening{opened.value};
-  if (os.lock_byte(opening.descriptor, holder_byte, os::Lock::exclusive, false) == 0)
-    remove_name(opening.descriptor, path_);
+  const os::File opening(opened);
+  if (os.lock_byte(opening.descriptor(), holder_byte, os::Lock::exclusive, false) == 0)
+    remove_name(opening.descriptor(), path_);
 }
 
 // A maker who did not come to an end has the maker byte still.
 void SegmentFile::give_up() noexcept {
   os::Os& os = os::current();
-  if (is_named(descriptor_, path_).value) os.remove_file(path_);
-  os.unlock_byte(descriptor_, holder_byte);
-  os.unlock_byte(descriptor_, maker_byte);
+  if (is_named(descriptor(), path_).value) os.remove_file(path_);
+  os.unlock_byte(descriptor(), holder_byte);
+  os.unlock_byte(descriptor(), maker_byte);
 }
 
 SegmentFile::~SegmentFile() {
   if (data_ != nullptr) os::current().unmap(data_, data_bytes_);
-  const bool own = descriptor_ >= 0 && !name_.empty() && process_ == os::current().process_id();
+  const bool own = file_.is_open() && !name_.empty() && process_ == os::current().process_id();
   if (own && draft_)
     give_up();
   else if (own)
     leave();
-  close();
+  file_.close();  // while the fork watch still is: no child may keep the descriptor
 }
 
 // The child sees the memory, and has an opening of its own, without a lock: what its parent has locked ends
 // with the parent.
 void SegmentFile::detach() noexcept {
-  if (name_.empty() || descriptor_ < 0) return;
-  const auto opened = os::current().reopen(descriptor_);
-  close();
-  if (opened.ok()) descriptor_ = opened.value;
+  if (name_.empty() || !file_.is_open()) return;
+  file_ = os::File(os::current().reopen(descriptor()));
 }
 
 }  // namespace nodewise

@@ -15,6 +15,7 @@
 #include <nodewise/error.hpp>
 #include <nodewise/segment.hpp>
 
+#include "os/file.hpp"
 #include "os/fork_watch.hpp"
 #include "os/os.hpp"
 #include "segment/header.hpp"
@@ -55,7 +56,7 @@ class SegmentFile {
 
   const std::string& name() const noexcept { return name_; }
   const std::string& path() const noexcept { return path_; }
-  int descriptor() const noexcept { return descriptor_; }
+  int descriptor() const noexcept { return file_.descriptor(); }
   std::byte* data() const noexcept { return data_; }
   std::uint64_t data_bytes() const noexcept { return data_bytes_; }
   std::uint64_t data_offset() const noexcept { return data_offset_; }
@@ -96,13 +97,12 @@ class SegmentFile {
   void give_up() noexcept;
   void detach() noexcept;
   std::string what() const;
-  void close() noexcept;
   [[noreturn]] void fail(const std::string& call, int error) const;
 
   std::string name_;
   std::string path_;
-  int descriptor_ = -1;
-  int process_ = 0;  // that opened the descriptor; in its forked children locks are not to be touched
+  os::File file_;
+  int process_ = 0;  // that opened it; in its forked children locks are not to be touched
   bool draft_ = false;
   Access access_ = Access::read_write;
   PageKind kind_ = PageKind::base;

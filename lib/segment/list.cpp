@@ -8,6 +8,7 @@
 #include <nodewise/segment.hpp>
 
 #include "base/text.hpp"
+#include "os/file.hpp"
 #include "os/lock_table.hpp"
 #include "os/os.hpp"
 #include "segment/file.hpp"
@@ -15,16 +16,6 @@
 
 namespace nodewise {
 namespace {
-
-struct Opened {
-  explicit Opened(const std::string& path) : descriptor(os::current().open_shared(path, true)) {}
-  ~Opened() {
-    if (descriptor.ok()) os::current().close_file(descriptor.value);
-  }
-  Opened(const Opened&) = delete;
-  Opened& operator=(const Opened&) = delete;
-  os::Result<int> descriptor;
-};
 
 // How often each file is held, by os::lock_table_name. /proc/locks has lines such as
 // "1: OFDLCK ADVISORY  READ -1 00:1b:1292 1 1".
@@ -44,20 +35,12 @@ std::optional<std::map<std::string, unsigned>> holders() {
   return counts;
 }
 
-// The name of a segment in a file's name, "nodewise.1000.train"; empty where it is none.
-std::string segment_name(const std::string& file, std::uint64_t user) {
-  const std::string prefix = base::text("nodewise.", user, '.');
-  return file.starts_with(prefix) ? file.substr(prefix.size()) : std::string();
-}
-
-void describe(SegmentInfo& info, int descriptor) {
-  std::string start(segment_header_limit_bytes, '\0');
-  const auto got = os::current().read_at(descriptor, start.data(), start.size(), 0);
-  if (!got.ok()) throw SystemError("Segment: its header cannot be read", got.error);
-  start.resize(got.value);
-  info.published = begins_published(start);
+void describe(SegmentInfo& info, const os::File& file) {
+  const auto start = file.read_start(segment_header_limit_bytes);
+  if (!start.ok()) throw SystemError("Segment: its header cannot be read", start.error);
+  info.published = begins_published(start.value);
   if (!info.published) return;
-  SegmentHeader header = parse_segment_header(start, info.bytes, '"' + info.name + '"');
+  SegmentHeader header = parse_segment_header(start.value, info.bytes, '"' + info.name + '"');
   info.kind = header.kind;
   info.owner = header.owner;
   info.owner_state = owner_state(header.owner);
@@ -69,35 +52,35 @@ void describe(SegmentInfo& info, int descriptor) {
   info.batch_size = header.batch_size;
 }
 
-SegmentInfo info_of(const std::string& path, std::string name, int descriptor) {
+SegmentInfo info_of(const std::string& path, std::string name, const os::File& file) {
   SegmentInfo info;
   info.name = std::move(name);
   info.path = path;
-  info.bytes = os::current().file_status(descriptor).value.bytes;
+  info.bytes = file.status().value.bytes;
   try {
-    describe(info, descriptor);
+    describe(info, file);
   } catch (const Error& error) {
     info.fault = error.what();
   }
   return info;
 }
 
-// Calls fn(info, descriptor) for every segment of this user.
+// Calls fn(info, file) for every segment of this user.
 template <class Fn>
 void for_each_segment(Fn fn) {
   os::Os& os = os::current();
   for (const std::string& folder : segment_folders()) {
     auto names = os.list_folder(folder).value;
     std::sort(names.begin(), names.end());
-    for (const std::string& file : names) {
-      std::string name = segment_name(file, os.user_id());
+    for (const std::string& entry : names) {
+      std::string name = segment_name(entry);
       if (name.empty()) continue;
-      const std::string path = base::text(folder, '/', file);
-      const Opened opened(path);
-      if (!opened.descriptor.ok()) continue;
-      const auto status = os.file_status(opened.descriptor.value);
+      const std::string path = segment_path(folder, name);
+      const os::File file(os.open_shared(path, true));
+      if (!file.is_open()) continue;
+      const auto status = file.status();
       if (!status.ok() || !status.value.regular || status.value.uid != os.user_id()) continue;
-      fn(info_of(path, std::move(name), opened.descriptor.value), opened.descriptor.value);
+      fn(info_of(path, std::move(name), file), file);
     }
   }
 }
@@ -117,13 +100,13 @@ bool collectable(const SegmentInfo& info, const CollectOptions& options) {
 std::vector<SegmentInfo> list_segments() {
   const auto counts = holders();
   std::vector<SegmentInfo> list;
-  for_each_segment([&](SegmentInfo info, int descriptor) {
-    const auto status = os::current().file_status(descriptor);
+  for_each_segment([&](SegmentInfo info, const os::File& file) {
+    const auto status = file.status();
     if (counts) {
       const auto count = counts->find(os::lock_table_name(status.value));
       info.attached = count == counts->end() ? 0 : count->second;
     }
-    info.held = os::current().is_byte_locked(descriptor, holder_byte).value;
+    info.held = os::current().is_byte_locked(file.descriptor(), holder_byte).value;
     list.push_back(std::move(info));
   });
   return list;
@@ -131,20 +114,20 @@ std::vector<SegmentInfo> list_segments() {
 
 std::vector<SegmentInfo> collect_segments(const CollectOptions& options) {
   std::vector<SegmentInfo> collected;
-  for_each_segment([&](SegmentInfo info, int descriptor) {
+  for_each_segment([&](SegmentInfo info, const os::File& file) {
     os::Os& os = os::current();
     if (!collectable(info, options)) return;
     if (options.dry_run) {  // a lock could make the last holder take itself for one of many
-      if (!os.is_byte_locked(descriptor, holder_byte).value) collected.push_back(std::move(info));
+      if (!os.is_byte_locked(file.descriptor(), holder_byte).value) collected.push_back(std::move(info));
       return;
     }
     // Whoever opens it from here on waits for the lock, and finds the name gone.
-    if (os.lock_byte(descriptor, holder_byte, os::Lock::exclusive, false) != 0) return;
+    if (os.lock_byte(file.descriptor(), holder_byte, os::Lock::exclusive, false) != 0) return;
     // Since it was read it may have been published, and given up by all who had it.
-    info = info_of(info.path, info.name, descriptor);
+    info = info_of(info.path, info.name, file);
     if (!collectable(info, options)) return;
-    if (!SegmentFile::is_named(descriptor, info.path).value) return;
-    if (SegmentFile::remove_name(descriptor, info.path) != 0) return;
+    if (!SegmentFile::is_named(file.descriptor(), info.path).value) return;
+    if (SegmentFile::remove_name(file.descriptor(), info.path) != 0) return;
     collected.push_back(std::move(info));
   });
   return collected;

@@ -11,6 +11,13 @@
 #include "os/os.hpp"
 
 namespace nodewise {
+namespace {
+
+std::string file_prefix() {
+  return base::text("nodewise.", os::current().user_id(), '.');
+}
+
+}  // namespace
 
 std::vector<std::string> huge_page_folders(std::uint64_t page_bytes) {
   std::vector<std::string> folders;
@@ -26,8 +33,13 @@ std::vector<std::string> huge_page_folders(std::uint64_t page_bytes) {
   return folders;
 }
 
-std::string segment_prefix(const std::string& folder) {
-  return base::text(folder, "/nodewise.", os::current().user_id(), '.');
+std::string segment_path(const std::string& folder, const std::string& name) {
+  return base::text(folder, '/', file_prefix(), name);
+}
+
+std::string segment_name(const std::string& file) {
+  const std::string prefix = file_prefix();
+  return file.starts_with(prefix) ? file.substr(prefix.size()) : std::string();
 }
 
 std::vector<std::string> segment_folders() {

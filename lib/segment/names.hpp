@@ -11,8 +11,10 @@ inline constexpr const char* memory_folder = "/dev/shm";
 
 /// Throws InvalidArgument.
 void check_segment_name(const std::string& name);
-/// "/dev/shm/nodewise.1000." of this user, to which a segment's name is added.
-std::string segment_prefix(const std::string& folder);
+/// The file of a segment of this user: "/dev/shm/nodewise.1000.train".
+std::string segment_path(const std::string& folder, const std::string& name);
+/// The name of this user's segment that has the file "nodewise.1000.train"; empty where it is no such file.
+std::string segment_name(const std::string& file);
 /// Of the mounts that hold huge pages, those of `page_bytes`, or all.
 std::vector<std::string> huge_page_folders(std::uint64_t page_bytes = 0);
 /// Where segments may have their files: /dev/shm, and the mounts of hugetlbfs.

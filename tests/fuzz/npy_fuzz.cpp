@@ -50,14 +50,14 @@ std::string write_header(const NpyHeader& header) {
 
 void check_accepted(const NpyHeader& got, std::string_view start, std::uint64_t file_bytes,
                     const nodewise::NpyOptions& options) {
-  using nodewise::base::uint128;
+  using nodewise::base::Uint128;
   const std::size_t element = nodewise::dtype_bytes(got.dtype);
   require(got.shape.features > 0);
   require(!got.swapped || element > 1);
-  require(uint128{got.shape.features} * element <= std::numeric_limits<std::uint64_t>::max());
-  require(uint128{got.shape.samples} * (got.shape.features * element) == got.data_bytes);
+  require(Uint128{got.shape.features} * element <= std::numeric_limits<std::uint64_t>::max());
+  require(Uint128{got.shape.samples} * (got.shape.features * element) == got.data_bytes);
   require(got.data_offset <= start.size());
-  require(uint128{got.data_offset} + got.data_bytes <= file_bytes);
+  require(Uint128{got.data_offset} + got.data_bytes <= file_bytes);
 
   const std::string again = write_header(got);
   if (got.data_bytes > std::numeric_limits<std::uint64_t>::max() - again.size()) return;

@@ -25,7 +25,7 @@
 namespace {
 
 using namespace nodewise;
-using base::uint128;
+using base::Uint128;
 
 constexpr std::size_t start_offset = 9;  // of the file's first bytes in the input
 
@@ -46,7 +46,7 @@ void mend_checksum(std::string& start) {
 
 void check_dataset(const SegmentHeader& got) {
   require(got.shape.features > 0 && got.batch_size > 0);
-  const uint128 elements = uint128{got.shape.samples} * got.shape.features;
+  const Uint128 elements = Uint128{got.shape.samples} * got.shape.features;
   require(elements <= got.data_bytes && elements * dtype_bytes(got.dtype) <= got.data_bytes);
 }
 
@@ -81,7 +81,7 @@ void check_accepted(const SegmentHeader& got, std::string_view start, std::uint6
   require(got.total_bytes == file_bytes);
   require(std::has_single_bit(got.page_bytes));
   require(got.data_offset >= header_bytes && got.data_offset % got.page_bytes == 0);
-  require(uint128{got.data_offset} + got.data_bytes <= file_bytes);
+  require(Uint128{got.data_offset} + got.data_bytes <= file_bytes);
   require(got.kind <= SegmentKind::ring && got.placing_rung <= PlacingRung::none);
   if (got.kind == SegmentKind::dataset) check_dataset(got);
   require(same(parse_segment_header(write_segment_header(got), file_bytes, "it"), got));

@@ -21,7 +21,7 @@ using test::unique_name;
 namespace {
 
 std::string path_of(const std::string& name) {
-  return segment_prefix("/dev/shm") + name;
+  return segment_path(memory_folder, name);
 }
 
 std::string read_file(const std::string& path) {

@@ -56,7 +56,7 @@ std::shared_ptr<SegmentFile> make(const std::string& name, bool keep = false) {
 }
 
 std::string path_of(const std::string& name) {
-  return segment_prefix("/dev/shm") + name;
+  return segment_path(memory_folder, name);
 }
 
 bool exists(const std::string& name) {

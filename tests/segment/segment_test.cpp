@@ -56,7 +56,7 @@ bool counts_through(const AnyBatchView& view, std::uint64_t batch) {
 }
 
 std::string path_of(const std::string& name) {
-  return segment_prefix("/dev/shm") + name;
+  return segment_path(memory_folder, name);
 }
 
 bool exists(const std::string& name) {
@@ -427,7 +427,7 @@ TEST_CASE("a name is one segment's, in whichever folder it lies") {
   const auto folder = std::filesystem::path("/dev/shm") / unique_name("mount");
   std::filesystem::create_directory(folder);
   const auto name = unique_name("one");
-  const auto elsewhere = segment_prefix(folder) + name;
+  const auto elsewhere = segment_path(folder, name);
   {
     World world(test::even_machine(1));
     world.fake.set_text("/proc/self/mounts", "none " + folder.string() + " hugetlbfs rw 0 0\n");
