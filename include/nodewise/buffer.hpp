@@ -21,7 +21,7 @@ enum class AskingRung : unsigned char { move_pages, numa_maps, none };
 NODEWISE_PUBLIC std::string_view to_string(PlacingRung rung) noexcept;
 NODEWISE_PUBLIC std::string_view to_string(AskingRung rung) noexcept;
 
-class Placing;  // private to the library
+struct PlacedMemory;  // private to the library
 
 /// The one flat buffer: mapped, bound before any touch, then populated by the pinned workers of each node,
 /// all nodes at once. Moves, never copies. Thread class: immutable but for the bytes, which are the caller's.
@@ -64,8 +64,7 @@ class NODEWISE_PUBLIC Buffer {
   const std::vector<Degradation>& degradations() const noexcept { return degradations_; }
 
  private:
-  Buffer(Plan plan, Topology topology, Pages pages, std::byte* data);
-  static Buffer placed(Placing& placing, Pages pages, std::vector<Degradation> found, const Fill& fill);
+  Buffer(Plan plan, Topology topology, PlacedMemory memory);
   static void check_machine(const char* call, const Plan& plan, const Topology& topology);
   static void check_memory(const char* call, const Plan& plan, const Pages& pages);
   Plan plan_;

@@ -3,9 +3,8 @@
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"
+#include "buffer/mapping.hpp"
 #include "buffer/placing.hpp"
-#include "buffer/preflight.hpp"
-#include "pages/residency.hpp"
 
 namespace nodewise {
 
@@ -33,8 +32,13 @@ std::string_view to_string(AskingRung rung) noexcept {
   return {};
 }
 
-Buffer::Buffer(Plan plan, Topology topology, Pages pages, std::byte* data)
-    : plan_(std::move(plan)), topology_(std::move(topology)), pages_(std::move(pages)), data_(data) {}
+Buffer::Buffer(Plan plan, Topology topology, PlacedMemory memory)
+    : plan_(std::move(plan)),
+      topology_(std::move(topology)),
+      pages_(std::move(memory.pages)),
+      data_(memory.data),
+      placing_rung_(memory.rung),
+      degradations_(std::move(memory.degradations)) {}
 
 Buffer Buffer::allocate(const Plan& plan, const Team& team, PageKind kind) {
   return allocate(plan, team, kind, {});
@@ -66,11 +70,7 @@ Buffer Buffer::allocate(const Plan& plan, const Team& team, PageKind kind, const
         base::text("Buffer::allocate: hugetlb pages need a plan made for them, and this one "
                    "is for pages of ",
                    plan.page_bytes(), " bytes; or the kernel has none"));
-  auto found = preflight(plan, team.topology(), kind);
-  if (auto unseen = unseen_nodes(team.topology())) found.push_back(std::move(*unseen));
-  Placing placing(plan, team);
-  auto mapped = placing.map(kind);
-  return placed(placing, std::move(mapped), std::move(found), fill);
+  return Buffer(plan, team.topology(), nodewise::place(plan, team, kind, fill));
 }
 
 Buffer Buffer::place(const Plan& plan, const Team& team, Pages pages, const Fill& fill) {
@@ -80,23 +80,7 @@ Buffer Buffer::place(const Plan& plan, const Team& team, Pages pages, const Fill
     throw InvalidArgument(base::text("Buffer::place: the plan is for pages of ", plan.page_bytes(),
                                      " bytes, beginning at byte ", plan.base_offset(),
                                      " of one; the memory is of pages of ", pages.page_bytes()));
-  auto found = preflight(plan, team.topology(), pages.kind());
-  if (auto unseen = unseen_nodes(team.topology())) found.push_back(std::move(*unseen));
-  Placing placing(plan, team);
-  placing.use(pages);
-  return placed(placing, std::move(pages), std::move(found), fill);
-}
-
-Buffer Buffer::placed(Placing& placing, Pages pages, std::vector<Degradation> found, const Fill& fill) {
-  placing.bind();
-  placing.populate(pages, fill);
-  placing.seal();
-  Buffer buffer(placing.plan(), placing.topology(), std::move(pages), placing.data());
-  buffer.placing_rung_ = placing.rung();
-  buffer.degradations_ = std::move(found);
-  for (Degradation& degradation : placing.take_degradations())
-    buffer.degradations_.push_back(std::move(degradation));
-  return buffer;
+  return Buffer(plan, team.topology(), nodewise::place(plan, team, std::move(pages), fill));
 }
 
 Buffer Buffer::adopt(const Plan& plan, const Topology& topology, Pages pages) {
@@ -109,12 +93,10 @@ Buffer Buffer::adopt(const Plan& plan, const Topology& topology, Pages pages) {
 Buffer Buffer::adopt_placed(const Plan& plan, const Topology& topology, Pages pages, PlacingRung rung) {
   check_machine("Buffer::adopt", plan, topology);
   check_memory("Buffer::adopt", plan, pages);
-  std::byte* data = pages.data();
+  std::byte* const data = pages.data();
   const bool file = pages.backing() == Backing::segment || pages.backing() == Backing::memfd;
-  if (file && plan.policy() == Policy::blocked && !can_ask_pages()) keep_shards_apart(plan, data, 0);
-  Buffer buffer(plan, topology, std::move(pages), data);
-  buffer.placing_rung_ = rung;
-  return buffer;
+  if (file && needs_separate_shards(plan)) separate_shards(plan, data, 0);
+  return Buffer(plan, topology, {std::move(pages), data, rung, {}});
 }
 
 }  // namespace nodewise

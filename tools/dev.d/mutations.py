@@ -23,7 +23,7 @@ import boot  # noqa: E402  (its folder is known only now)
 
 CONTRACT = "the contract: binding x pages x element size x batches that meet pages or do not"
 BOUND = "with mbind every page lies on its node, populated by that node's workers"
-BIND = "return os::current().bind(data_ + bound.pages.begin, bound.pages.bytes(), mode, bound.os_index);"
+BIND = "return os::current().bind(data + bound.pages.begin, bound.pages.bytes(), mode, bound.os_index);"
 
 
 @dataclasses.dataclass
@@ -41,14 +41,14 @@ class Mutation:
 
 MUTATIONS = {
     "two nodes swapped in binding": Mutation(
-        "lib/buffer/placing.cpp", BIND,
-        BIND.replace("bound.os_index", "plan_.shards()[shard < 2 ? 1 - shard : shard].os_index"),
+        "lib/buffer/binding.cpp", BIND,
+        BIND.replace("bound.os_index", "plan.shards()[shard < 2 ? 1 - shard : shard].os_index"),
         "tests/buffer_test", BOUND, "every_page_on_its_node(world, buffer)"),
     "nothing bound": Mutation(
-        "lib/buffer/placing.cpp", BIND, "return static_cast<int>(mode) * 0;",
+        "lib/buffer/binding.cpp", BIND, "return data == nullptr ? static_cast<int>(mode) : 0;",
         "tests/machines/hardware_test", CONTRACT, "policies(loader.buffer()) == expected", "2x2"),
     "everything touched by one worker": Mutation(
-        "lib/buffer/placing.cpp", "slices[workers[i]].push_back({shard, part});",
+        "lib/buffer/populating.cpp", "slices[workers[i]].push_back({shard, part});",
         "slices[0].push_back({shard, part});",
         "tests/buffer_test", BOUND, "populated_from_its_node(world, buffer)"),
     "a cut shifted by a page": Mutation(
@@ -57,7 +57,7 @@ MUTATIONS = {
         "tests/plan_test", "a page goes to the shard with the most bytes on it, of several to the first",
         "pages"),
     "the logical index given to the kernel": Mutation(
-        "lib/buffer/placing.cpp", BIND, BIND.replace("bound.os_index", "bound.node"),
+        "lib/buffer/binding.cpp", BIND, BIND.replace("bound.os_index", "bound.node"),
         "tests/buffer_test", BOUND, "every_page_on_its_node(world, buffer)"),
     "orphans forgotten": Mutation(
         "lib/team/team.cpp", "    const auto shared_by = readers(plan, shard);\n",
@@ -82,8 +82,9 @@ MUTATIONS = {
         "tests/placement_test", "pages that another program moved are found, by shard and batch",
         "misplaced_bytes == 8192"),
     "touched under a strict policy": Mutation(
-        "lib/buffer/placing.cpp", "const int error = bind_shard(shard, os::BindMode::preferred);",
-        "const int error = bind_shard(shard, os::BindMode::strict);",
+        "lib/buffer/binding.cpp",
+        "const int error = bind_shard(plan, data, shard, os::BindMode::preferred);",
+        "const int error = bind_shard(plan, data, shard, os::BindMode::strict);",
         "tests/buffer_test", "a node that fills up between look and touch does not end the process",
         "Buffer::allocate: populating"),
     "no look before the touch": Mutation(
