@@ -16,7 +16,7 @@
 #include "base/checked.hpp"
 #include "base/text.hpp"
 #include "pool/size_classes.hpp"
-#include "team/run.hpp"
+#include "team/pinning.hpp"
 
 namespace nodewise {
 namespace {

@@ -12,6 +12,7 @@
 #include "source/npy_header.hpp"
 #include "source/npy_read.hpp"
 #include "team/run.hpp"
+#include "team/shares.hpp"
 
 namespace nodewise {
 

@@ -6,9 +6,6 @@
 
 #include <nodewise/team.hpp>
 
-#include "base/checked.hpp"
-#include "os/os.hpp"
-
 namespace nodewise {
 
 /// What a region really was, for those who ask: looking costs time in every thread.
@@ -30,11 +27,7 @@ void run_team(const Team& team, const TeamWork& fn);
 /// The same, and what it was.
 TeamRun recorded_run(const Team& team, const TeamWork& fn);
 
-/// What the calling thread may run on: its mask, and where it stays, the one that it had before.
-os::Result<IndexSet> caller_mask();
-
-/// Each worker's rows: its part of every shard that it reads. Divided by rows, not by batches, so that all
-/// of a node's workers have some even where a shard has fewer batches than that. For filling the dataset.
-std::vector<std::vector<base::Range>> rows_by_worker(const Plan& plan, const Team& team);
+/// How many threads a region of the team's has: no more than there are CPUs.
+int thread_count(const Team& team);
 
 }  // namespace nodewise

@@ -14,6 +14,10 @@
 
 namespace nodewise {
 
+/// Each worker's rows: its part of every shard that it reads. Divided by rows, not by batches, so that all
+/// of a node's workers have some even where a shard has fewer batches than that. For filling the dataset.
+std::vector<std::vector<base::Range>> rows_by_worker(const Plan& plan, const Team& team);
+
 /// Into how many pieces a worker's part of a shard is divided for thieves: the last ones wait for one.
 inline constexpr std::uint64_t pieces_to_steal = 16;
 

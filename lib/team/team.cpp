@@ -14,6 +14,7 @@
 #include "base/checked.hpp"
 #include "base/text.hpp"
 #include "os/os.hpp"
+#include "team/pinning.hpp"
 #include "team/run.hpp"
 #include "team/shares.hpp"
 

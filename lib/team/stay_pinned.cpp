@@ -1,0 +1,68 @@
+// Threads that stay pinned from one call of a team to the next.
+#include <omp.h>
+
+#include <nodewise/stay_pinned.hpp>
+
+#include "team/pinning.hpp"
+#include "team/run.hpp"
+
+namespace nodewise {
+
+StayPinned::StayPinned(const Team& team) : threads_(std::make_unique<StayingThreads>()) {
+  const auto threads = static_cast<unsigned>(thread_count(team));
+  const auto mask = caller_mask();
+  // A thread that is to play several workers cannot stay with one; a mask that cannot be read cannot be given
+  // back.
+  if (os::in_forked_child() || threads < team.workers().size() || !mask.ok()) return;
+  threads_->caller_mask = mask.value;
+  for (const Worker& worker : team.workers()) threads_->cpus.push_back(worker.cpu);
+  threads_->before.resize(threads);
+  const StayingThreads* const callers = current_stay().threads;
+#pragma omp parallel num_threads(static_cast <int>(threads))
+  if (static_cast<unsigned>(omp_get_num_threads()) == threads) {
+    const auto thread = static_cast<std::size_t>(omp_get_thread_num());
+    try {
+      Pin pin(callers);
+      if (pin.to(threads_->cpus[thread]) == 0) pin.leave(*threads_, thread);
+    } catch (...) {  // no memory for a mask: this one is pinned by each call, as without us
+    }
+  }
+}
+
+namespace {
+
+// To the calling thread, what it had before it was one of `threads`; or, where it is none of them but began
+// as one, what they had.
+void give_back(const StayingThreads& threads) noexcept {
+  Stay& stay = current_stay();
+  if (stay.number == threads.number) {
+    const StayingThreads::Before& before = threads.before[stay.thread];
+    os::current().set_affinity(before.mask);
+    stay = before.stay;
+    return;
+  }
+  try {
+    const auto mask = os::current().affinity();
+    if (mask.ok() && began_with_lent_mask(&threads, mask.value))
+      os::current().set_affinity(threads.caller_mask);
+  } catch (...) {  // no memory for a mask
+  }
+}
+
+}  // namespace
+
+StayPinned::~StayPinned() {
+  if (threads_->count == 0) return;
+  if (os::in_forked_child()) {  // which the other threads did not survive
+    give_back(*threads_);
+  } else {
+#pragma omp parallel num_threads(static_cast <int>(threads_->before.size()))
+    give_back(*threads_);
+  }
+}
+
+unsigned StayPinned::threads() const noexcept {
+  return threads_->count;
+}
+
+}  // namespace nodewise
