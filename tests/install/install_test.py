@@ -1,22 +1,29 @@
 #!/usr/bin/env python3
-"""The library as its users get it: configured with hwloc, libnuma and OpenMP and nothing else in reach,
-built, installed into a prefix, then used by a small program through pkg-config and through CMake.
+"""Goal: the library is installed whole, is found by pkg-config and by CMake, and needs hwloc, libnuma and
+OpenMP alone. Method: the build that the other tests use is installed into a folder, and small programs are
+built against it. Nothing of the library is compiled anew: of a configuration with nothing else in reach
+(no LMDB), what it would compile and install is read from Meson, and its objects are linked from that build.
 
-Environment: MESON and CXX, the commands; SOURCE, the source tree.
+Environment: MESON and CXX, the commands; SOURCE, the source tree; BUILD, the build.
 """
+import json
 import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import tempfile
 import unittest
 
 HERE = pathlib.Path(__file__).parent
 SOURCE = pathlib.Path(os.environ["SOURCE"])
+BUILD = pathlib.Path(os.environ["BUILD"])
 CXX = shlex.split(os.environ["CXX"])
-SYSTEM_LIBRARIES = r"lib(hwloc|numa|gomp|omp|stdc\+\+|gcc_s|c|m|dl|pthread)\.so(\.\d+)*|ld-linux[\w.-]*"
+MESON = shlex.split(os.environ["MESON"])
+SYSTEM_LIBRARIES = r"lib(hwloc|numa|lmdb|gomp|omp|stdc\+\+|gcc_s|c|m|dl|pthread)\.so(\.\d+)*|ld-linux[\w.-]*"
 EXPORTED = r"((typeinfo|typeinfo name|vtable) for |(non-virtual|virtual) thunk to )?nodewise::"
+SONAME = re.compile(r"SONAME.*\[(.*)\]")
 PRIVATE = r"nodewise::(os|base|source|\(anonymous namespace\))::"
 
 
@@ -40,31 +47,77 @@ def copy_package_files(folder, *packages):
             copy_package_files(folder, *(line.split()[0] for line in required.splitlines() if line))
 
 
-class Install(unittest.TestCase):
+def installed_by(build):
+    """Where each file goes, {path: path}."""
+    return json.loads(run(*MESON, "introspect", "--installed", build))
+
+
+class NothingElseInReach(unittest.TestCase):
+    """Configured as the README says, with hwloc and libnuma alone to be found."""
+
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(cls.folder.cleanup)
-        cls.work = pathlib.Path(cls.folder.name)
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.work = pathlib.Path(folder.name)
         cls.prefix, cls.build = cls.work / "prefix", cls.work / "build"
         packages = cls.work / "packages"
         packages.mkdir()
         copy_package_files(packages, "hwloc", "numa")
-        meson = shlex.split(os.environ["MESON"])
-        # The libdir of the README: Meson's own choice may be one in which CMake does not look.
-        run(*meson, "setup", cls.build, SOURCE, "--prefix", cls.prefix, "-Dlibdir=lib", "-Dwerror=true",
-            "-Dtests=disabled",
-            "-Dbench=disabled", "-Dtools=disabled", "--buildtype=plain",  # plain: quick to compile
-            PKG_CONFIG_LIBDIR=str(packages), PKG_CONFIG_PATH="")
-        run("ninja", "-C", cls.build)
-        run(*meson, "install", "-C", cls.build, "--no-rebuild")
-        cls.libraries = next(cls.prefix.rglob("libnodewise.a")).parent
+        run(*MESON, "setup", cls.build, SOURCE, "--prefix", cls.prefix, "-Dlibdir=lib", "-Dtests=disabled",
+            "-Dbench=disabled", "-Dtools=disabled", PKG_CONFIG_LIBDIR=str(packages), PKG_CONFIG_PATH="")
+
+    def sources(self, build):
+        targets = json.loads(run(*MESON, "introspect", "--targets", build))
+        return {source for target in targets if target["name"] == "nodewise" and "library" in target["type"]
+                for group in target["target_sources"] for source in group.get("sources", [])}
+
+    def test_what_would_be_installed(self):
+        installed = installed_by(self.build).values()
+        names = {pathlib.Path(path).relative_to(self.prefix).as_posix() for path in installed}
+        headers = {path.name for path in (SOURCE / "include" / "nodewise").glob("*.hpp")} - {"manager.hpp"}
+        soname = SONAME.search(run("readelf", "--dynamic", BUILD / "lib" / "libnodewise.so"))[1]
+        patch = (BUILD / "lib" / "libnodewise.so").resolve().name
+        cmake = {"nodewiseConfig.cmake", "nodewiseConfigVersion.cmake"}
+        self.assertEqual(names, {f"include/nodewise/{header}" for header in headers} |
+                         {f"lib/{name}" for name in ("libnodewise.a", "libnodewise.so", soname, patch)} |
+                         {f"lib/cmake/nodewise/{name}" for name in cmake} |
+                         {"lib/pkgconfig/nodewise.pc", "share/nodewise/nodewise_segment.py"})
+
+    def test_it_is_the_library_but_for_the_manager(self):
+        without = {source for source in self.sources(BUILD) if "/lib/manager/" not in source}
+        self.assertGreater(len(without), 50)
+        self.assertEqual(self.sources(self.build), without)
+
+    def test_it_links_with_hwloc_libnuma_and_openmp_alone(self):
+        archive = self.work / "libnodewise.a"
+        shutil.copy(BUILD / "lib" / "libnodewise.a", archive)
+        members = run("ar", "t", archive).split()
+        self.assertGreater(len(members), 50)
+        if managers := [member for member in members if member.startswith("manager_")]:
+            run("ar", "d", archive, *managers)
+        needs = run("pkg-config", "--libs", "hwloc", "numa").split()
+        run(*CXX, "-shared", "-Wl,-z,defs", "-Wl,--whole-archive", archive, "-Wl,--no-whole-archive", *needs,
+            "-fopenmp", "-ldl", "-o", self.work / "whole.so")
+
+
+class Install(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.work = pathlib.Path(folder.name)
+        root = cls.work / "root"
+        run(*MESON, "install", "-C", BUILD, "--no-rebuild", "--destdir", root)
+        cls.libraries = next(root.rglob("libnodewise.a")).parent
+        cls.prefix = next(root.rglob("include/nodewise")).parents[1]
         cls.environment = {"LD_LIBRARY_PATH": f"{cls.libraries}:{os.environ.get('LD_LIBRARY_PATH', '')}",
                            "PKG_CONFIG_PATH": f"{cls.libraries / 'pkgconfig'}:"
                                               f"{os.environ.get('PKG_CONFIG_PATH', '')}"}
+        cls.moved = {"PKG_CONFIG_SYSROOT_DIR": str(root)}  # which the paths in nodewise.pc do not name
 
     def pkg_config(self, *arguments):
-        return run("pkg-config", *arguments, "nodewise", **self.environment).split()
+        return run("pkg-config", *arguments, "nodewise", **self.environment, **self.moved).split()
 
     def check_program(self, program, shared):
         version, = self.pkg_config("--modversion")
@@ -73,20 +126,18 @@ class Install(unittest.TestCase):
         self.assertEqual("libnodewise.so" in needed, shared, needed)
 
     def test_what_is_installed(self):
+        wanted = {pathlib.Path(path).name for path in installed_by(BUILD).values()}
+        self.assertEqual({path.name for path in self.prefix.rglob("*") if not path.is_dir()}, wanted)
         headers = {path.name for path in (self.prefix / "include" / "nodewise").iterdir()}
+        lmdb, = self.pkg_config("--variable=lmdb")
         self.assertEqual(headers, {path.name for path in (SOURCE / "include" / "nodewise").glob("*.hpp")} -
-                         {"manager.hpp"})  # LMDB is not in reach
-        self.assertEqual(self.pkg_config("--variable=lmdb"), ["no"])
-        others = {path.name for path in self.prefix.rglob("*") if path.is_file()} - headers
-        major, minor, patch = self.pkg_config("--modversion")[0].split(".")
-        soname = f"libnodewise.so.{major}.{minor}"
-        self.assertEqual(others, {"libnodewise.a", "libnodewise.so", soname, f"{soname}.{patch}",
-                                  "nodewise.pc", "nodewiseConfig.cmake", "nodewiseConfigVersion.cmake",
-                                  "nodewise_segment.py"})
+                         {"yes": set(), "no": {"manager.hpp"}}[lmdb])
         self.assertTrue((self.prefix / "share" / "nodewise" / "nodewise_segment.py").exists())
-        self.assertIn(f"[{soname}]", run("readelf", "--dynamic", self.libraries / "libnodewise.so"))
+        major, minor, _ = self.pkg_config("--modversion")[0].split(".")
+        soname = SONAME.search(run("readelf", "--dynamic", self.libraries / "libnodewise.so"))[1]
+        self.assertEqual(soname, f"libnodewise.so.{major}.{minor}")
 
-    def test_the_library_needs_only_hwloc_libnuma_and_openmp(self):
+    def test_the_library_needs_only_what_the_readme_names(self):
         dynamic = run("readelf", "--dynamic", self.libraries / "libnodewise.so")
         needed = re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic)
         self.assertIn("libc.so.6", needed)
@@ -108,7 +159,7 @@ class Install(unittest.TestCase):
         """nodewise itself static, what it needs shared, as most systems have it."""
         private = [line.split()[0] for line in run("pkg-config", "--print-requires-private", "nodewise",
                                                    **self.environment).splitlines()]
-        self.assertEqual(set(private), {"hwloc", "numa"})
+        self.assertEqual(set(private) - {"lmdb"}, {"hwloc", "numa"})
         own = [flag for flag in self.pkg_config("--libs", "--static") if flag in ("-fopenmp", "-pthread")]
         flags = [flag.replace("-lnodewise", "-l:libnodewise.a")
                  for flag in self.pkg_config("--cflags", "--libs")]
@@ -135,4 +186,4 @@ class Install(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -64,4 +64,4 @@ if __name__ == "__main__":
     if not shutil.which("valgrind"):
         print("SKIP: valgrind is missing; where it is, the instructions for one batch are counted")
         sys.exit(77)
-    unittest.main()
+    unittest.main(verbosity=2)

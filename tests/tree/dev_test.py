@@ -99,6 +99,14 @@ class Tally(Folder):
         code, lines = self.tally(("a", "FAIL", output))
         self.assertEqual((code, lines[-1]), (1, "3 passed, 2 failed, 1 skipped"))
 
+    def test_a_case_of_unittest_that_is_skipped_says_why(self):
+        output = ("test_a (__main__.A) ... skipped 'SKIP: no such call'\n"
+                  "test_b (__main__.A) ... skipped 'one node'\nRan 3 tests in 1.2s\n\nOK (skipped=2)\n")
+        code, lines = self.tally(("a", "OK", output))
+        self.assertEqual(code, 0)
+        self.assertEqual([line.split(": ")[-1] for line in lines],
+                         ["no such call", "one node", "1 passed, 0 failed, 2 skipped"])
+
     def test_a_program_may_count_in_its_last_line(self):
         output = DOCTEST.format(9, 9, 0, 0) + "2 passed, 1 failed, 1 skipped\n"
         self.assertEqual(self.tally(("a", "FAIL", output))[1][-1], "2 passed, 1 failed, 1 skipped")
@@ -135,4 +143,4 @@ class Tally(Folder):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

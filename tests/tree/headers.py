@@ -23,7 +23,7 @@ def check(folder, header, headers, compiler, work):
     program, dependencies = work / "program.cpp", work / "program.d"
     program.write_text(f"#include <{header}>\n#include <{header}>\n")
     done = subprocess.run([*compiler, "-std=c++20", *WARNINGS, "-I", folder, "-MD", "-MF", dependencies,
-                           "-c", program, "-o", work / "program.o"], capture_output=True, text=True)
+                           "-MT", "program", "-fsyntax-only", program], capture_output=True, text=True)
     if done.returncode != 0:
         return f"{header} does not compile alone:\n{done.stderr}"
     files = dependencies.read_text().replace("\\\n", " ").split()[1:]

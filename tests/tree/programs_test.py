@@ -76,11 +76,12 @@ class Programs(unittest.TestCase):
         for way in {"omp_simd", "eigen_float", "numpy_float"} & self.result["rounds"][0][large].keys():
             self.assertEqual(figures[f"{large}/{way}"]["error"] > 1000, way.endswith("_float"), way)
 
-    @unittest.skipUnless(importlib.util.find_spec("matplotlib"), "matplotlib is not installed")
+    @unittest.skipUnless(importlib.util.find_spec("matplotlib"),
+                         "no plot can be drawn: the package python3-matplotlib is not installed")
     def test_every_plot_that_the_page_shows_is_drawn(self):
         shown = set(re.findall(r"\(plots/([\w-]+\.svg)\)", self.page))
         self.assertEqual({path.name for path in self.folder.glob("*.svg")}, shown)
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

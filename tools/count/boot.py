@@ -13,6 +13,7 @@ are the command's; 124 past the time limit, 125 where the guest itself failed.
 """
 import argparse
 import dataclasses
+import fcntl
 import hashlib
 import json
 import lzma
@@ -93,14 +94,15 @@ def setup(kernel):
         call("apt-get", "install", "-y", "-q", "--no-install-recommends",
              "qemu-system-x86", "busybox-static")
     cache = cache_of(kernel)
-    if cache.exists():
-        return
     cache.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache.parent, prefix="new.") as work:
-        work = pathlib.Path(work)
-        fetch_kernel(KERNELS[kernel], work)
-        build_boot_files(work)
-        if not cache.exists():  # another run may have been quicker
+    with open(cache.parent / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # apt-get would refuse a second run beside the first
+        if cache.exists():
+            return
+        with tempfile.TemporaryDirectory(dir=cache.parent, prefix="new.") as work:
+            work = pathlib.Path(work)
+            fetch_kernel(KERNELS[kernel], work)
+            build_boot_files(work)
             (work / "out").rename(cache)
 
 

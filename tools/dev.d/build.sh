@@ -17,11 +17,21 @@ compiler_of() {
 options_of() {
   local sanitized='-Dtools=disabled -Dbench=disabled --buildtype=debugoptimized -Db_lundef=false'
   echo -Dwerror=true -Dtests=enabled
-  case $1 in  # assertions hold in test-gcc; test-clang is what users get
-    test-gcc) echo -Dtools=enabled -Dbench=enabled -Doptimization=2 -Ddebug=false -Db_ndebug=false ;;
-    test-clang) echo -Dtools=enabled -Dbench=disabled --buildtype=release ;;
+  case $1 in  # assertions hold in test-gcc; test-clang has the library as users get it
+    test-gcc)
+      echo -Dtools=enabled -Dbench=enabled -Dquick=true -Doptimization=2 -Ddebug=false -Db_ndebug=false ;;
+    test-clang) echo -Dtools=disabled -Dbench=disabled --buildtype=release ;;
+    check-clang) echo -Dtools=enabled -Dbench=disabled --buildtype=release ;;
     asan-*) echo $sanitized -Db_sanitize=address,undefined ;;
     tsan-*) echo $sanitized -Db_sanitize=thread ;;
+  esac
+}
+
+# What a build makes: everything, or what the suites need that suites_of() names.
+targets_of() {
+  case $1 in
+    run | test-gcc) ;;
+    *) echo tests_under_every_compiler ;;
   esac
 }
 
@@ -53,7 +63,7 @@ build() {  # NAME COMPILER OPTIONS...
   local first=''
   if [ ! -f "build/$1/.ninja_log" ]; then first=', some minutes the first time'; fi
   echo "building build/$1$first"
-  quietly "$1" ninja -C "build/$1"
+  quietly "$1" ninja -C "build/$1" $(targets_of "$1")
 }
 
 build_named() {  # NAME, which says compiler and options
@@ -100,11 +110,11 @@ clang_format() {  # FILE...
 }
 
 clang_tidy() {  # FILE...: those that a build by clang++ knows how to compile
-  configure test-clang clang++ $(options_of test-clang) || return 1
-  local file database=build/test-clang/compile_commands.json
+  configure check-clang clang++ $(options_of check-clang) || return 1
+  local file database=build/check-clang/compile_commands.json
   for file in "$@"; do
     if grep -q "/$file\"" "$database"; then echo "$file"; fi
-  done | xargs -r -n 1 -P "$(nproc)" clang-tidy --quiet -p build/test-clang
+  done | xargs -r -n 1 -P "$(nproc)" clang-tidy --quiet -p build/check-clang
 }
 
 sources() {

@@ -18,6 +18,7 @@ DOCTEST = re.compile(r"^\[doctest\] test cases:\s*\d+"
 UNITTEST = re.compile(r"^Ran (\d+) tests? in .*\n+\w+(?: \((.*)\))?$", re.M)
 LAST_LINE = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*\Z", re.M)
 SKIP = re.compile(r"^SKIP: (.*)$", re.M)
+UNITTEST_SKIP = re.compile(r"""\.\.\. skipped ['"](?:SKIP: )?(.*)['"]$""", re.M)
 LAST_LINES = 8  # of a failed test: often all that is kept of a long log is its end
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -44,12 +45,14 @@ class Tally:
         """`test` is one line of Meson's log."""
         name, result = f"{where} {test['name'].split(' / ')[-1]}", test["result"]
         output = COLOUR.sub("", test.get("stderr", "") + "\n" + test.get("stdout", ""))
-        reasons = SKIP.findall(output)
+        reasons, named = SKIP.findall(output), []
         good = result in ("OK", "EXPECTEDFAIL")
         if result == "SKIP":
             passed, failed, left_out = 0, 0, 0 if reasons else 1
         elif counted := cases(output):
             passed, failed, left_out = counted
+            named = UNITTEST_SKIP.findall(output)  # unittest has counted these
+            left_out = max(left_out - len(named), 0)
             passed -= len(reasons)  # such a case returned early, which its framework takes for success
         else:
             passed, failed, left_out = int(good) - len(reasons), 0, 0
@@ -59,7 +62,7 @@ class Tally:
         self.failures += [f"{name}: a test case failed"] * failed
         if not good and result != "SKIP" and failed == 0:  # a crash, perhaps after the last case
             self.failures.append(f"{name}: {result.lower()}")
-        self.skips += [f"{name}: {reason}" for reason in reasons] + [f"{name}: left out"] * left_out
+        self.skips += [f"{name}: {reason}" for reason in reasons + named] + [f"{name}: left out"] * left_out
 
 
 def main():
