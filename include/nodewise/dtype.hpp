@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <type_traits>
 
 #include <nodewise/export.hpp>
 #include <nodewise/names.hpp>
@@ -64,12 +65,13 @@ inline std::string_view dtype_name(DType dtype) noexcept {
 /// understood too.
 NODEWISE_PUBLIC std::optional<DType> parse_dtype(std::string_view name) noexcept;
 
-/// IEEE 754 binary16, held as its bits. Converts from float by rounding to nearest even.
+/// IEEE 754 binary16, held as its bits. Converts from float by rounding to nearest even, where that is
+/// written out, and to float, which holds all its values, without a word: `for (float x : view.row(0))`.
 struct NODEWISE_PUBLIC float16 {
   std::uint16_t bits = 0;
   float16() = default;
   explicit float16(float value) noexcept;
-  explicit operator float() const noexcept;
+  operator float() const noexcept;
   static constexpr float16 from_bits(std::uint16_t bits) noexcept {
     float16 result;
     result.bits = bits;
@@ -78,14 +80,12 @@ struct NODEWISE_PUBLIC float16 {
   friend bool operator==(float16, float16) = default;  ///< Compares bits, not values.
 };
 
-/// bfloat16 (the upper half of a binary32), held as its bits. Converts by rounding to nearest even.
+/// bfloat16 (the upper half of a binary32), held as its bits. Converts as float16 does.
 struct NODEWISE_PUBLIC bfloat16 {
   std::uint16_t bits = 0;
   bfloat16() = default;
   explicit bfloat16(float value) noexcept;
-  explicit operator float() const noexcept {
-    return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-  }
+  operator float() const noexcept { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
   static constexpr bfloat16 from_bits(std::uint16_t bits) noexcept {
     bfloat16 result;
     result.bits = bits;
@@ -106,25 +106,52 @@ template <> struct DTypeOf<double> : Is<DType::f64> {};
 template <> struct DTypeOf<float> : Is<DType::f32> {};
 template <> struct DTypeOf<float16> : Is<DType::f16> {};
 template <> struct DTypeOf<bfloat16> : Is<DType::bf16> {};
-template <> struct DTypeOf<std::int64_t> : Is<DType::i64> {};
-template <> struct DTypeOf<std::int32_t> : Is<DType::i32> {};
-template <> struct DTypeOf<std::int16_t> : Is<DType::i16> {};
-template <> struct DTypeOf<std::int8_t> : Is<DType::i8> {};
-template <> struct DTypeOf<std::uint64_t> : Is<DType::u64> {};
-template <> struct DTypeOf<std::uint32_t> : Is<DType::u32> {};
-template <> struct DTypeOf<std::uint16_t> : Is<DType::u16> {};
-template <> struct DTypeOf<std::uint8_t> : Is<DType::u8> {};
 // clang-format on
+
+template <class T, class... Others>
+concept OneOf = (std::is_same_v<T, Others> || ...);
+
+// Integers by size and sign, whatever their name: std::int64_t is either long or long long, and users write
+// both. Not bool, whose bytes may only be 0 and 1; not the types of characters, which are text: whether char
+// has a sign differs from machine to machine, so that one program's as<char>() would be i8 here and u8 there.
+template <class T>
+concept ElementInteger = std::is_integral_v<T> && sizeof(T) <= 8 &&
+                         !OneOf<T, bool, char, wchar_t, char8_t, char16_t, char32_t>;
+
+constexpr DType integer_dtype(std::size_t bytes, bool has_sign) noexcept {
+  if (bytes == 8) return has_sign ? DType::i64 : DType::u64;
+  if (bytes == 4) return has_sign ? DType::i32 : DType::u32;
+  if (bytes == 2) return has_sign ? DType::i16 : DType::u16;
+  return has_sign ? DType::i8 : DType::u8;
+}
+template <ElementInteger T>
+struct DTypeOf<T> : Is<integer_dtype(sizeof(T), std::is_signed_v<T>)> {};
 }  // namespace detail
 
-/// A C++ type that is one of the twelve element types (const or not).
+/// A C++ type that is one of the twelve element types (const or not): double, float, float16, bfloat16, and
+/// every integer type of 1, 2, 4 or 8 bytes by its size and sign: long and long long are both i64. bool, char
+/// and the other types of characters are none. Two types of one size are two to the compiler still: what was
+/// written through a long* should not be read through a long long* in the same function.
 template <class T>
 concept Element = requires {
   detail::DTypeOf<std::remove_const_t<T>>::value;
 };
 
-/// The DType of a C++ element type.
-template <Element T>
-inline constexpr DType dtype_of = detail::DTypeOf<std::remove_const_t<T>>::value;
+namespace detail {
+// What belongs to an element type; for any other type, a compile error that lists those that there are.
+template <class T>
+struct ElementTraits : std::conditional_t<Element<T>, DTypeOf<std::remove_const_t<T>>, Is<DType::u8>> {
+  static_assert(Element<T>,
+                "this type is none of nodewise's twelve element types: f64 double, f32 float, f16 "
+                "nodewise::float16, bf16 nodewise::bfloat16, i64 std::int64_t, i32 std::int32_t, i16 "
+                "std::int16_t, i8 std::int8_t, u64 std::uint64_t, u32 std::uint32_t, u16 std::uint16_t, u8 "
+                "std::uint8_t");
+  using type = std::remove_const_t<T>;
+};
+}  // namespace detail
+
+/// The DType of a C++ element type. Any other type is a compile error that lists the twelve.
+template <class T>
+inline constexpr DType dtype_of = detail::ElementTraits<T>::value;
 
 }  // namespace nodewise

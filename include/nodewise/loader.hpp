@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <span>
 #include <string>
 #include <vector>
@@ -87,11 +89,17 @@ class NODEWISE_PUBLIC BatchLoader {
   std::vector<double> get_batch_means() const;
   /// Means with who read what.
   Means compute_means() const;
-  /// Writes one element into the buffer; every view sees it, in other processes too. Throws OutOfRange,
-  /// InvalidArgument (T is not the element type, or the segment was opened for reading).
-  template <Element T>
+  /// Writes one element into the buffer; every view sees it, in other processes too. A number of another type
+  /// is converted where it stays the same number: 1 and 0.5 into f32, but not 0.1, nor -1 into u8. Throws
+  /// OutOfRange, InvalidArgument (it would be another number: the message names the nearest one; or the
+  /// segment was opened for reading).
+  template <class T>
   void write_to_buffer(std::uint64_t row, std::uint64_t col, T value) {
-    *static_cast<T*>(element(row, col, dtype_of<T>)) = value;
+    void* const at = element(row, col);
+    if (dtype_of<T> == full_.dtype) [[likely]]
+      std::memcpy(at, &value, sizeof value);
+    else
+      write_converted(at, dtype_of<T>, &value);
   }
 
   Placement placement() const;
@@ -127,15 +135,19 @@ class NODEWISE_PUBLIC BatchLoader {
   void place(const Plan& plan, const Topology& topology, const LoaderOptions& options,
              const Buffer::Fill& fill = {});
   void place_in_segment(const Plan& plan, Team team, const LoaderOptions& options, const Buffer::Fill& fill);
-  void* element(std::uint64_t row, std::uint64_t col, DType written) const;
+  void* element(std::uint64_t row, std::uint64_t col) const;
+  void write_converted(void* at, DType from, const void* value);
   std::unique_ptr<State> state_;
   FullBatches full_;
 };
 
-/// BatchLoader with the element type known at compile time. Thread class: as BatchLoader.
-template <Element T>
+/// BatchLoader with the element type known at compile time, which it takes from its data:
+/// `ZeroCopyBatchLoader loader(vector, ...)`. Thread class: as BatchLoader.
+template <class T>
 class ZeroCopyBatchLoader {
  public:
+  using value_type = typename detail::ElementTraits<T>::type;
+
   /// A copy of `data`, n_samples × n_features row by row. Throws InvalidArgument where the sizes differ.
   ZeroCopyBatchLoader(std::span<const T> data, std::uint64_t n_samples, std::uint64_t n_features,
                       std::uint64_t batch_size, const LoaderOptions& options = {})
@@ -159,7 +171,9 @@ class ZeroCopyBatchLoader {
   bool is_zero_copy(std::uint64_t batch) const { return loader_.is_zero_copy(batch); }
   std::vector<double> means() const { return loader_.means(); }
   std::vector<double> get_batch_means() const { return loader_.get_batch_means(); }
-  void write_to_buffer(std::uint64_t row, std::uint64_t col, T value) {
+  /// As BatchLoader::write_to_buffer.
+  template <class U>
+  void write_to_buffer(std::uint64_t row, std::uint64_t col, U value) {
     loader_.write_to_buffer(row, col, value);
   }
   Placement placement() const { return loader_.placement(); }
@@ -175,5 +189,10 @@ class ZeroCopyBatchLoader {
   }
   BatchLoader loader_;
 };
+
+/// Of a vector, a span, an array: whatever has its elements one after the other.
+template <std::ranges::contiguous_range Data>
+ZeroCopyBatchLoader(const Data&, std::uint64_t n_samples, std::uint64_t n_features, std::uint64_t batch_size,
+                    const LoaderOptions& = {}) -> ZeroCopyBatchLoader<std::ranges::range_value_t<Data>>;
 
 }  // namespace nodewise

@@ -17,10 +17,10 @@ namespace nodewise {
 
 /// Rows × columns of T, row-major; elements of a row are contiguous, rows are `row_stride` elements apart.
 /// Valid as long as the memory it was got from. Thread class: value.
-template <Element T>
+template <class T>
 class BatchView {
  public:
-  using value_type = std::remove_const_t<T>;
+  using value_type = typename detail::ElementTraits<T>::type;
 
   constexpr BatchView() noexcept = default;
   /// Precondition: `data` points to at least (rows - 1) × row_stride + cols elements, row_stride ≥ cols.
@@ -45,6 +45,14 @@ class BatchView {
   }
   /// Precondition: row < rows(); not checked.
   constexpr std::span<T> row(std::size_t row) const noexcept { return {data_ + row * row_stride_, cols_}; }
+  /// All elements, row after row. Throws InvalidArgument unless contiguous().
+  constexpr std::span<T> flat() const {
+    if (!contiguous())
+      throw InvalidArgument("BatchView::flat: the rows are " + std::to_string(row_stride_) +
+                            " elements apart and only " + std::to_string(cols_) +
+                            " long; go row by row, with row(i)");
+    return {data_, size()};
+  }
   /// As operator(), checked. Throws OutOfRange.
   T& at(std::size_t row, std::size_t col) const {
     if (row >= rows_ || col >= cols_)

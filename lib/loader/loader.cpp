@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/checked.hpp"
+#include "base/convert_element.hpp"
 #include "base/text.hpp"
 #include "loader/options.hpp"
 #include "os/os.hpp"
@@ -217,18 +218,31 @@ Placement BatchLoader::placement() const {
   return Placement::of(buffer());
 }
 
-void* BatchLoader::element(std::uint64_t row, std::uint64_t col, DType written) const {
+void* BatchLoader::element(std::uint64_t row, std::uint64_t col) const {
   if (row >= shape().samples || col >= shape().features)
     throw OutOfRange(base::text("BatchLoader::write_to_buffer: (", row, ", ", col, ") is outside ",
                                 shape().samples, " x ", shape().features));
-  if (written != dtype())
-    throw InvalidArgument(base::text("BatchLoader::write_to_buffer: the elements are ", dtype_name(dtype()),
-                                     ", not ", dtype_name(written)));
   if (!pages().writable())
     throw InvalidArgument(
         "BatchLoader::write_to_buffer: the segment was opened for reading; open it with "
         "Access::read_write");
   return buffer().data() + row * plan().row_bytes() + col * dtype_bytes(dtype());
+}
+
+void BatchLoader::write_converted(void* at, DType from, const void* value) {
+  std::byte number[sizeof(double)];
+  if (base::convert_element(from, value, dtype(), number)) {
+    std::memcpy(at, number, dtype_bytes(dtype()));
+    return;
+  }
+  const std::string given = base::element_text(from, value);
+  const std::string remedy =
+      given.ends_with("nan")
+          ? ", and none is near it"
+          : base::text("; the nearest is ", base::element_text(dtype(), number), ": convert it to ",
+                       base::element_type_name(dtype()), " first where that is meant");
+  throw InvalidArgument(
+      base::text("BatchLoader::write_to_buffer: ", given, " is no ", dtype_name(dtype()), " number", remedy));
 }
 
 }  // namespace nodewise

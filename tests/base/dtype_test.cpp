@@ -87,7 +87,14 @@ TEST_CASE("names and sizes") {
 TEST_CASE("types know their DType") {
   static_assert(dtype_of<const double> == DType::f64 && dtype_of<float16> == DType::f16);
   static_assert(dtype_of<std::int8_t> == DType::i8 && dtype_of<std::uint64_t> == DType::u64);
+  static_assert(dtype_of<long> == dtype_of<long long> && dtype_of<long long> == DType::i64);
+  static_assert(dtype_of<unsigned long> == DType::u64 && dtype_of<const unsigned long long> == DType::u64);
+  static_assert(dtype_of<int> == DType::i32 && dtype_of<unsigned short> == DType::u16);
+  static_assert(dtype_of<signed char> == DType::i8 && dtype_of<unsigned char> == DType::u8);
   static_assert(!Element<long double> && !Element<bool> && Element<const bfloat16>);
+  static_assert(!Element<char> && !Element<wchar_t> && !Element<char8_t> && !Element<std::byte>);
+  enum Colour : std::uint8_t {};
+  static_assert(!Element<Colour> && !Element<float*> && !Element<volatile float>);
   static_assert(sizeof(float16) == 2 && sizeof(bfloat16) == 2);
 }
 
@@ -99,6 +106,15 @@ TEST_CASE("binary16: all values, all middles") {
 TEST_CASE("bfloat16: all values, all middles") {
   CHECK(bf16.widens());
   CHECK(bf16.narrows());
+}
+
+TEST_CASE("half-width floats are used as floats") {
+  const float16 half(1.5F);
+  const bfloat16 brain(-2.0F);
+  const float sum = half + brain;
+  CHECK(sum == -0.5F);
+  CHECK(brain < half);
+  static_assert(!std::is_convertible_v<float, float16> && !std::is_convertible_v<float, bfloat16>);
 }
 
 TEST_CASE("half-width floats at their ends") {

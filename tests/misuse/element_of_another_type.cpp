@@ -1,5 +1,5 @@
 // An element is written as the type that the dataset has; text is none.
-// Error: no matching|no viable|constraint
+// Error: static.*f64 double, f32 float
 #include <nodewise/loader.hpp>
 
 void write(nodewise::BatchLoader& loader) {

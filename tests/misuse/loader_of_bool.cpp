@@ -1,5 +1,5 @@
 // bool has no element type: its bytes are u8.
-// Error: Element|constraint
+// Error: static.*f64 double, f32 float
 #include <nodewise/loader.hpp>
 
 #ifdef BROKEN

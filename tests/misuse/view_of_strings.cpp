@@ -1,5 +1,5 @@
 // Elements are the twelve types and no others.
-// Error: Element|constraint
+// Error: static.*f64 double, f32 float
 #include <string>
 
 #include <nodewise/view.hpp>
