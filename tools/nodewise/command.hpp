@@ -1,4 +1,4 @@
-// What every subcommand is made of: how it is added to the command line, and how it ends.
+// What every subcommand is made of: how the command line names it, and how it ends.
 #pragma once
 
 #include <functional>
@@ -6,9 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace CLI {
-class App;
-}
+#include "parts/flags.hpp"
 
 namespace nodewise::tools {
 
@@ -30,20 +28,24 @@ class Failure : public std::runtime_error {
   Exit code_;
 };
 
-/// A subcommand on the command line, and what it does once that is parsed.
+/// A subcommand: how the command line names it, and what it does once that is parsed.
 struct Subcommand {
-  CLI::App* app = nullptr;
+  std::string name;
+  std::string help;
+  Flags flags;
+  std::string footer;  ///< Of its help: examples.
   std::function<Exit()> run;
+  std::vector<Subcommand> subcommands = {};  ///< Of its own; it runs itself where none of them is named.
 };
 
-Subcommand add_topology(CLI::App& root);
-Subcommand add_plan(CLI::App& root);
-Subcommand add_run(CLI::App& root);
-Subcommand add_generate(CLI::App& root);
-Subcommand add_placement(CLI::App& root);
-Subcommand add_segments(CLI::App& root);
-Subcommand add_doctor(CLI::App& root);
-Subcommand add_count_command(CLI::App& root);
+Subcommand topology_subcommand();
+Subcommand plan_subcommand();
+Subcommand run_subcommand();
+Subcommand generate_subcommand();
+Subcommand placement_subcommand();
+Subcommand segments_subcommand();
+Subcommand doctor_subcommand();
+Subcommand count_subcommand();
 
 /// The command line as its user typed it, so that what it suggests can be pasted: the program first.
 const std::vector<std::string>& typed_words();

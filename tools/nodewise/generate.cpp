@@ -1,5 +1,5 @@
 // nodewise generate: a .npy for trying, the same bytes for the same flags.
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -206,22 +206,25 @@ Exit generate(const Options& options) {
 
 }  // namespace
 
-Subcommand add_generate(CLI::App& root) {
-  CLI::App* app = root.add_subcommand("generate", "a .npy file for trying");
+Subcommand generate_subcommand() {
   const auto options = std::make_shared<Options>();
-  app->add_option("FILE", options->file, "the file to write; it appears only when it is whole")
-      ->required()
-      ->type_name("");
-  add_count(*app, "--samples", options->samples, "rows");
-  add_size(*app, "--bytes", options->bytes, "as many rows as fit into this, instead of --samples: 64MiB");
-  add_count(*app, "--features", options->features, "columns");
-  add_dtype(*app, options->dtype, "element type: f64, f32, f16, bf16, i64 to i8, u64 to u8");
-  add_count(*app, "--seed", options->seed, "another seed gives other values (0)");
-  app->add_flag("--force", options->force, "replace a file that exists");
-  app->footer(R"(Examples
+  return {.name = "generate",
+          .help = "a .npy file for trying",
+          .flags = {{.name = "FILE",
+                     .help = "the file to write; it appears only when it is whole",
+                     .target = &options->file,
+                     .required = true},
+                    count_flag("--samples", options->samples, "rows"),
+                    size_flag("--bytes", options->bytes,
+                              "as many rows as fit into this, instead of --samples: 64MiB"),
+                    count_flag("--features", options->features, "columns"),
+                    dtype_flag(options->dtype, "element type: f64, f32, f16, bf16, i64 to i8, u64 to u8"),
+                    count_flag("--seed", options->seed, "another seed gives other values (0)"),
+                    {.name = "--force", .help = "replace a file that exists", .target = &options->force}},
+          .footer = R"(Examples
   nodewise generate data.npy --samples 100000 --features 64 --dtype f32
-  nodewise generate data.npy --bytes 64MiB --features 16 --dtype f64 --seed 7)");
-  return {app, [options] { return generate(*options); }};
+  nodewise generate data.npy --bytes 64MiB --features 16 --dtype f64 --seed 7)",
+          .run = [options] { return generate(*options); }};
 }
 
 }  // namespace nodewise::tools

@@ -1,11 +1,10 @@
 // nodewise placement: where the memory of a process, or of a segment, lies now.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cerrno>
 #include <charconv>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include <nodewise/error.hpp>
@@ -15,7 +14,7 @@
 #include "os/os.hpp"
 #include "parts/describe.hpp"
 #include "parts/flags.hpp"
-#include "parts/json_text.hpp"
+#include "parts/json.hpp"
 #include "parts/strips.hpp"
 #include "parts/terminal.hpp"
 #include "run/run.hpp"
@@ -24,7 +23,6 @@
 namespace nodewise::tools {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using NodeBytes = std::map<unsigned, std::uint64_t>;  // by the kernel's number
 
 struct Options {
@@ -120,13 +118,14 @@ std::string json_of(std::uint64_t pid, const std::vector<Mapping>& mappings) {
                     {"policy", mapping.policy},
                     {"bytes", total_of(mapping.bytes_on_node)},
                     {"nodes", json_of(mapping.bytes_on_node)}});
-  return json_text({{"schema", "nodewise.process/1"},
-                    {"host", os::current().host_name().value},
-                    {"pid", pid},
-                    {"command", name_of(pid)},
-                    {"asking_rung", "numa_maps"},
-                    {"nodes", json_of(sum(mappings))},
-                    {"mappings", rows}});
+  const Json process = {{"schema", "nodewise.process/1"},
+                        {"host", os::current().host_name().value},
+                        {"pid", pid},
+                        {"command", name_of(pid)},
+                        {"asking_rung", "numa_maps"},
+                        {"nodes", json_of(sum(mappings))},
+                        {"mappings", rows}};
+  return process.text();
 }
 
 std::vector<std::string> row_of(const std::string& address, const std::string& what,
@@ -181,7 +180,7 @@ Exit show_segment(const std::string& name, bool json) {
   result.path = "segment " + name;
   result.loader = &loader;
   result.placement = loader.placement();
-  print(json ? json_text(Json::parse(result.placement->to_json())) : placement_text(result));
+  print(json ? Json::parse(result.placement->to_json()).text() : placement_text(result));
   return Exit::done;
 }
 
@@ -195,21 +194,23 @@ Exit show(const Options& options) {
 
 }  // namespace
 
-Subcommand add_placement(CLI::App& root) {
-  CLI::App* app =
-      root.add_subcommand("placement", "where the memory of a process, or of a segment, lies now, by node");
+Subcommand placement_subcommand() {
   const auto options = std::make_shared<Options>();
-  add_count(*app, "--pid", options->pid, "the process: a `nodewise run --hold`, or any other of yours");
-  app->add_option("--segment", options->segment,
-                  "a dataset in a segment, held against the plan that it was placed by")
-      ->type_name("NAME")
-      ->excludes(app->get_option("--pid"));
-  add_json(*app, options->json, "nodewise.process/1, or of a segment nodewise.placement/1");
-  app->footer(R"(Examples
+  return {.name = "placement",
+          .help = "where the memory of a process, or of a segment, lies now, by node",
+          .flags = {count_flag("--pid", options->pid,
+                               "the process: a `nodewise run --hold`, or any other of yours"),
+                    {.name = "--segment",
+                     .help = "a dataset in a segment, held against the plan that it was placed by",
+                     .target = &options->segment,
+                     .type = "NAME",
+                     .excludes = {"--pid"}},
+                    json_flag(options->json, "nodewise.process/1, or of a segment nodewise.placement/1")},
+          .footer = R"(Examples
   nodewise run data.npy --batch-size 1024 --hold 60 &
   nodewise placement --pid $!
-  nodewise placement --segment train)");
-  return {app, [options] { return show(*options); }};
+  nodewise placement --segment train)",
+          .run = [options] { return show(*options); }};
 }
 
 }  // namespace nodewise::tools

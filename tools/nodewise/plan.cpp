@@ -1,7 +1,7 @@
 // nodewise plan: what would lie where, here or on another machine.
 #include <nodewise/plan.hpp>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <filesystem>
 #include <memory>
@@ -156,26 +156,31 @@ Exit make(const Options& options) {
 
 }  // namespace
 
-Subcommand add_plan(CLI::App& root) {
-  CLI::App* app =
-      root.add_subcommand("plan", "what would lie where, for a file or a shape, here or elsewhere");
+Subcommand plan_subcommand() {
   const auto options = std::make_shared<Options>();
-  app->add_option("FILE", options->file, "a .npy file; only its header is read")->type_name("");
-  add_count(*app, "--samples", options->samples, "rows, where there is no FILE");
-  add_count(*app, "--features", options->features, "columns, where there is no FILE");
-  add_dtype(*app, options->dtype,
-            "element type, where there is no FILE; bf16 reads a file's 2-byte elements so");
-  add_placing_flags(*app, options->placing);
-  add_size(*app, "--page-bytes", options->page_bytes, "plan for pages of this size, such as 2M or 1G");
-  add_topology_flag(*app, options->topology);
-  add_json(*app, options->json, "nodewise.plan/1");
-  app->add_option("--save", options->save, "write nodewise.plan/1 to a file, for `run --plan`")
-      ->type_name("FILE");
-  app->footer(R"(Examples
+  return {
+      .name = "plan",
+      .help = "what would lie where, for a file or a shape, here or elsewhere",
+      .flags = join(
+          {{{.name = "FILE", .help = "a .npy file; only its header is read", .target = &options->file},
+            count_flag("--samples", options->samples, "rows, where there is no FILE"),
+            count_flag("--features", options->features, "columns, where there is no FILE"),
+            dtype_flag(options->dtype,
+                       "element type, where there is no FILE; bf16 reads a file's 2-byte elements "
+                       "so")},
+           placing_flags(options->placing),
+           {size_flag("--page-bytes", options->page_bytes, "plan for pages of this size, such as 2M or 1G"),
+            topology_flag(options->topology),
+            json_flag(options->json, "nodewise.plan/1"),
+            {.name = "--save",
+             .help = "write nodewise.plan/1 to a file, for `run --plan`",
+             .target = &options->save,
+             .type = "FILE"}}}),
+      .footer = R"(Examples
   nodewise plan data.npy --batch-size 1024
   nodewise plan --samples 1000000 --features 64 --dtype f32 --batch-size 1024 --topology "numa:4 core:8 pu:1"
-  nodewise plan data.npy --batch-size 1024 --nodes 0,1 --weights 2,1 --save plan.json)");
-  return {app, [options] { return make(*options); }};
+  nodewise plan data.npy --batch-size 1024 --nodes 0,1 --weights 2,1 --save plan.json)",
+      .run = [options] { return make(*options); }};
 }
 
 }  // namespace nodewise::tools

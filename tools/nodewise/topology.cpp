@@ -1,24 +1,23 @@
 // nodewise topology: what this machine is, or another.
 #include <nodewise/topology.hpp>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
+#include <algorithm>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
 #include "command.hpp"
 #include "os/os.hpp"
 #include "parts/describe.hpp"
 #include "parts/flags.hpp"
-#include "parts/json_text.hpp"
+#include "parts/json.hpp"
 #include "parts/strips.hpp"
 #include "parts/terminal.hpp"
 
 namespace nodewise::tools {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using base::human_bytes;
 
 struct Options {
@@ -189,23 +188,22 @@ std::string text_of(const Topology& topology, const Screen& screen) {
 
 Exit show(const Options& options) {
   const Topology topology = load(options.topology);
-  print(options.json ? json_text(json_of(topology)) : text_of(topology, screen()));
+  print(options.json ? json_of(topology).text() : text_of(topology, screen()));
   return Exit::done;
 }
 
 }  // namespace
 
-Subcommand add_topology(CLI::App& root) {
-  CLI::App* app =
-      root.add_subcommand("topology", "what this machine is: nodes, CPUs, memory, distances, devices");
+Subcommand topology_subcommand() {
   const auto options = std::make_shared<Options>();
-  add_topology_flag(*app, options->topology);
-  add_json(*app, options->json, "nodewise.topology/1");
-  app->footer(R"(Examples
+  return {.name = "topology",
+          .help = "what this machine is: nodes, CPUs, memory, distances, devices",
+          .flags = {topology_flag(options->topology), json_flag(options->json, "nodewise.topology/1")},
+          .footer = R"(Examples
   nodewise topology
   nodewise topology --topology "pack:2 [numa(memory=16GB)] core:4 pu:2"
-  nodewise topology --json)");
-  return {app, [options] { return show(*options); }};
+  nodewise topology --json)",
+          .run = [options] { return show(*options); }};
 }
 
 }  // namespace nodewise::tools

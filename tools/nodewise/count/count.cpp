@@ -145,39 +145,51 @@ Exit count(const CountOptions& options) {
 
 }  // namespace
 
-Subcommand add_count_command(CLI::App& root) {
-  CLI::App* app = root.add_subcommand(
-      "count", "boot a machine of many nodes in emulation, and count every load and store of a program");
+Subcommand count_subcommand() {
   const auto options = std::make_shared<CountOptions>();
-  app->add_option(
-         "--topology", options->topology,
-         "the machine: NODESxCPUS such as 1x2, 2x2, 4x2, 8x1, 16x1, or another of those that a wrong "
-         "name lists (4x2)")
-      ->type_name("NAME");
-  app->add_option("--kernel", options->kernel, "the Linux it runs, Debian's: 6.12 or 6.1 (6.12)")
-      ->check(CLI::IsMember({"6.12", "6.1"}))
-      ->type_name("VERSION");
-  add_count(*app, "--mem", options->node_mib, "memory of each node in MiB (256)");
-  add_count(*app, "--timeout", options->timeout_seconds, "seconds that boot and program may take (600)");
-  app->add_option("--rw", options->writable, "a folder in which the program's writes are kept")
-      ->type_name("DIR");
-  app->add_flag("--skip-boot", options->skip_boot,
-                "count only while the program runs: no `total`, and about a third of the time");
-  app->add_option("-o,--output", options->output, "write the report there")->type_name("FILE");
-  add_json(*app, options->json, "nodewise.count/1");
-  app->add_option("program", options->command, "the program and its arguments, behind --")
-      ->required()
-      ->type_name("PROGRAM ...");
-  app->footer(
-      R"(The program runs as root in a machine that sees this one's files; what it writes is thrown
+  return {
+      .name = "count",
+      .help = "boot a machine of many nodes in emulation, and count every load and store of a program",
+      .flags = {{.name = "--topology",
+                 .help =
+                     "the machine: NODESxCPUS such as 1x2, 2x2, 4x2, 8x1, 16x1, or another of those that a "
+                     "wrong name lists (4x2)",
+                 .target = &options->topology,
+                 .type = "NAME"},
+                {.name = "--kernel",
+                 .help = "the Linux it runs, Debian's: 6.12 or 6.1 (6.12)",
+                 .target = &options->kernel,
+                 .type = "VERSION",
+                 .choices = {"6.12", "6.1"}},
+                count_flag("--mem", options->node_mib, "memory of each node in MiB (256)"),
+                count_flag("--timeout", options->timeout_seconds,
+                           "seconds that boot and program may take (600)"),
+                {.name = "--rw",
+                 .help = "a folder in which the program's writes are kept",
+                 .target = &options->writable,
+                 .type = "DIR"},
+                {.name = "--skip-boot",
+                 .help = "count only while the program runs: no `total`, and about a third of the time",
+                 .target = &options->skip_boot},
+                {.name = "-o,--output",
+                 .help = "write the report there",
+                 .target = &options->output,
+                 .type = "FILE"},
+                json_flag(options->json, "nodewise.count/1"),
+                {.name = "program",
+                 .help = "the program and its arguments, behind --",
+                 .target = &options->command,
+                 .type = "PROGRAM ...",
+                 .required = true}},
+      .footer = R"(The program runs as root in a machine that sees this one's files; what it writes is thrown
 away. The report goes to standard error behind the program's own output; with --json to standard
 output, and the program's output to standard error; with -o FILE into the file. The exit code is the
 program's.
 Examples
   nodewise count -- nodewise run data.npy --batch-size 64
   nodewise count --topology 2x2 -- numactl --interleave=all ./solver input
-  nodewise count --skip-boot --json -o counts.json -- python3 train.py)");
-  return {app, [options] { return count(*options); }};
+  nodewise count --skip-boot --json -o counts.json -- python3 train.py)",
+      .run = [options] { return count(*options); }};
 }
 
 }  // namespace nodewise::tools

@@ -1,19 +1,16 @@
 // nodewise count: what was counted, for people and for programs.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/text.hpp"
 #include "count/count.hpp"
 #include "parts/describe.hpp"
-#include "parts/json_text.hpp"
+#include "parts/json.hpp"
 #include "parts/strips.hpp"
 
 namespace nodewise::tools {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 Json accesses_json(const LoadsAndStores& accesses) {
   return {{"loads", accesses.loads.count},
@@ -31,7 +28,7 @@ Json traffic_json(const Traffic& traffic) {
   Json between = Json::array();
   for (const auto& [nodes, accesses] : traffic.between) {
     Json cell = {{"cpu_os_index", node_json(nodes.first)}, {"memory_os_index", node_json(nodes.second)}};
-    cell.update(accesses_json(accesses));
+    cell.add_members_of(accesses_json(accesses));
     between.push_back(std::move(cell));
   }
   const auto local = traffic.local(), remote = traffic.remote();
@@ -105,20 +102,22 @@ std::string count_json(const CountResult& result) {
   const Counted& counted = result.counted;
   Json data = Json::array();
   for (const auto& [label, traffic] : counted.data) {
-    data.push_back({{"label", label}});
-    data.back().update(traffic_json(traffic));
+    Json marked = {{"label", label}};
+    marked.add_members_of(traffic_json(traffic));
+    data.push_back(std::move(marked));
   }
-  return json_text({{"schema", "nodewise.count/1"},
-                    {"topology", options.topology},
-                    {"kernel", options.kernel},
-                    {"node_memory_bytes", *options.node_mib << 20},
-                    {"command", options.command},
-                    {"exit_code", result.exit_code},
-                    {"program", traffic_json(counted.program)},
-                    {"data", data},
-                    {"kernel_meanwhile", traffic_json(counted.kernel)},
-                    {"outside", options.skip_boot ? Json(nullptr) : traffic_json(counted.outside)},
-                    {"total", options.skip_boot ? Json(nullptr) : traffic_json(counted.total())}});
+  const Json report = {{"schema", "nodewise.count/1"},
+                       {"topology", options.topology},
+                       {"kernel", options.kernel},
+                       {"node_memory_bytes", *options.node_mib << 20},
+                       {"command", options.command},
+                       {"exit_code", result.exit_code},
+                       {"program", traffic_json(counted.program)},
+                       {"data", data},
+                       {"kernel_meanwhile", traffic_json(counted.kernel)},
+                       {"outside", options.skip_boot ? Json(nullptr) : traffic_json(counted.outside)},
+                       {"total", options.skip_boot ? Json(nullptr) : traffic_json(counted.total())}};
+  return report.text();
 }
 
 std::string count_text(const CountResult& result) {

@@ -1,17 +1,16 @@
 // nodewise doctor: what hurts placement here, with evidence and remedy.
 #include "doctor/doctor.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "command.hpp"
 #include "os/os.hpp"
 #include "parts/describe.hpp"
 #include "parts/flags.hpp"
-#include "parts/json_text.hpp"
+#include "parts/json.hpp"
 #include "parts/terminal.hpp"
 
 namespace nodewise::tools {
@@ -32,8 +31,6 @@ std::string_view to_string(Level level) noexcept {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 struct Options {
   bool json = false;
   std::string fail_on;
@@ -52,11 +49,12 @@ std::string json_of(const std::vector<Finding>& findings, const Topology& topolo
                     {"level", to_string(finding.level)},
                     {"evidence", finding.evidence},
                     {"remedy", finding.remedy}});
-  return json_text({{"schema", "nodewise.doctor/1"},
-                    {"host", os::current().host_name().value},
-                    {"fingerprint", topology.fingerprint()},
-                    {"worst", to_string(worst_of(findings))},
-                    {"findings", rows}});
+  const Json report = {{"schema", "nodewise.doctor/1"},
+                       {"host", os::current().host_name().value},
+                       {"fingerprint", topology.fingerprint()},
+                       {"worst", to_string(worst_of(findings))},
+                       {"findings", rows}};
+  return report.text();
 }
 
 Ink ink_of(Level level) {
@@ -101,20 +99,21 @@ Exit examine(const Options& options) {
 
 }  // namespace
 
-Subcommand add_doctor(CLI::App& root) {
-  CLI::App* app =
-      root.add_subcommand("doctor", "what hurts placement on this machine, with evidence and remedy");
+Subcommand doctor_subcommand() {
   const auto options = std::make_shared<Options>();
-  add_json(*app, options->json, "nodewise.doctor/1");
-  app->add_option(
-         "--fail-on", options->fail_on,
-         "exit with 1 where there is a finding of this level or a worse one; else findings never fail")
-      ->check(CLI::IsMember({"note", "warning", "problem"}))
-      ->type_name("note|warning|problem");
-  app->footer(R"(Examples
+  return {.name = "doctor",
+          .help = "what hurts placement on this machine, with evidence and remedy",
+          .flags = {json_flag(options->json, "nodewise.doctor/1"),
+                    {.name = "--fail-on",
+                     .help = "exit with 1 where there is a finding of this level or a worse one; else "
+                             "findings never fail",
+                     .target = &options->fail_on,
+                     .type = "note|warning|problem",
+                     .choices = {"note", "warning", "problem"}}},
+          .footer = R"(Examples
   nodewise doctor
-  nodewise doctor --fail-on=problem)");
-  return {app, [options] { return examine(*options); }};
+  nodewise doctor --fail-on=problem)",
+          .run = [options] { return examine(*options); }};
 }
 
 }  // namespace nodewise::tools

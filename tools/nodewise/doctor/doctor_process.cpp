@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <numaif.h>
 #include <sys/resource.h>
 

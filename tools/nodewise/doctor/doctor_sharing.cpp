@@ -1,6 +1,6 @@
 // What the doctor finds of memory between processes: its room, what takes it away, and how much of it there
 // may be.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <map>

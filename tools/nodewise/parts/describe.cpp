@@ -1,6 +1,6 @@
 #include "parts/describe.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

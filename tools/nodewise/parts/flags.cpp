@@ -1,11 +1,12 @@
 #include "parts/flags.hpp"
 
+#include <fmt/core.h>
+
 #include <filesystem>
 #include <vector>
 
 #include <nodewise/error.hpp>
 
-#include "base/text.hpp"
 #include "command.hpp"
 #include "parts/parse.hpp"
 
@@ -13,26 +14,25 @@ namespace nodewise::tools {
 namespace {
 
 // A flag whose text `take` understands, or refuses by returning false.
-CLI::Option* add_parsed(CLI::App& app, const std::string& name, const std::string& type,
-                        const std::string& wanted, const std::string& description,
-                        const std::function<bool(const std::string&)>& take) {
-  const auto parse = [name, wanted, take](const std::string& text) {
-    if (!take(text)) throw CLI::ValidationError(name, "\"" + text + "\" is not " + wanted);
+Flag parsed_flag(std::string name, std::string type, std::string wanted, std::string help,
+                 std::function<bool(const std::string&)> take) {
+  const Take check = [wanted = std::move(wanted), take = std::move(take)](const std::string& text) {
+    return take(text) ? std::nullopt : std::optional("\"" + text + "\" is not " + wanted);
   };
-  return app.add_option_function<std::string>(name, parse, description)->type_name(type);
+  return {.name = std::move(name), .help = std::move(help), .target = check, .type = std::move(type)};
 }
 
 // A flag that takes the name of one of the enumeration's values.
 template <NamedEnum E>
-CLI::Option* add_choice(CLI::App& app, const std::string& name, const std::string& description,
-                        const std::function<void(E)>& take) {
+Flag choice_flag(std::string name, std::string help, const std::function<void(E)>& take) {
   std::string names;
-  for (const E value : all_values<E>()) names += base::text(names.empty() ? "" : "|", to_string(value));
-  return add_parsed(app, name, names, "one of " + names, description, [take](const std::string& text) {
-    const auto value = parse<E>(text);
-    if (value) take(*value);
-    return value.has_value();
-  });
+  for (const E value : all_values<E>()) names += (names.empty() ? "" : "|") + std::string(to_string(value));
+  return parsed_flag(std::move(name), names, "one of " + names, std::move(help),
+                     [take](const std::string& text) {
+                       const auto value = parse<E>(text);
+                       if (value) take(*value);
+                       return value.has_value();
+                     });
 }
 
 std::optional<std::vector<double>> parse_weights(const std::string& text) {
@@ -72,56 +72,56 @@ std::string known_nodes(const Topology& topology) {
 
 }  // namespace
 
-CLI::Option* add_count(CLI::App& app, const std::string& name, std::optional<std::uint64_t>& target,
-                       const std::string& description) {
-  return add_parsed(app, name, "N", "a whole number from 0 to 2^64 - 1", description,
-                    [&target](const std::string& text) { return (target = parse_count(text)).has_value(); });
+Flag count_flag(std::string name, std::optional<std::uint64_t>& target, std::string help) {
+  return parsed_flag(std::move(name), "N", "a whole number from 0 to 2^64 - 1", std::move(help),
+                     [&target](const std::string& text) { return (target = parse_count(text)).has_value(); });
 }
 
-CLI::Option* add_size(CLI::App& app, const std::string& name, std::optional<std::uint64_t>& target,
-                      const std::string& description) {
-  return add_parsed(app, name, "SIZE", "a size such as 4096, 64KiB, 2M or 1.5GB", description,
-                    [&target](const std::string& text) { return (target = parse_size(text)).has_value(); });
+Flag size_flag(std::string name, std::optional<std::uint64_t>& target, std::string help) {
+  return parsed_flag(std::move(name), "SIZE", "a size such as 4096, 64KiB, 2M or 1.5GB", std::move(help),
+                     [&target](const std::string& text) { return (target = parse_size(text)).has_value(); });
 }
 
-CLI::Option* add_number(CLI::App& app, const std::string& name, std::optional<double>& target, double least,
-                        double most, const std::string& description) {
-  const auto wanted = base::text("a number from ", least, " to ", most);
-  return add_parsed(app, name, "NUMBER", wanted, description,
-                    [&target, least, most](const std::string& text) {
-                      target = parse_number(text);
-                      return target && *target >= least && *target <= most;
-                    });
+Flag number_flag(std::string name, std::optional<double>& target, double least, double most,
+                 std::string help) {
+  return parsed_flag(std::move(name), "NUMBER", fmt::format("a number from {:g} to {:g}", least, most),
+                     std::move(help), [&target, least, most](const std::string& text) {
+                       target = parse_number(text);
+                       return target && *target >= least && *target <= most;
+                     });
 }
 
-CLI::Option* add_duration(CLI::App& app, const std::string& name,
-                          std::optional<std::chrono::nanoseconds>& target, const std::string& description) {
-  return add_parsed(
-      app, name, "DURATION", "a time such as 30s, 10m, 2h or 7d", description,
+Flag duration_flag(std::string name, std::optional<std::chrono::nanoseconds>& target, std::string help) {
+  return parsed_flag(
+      std::move(name), "DURATION", "a time such as 30s, 10m, 2h or 7d", std::move(help),
       [&target](const std::string& text) { return (target = parse_duration(text)).has_value(); });
 }
 
-CLI::Option* add_dtype(CLI::App& app, std::optional<DType>& target, const std::string& description) {
+Flag dtype_flag(std::optional<DType>& target, std::string help) {
   std::string names;
-  for (const DType dtype : all_dtypes) names += base::text(names.empty() ? "" : ", ", dtype_name(dtype));
-  return add_parsed(app, "--dtype", "TYPE", "one of " + names, description,
-                    [&target](const std::string& text) { return (target = parse_dtype(text)).has_value(); });
+  for (const DType dtype : all_dtypes) names += (names.empty() ? "" : ", ") + std::string(dtype_name(dtype));
+  return parsed_flag("--dtype", "TYPE", "one of " + names, std::move(help),
+                     [&target](const std::string& text) { return (target = parse_dtype(text)).has_value(); });
 }
 
-CLI::Option* add_json(CLI::App& app, bool& target, const std::string& schema) {
-  return app.add_flag("--json", target, "print " + schema + " for programs to read (docs/json.md)");
+Flag json_flag(bool& target, const std::string& schema) {
+  return {.name = "--json",
+          .help = "print " + schema + " for programs to read (docs/json.md)",
+          .target = &target};
 }
 
-void add_refused(CLI::App& app, const std::string& name, const std::string& reason) {
-  const auto refuse = [name, reason](const std::string&) { throw CLI::ValidationError(name, reason); };
-  app.add_option_function<std::string>(name, refuse)->group("");
+Flag refused_flag(std::string name, std::string reason) {
+  const Take refuse = [reason = std::move(reason)](const std::string&) { return std::optional(reason); };
+  return {.name = std::move(name), .help = {}, .target = refuse, .hidden = true};
 }
 
-void add_topology_flag(CLI::App& app, TopologyFlag& flag) {
-  app.add_option("--topology", flag.text,
-                 "another machine: a file that `lstopo FILE.xml` wrote, or an hwloc synthetic description "
-                 "such as \"numa:4 core:8 pu:1\"")
-      ->type_name("FILE.xml|TEXT");
+Flag topology_flag(TopologyFlag& target) {
+  return {.name = "--topology",
+          .help =
+              "another machine: a file that `lstopo FILE.xml` wrote, or an hwloc synthetic description "
+              "such as \"numa:4 core:8 pu:1\"",
+          .target = &target.text,
+          .type = "FILE.xml|TEXT"};
 }
 
 Topology load(const TopologyFlag& flag) {
@@ -136,37 +136,40 @@ Topology load(const TopologyFlag& flag) {
   }
 }
 
-void add_scheduling(CLI::App& app, LoaderOptions& options) {
-  add_choice<Scheduling>(app, "--scheduling",
-                         "local: each worker reads its own part only (the default); stealing: who is done "
-                         "helps those nearest to it, from afar if need be",
-                         [&options](Scheduling scheduling) { options.team.scheduling = scheduling; });
+Flag scheduling_flag(LoaderOptions& options) {
+  return choice_flag<Scheduling>("--scheduling",
+                                 "local: each worker reads its own part only (the default); stealing: who is "
+                                 "done helps those nearest to it, from afar if need be",
+                                 [&options](Scheduling scheduling) { options.team.scheduling = scheduling; });
 }
 
-void add_placing_flags(CLI::App& app, PlacingFlags& flags) {
-  LoaderOptions& options = flags.options;
-  add_count(app, "--batch-size", flags.batch_size, "samples in a batch; the last may be shorter");
-  add_choice<Policy>(app, "--policy",
-                     "blocked: each node owns consecutive batches (the default); interleaved: pages "
-                     "alternate, for comparison only",
-                     [&options](Policy policy) { options.policy = policy; });
-  add_parsed(app, "--weights", "equal|cpus|capacity|W,W,...",
-             "equal, cpus, capacity or one number for each node, such as 2,1,1",
-             "how batches are shared out among nodes",
-             [&options](const std::string& text) { return take_weights(text, options); });
-  add_parsed(app, "--nodes", "LIST", "a list of nodes such as 0-1,3",
-             "use these nodes only, by the kernel's numbers as numactl shows them",
-             [&flags](const std::string& text) {
-               flags.nodes = IndexSet::parse(text);
-               return flags.nodes && !flags.nodes->empty();
-             });
-  add_choice<Binding>(app, "--binding",
-                      "preferred: the best there is, verified (the default); required: fail where the plan "
-                      "cannot be kept. Also NODEWISE_BINDING",
-                      [&options](Binding binding) { options.binding = binding; });
-  add_parsed(app, "--pages", "auto|base|transparent|hugetlb", "one of auto|base|transparent|hugetlb",
-             "page size; auto: transparent huge pages where allowed (the default). Also NODEWISE_PAGES",
-             [&options](const std::string& text) { return take_pages(text, options); });
+Flags placing_flags(PlacingFlags& target) {
+  LoaderOptions& options = target.options;
+  return {
+      count_flag("--batch-size", target.batch_size, "samples in a batch; the last may be shorter"),
+      choice_flag<Policy>("--policy",
+                          "blocked: each node owns consecutive batches (the default); interleaved: pages "
+                          "alternate, for comparison only",
+                          [&options](Policy policy) { options.policy = policy; }),
+      parsed_flag("--weights", "equal|cpus|capacity|W,W,...",
+                  "equal, cpus, capacity or one number for each node, such as 2,1,1",
+                  "how batches are shared out among nodes",
+                  [&options](const std::string& text) { return take_weights(text, options); }),
+      parsed_flag("--nodes", "LIST", "a list of nodes such as 0-1,3",
+                  "use these nodes only, by the kernel's numbers as numactl shows them",
+                  [&target](const std::string& text) {
+                    target.nodes = IndexSet::parse(text);
+                    return target.nodes && !target.nodes->empty();
+                  }),
+      choice_flag<Binding>(
+          "--binding",
+          "preferred: the best there is, verified (the default); required: fail where the plan "
+          "cannot be kept. Also NODEWISE_BINDING",
+          [&options](Binding binding) { options.binding = binding; }),
+      parsed_flag("--pages", "auto|base|transparent|hugetlb", "one of auto|base|transparent|hugetlb",
+                  "page size; auto: transparent huge pages where allowed (the default). Also NODEWISE_PAGES",
+                  [&options](const std::string& text) { return take_pages(text, options); }),
+  };
 }
 
 LoaderOptions resolve(const PlacingFlags& flags, const Topology& topology) {
@@ -175,8 +178,8 @@ LoaderOptions resolve(const PlacingFlags& flags, const Topology& topology) {
     for (const unsigned os_index : flags.nodes->indices()) {
       const auto node = topology.node_of_os_index(os_index);
       if (!node)
-        throw Failure(Exit::bad_input, base::text("--nodes: there is no node ", os_index, " on ",
-                                                  topology.origin(), "; it has ", known_nodes(topology)));
+        throw Failure(Exit::bad_input, fmt::format("--nodes: there is no node {} on {}; it has {}", os_index,
+                                                   topology.origin(), known_nodes(topology)));
       options.targets.push_back(*node);
     }
   }
@@ -184,12 +187,18 @@ LoaderOptions resolve(const PlacingFlags& flags, const Topology& topology) {
   return options;
 }
 
+Flags join(std::initializer_list<Flags> lists) {
+  Flags all;
+  for (const Flags& list : lists) all.insert(all.end(), list.begin(), list.end());
+  return all;
+}
+
 NpyFile open_npy(const std::string& path, std::optional<DType> dtype) {
   try {
     NpyFile file(path, {.as_bf16 = dtype == DType::bf16});
     if (dtype && file.dtype() != *dtype)
-      throw Failure(Exit::bad_input, base::text(path, " holds ", dtype_name(file.dtype()), ", not ",
-                                                dtype_name(*dtype), "; leave --dtype out"));
+      throw Failure(Exit::bad_input, fmt::format("{} holds {}, not {}; leave --dtype out", path,
+                                                 dtype_name(file.dtype()), dtype_name(*dtype)));
     return file;
   } catch (const SystemError& error) {
     throw Failure(Exit::bad_input, error.what());

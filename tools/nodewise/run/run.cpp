@@ -6,7 +6,7 @@
 #include <memory>
 #include <thread>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <nodewise/error.hpp>
 
@@ -155,8 +155,9 @@ void hold(double seconds, const BatchLoader& loader) {
   const std::string look =
       segment ? "--segment " + segment->name() : base::text("--pid ", os::current().process_id());
   complain(fmt::format("nodewise run: holding for {} s; pid {}; data at {}-{}; look with: {} placement {}",
-                       seconds, os::current().process_id(), fmt::ptr(data),
-                       fmt::ptr(data + loader.plan().total_bytes()), typed_words().front(), look));
+                       seconds, os::current().process_id(), static_cast<const void*>(data),
+                       static_cast<const void*>(data + loader.plan().total_bytes()), typed_words().front(),
+                       look));
   const auto begin = std::chrono::steady_clock::now();
   const Progress progress("holding", milliseconds, [begin] {
     const auto since = std::chrono::steady_clock::now() - begin;
@@ -206,61 +207,61 @@ Exit run(const Options& options) {
   return judge(options, *result.placement);
 }
 
-// A saved plan has said all this already.
-void add_plan_file(CLI::App& app, Options& options) {
-  CLI::Option* plan = app.add_option("--plan", options.plan_file, "replay a plan that `plan --save` wrote")
-                          ->type_name("FILE");
-  for (const char* name : {"--batch-size", "--policy", "--weights", "--nodes", "--binding"})
-    plan->excludes(app.get_option(name));
-}
-
-void add_segment(CLI::App& app, Options& options) {
-  CLI::Option* segment =
-      app.add_option(
-             "--segment", options.segment,
-             "the dataset's memory is a segment of this name, which other processes can open while it "
-             "is held; `nodewise segments` lists them")
-          ->type_name("NAME");
-  app.add_flag("--keep", options.keep, "the segment stays until `nodewise segments remove` takes it away")
-      ->needs(segment);
+Flags own_flags(Options& options) {
+  constexpr double longest_hold = 1e6;
+  return {
+      {.name = "--plan",  // a saved plan has said all this already
+       .help = "replay a plan that `plan --save` wrote",
+       .target = &options.plan_file,
+       .type = "FILE",
+       .excludes = {"--batch-size", "--policy", "--weights", "--nodes", "--binding"}},
+      dtype_flag(options.dtype, "bf16: read the file's 2-byte elements as bfloat16, which .npy cannot name"),
+      number_flag("--require-local", options.require_local, 0, 1,
+                  "exit with 1 unless this part of the bytes is local, such as 0.99"),
+      number_flag("--hold", options.hold_seconds, 0, longest_hold,
+                  "seconds to wait between computing and verifying, for a look from outside"),
+      {.name = "--segment",
+       .help = "the dataset's memory is a segment of this name, which other processes can open while it is "
+               "held; `nodewise segments` lists them",
+       .target = &options.segment,
+       .type = "NAME"},
+      {.name = "--keep",
+       .help = "the segment stays until `nodewise segments remove` takes it away",
+       .target = &options.keep,
+       .needs = "--segment"},
+      {.name = "--no-means", .help = "place and verify only", .target = &options.no_means},
+      {.name = "--negative-control",
+       .help = "have every shard read by the workers of another node, to see what that looks like",
+       .target = &options.negative_control},
+      // Not shown; who has used `plan --topology` expects it, and is told.
+      refused_flag(
+          "--topology",
+          "run works on this machine; `nodewise plan --topology` tells what would lie where on another"),
+      json_flag(options.json, "nodewise.run/1"),
+  };
 }
 
 }  // namespace
 
-Subcommand add_run(CLI::App& root) {
-  CLI::App* app =
-      root.add_subcommand("run", "the main job: load a file, place it, compute batch means, verify");
+Subcommand run_subcommand() {
   const auto options = std::make_shared<Options>();
-  app->add_option("FILE", options->file, "a .npy file")->required()->type_name("");
-  add_placing_flags(*app, options->placing);
-  add_count(
-      *app, "--workers", options->workers,
-      "pinned workers; default: one for each allowed core, of which OMP_NUM_THREADS may leave fewer. Also "
-      "NODEWISE_WORKERS");
-  add_scheduling(*app, options->placing.options);
-  add_plan_file(*app, *options);
-  add_dtype(*app, options->dtype,
-            "bf16: read the file's 2-byte elements as bfloat16, which .npy cannot name");
-  add_number(*app, "--require-local", options->require_local, 0, 1,
-             "exit with 1 unless this part of the bytes is local, such as 0.99");
-  constexpr double longest_hold = 1e6;
-  add_number(*app, "--hold", options->hold_seconds, 0, longest_hold,
-             "seconds to wait between computing and verifying, for a look from outside");
-  add_segment(*app, *options);
-  app->add_flag("--no-means", options->no_means, "place and verify only");
-  app->add_flag("--negative-control", options->negative_control,
-                "have every shard read by the workers of another node, to see what that looks like");
-  // Not shown; who has used `plan --topology` expects it, and is told.
-  add_refused(*app, "--topology",
-              "run works on this machine; `nodewise plan --topology` tells what would lie where on another");
-  add_json(*app, options->json, "nodewise.run/1");
-  app->footer(R"(Examples
+  return {.name = "run",
+          .help = "the main job: load a file, place it, compute batch means, verify",
+          .flags = join(
+              {{{.name = "FILE", .help = "a .npy file", .target = &options->file, .required = true}},
+               placing_flags(options->placing),
+               {count_flag("--workers", options->workers,
+                           "pinned workers; default: one for each allowed core, of which OMP_NUM_THREADS may "
+                           "leave fewer. Also NODEWISE_WORKERS"),
+                scheduling_flag(options->placing.options)},
+               own_flags(*options)}),
+          .footer = R"(Examples
   nodewise run data.npy --batch-size 1024
   nodewise run data.npy --batch-size 1024 --require-local 0.99 --json
   nodewise run data.npy --batch-size 1024 --nodes 0,1 --weights 2,1
   nodewise run data.npy --plan plan.json --hold 60
-  nodewise run data.npy --batch-size 1024 --segment train --keep)");
-  return {app, [options] { return run(*options); }};
+  nodewise run data.npy --batch-size 1024 --segment train --keep)",
+          .run = [options] { return run(*options); }};
 }
 
 }  // namespace nodewise::tools

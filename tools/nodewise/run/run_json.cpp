@@ -1,15 +1,9 @@
-#include <fmt/format.h>
-
-#include <nlohmann/json.hpp>
-
 #include "os/os.hpp"
-#include "parts/json_text.hpp"
+#include "parts/json.hpp"
 #include "run/run.hpp"
 
 namespace nodewise::tools {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 Json team_of(const RunResult& result, const std::string& host) {
   Json team = Json::array();
@@ -42,7 +36,7 @@ Json orphans_of(const RunResult& result) {
 std::string run_json(const RunResult& result) {
   const Plan& plan = result.loader->plan();
   Json placement = Json::parse(result.placement->to_json());
-  placement.erase("schema");  // the run's own schema covers it
+  placement.remove("schema");  // the run's own schema covers it
   Json run = {{"schema", "nodewise.run/1"},
               {"input",
                {{"path", result.path},
@@ -54,17 +48,17 @@ std::string run_json(const RunResult& result) {
               {"sum_order", sum_order()},
               {"scheduling", to_string(result.loader->team().scheduling())}};
   if (const auto segment = result.loader->segment())
-    run["segment"] = {{"name", segment->name()}, {"path", segment->path()}, {"kept", segment->kept()}};
-  if (result.means) run["means"] = result.means->values;
-  run["placement"] = std::move(placement);
-  run["team"] = team_of(result, os::current().host_name().value);
-  run["orphans"] = orphans_of(result);
-  run["timing"] = {{"topology_seconds", result.timing.topology_seconds},
-                   {"place_seconds", result.timing.place_seconds},
-                   {"read_seconds", result.timing.read_seconds},
-                   {"means_seconds", result.timing.means_seconds},
-                   {"verify_seconds", result.timing.verify_seconds}};
-  return json_text(run);
+    run.add("segment", {{"name", segment->name()}, {"path", segment->path()}, {"kept", segment->kept()}});
+  if (result.means) run.add("means", result.means->values);
+  run.add("placement", std::move(placement));
+  run.add("team", team_of(result, os::current().host_name().value));
+  run.add("orphans", orphans_of(result));
+  run.add("timing", {{"topology_seconds", result.timing.topology_seconds},
+                     {"place_seconds", result.timing.place_seconds},
+                     {"read_seconds", result.timing.read_seconds},
+                     {"means_seconds", result.timing.means_seconds},
+                     {"verify_seconds", result.timing.verify_seconds}});
+  return run.text();
 }
 
 }  // namespace nodewise::tools

@@ -1,8 +1,6 @@
 // nodewise segments: memory with a name, who has it, and how it goes away.
 #include "segments/segments.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <algorithm>
 #include <cerrno>
 #include <memory>
@@ -131,52 +129,53 @@ Exit remove(const Options& options) {
   return Exit::done;
 }
 
-CLI::App* add_list(CLI::App& segments, Options& options) {
-  CLI::App* app = segments.add_subcommand("list", "which there are; what `nodewise segments` alone does too");
-  add_json(*app, options.json, "nodewise.segments/1");
-  app->footer("Examples\n  nodewise segments list --json");
-  return app;
+using Shared = std::shared_ptr<Options>;
+
+Subcommand list_subcommand(const Shared& options) {
+  return {.name = "list",
+          .help = "which there are; what `nodewise segments` alone does too",
+          .flags = {json_flag(options->json, "nodewise.segments/1")},
+          .footer = "Examples\n  nodewise segments list --json",
+          .run = [options] { return list(*options); }};
 }
 
-CLI::App* add_collect(CLI::App& segments, Options& options) {
-  CLI::App* app = segments.add_subcommand(
-      "gc", "remove those that nobody has and whose maker is dead: what killed processes left");
-  app->add_flag("--dry-run", options.collect.dry_run, "remove nothing, and say what would be removed");
-  add_duration(*app, "--older-than", options.collect.older_than,
-               "remove kept ones too that nobody has, if they were made longer ago than this");
-  add_json(*app, options.json, "nodewise.collection/1");
-  app->footer(R"(Examples
+Subcommand collect_subcommand(const Shared& options) {
+  return {.name = "gc",
+          .help = "remove those that nobody has and whose maker is dead: what killed processes left",
+          .flags = {{.name = "--dry-run",
+                     .help = "remove nothing, and say what would be removed",
+                     .target = &options->collect.dry_run},
+                    duration_flag("--older-than", options->collect.older_than,
+                                  "remove kept ones too that nobody has, if they were made longer ago than "
+                                  "this"),
+                    json_flag(options->json, "nodewise.collection/1")},
+          .footer = R"(Examples
   nodewise segments gc --dry-run
-  nodewise segments gc --older-than 7d)");
-  return app;
+  nodewise segments gc --older-than 7d)",
+          .run = [options] { return collect(*options); }};
 }
 
-CLI::App* add_remove(CLI::App& segments, Options& options) {
-  CLI::App* app = segments.add_subcommand(
-      "remove", "take a name away, kept or in use; who has the segment keeps it, nobody else gets it");
-  app->add_option("NAME", options.name, "the segment")->required()->type_name("");
-  app->footer("Examples\n  nodewise segments remove train");
-  return app;
+Subcommand remove_subcommand(const Shared& options) {
+  return {.name = "remove",
+          .help = "take a name away, kept or in use; who has the segment keeps it, nobody else gets it",
+          .flags = {{.name = "NAME", .help = "the segment", .target = &options->name, .required = true}},
+          .footer = "Examples\n  nodewise segments remove train",
+          .run = [options] { return remove(*options); }};
 }
 
 }  // namespace
 
-Subcommand add_segments(CLI::App& root) {
-  CLI::App* app = root.add_subcommand("segments", "memory that processes share by name: who has it, where");
+Subcommand segments_subcommand() {
   const auto options = std::make_shared<Options>();
-  app->require_subcommand(0, 1);
-  add_json(*app, options->json, "nodewise.segments/1");
-  add_list(*app, *options);
-  const CLI::App* gc = add_collect(*app, *options);
-  const CLI::App* removing = add_remove(*app, *options);
-  app->footer(R"(Examples
+  return {.name = "segments",
+          .help = "memory that processes share by name: who has it, where",
+          .flags = {json_flag(options->json, "nodewise.segments/1")},
+          .footer = R"(Examples
   nodewise segments
   nodewise segments gc --dry-run
-  nodewise segments remove train)");
-  return {app, [options, gc, removing] {
-            if (gc->parsed()) return collect(*options);
-            return removing->parsed() ? remove(*options) : list(*options);
-          }};
+  nodewise segments remove train)",
+          .run = [options] { return list(*options); },
+          .subcommands = {list_subcommand(options), collect_subcommand(options), remove_subcommand(options)}};
 }
 
 }  // namespace nodewise::tools

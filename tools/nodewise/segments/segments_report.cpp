@@ -1,14 +1,13 @@
 // What there is to say of segments, for people and for programs.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <chrono>
-#include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
 #include "os/os.hpp"
 #include "parts/describe.hpp"
-#include "parts/json_text.hpp"
+#include "parts/json.hpp"
 #include "parts/strips.hpp"
 #include "parts/terminal.hpp"
 #include "segments/segments.hpp"
@@ -51,7 +50,6 @@ std::string_view to_string(Stay stay) noexcept {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Clock = std::chrono::system_clock;
 
 // A clock that was set back since does not make it younger than new.
@@ -158,22 +156,24 @@ Json json_of(const SeenSegment& seen, const Topology& topology) {
   const bool known = state_of(info) == SegmentState::published;
   const auto created =
       std::chrono::duration_cast<std::chrono::nanoseconds>(info.created.time_since_epoch()).count();
-  Json json = {{"name", info.name}, {"path", info.path}, {"state", to_string(state_of(info))}};
-  json["fault"] = info.fault.empty() ? Json(nullptr) : Json(without_call(info.fault));
-  json["bytes"] = info.bytes;
-  json["held"] = info.held;
-  json["attached"] = info.attached ? Json(*info.attached) : Json(nullptr);
-  json["kind"] = known ? Json(to_string(info.kind)) : Json(nullptr);
-  json["owner"] = known ? owner_of(info) : Json(nullptr);
-  json["created_ns"] = known ? Json(created) : Json(nullptr);
-  json["age_seconds"] = known ? Json(age_seconds(info)) : Json(nullptr);
-  json["kept"] = known ? Json(info.kept) : Json(nullptr);
-  json["source"] = known ? source_of(info.source) : Json(nullptr);
-  json["dataset"] = known ? dataset_of(info) : Json(nullptr);
-  json["nodes"] = nodes_of(seen.residency, topology);
-  json["absent_bytes"] = seen.residency ? Json(seen.residency->absent_bytes) : Json(nullptr);
-  json["unknown_bytes"] = seen.residency ? Json(seen.residency->unknown_bytes) : Json(nullptr);
-  return json;
+  const auto if_known = [known](const auto& value) { return known ? Json(value) : Json(); };
+  return {{"name", info.name},
+          {"path", info.path},
+          {"state", to_string(state_of(info))},
+          {"fault", info.fault.empty() ? Json() : Json(without_call(info.fault))},
+          {"bytes", info.bytes},
+          {"held", info.held},
+          {"attached", info.attached},
+          {"kind", if_known(to_string(info.kind))},
+          {"owner", if_known(owner_of(info))},
+          {"created_ns", if_known(created)},
+          {"age_seconds", if_known(age_seconds(info))},
+          {"kept", if_known(info.kept)},
+          {"source", if_known(source_of(info.source))},
+          {"dataset", if_known(dataset_of(info))},
+          {"nodes", nodes_of(seen.residency, topology)},
+          {"absent_bytes", seen.residency ? Json(seen.residency->absent_bytes) : Json()},
+          {"unknown_bytes", seen.residency ? Json(seen.residency->unknown_bytes) : Json()}};
 }
 
 Json brief_of(const SegmentInfo& info) {
@@ -241,10 +241,11 @@ std::string segments_text(const std::vector<SeenSegment>& segments, const Topolo
 std::string segments_json(const std::vector<SeenSegment>& segments, const Topology& topology) {
   Json rows = Json::array();
   for (const SeenSegment& seen : segments) rows.push_back(json_of(seen, topology));
-  return json_text({{"schema", "nodewise.segments/1"},
-                    {"host", os::current().host_name().value},
-                    {"uid", os::current().user_id()},
-                    {"segments", rows}});
+  const Json document = {{"schema", "nodewise.segments/1"},
+                         {"host", os::current().host_name().value},
+                         {"uid", os::current().user_id()},
+                         {"segments", rows}};
+  return document.text();
 }
 
 std::string collection_text(const Collection& collection) {
@@ -261,16 +262,18 @@ std::string collection_json(const Collection& collection) {
   for (const SegmentInfo& info : collection.removed) removed.push_back(brief_of(info));
   Json left = Json::array();
   for (const SegmentInfo& info : collection.left) {
-    left.push_back(brief_of(info));
-    left.back()["reason"] = to_string(why_stay(info));
+    Json stayed = brief_of(info);
+    stayed.add("reason", to_string(why_stay(info)));
+    left.push_back(std::move(stayed));
   }
-  return json_text({{"schema", "nodewise.collection/1"},
-                    {"host", os::current().host_name().value},
-                    {"uid", os::current().user_id()},
-                    {"dry_run", collection.dry_run},
-                    {"removed_bytes", bytes_of(collection.removed)},
-                    {"removed", removed},
-                    {"left", left}});
+  const Json document = {{"schema", "nodewise.collection/1"},
+                         {"host", os::current().host_name().value},
+                         {"uid", os::current().user_id()},
+                         {"dry_run", collection.dry_run},
+                         {"removed_bytes", bytes_of(collection.removed)},
+                         {"removed", removed},
+                         {"left", left}};
+  return document.text();
 }
 
 }  // namespace nodewise::tools
