@@ -8,6 +8,7 @@
 #include <nodewise/error.hpp>
 #include <nodewise/index_set.hpp>
 #include <nodewise/names.hpp>
+#include <nodewise/text.hpp>
 #include <nodewise/version.hpp>
 
 // Source: where a dataset comes from.

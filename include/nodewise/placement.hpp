@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iosfwd>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include <nodewise/buffer.hpp>
 #include <nodewise/export.hpp>
 #include <nodewise/means.hpp>
+#include <nodewise/text.hpp>
 
 namespace nodewise {
 
@@ -44,6 +46,14 @@ struct BatchRun {
   State state = State::local;  ///< Worst first: misplaced, absent, unknown, cut (partly), local.
 };
 NODEWISE_PUBLIC std::string_view to_string(BatchRun::State state) noexcept;
+
+/// What a plan promises of each batch: local, or cut where a part of it lies on a neighbour's page.
+NODEWISE_PUBLIC std::vector<BatchRun> planned_batches(const Plan& plan);
+
+/// A picture for people: a line for each shard, its batches along it, and a legend. Precondition: `runs` say
+/// something about every batch, ascending, as planned_batches and Placement::batches do.
+NODEWISE_PUBLIC std::string draw_batches(const Plan& plan, const std::vector<BatchRun>& runs,
+                                         const TextStyle& style = {});
 
 /// What one worker read, and how much of it lay on its own node.
 struct WorkerReads {
@@ -96,8 +106,20 @@ class NODEWISE_PUBLIC Placement {
   /// Schema "nodewise.placement/1", documented in docs/json.md.
   std::string to_json() const;
 
+  /// For people, as `nodewise run` prints it: how pages were placed and checked, a strip of batches for each
+  /// node, and a table of bytes. Several lines; docs/command.md says how to read them.
+  std::string picture(const TextStyle& style = {}) const;
+  /// For people: whether all lies as planned, else what does not and why; and a line for each degradation.
+  std::string verdict(const TextStyle& style = {}) const;
+  /// The picture, and the verdict.
+  std::string summary(const TextStyle& style = {}) const;
+
  private:
   Placement() = default;
+  std::string pages_text() const;
+  std::string cause_text() const;
+  std::string misplaced_text() const;
+  std::string verdict_text(const TextStyle& style) const;
   std::string host_;
   Policy policy_ = Policy::blocked;
   Binding binding_ = Binding::preferred;
@@ -108,7 +130,12 @@ class NODEWISE_PUBLIC Placement {
   AskingRung asking_rung_ = AskingRung::none;
   PlacingRung placing_rung_ = PlacingRung::none;
   std::vector<Degradation> degradations_;
+  std::vector<unsigned> os_indices_;  // of the topology's nodes
+  bool autonuma_ = false;             // whether it may have moved what is misplaced
 };
+
+/// Writes the summary, 80 columns wide and without colours.
+NODEWISE_PUBLIC std::ostream& operator<<(std::ostream& out, const Placement& placement);
 
 /// What some of a dataset's bytes, drawn at random, say of all of them: for datasets so large that asking
 /// about every page takes too long. Thread class: value.

@@ -65,7 +65,9 @@ MappedMemory map_memory(const Plan& plan, const Topology& topology, PageKind kin
     return map_pool(plan, degradations);
   } catch (const SystemError& error) {
     if (plan.binding() == Binding::required) throw PlacementError(error.what());
-    degradations.push_back({DegradationKind::huge_pages_short, error.what(), error.code()});
+    const std::string message = error.what();  // "Pages::map: ...": a call that the user did not make
+    degradations.push_back(
+        {DegradationKind::huge_pages_short, message.substr(message.find(": ") + 2), error.code()});
   }
   // Other memory than the pool's, so there must be room in it too.
   for (Degradation& found : preflight(plan, topology, PageKind::automatic))

@@ -190,6 +190,11 @@ ShardPlacement account_of(const Buffer& buffer, std::size_t index, const Asker& 
   return std::move(ledger.account);
 }
 
+bool autonuma_is_on() {
+  const auto mode = os::current().read_text("/proc/sys/kernel/numa_balancing");
+  return mode.ok() && mode.value != "0\n";
+}
+
 }  // namespace
 
 std::string_view to_string(BatchRun::State state) noexcept {
@@ -226,6 +231,8 @@ Placement Placement::of(const Buffer& buffer) {
     placement.shards_.back().host = placement.host_;
   }
   placement.batches_ = runs.take();
+  for (const Node& node : buffer.topology().nodes()) placement.os_indices_.push_back(node.os_index);
+  placement.autonuma_ = placement.placing_rung_ != PlacingRung::mbind && autonuma_is_on();
   const std::uint64_t unknown = placement.total().unknown_bytes;
   if (asker.rung == AskingRung::move_pages && unknown > 0)
     placement.degradations_.push_back(

@@ -15,7 +15,6 @@
 #include "parts/describe.hpp"
 #include "parts/flags.hpp"
 #include "parts/json.hpp"
-#include "parts/strips.hpp"
 #include "parts/terminal.hpp"
 #include "run/run.hpp"
 #include "segments/segments.hpp"

@@ -14,7 +14,6 @@
 #include "os/os.hpp"
 #include "parts/describe.hpp"
 #include "parts/flags.hpp"
-#include "parts/strips.hpp"
 #include "parts/terminal.hpp"
 
 namespace nodewise::tools {
@@ -117,11 +116,11 @@ std::string text_of(const Options& options, const std::string& name, const Plan&
   std::string text = fmt::format("Data     {}: {}\n", printable(name), dataset_text(plan));
   text += fmt::format("Machine  {}\n", machine_text(topology));
   text += fmt::format("Plan     {}\n\n", plan_text(plan));
-  text += draw_strips(plan, planned_runs(plan), screen) + '\n';
+  text += draw_batches(plan, planned_batches(plan), screen) + '\n';
   text += shards_text(plan) + '\n';
   text += fmt::format("Cut      {}\n", cut_text(plan));
   text += fmt::format("Spill    {}\n", spill_text(plan));
-  if (plan.num_batches() > 0) text += fmt::format("Example  {}\n", example_text(plan, planned_runs(plan)));
+  if (plan.num_batches() > 0) text += fmt::format("Example  {}\n", example_text(plan, planned_batches(plan)));
   if (!options.save.empty())
     text += fmt::format("Saved    {}, for the machine with fingerprint {}\n", printable(options.save),
                         plan.fingerprint());

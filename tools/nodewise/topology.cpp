@@ -12,7 +12,6 @@
 #include "parts/describe.hpp"
 #include "parts/flags.hpp"
 #include "parts/json.hpp"
-#include "parts/strips.hpp"
 #include "parts/terminal.hpp"
 
 namespace nodewise::tools {

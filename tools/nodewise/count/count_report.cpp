@@ -7,7 +7,6 @@
 #include "count/count.hpp"
 #include "parts/describe.hpp"
 #include "parts/json.hpp"
-#include "parts/strips.hpp"
 
 namespace nodewise::tools {
 namespace {

@@ -93,12 +93,6 @@ std::string example_text(const Plan& plan, const std::vector<BatchRun>& runs) {
   return fmt::format("batch {} is planned for node {}; its pages are {}", batch, node, to_string(state));
 }
 
-std::string batches_text(BatchRange batches) {
-  if (batches.count() == 0) return "no batch";
-  if (batches.count() == 1) return base::text("batch ", batches.begin);
-  return base::text("batches ", batches.begin, '-', batches.end - 1);
-}
-
 std::string without_call(const std::string& message) {
   const auto name_end = message.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_:");
   const bool is_call = !message.empty() && message.front() >= 'A' && message.front() <= 'Z' &&

@@ -25,8 +25,6 @@ std::string plan_text(const Plan& plan);
 std::string cut_text(const Plan& plan);
 /// "batch 7 lies on node 0", of an example batch, by what `runs` say of it. Precondition: there is a batch.
 std::string example_text(const Plan& plan, const std::vector<BatchRun>& runs);
-/// "batches 3-7", "batch 3", "no batch".
-std::string batches_text(BatchRange batches);
 
 /// A message of the library without the C++ call it begins with: "Plan: ", "Buffer::allocate: ".
 std::string without_call(const std::string& message);

@@ -1,17 +1,17 @@
 // Standard output and standard error as people see them.
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 
+#include <nodewise/text.hpp>
+
 namespace nodewise::tools {
 
-/// What standard output can show.
-struct Screen {
-  bool colour = false;     ///< Only a terminal, and not where NO_COLOR is set or TERM is "dumb".
-  std::size_t width = 80;  ///< Columns: the terminal's, or 80.
-};
+using Screen = TextStyle;
+
+/// What standard output can show: colours where it is a terminal, unless NO_COLOR is set or TERM is "dumb";
+/// the terminal's width, or 80.
 Screen screen();
 
 enum class Ink { plain, strong, good, fair, bad };

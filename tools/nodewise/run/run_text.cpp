@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 
 #include "base/text.hpp"
 #include "parts/describe.hpp"
-#include "parts/strips.hpp"
 #include "parts/terminal.hpp"
 #include "run/run.hpp"
 
@@ -32,20 +30,6 @@ std::string team_text(const RunResult& result) {
   return text;
 }
 
-std::string pages_text(const RunResult& result) {
-  const Placement& placement = *result.placement;
-  const PageKind kind = result.loader->pages().kind();
-  const std::string pages = kind == PageKind::transparent
-                                ? "transparent huge pages"
-                                : fmt::format("{} pages of {}", to_string(kind),
-                                              base::human_bytes(result.loader->plan().page_bytes()));
-  const std::string_view unit = placement.granularity();
-  const std::string asked = unit == "none" ? "not verified: the kernel could not be asked"
-                                           : fmt::format("verified by {}, {} by {}",
-                                                         to_string(placement.asking_rung()), unit, unit);
-  return fmt::format("{}, placed by {}, {}", pages, to_string(placement.placing_rung()), asked);
-}
-
 // Four decimals, as get_batch_means rounds, unless that would be a line of digits.
 std::string mean_text(double mean) {
   constexpr double long_from = 1e15;
@@ -62,25 +46,6 @@ std::string means_text(const RunResult& result) {
     text += (i == 0 ? "" : "  ") + mean_text(values[i]);
   if (values.size() > shown) text += fmt::format("  ...  ({} in all; --json gives every one)", values.size());
   return text;
-}
-
-std::vector<std::string> row_of(const std::string& name, const PlacementBytes& bytes) {
-  return {name,
-          std::to_string(bytes.planned_bytes),
-          std::to_string(bytes.local_bytes),
-          std::to_string(bytes.misplaced_bytes),
-          std::to_string(bytes.cut_bytes),
-          std::to_string(bytes.absent_bytes),
-          std::to_string(bytes.unknown_bytes)};
-}
-
-std::string placement_table(const Placement& placement) {
-  std::vector<std::vector<std::string>> rows = {
-      {"bytes on", "planned", "local", "misplaced", "cut", "absent", "unknown"}};
-  for (const ShardPlacement& shard : placement.shards())
-    rows.push_back(row_of(base::text("node ", shard.os_index), shard));
-  if (rows.size() > 2) rows.push_back(row_of("all", placement.total()));
-  return draw_table(rows, "lrrrrrr");
 }
 
 std::string readers_text(const RunResult& result) {
@@ -100,73 +65,6 @@ std::string readers_text(const RunResult& result) {
     text += fmt::format("\n         node {} has no worker: those of node {} read its batches",
                         topology.node(orphan.node).os_index, topology.node(orphan.read_from).os_index);
   return text;
-}
-
-bool autonuma_is_on() {
-  std::ifstream file("/proc/sys/kernel/numa_balancing");
-  unsigned mode = 0;
-  return file >> mode && mode != 0;
-}
-
-std::string cause(const Placement& placement) {
-  for (const Degradation& lost : placement.degradations())
-    if (lost.kind == DegradationKind::node_full) return "their node was full; see below";
-  // AutoNUMA leaves bound pages alone.
-  if (placement.placing_rung() == PlacingRung::mbind)
-    return "their node had no page free when they were touched, or they were moved since, by another program "
-           "(migratepages, move_pages) or a change of the cpuset";
-  return autonuma_is_on() ? "they could not be bound here, see below, and AutoNUMA moves such pages"
-                          : "they could not be bound here; see below";
-}
-
-// The batches of a shard that a byte of is misplaced, from the first to the last.
-std::string misplaced_batches(const Placement& placement, const ShardPlacement& shard) {
-  BatchRange range{shard.batches.end, shard.batches.end};
-  for (const BatchRun& run : placement.batches()) {
-    const BatchRange part{std::max(run.batches.begin, shard.batches.begin),
-                          std::min(run.batches.end, shard.batches.end)};
-    if (run.state != BatchRun::State::misplaced || part.begin >= part.end) continue;
-    range = {std::min(range.begin, part.begin), part.end};
-  }
-  return batches_text(range);
-}
-
-std::string misplaced_text(const Placement& placement, const Topology& topology) {
-  std::string text = fmt::format("{} bytes lie on another node than planned: {}",
-                                 placement.total().misplaced_bytes, cause(placement));
-  for (const ShardPlacement& shard : placement.shards()) {
-    if (shard.misplaced_bytes == 0) continue;
-    text += fmt::format("\n         {}, planned for node {}:", misplaced_batches(placement, shard),
-                        shard.os_index);
-    const char* separator = " ";
-    for (std::size_t node = 0; node < shard.bytes_on_node.size(); ++node) {
-      if (node == shard.node || shard.bytes_on_node[node] == 0) continue;
-      text += fmt::format("{}{} bytes on node {}", separator, shard.bytes_on_node[node],
-                          topology.node(static_cast<unsigned>(node)).os_index);
-      separator = ", ";
-    }
-  }
-  return text;
-}
-
-std::string verdict_text(const RunResult& result, const Screen& screen) {
-  const Placement& placement = *result.placement;
-  const PlacementBytes bytes = placement.total();
-  if (result.loader->plan().policy() == Policy::interleaved && placement.placing_rung() == PlacingRung::none)
-    return inked(screen, Ink::fair, "the bytes lie where they were touched; they could not be interleaved");
-  if (result.loader->plan().policy() == Policy::interleaved)
-    return fmt::format("{} bytes alternate over the nodes; interleaving promises no locality",
-                       bytes.planned_bytes);
-  if (bytes.misplaced_bytes > 0)
-    return inked(screen, Ink::bad, misplaced_text(placement, result.loader->buffer().topology()));
-  if (bytes.absent_bytes > 0)
-    return inked(screen, Ink::bad,
-                 fmt::format("{} bytes are not in memory: untouched or swapped out", bytes.absent_bytes));
-  if (bytes.unknown_bytes > 0)
-    return inked(screen, Ink::fair,
-                 fmt::format("of {} bytes the kernel does not say where they lie", bytes.unknown_bytes));
-  return inked(screen, Ink::good,
-               fmt::format("all {} bytes lie where the plan wants them", bytes.planned_bytes));
 }
 
 // Where workers are, by the kernel's numbers.
@@ -223,27 +121,25 @@ std::string data_text(const RunResult& result) {
          fmt::format("Machine  {}\n", machine_text(result.loader->buffer().topology()));
 }
 
-std::string picture_text(const RunResult& result, const Screen& screen) {
-  const Plan& plan = result.loader->plan();
-  const auto& batches = result.placement->batches();
-  std::string text = fmt::format("Plan     {}\n", plan_text(plan));
-  text += fmt::format("Pages    {}\n", pages_text(result));
+std::string plan_lines(const RunResult& result) {
+  std::string text = fmt::format("Plan     {}\n", plan_text(result.loader->plan()));
   if (const auto segment = result.loader->segment())
     text += fmt::format("Segment  {}\n", segment_text(*segment));
-  text += '\n' + draw_strips(plan, batches, screen) + '\n';
-  text += placement_table(*result.placement) + '\n';
-  if (plan.num_batches() > 0) text += fmt::format("Example  {}\n", example_text(plan, batches));
+  return text;
+}
+
+std::string picture_text(const RunResult& result, const Screen& screen) {
+  const Plan& plan = result.loader->plan();
+  std::string text = result.placement->picture(screen) + '\n';
+  if (plan.num_batches() > 0)
+    text += fmt::format("Example  {}\n", example_text(plan, result.placement->batches()));
   return text;
 }
 
 std::string judgement_text(const RunResult& result, const Screen& screen) {
   const Plan& plan = result.loader->plan();
-  std::string text;
-  if (plan.cut_bytes() > 0) text += fmt::format("Cut      {}\n", cut_text(plan));
-  text += fmt::format("Verdict  {}\n", verdict_text(result, screen));
-  for (const Degradation& lost : result.placement->degradations())
-    text += fmt::format("Degraded {}: {}\n", to_string(lost.kind), without_call(lost.message));
-  return text;
+  const std::string cut = plan.cut_bytes() > 0 ? fmt::format("Cut      {}\n", cut_text(plan)) : "";
+  return cut + result.placement->verdict(screen);
 }
 
 }  // namespace
@@ -252,7 +148,7 @@ std::string run_text(const RunResult& result) {
   const Screen screen = tools::screen();
   std::string text = data_text(result);
   text += fmt::format("Team     {}\n", team_text(result));
-  text += picture_text(result, screen);
+  text += plan_lines(result) + picture_text(result, screen);
   text += fmt::format("Means    {}\n", means_text(result));
   if (result.means) text += fmt::format("Readers  {}\n", readers_text(result));
   return text + judgement_text(result, screen) + '\n' + next_steps(result);
@@ -260,7 +156,8 @@ std::string run_text(const RunResult& result) {
 
 std::string placement_text(const RunResult& result) {
   const Screen screen = tools::screen();
-  return data_text(result) + picture_text(result, screen) + judgement_text(result, screen);
+  return data_text(result) + plan_lines(result) + picture_text(result, screen) +
+         judgement_text(result, screen);
 }
 
 }  // namespace nodewise::tools

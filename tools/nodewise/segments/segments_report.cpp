@@ -8,7 +8,6 @@
 #include "os/os.hpp"
 #include "parts/describe.hpp"
 #include "parts/json.hpp"
-#include "parts/strips.hpp"
 #include "parts/terminal.hpp"
 #include "segments/segments.hpp"
 

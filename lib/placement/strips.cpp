@@ -1,11 +1,11 @@
-#include "parts/strips.hpp"
+#include "placement/strips.hpp"
 
 #include <algorithm>
 
+#include "base/ink.hpp"
 #include "base/text.hpp"
-#include "parts/describe.hpp"
 
-namespace nodewise::tools {
+namespace nodewise {
 namespace {
 
 using State = BatchRun::State;
@@ -13,17 +13,17 @@ using State = BatchRun::State;
 struct Look {
   State state;
   char mark;
-  Ink ink;
+  base::Ink ink;
   const char* meaning;
 };
 
 // Worst first, so that a column that stands for several batches shows the worst.
 constexpr Look looks[] = {
-    {State::misplaced, 'x', Ink::bad, "on another node than planned"},
-    {State::absent, '.', Ink::bad, "not in memory"},
-    {State::unknown, '?', Ink::fair, "the kernel does not say"},
-    {State::cut, '+', Ink::fair, "partly on a page of the neighbour's node"},
-    {State::local, '=', Ink::good, "as planned"},
+    {State::misplaced, 'x', base::Ink::bad, "on another node than planned"},
+    {State::absent, '.', base::Ink::bad, "not in memory"},
+    {State::unknown, '?', base::Ink::fair, "the kernel does not say"},
+    {State::cut, '+', base::Ink::fair, "partly on a page of the neighbour's node"},
+    {State::local, '=', base::Ink::good, "as planned"},
 };
 
 std::size_t rank_of(State state) {
@@ -59,27 +59,28 @@ struct Scale {
   std::size_t digits = 1;
 };
 
-std::string draw_batch(std::uint64_t batch, std::size_t look, const Scale& scale, const Screen& screen) {
+std::string draw_batch(std::uint64_t batch, std::size_t look, const Scale& scale, const TextStyle& style) {
   std::string label = scale.cell > 1 ? "|" : "";
   if (scale.labelled(looks[look].state)) label += std::to_string(batch);
-  return label + inked(screen, looks[look].ink, std::string(scale.cell - label.size(), looks[look].mark));
+  return label +
+         base::inked(style, looks[look].ink, std::string(scale.cell - label.size(), looks[look].mark));
 }
 
 std::string draw_strip(BatchRange batches, const std::vector<BatchRun>& runs, const Scale& scale,
-                       const Screen& screen) {
+                       const TextStyle& style) {
   if (batches.count() == 0) return "";
   std::string strip = scale.cell > 1 ? "" : "|";
   for (std::uint64_t batch = batches.begin; batch < batches.end; batch += scale.per_column) {
     const BatchRange shown{batch, std::min(batch + scale.per_column, batches.end)};
     const std::size_t look = worst_of(runs, shown);
-    strip += scale.cell > 0 ? draw_batch(batch, look, scale, screen)
-                            : inked(screen, looks[look].ink, std::string(1, looks[look].mark));
+    strip += scale.cell > 0 ? draw_batch(batch, look, scale, style)
+                            : base::inked(style, looks[look].ink, std::string(1, looks[look].mark));
   }
   return strip + '|';
 }
 
-std::string legend(const Plan& plan, const std::vector<BatchRun>& runs, const Scale& scale,
-                   const Screen& screen) {
+std::string legend(Policy policy, const std::vector<BatchRun>& runs, const Scale& scale,
+                   const TextStyle& style) {
   std::string line = scale.cell > 1    ? "one cell is one batch"
                      : scale.cell == 1 ? "one column is one batch"
                                        : base::text("one column is ", scale.per_column, " batches");
@@ -88,8 +89,8 @@ std::string legend(const Plan& plan, const std::vector<BatchRun>& runs, const Sc
     const Look& look = looks[i];
     const auto shown = [&look](const BatchRun& run) { return run.state == look.state; };
     if (std::none_of(runs.begin(), runs.end(), shown)) continue;
-    const bool alternates = plan.policy() == Policy::interleaved && look.state == State::local;
-    line += separator + inked(screen, look.ink, std::string(1, look.mark)) + ' ';
+    const bool alternates = policy == Policy::interleaved && look.state == State::local;
+    line += separator + base::inked(style, look.ink, std::string(1, look.mark)) + ' ';
     line += alternates ? "pages alternate over these nodes" : look.meaning;
     separator = ", ";
   }
@@ -98,7 +99,7 @@ std::string legend(const Plan& plan, const std::vector<BatchRun>& runs, const Sc
 
 }  // namespace
 
-std::vector<BatchRun> planned_runs(const Plan& plan) {
+std::vector<BatchRun> planned_batches(const Plan& plan) {
   std::vector<BatchRun> runs;
   const auto add = [&runs](std::uint64_t begin, std::uint64_t end, State state) {
     if (begin >= end) return;
@@ -130,51 +131,48 @@ std::vector<BatchRun> planned_runs(const Plan& plan) {
   return runs;
 }
 
-std::string draw_strips(const Plan& plan, const std::vector<BatchRun>& runs, const Screen& screen) {
+std::string batches_text(BatchRange batches) {
+  if (batches.count() == 0) return "no batch";
+  if (batches.count() == 1) return base::text("batch ", batches.begin);
+  return base::text("batches ", batches.begin, '-', batches.end - 1);
+}
+
+std::string draw_strips(const std::vector<Strip>& strips, Policy policy, const std::vector<BatchRun>& runs,
+                        const TextStyle& style) {
   std::vector<std::vector<std::string>> left;
   std::uint64_t most = 0;
-  for (const Shard& shard : plan.shards()) {
+  std::uint64_t num_batches = 0;
+  for (const Strip& strip : strips) {
     // Interleaved batches lie everywhere; what a node has of its own is the reading.
-    const char* owner = plan.policy() == Policy::interleaved ? "read on node " : "node ";
-    left.push_back({base::text(owner, shard.os_index), batches_text(shard.batches),
-                    base::human_bytes(shard.bytes.bytes())});
-    most = std::max(most, shard.batches.count());
+    const char* owner = policy == Policy::interleaved ? "read on node " : "node ";
+    left.push_back(
+        {base::text(owner, strip.os_index), batches_text(strip.batches), base::human_bytes(strip.bytes)});
+    most = std::max(most, strip.batches.count());
+    num_batches += strip.batches.count();
   }
   constexpr std::size_t narrowest_strip = 12;
   const std::string table = draw_table(left, "llr");
   const std::size_t left_width = table.find('\n') + 2;
-  const std::size_t room = screen.width - std::min(screen.width, left_width + 1);
-  const Scale scale(most, plan.num_batches(), std::max(narrowest_strip, room - 1));
+  const std::size_t room = style.width - std::min(style.width, left_width + 1);
+  const Scale scale(most, num_batches, std::max(narrowest_strip + 1, room) - 1);
   std::string picture;
   std::size_t line_begin = 0;
-  for (const Shard& shard : plan.shards()) {
+  for (const Strip& strip : strips) {
     const auto line_end = table.find('\n', line_begin);
-    const std::string strip = draw_strip(shard.batches, runs, scale, screen);
+    const std::string drawn = draw_strip(strip.batches, runs, scale, style);
     picture += table.substr(line_begin, line_end - line_begin);
-    picture += strip.empty() ? "\n" : "  " + strip + '\n';
+    picture += drawn.empty() ? "\n" : "  " + drawn + '\n';
     line_begin = line_end + 1;
   }
-  if (most > 0) picture += legend(plan, runs, scale, screen) + '\n';
+  if (most > 0) picture += legend(policy, runs, scale, style) + '\n';
   return picture;
 }
 
-std::string draw_table(const std::vector<std::vector<std::string>>& rows, std::string_view alignment) {
-  std::vector<std::size_t> widths(alignment.size());
-  for (const auto& row : rows)
-    for (std::size_t column = 0; column < row.size(); ++column)
-      widths[column] = std::max(widths[column], row[column].size());
-  std::string table;
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t column = 0; column < row.size(); ++column) {
-      const std::string space(widths[column] - row[column].size(), ' ');
-      if (column > 0) line += "  ";
-      line += alignment[column] == 'r' ? space + row[column] : row[column] + space;
-    }
-    if (alignment.back() == 'l') line.resize(line.find_last_not_of(' ') + 1);
-    table += line + '\n';
-  }
-  return table;
+std::string draw_batches(const Plan& plan, const std::vector<BatchRun>& runs, const TextStyle& style) {
+  std::vector<Strip> strips;
+  for (const Shard& shard : plan.shards())
+    strips.push_back({shard.os_index, shard.batches, shard.bytes.bytes()});
+  return draw_strips(strips, plan.policy(), runs, style);
 }
 
-}  // namespace nodewise::tools
+}  // namespace nodewise

@@ -1,0 +1,127 @@
+// What a placement says to people.
+#include <ostream>
+
+#include <nodewise/placement.hpp>
+
+#include "base/ink.hpp"
+#include "base/text.hpp"
+#include "placement/strips.hpp"
+
+namespace nodewise {
+namespace {
+
+using base::text;
+
+std::vector<std::string> row_of(const std::string& name, const PlacementBytes& bytes) {
+  return {name,
+          std::to_string(bytes.planned_bytes),
+          std::to_string(bytes.local_bytes),
+          std::to_string(bytes.misplaced_bytes),
+          std::to_string(bytes.cut_bytes),
+          std::to_string(bytes.absent_bytes),
+          std::to_string(bytes.unknown_bytes)};
+}
+
+std::string table_of(const Placement& placement) {
+  std::vector<std::vector<std::string>> rows = {
+      {"bytes on", "planned", "local", "misplaced", "cut", "absent", "unknown"}};
+  for (const ShardPlacement& shard : placement.shards())
+    rows.push_back(row_of(text("node ", shard.os_index), shard));
+  if (rows.size() > 2) rows.push_back(row_of("all", placement.total()));
+  return draw_table(rows, "lrrrrrr");
+}
+
+// The batches of a shard that a byte of is misplaced, from the first to the last.
+BatchRange misplaced_batches(const Placement& placement, const ShardPlacement& shard) {
+  BatchRange range{shard.batches.end, shard.batches.end};
+  for (const BatchRun& run : placement.batches()) {
+    const BatchRange part{std::max(run.batches.begin, shard.batches.begin),
+                          std::min(run.batches.end, shard.batches.end)};
+    if (run.state != BatchRun::State::misplaced || part.begin >= part.end) continue;
+    range = {std::min(range.begin, part.begin), part.end};
+  }
+  return range;
+}
+
+}  // namespace
+
+std::string Placement::pages_text() const {
+  const std::string pages = page_kind_ == PageKind::transparent
+                                ? "transparent huge pages"
+                                : text(to_string(page_kind_), " pages of ", base::human_bytes(page_bytes_));
+  const std::string_view unit = granularity();
+  const std::string asked = asking_rung_ == AskingRung::none
+                                ? "not verified: the kernel could not be asked"
+                                : text("verified by ", to_string(asking_rung_), ", ", unit, " by ", unit);
+  return text(pages, ", placed by ", to_string(placing_rung_), ", ", asked);
+}
+
+std::string Placement::cause_text() const {
+  for (const Degradation& lost : degradations_)
+    if (lost.kind == DegradationKind::node_full) return "their node was full; see below";
+  // AutoNUMA leaves bound pages alone.
+  if (placing_rung_ == PlacingRung::mbind)
+    return "their node had no page free when they were touched, or they were moved since, by another program "
+           "(migratepages, move_pages) or a change of the cpuset";
+  return autonuma_ ? "they could not be bound here, see below, and AutoNUMA moves such pages"
+                   : "they could not be bound here; see below";
+}
+
+std::string Placement::misplaced_text() const {
+  std::string lines =
+      text(total().misplaced_bytes, " bytes lie on another node than planned: ", cause_text());
+  for (const ShardPlacement& shard : shards_) {
+    if (shard.misplaced_bytes == 0) continue;
+    lines += text("\n         ", batches_text(misplaced_batches(*this, shard)), ", planned for node ",
+                  shard.os_index, ":");
+    const char* separator = " ";
+    for (std::size_t node = 0; node < shard.bytes_on_node.size(); ++node) {
+      if (node == shard.node || shard.bytes_on_node[node] == 0) continue;
+      lines += text(separator, shard.bytes_on_node[node], " bytes on node ", os_indices_[node]);
+      separator = ", ";
+    }
+  }
+  return lines;
+}
+
+std::string Placement::verdict_text(const TextStyle& style) const {
+  using base::Ink;
+  const PlacementBytes bytes = total();
+  if (policy_ == Policy::interleaved && placing_rung_ == PlacingRung::none)
+    return inked(style, Ink::fair, "the bytes lie where they were touched; they could not be interleaved");
+  if (policy_ == Policy::interleaved)
+    return text(bytes.planned_bytes, " bytes alternate over the nodes; interleaving promises no locality");
+  if (bytes.misplaced_bytes > 0) return inked(style, Ink::bad, misplaced_text());
+  if (bytes.absent_bytes > 0)
+    return inked(style, Ink::bad,
+                 text(bytes.absent_bytes, " bytes are not in memory: untouched or swapped out"));
+  if (bytes.unknown_bytes > 0)
+    return inked(style, Ink::fair,
+                 text("of ", bytes.unknown_bytes, " bytes the kernel does not say where they lie"));
+  return inked(style, Ink::good, text("all ", bytes.planned_bytes, " bytes lie where the plan wants them"));
+}
+
+std::string Placement::picture(const TextStyle& style) const {
+  std::vector<Strip> strips;
+  for (const ShardPlacement& shard : shards_)
+    strips.push_back({shard.os_index, shard.batches, shard.planned_bytes});
+  return text("Pages    ", pages_text(), "\n\n", draw_strips(strips, policy_, batches_, style), '\n',
+              table_of(*this));
+}
+
+std::string Placement::verdict(const TextStyle& style) const {
+  std::string lines = text("Verdict  ", verdict_text(style), '\n');
+  for (const Degradation& lost : degradations_)
+    lines += text("Degraded ", to_string(lost.kind), ": ", lost.message, '\n');
+  return lines;
+}
+
+std::string Placement::summary(const TextStyle& style) const {
+  return text(picture(style), '\n', verdict(style));
+}
+
+std::ostream& operator<<(std::ostream& out, const Placement& placement) {
+  return out << placement.summary();
+}
+
+}  // namespace nodewise
