@@ -22,7 +22,7 @@ using nodewise::PageKind;
 
 nodewise::Plan plan_of(std::size_t bytes) {
   constexpr std::uint64_t features = 128;
-  return {machine(), {bytes / features, features}, nodewise::DType::u8, huge_page_bytes / features};
+  return {machine(), {{bytes / features, features}, nodewise::DType::u8, huge_page_bytes / features}};
 }
 
 /// Pinned threads make the parts of fresh memory present, each its own.

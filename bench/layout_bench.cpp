@@ -121,7 +121,7 @@ void add_pieces(std::uint64_t features, unsigned threads) {
     return by_batches(set, threads, [&set, row_bytes](std::uint64_t first, std::uint64_t end) {
       std::uint64_t all = 0;
       for (std::uint64_t batch = first; batch < end; ++batch) {
-        const ByteRange bytes = set.plan.batch_bytes(batch);
+        const ByteRange bytes = set.plan.dataset().batch_bytes(batch);
         const std::uint64_t rows = bytes.bytes() / row_bytes;
         for (std::uint64_t col = 0; col < row_bytes; col += piece_bytes)
           for (std::uint64_t block = 0; block < rows; block += block_rows)
@@ -154,8 +154,9 @@ void add_reads(const std::string& name, DType dtype, std::uint64_t features, uns
       const Dataset& set = source(dtype, features);
       return by_batches(set, threads, [&set, &read](std::uint64_t first, std::uint64_t end) {
         if (first == end) return;
-        const std::uint64_t begin = set.plan.batch_bytes(first).begin;
-        benchmark::DoNotOptimize(read.pass(set.data() + begin, set.plan.batch_bytes(end - 1).end - begin));
+        const std::uint64_t begin = set.plan.dataset().batch_bytes(first).begin;
+        benchmark::DoNotOptimize(
+            read.pass(set.data() + begin, set.plan.dataset().batch_bytes(end - 1).end - begin));
       });
     });
 }
@@ -166,7 +167,7 @@ Work lanes(const Dataset& set, unsigned threads, Run run) {
   return by_batches(set, threads, [&set, run](std::uint64_t first, std::uint64_t end) {
     double all = 0;
     for (std::uint64_t batch = first; batch < end; ++batch) {
-      const ByteRange bytes = set.plan.batch_bytes(batch);
+      const ByteRange bytes = set.plan.dataset().batch_bytes(batch);
       const auto* data = reinterpret_cast<const T*>(set.data() + bytes.begin);
       const std::uint64_t count = run(set.plan, batch);
       for (std::uint64_t at = 0; at < bytes.bytes() / sizeof(T); at += count)
@@ -204,12 +205,13 @@ void add_statistics(std::uint64_t features, unsigned threads) {
   for (const char* what : {"features", "variances", "batches_of_rows"})
     add_reads(name_of(what), dtype, features, threads);
   add(name_of("features"), "lanes", [=] {
-    return lanes<T>(source(dtype, features), threads,
-                    [](const Plan& plan, std::uint64_t batch) { return plan.batch_rows(batch); });
+    return lanes<T>(source(dtype, features), threads, [](const Plan& plan, std::uint64_t batch) {
+      return plan.dataset().batch_rows(batch).count();
+    });
   });
   add(name_of("batches_of_rows"), "lanes", [=] {
     return lanes<T>(source(dtype, features), threads, [](const Plan& plan, std::uint64_t batch) {
-      return plan.batch_bytes(batch).bytes() / sizeof(T);
+      return plan.dataset().batch_bytes(batch).bytes() / sizeof(T);
     });
   });
 }

@@ -26,8 +26,8 @@ void drop(const View& view) {
 Work by_loader() {
   nodewise::LoaderOptions options;
   options.topology = machine();
-  const auto loader = std::make_shared<const nodewise::BatchLoader>(nodewise::Shape{samples, features},
-                                                                    DType::f64, batch_size, options);
+  const auto loader = std::make_shared<const nodewise::BatchLoader>(
+      nodewise::Dataset{{samples, features}, DType::f64, batch_size}, options);
   return [loader] {
     for (std::uint64_t batch = 0; batch < batches; ++batch) drop(loader->get_batch(batch));
   };

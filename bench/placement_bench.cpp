@@ -30,7 +30,7 @@ using nodewise::Placement;
 
 nodewise::Plan plan_of(std::uint64_t bytes) {
   constexpr std::uint64_t features = 128;
-  return {machine(), {bytes / features, features}, nodewise::DType::u8, (4 << 20) / features};
+  return {machine(), {{bytes / features, features}, nodewise::DType::u8, (4 << 20) / features}};
 }
 
 /// Present for as long as somebody asks.

@@ -20,7 +20,7 @@ using namespace bench;
 constexpr std::uint64_t row_bytes = 1126;
 
 nodewise::Plan plan_of(const nodewise::Topology& topology, std::uint64_t batches) {
-  return {topology, {batches, row_bytes}, nodewise::DType::u8, 1};
+  return {topology, {{batches, row_bytes}, nodewise::DType::u8, 1}};
 }
 
 void add_plan(const std::string& name, unsigned nodes, std::uint64_t batches) {

@@ -25,8 +25,8 @@ std::shared_ptr<Partner> maker_of(const std::string& name, std::uint64_t batches
   return std::make_shared<Partner>([=] {
     nodewise::LoaderOptions options;
     options.segment = nodewise::SegmentOptions{.name = name};
-    const auto loader = std::make_shared<BatchLoader>(nodewise::Shape{batches * batch_size, features},
-                                                      nodewise::DType::f32, batch_size, options);
+    const auto loader = std::make_shared<BatchLoader>(
+        nodewise::Dataset{{batches * batch_size, features}, nodewise::DType::f32, batch_size}, options);
     return [loader] {};
   });
 }

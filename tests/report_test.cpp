@@ -51,9 +51,9 @@ std::string content(const std::string& path) {
 
 TEST_CASE("a program that is reported on") {
   if (std::getenv(child_mark) == nullptr) return;  // only as the child of the next case
-  const BatchLoader gone({1000, 64}, DType::f64, 10);
-  static const BatchLoader until_the_end({500, 64}, DType::f32, 10);
-  static auto* leaked = new BatchLoader({10, 1}, DType::u8, 10);
+  const BatchLoader gone({{1000, 64}, DType::f64, 10});
+  static const BatchLoader until_the_end({{500, 64}, DType::f32, 10});
+  static auto* leaked = new BatchLoader({{10, 1}, DType::u8, 10});
   CHECK(leaked->num_batches() == 1);
   static NodePools pools(until_the_end.team());
   static const Replicated<int> seven(pools, 7, "seven");

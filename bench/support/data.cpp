@@ -67,7 +67,7 @@ const nodewise::Team& team(unsigned threads, bool displaced) {
 const Dataset& dataset(DType dtype, std::uint64_t samples, std::uint64_t features, std::uint64_t batch_size,
                        const nodewise::PlanOptions& options) {
   static std::optional<Dataset> kept;
-  const nodewise::Plan plan(machine(), {samples, features}, dtype, batch_size, options);
+  const nodewise::Plan plan(machine(), {{samples, features}, dtype, batch_size}, options);
   if (kept && kept->plan == plan) return *kept;
   kept.reset();
   kept.emplace(Dataset{plan, nodewise::Buffer::allocate(plan, team(cpus()))});
@@ -81,7 +81,7 @@ Figures residency(const nodewise::Buffer& buffer, const nodewise::Team& readers)
   std::uint64_t local_bytes = 0;
   for (const auto& reads : nodewise::worker_reads(buffer, nodewise::batch_means(buffer, readers)))
     local_bytes += reads.local_bytes;
-  const auto all_bytes = static_cast<double>(buffer.plan().total_bytes());
+  const auto all_bytes = static_cast<double>(buffer.plan().dataset().total_bytes());
   return {{"local", static_cast<double>(local_bytes) / all_bytes},
           {"huge_pages", buffer.pages().kind() == nodewise::PageKind::base ? 0.0 : 1.0}};
 }

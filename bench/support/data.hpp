@@ -28,9 +28,9 @@ struct Dataset {
   nodewise::Plan plan;
   nodewise::Buffer buffer;
   const std::byte* data() const { return buffer.data(); }
-  std::uint64_t bytes() const { return plan.total_bytes(); }
+  std::uint64_t bytes() const { return plan.dataset().total_bytes(); }
   std::uint64_t batch_elements() const {
-    return plan.batch_bytes(0).bytes() / nodewise::dtype_bytes(plan.dtype());
+    return plan.dataset().most_batch_bytes() / nodewise::dtype_bytes(plan.dataset().dtype());
   }
 };
 

@@ -48,7 +48,7 @@ class NODEWISE_PUBLIC Buffer {
   static Buffer place(const Plan& plan, const Team& team, Pages pages, const Fill& fill = {});
 
   /// Memory that exists, as it is: not copied, moved, aligned or touched. Precondition: `data` modulo
-  /// plan.page_bytes() is plan.base_offset(), and `pages` holds plan.total_bytes(), else InvalidArgument; the
+  /// plan.page_bytes() is plan.base_offset(), and `pages` holds its total_bytes(), else InvalidArgument; the
   /// plan is for `topology`, else PlacementError.
   static Buffer adopt(const Plan& plan, const Topology& topology, Pages pages);
   /// The same of memory that was placed by this very plan, of which `rung` says how: a segment's.

@@ -199,10 +199,11 @@ class LayoutView {
 /// Throws OutOfRange, and InvalidArgument where T is not the element type.
 template <Element T, Layout L>
 LayoutView<T, L> layout_view(const Buffer& buffer, std::uint64_t batch) {
-  const Plan& plan = buffer.plan();
-  const ByteRange bytes = plan.batch_bytes(batch);
-  const AnyBatchView any(buffer.data() + bytes.begin, plan.dtype(), plan.batch_rows(batch),
-                         plan.shape().features, plan.shape().features);
+  const Dataset& dataset = buffer.plan().dataset();
+  const RowRange rows = dataset.batch_rows(batch);
+  const std::uint64_t cols = dataset.shape().features;
+  const AnyBatchView any(buffer.data() + dataset.bytes(rows).begin, dataset.dtype(), rows.count(), cols,
+                         cols);
   const BatchView<T> typed = any.template as<T>();
   return {typed.data(), typed.rows(), typed.cols()};
 }

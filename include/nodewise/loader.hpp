@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <nodewise/buffer.hpp>
+#include <nodewise/dataset.hpp>
 #include <nodewise/export.hpp>
 #include <nodewise/means.hpp>
 #include <nodewise/placement.hpp>
@@ -43,19 +44,17 @@ struct LoaderOptions {
 class NODEWISE_PUBLIC BatchLoader {
  public:
   /// A zeroed dataset. Throws what Plan and Buffer::allocate throw.
-  BatchLoader(Shape shape, DType dtype, std::uint64_t batch_size, const LoaderOptions& options = {});
-  /// A copy of `data` (row-major, contiguous; precondition: shape × dtype readable bytes).
-  BatchLoader(const void* data, Shape shape, DType dtype, std::uint64_t batch_size,
-              const LoaderOptions& options = {});
+  explicit BatchLoader(const Dataset& dataset, const LoaderOptions& options = {});
+  /// A copy of `data` (row-major, contiguous; precondition: dataset.total_bytes() readable bytes).
+  BatchLoader(const void* data, const Dataset& dataset, const LoaderOptions& options = {});
   /// A dataset that `fill` writes, piece by piece, as its pages are made: see Buffer::Fill.
-  BatchLoader(const Buffer::Fill& fill, Shape shape, DType dtype, std::uint64_t batch_size,
-              const LoaderOptions& options = {});
+  BatchLoader(const Buffer::Fill& fill, const Dataset& dataset, const LoaderOptions& options = {});
   /// A saved plan, replayed: of the options only pages, team and topology count, the rest is the plan's.
-  BatchLoader(const Plan& plan, const LoaderOptions& options = {});
+  explicit BatchLoader(const Plan& plan, const LoaderOptions& options = {});
   /// Memory of the caller, where it is: no copy, no move. `release(data)` is called once, when the last
   /// owner goes, or if this throws. Throws InvalidArgument where `data` is not aligned to an element.
-  static BatchLoader adopt(void* data, Shape shape, DType dtype, std::uint64_t batch_size,
-                           const LoaderOptions& options = {}, std::function<void(void*)> release = {});
+  static BatchLoader adopt(void* data, const Dataset& dataset, const LoaderOptions& options = {},
+                           std::function<void(void*)> release = {});
   /// A dataset that another process made, where it is. Of the options team and topology count. Opened
   /// read-only, it refuses write_to_buffer, and writing through a view ends the process by SIGSEGV. Throws
   /// InvalidArgument where there is no dataset in the segment, FormatError where its plan and its header
@@ -68,10 +67,9 @@ class NODEWISE_PUBLIC BatchLoader {
   BatchLoader(BatchLoader&&) noexcept;
   BatchLoader& operator=(BatchLoader&&) noexcept;
 
-  Shape shape() const noexcept;
-  DType dtype() const noexcept;
-  std::uint64_t batch_size() const noexcept;
-  std::uint64_t num_batches() const noexcept;
+  const Dataset& dataset() const& noexcept;
+  Dataset dataset() && noexcept { return std::as_const(*this).dataset(); }
+  std::uint64_t num_batches() const noexcept { return dataset().num_batches(); }
   /// A view of the batch, not a copy. Throws OutOfRange. Cost: O(1), no allocation, no lock.
   AnyBatchView get_batch(std::uint64_t batch) const& {
     if (batch >= full_.count) [[unlikely]]
@@ -151,17 +149,17 @@ class ZeroCopyBatchLoader {
   /// A copy of `data`, n_samples × n_features row by row. Throws InvalidArgument where the sizes differ.
   ZeroCopyBatchLoader(std::span<const T> data, std::uint64_t n_samples, std::uint64_t n_features,
                       std::uint64_t batch_size, const LoaderOptions& options = {})
-      : loader_(checked(data, n_samples, n_features), {n_samples, n_features}, dtype_of<T>, batch_size,
+      : loader_(checked(data, n_samples, n_features), {{n_samples, n_features}, dtype_of<T>, batch_size},
                 options) {}
   /// A zeroed dataset.
   ZeroCopyBatchLoader(std::uint64_t n_samples, std::uint64_t n_features, std::uint64_t batch_size,
                       const LoaderOptions& options = {})
-      : loader_({n_samples, n_features}, dtype_of<T>, batch_size, options) {}
+      : loader_(Dataset{{n_samples, n_features}, dtype_of<T>, batch_size}, options) {}
   /// A loader that exists. Throws InvalidArgument where T is not its element type.
   explicit ZeroCopyBatchLoader(BatchLoader loader) : loader_(std::move(loader)) {
-    if (loader_.dtype() != dtype_of<T>)
+    if (loader_.dataset().dtype() != dtype_of<T>)
       throw InvalidArgument("ZeroCopyBatchLoader: the elements are " +
-                            std::string(dtype_name(loader_.dtype())) + ", not " +
+                            std::string(dtype_name(loader_.dataset().dtype())) + ", not " +
                             std::string(dtype_name(dtype_of<T>)));
   }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 // The words that all other headers use.
+#include <nodewise/dataset.hpp>
 #include <nodewise/degradation.hpp>
 #include <nodewise/dtype.hpp>
 #include <nodewise/error.hpp>

@@ -9,19 +9,12 @@
 #include <string_view>
 #include <vector>
 
-#include <nodewise/dtype.hpp>
+#include <nodewise/dataset.hpp>
 #include <nodewise/export.hpp>
 #include <nodewise/names.hpp>
 #include <nodewise/topology.hpp>
 
 namespace nodewise {
-
-/// Rows and columns of a dataset.
-struct Shape {
-  std::uint64_t samples = 0;   ///< May be 0.
-  std::uint64_t features = 0;  ///< At least 1.
-  friend bool operator==(const Shape&, const Shape&) = default;
-};
 
 enum class Policy : std::uint8_t { blocked, interleaved };
 enum class Binding : std::uint8_t { preferred, required };
@@ -43,22 +36,6 @@ struct PlanOptions {
   std::vector<unsigned> targets = {};
   std::size_t page_bytes = 0;   ///< A power of two; 0: the topology's base page.
   std::size_t base_offset = 0;  ///< Address of the first element modulo page_bytes.
-};
-
-/// A half-open range of bytes, counted from the first byte of the dataset.
-struct ByteRange {
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
-  std::uint64_t bytes() const noexcept { return end - begin; }
-  friend bool operator==(const ByteRange&, const ByteRange&) = default;
-};
-
-/// A half-open range of batches.
-struct BatchRange {
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
-  std::uint64_t count() const noexcept { return end - begin; }
-  friend bool operator==(const BatchRange&, const BatchRange&) = default;
 };
 
 /// The consecutive batches that one node owns. Every target has one, empty ones included.
@@ -100,18 +77,14 @@ struct PlanParts;  // private to the library
 /// batches.
 class NODEWISE_PUBLIC Plan {
  public:
-  /// Throws InvalidArgument (zero features, zero batch size, sizes that overflow, bad options), OutOfRange
+  /// Throws InvalidArgument (no features, bad options, pages that 64 bits cannot count), OutOfRange
   /// (a target that does not exist), PlacementError (`required`, and a shard exceeds its node's memory or its
   /// node is not allowed).
-  Plan(const Topology& topology, Shape shape, DType dtype, std::uint64_t batch_size,
-       const PlanOptions& options = {});
+  Plan(const Topology& topology, const Dataset& dataset, const PlanOptions& options = {});
 
-  Shape shape() const noexcept { return shape_; }
-  DType dtype() const noexcept { return dtype_; }
-  std::uint64_t batch_size() const noexcept { return batch_size_; }
-  std::uint64_t num_batches() const noexcept { return num_batches_; }
-  std::uint64_t row_bytes() const noexcept { return row_bytes_; }
-  std::uint64_t total_bytes() const noexcept { return row_bytes_ * shape_.samples; }
+  const Dataset& dataset() const& noexcept { return dataset_; }
+  Dataset dataset() && noexcept { return dataset_; }
+  std::uint64_t num_batches() const noexcept { return dataset_.num_batches(); }
   Policy policy() const noexcept { return policy_; }
   Binding binding() const noexcept { return binding_; }
   Weights weights() const noexcept { return weights_; }
@@ -129,10 +102,6 @@ class NODEWISE_PUBLIC Plan {
   std::optional<CutRemedy> cut_remedy() const noexcept { return remedy_; }
   /// Index of the shard that owns `batch`. Throws OutOfRange. Cost: O(log nodes).
   std::size_t shard_of(std::uint64_t batch) const;
-  /// Bytes of `batch`. Throws OutOfRange.
-  ByteRange batch_bytes(std::uint64_t batch) const;
-  /// Rows of `batch`: batch_size, or fewer in the last. Throws OutOfRange.
-  std::uint64_t batch_rows(std::uint64_t batch) const;
   /// Bytes from the start of the first page to the end of the last: what a buffer must map.
   std::uint64_t mapped_bytes() const noexcept;
 
@@ -149,11 +118,7 @@ class NODEWISE_PUBLIC Plan {
   Plan(const Topology& topology, const PlanParts& parts);
   void check_nodes(const Topology& topology);
 
-  Shape shape_;
-  DType dtype_ = DType::f64;
-  std::uint64_t batch_size_ = 0;
-  std::uint64_t num_batches_ = 0;
-  std::uint64_t row_bytes_ = 0;
+  Dataset dataset_;
   Policy policy_ = Policy::blocked;
   Binding binding_ = Binding::preferred;
   Weights weights_ = Weights::equal;

@@ -92,10 +92,8 @@ class NODEWISE_PUBLIC Segment {
   const Pages& pages() const& noexcept;  ///< The data; the header is not among them.
   const Pages& pages() const&& noexcept = delete;
 
-  // Of a dataset; of others zero samples.
-  Shape shape() const noexcept;
-  DType dtype() const noexcept;
-  std::uint64_t batch_size() const noexcept;
+  /// What it holds; of other kinds than datasets an empty one.
+  const Dataset& dataset() const noexcept;
   std::uint64_t num_batches() const noexcept;
   /// A view, not a copy. Throws OutOfRange. Cost: O(1).
   AnyBatchView get_batch(std::uint64_t batch) const&;
@@ -126,9 +124,7 @@ struct SegmentInfo {
   bool kept = false;
   bool published = false;  ///< False: being made, or its maker died over it.
   SegmentSource source;
-  Shape shape;
-  DType dtype = DType::f64;
-  std::uint64_t batch_size = 0;
+  Dataset dataset;
   std::uint64_t bytes = 0;           ///< Of the file.
   std::optional<unsigned> attached;  ///< How often it is held, as a rule once by each process; nothing where
                                      ///< /proc/locks does not say.

@@ -52,12 +52,12 @@ void Buffer::check_machine(const char* call, const Plan& plan, const Topology& t
 
 void Buffer::check_memory(const char* call, const Plan& plan, const Pages& pages) {
   const auto address = reinterpret_cast<std::uintptr_t>(pages.data());
-  if (plan.total_bytes() > 0 && address % plan.page_bytes() != plan.base_offset())
+  if (plan.dataset().total_bytes() > 0 && address % plan.page_bytes() != plan.base_offset())
     throw InvalidArgument(base::text(call, ": the memory begins ", address % plan.page_bytes(),
                                      " bytes into a page, the plan ", plan.base_offset()));
-  if (pages.size_bytes() < plan.total_bytes())
-    throw InvalidArgument(base::text(call, ": the plan needs ", plan.total_bytes(), " bytes, the memory has ",
-                                     pages.size_bytes()));
+  if (pages.size_bytes() < plan.dataset().total_bytes())
+    throw InvalidArgument(base::text(call, ": the plan needs ", plan.dataset().total_bytes(),
+                                     " bytes, the memory has ", pages.size_bytes()));
 }
 
 Buffer Buffer::allocate(const Plan& plan, const Team& team, PageKind kind, const Fill& fill) {

@@ -83,7 +83,7 @@ int populate_range(const Work& work, const ByteRange& range) {
   for (std::uint64_t begin = range.begin; begin < range.end;) {
     const std::uint64_t end = std::min(base::round_down(begin, piece) + piece, range.end);
     if (const int error = PagesParts::populate(work.memory.pages, data + begin, end - begin)) return error;
-    work.fill(data + begin, {begin, std::min(end, work.plan.total_bytes())});
+    work.fill(data + begin, {begin, std::min(end, work.plan.dataset().total_bytes())});
     begin = end;
   }
   return 0;

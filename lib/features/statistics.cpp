@@ -106,19 +106,19 @@ FeatureSums FeaturePass::take() {
 FeatureSums feature_sums(const Buffer& buffer, const Team& team, Layout layout, const double* means,
                          const KernelSet& kernels) {
   const Plan& plan = buffer.plan();
-  const std::uint64_t cols = plan.shape().features;
+  const std::uint64_t cols = plan.dataset().shape().features;
   FeatureSums all(cols);
-  if (plan.total_bytes() == 0) return all;
-  const std::uint64_t rows = std::min(plan.batch_size(), plan.shape().samples);
-  const BlockShape shape = FeaturePass::shape(layout, rows, cols, dtype_bytes(plan.dtype()));
+  if (plan.dataset().total_bytes() == 0) return all;
+  const std::uint64_t rows = plan.dataset().most_batch_rows();
+  const BlockShape shape = FeaturePass::shape(layout, rows, cols, dtype_bytes(plan.dataset().dtype()));
   const LayoutBlocks blocks(plan, shape, FeaturePass::order(layout));
-  const std::uint64_t batch_bytes = plan.batch_bytes(0).bytes();
+  const std::uint64_t batch_bytes = plan.dataset().most_batch_bytes();
   WorkShares shares(team);
   blocks.give(plan, team, shares);
   std::vector<FeatureSums> sums(team.workers().size());
   run_team(team, [&](unsigned worker, bool own_threads) {
     const FpGuard guard;
-    FeaturePass pass(layout, plan.dtype(), cols, means, kernels);
+    FeaturePass pass(layout, plan.dataset().dtype(), cols, means, kernels);
     while (const auto piece = shares.take(worker, own_threads))
       for (std::uint64_t number = piece->units.begin; number < piece->units.end; ++number) {
         const LayoutBlock block = blocks.block(number);
@@ -134,8 +134,8 @@ FeatureSums feature_sums(const Buffer& buffer, const Team& team, Layout layout, 
 std::vector<double> feature_means_with(const KernelSet& kernels, const Buffer& buffer, const Team& team,
                                        Layout layout) {
   const FeatureSums sums = feature_sums(buffer, team, layout, nullptr, kernels);
-  const std::uint64_t samples = buffer.plan().shape().samples;
-  std::vector<double> means(buffer.plan().shape().features, canonical_nan());
+  const std::uint64_t samples = buffer.plan().dataset().shape().samples;
+  std::vector<double> means(buffer.plan().dataset().shape().features, canonical_nan());
   const FpGuard guard;
   for (std::size_t i = 0; i < means.size() && samples > 0; ++i) means[i] = sums.divided(i, samples);
   return means;
@@ -146,7 +146,7 @@ FeatureStatistics feature_statistics_with(const KernelSet& kernels, const Buffer
   FeatureStatistics statistics{feature_means_with(kernels, buffer, team, layout), {}};
   const std::vector<double>& means = statistics.means;
   statistics.variances.assign(means.size(), canonical_nan());
-  const std::uint64_t samples = buffer.plan().shape().samples;
+  const std::uint64_t samples = buffer.plan().dataset().shape().samples;
   if (samples <= ddof) return statistics;
   const FeatureSums sums = feature_sums(buffer, team, layout, means.data(), kernels);
   const FpGuard guard;

@@ -12,9 +12,9 @@ constexpr std::uint64_t ratio_up(std::uint64_t a, std::uint64_t b) {
 }  // namespace
 
 LayoutBlocks::LayoutBlocks(const Plan& plan, BlockShape shape, Order order)
-    : samples_(plan.shape().samples),
-      batch_size_(std::min(plan.batch_size(), std::max<std::uint64_t>(samples_, 1))),
-      features_(plan.shape().features),
+    : samples_(plan.dataset().shape().samples),
+      batch_size_(std::max<std::uint64_t>(plan.dataset().most_batch_rows(), 1)),
+      features_(plan.dataset().shape().features),
       shape_(shape),
       order_(order),
       down_(ratio_up(batch_size_, shape.rows)),

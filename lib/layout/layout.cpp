@@ -28,17 +28,14 @@ bool overlap(const void* a, const void* b, std::uint64_t bytes) {
 }
 
 void check_alike(const Plan& from, const Plan& to) {
-  const auto described = [](const Plan& plan) {
-    return base::text(plan.shape().samples, " x ", plan.shape().features, " elements of ",
-                      dtype_name(plan.dtype()), " in batches of ", plan.batch_size());
+  const auto described = [](const Dataset& dataset) {
+    return base::text(dataset.shape().samples, " x ", dataset.shape().features, " elements of ",
+                      dtype_name(dataset.dtype()), " in batches of ", dataset.batch_size());
   };
-  if (from.shape() != to.shape() || from.dtype() != to.dtype() || from.batch_size() != to.batch_size())
-    throw InvalidArgument(base::text("convert_layout: ", described(from), " do not become ", described(to),
+  if (from.dataset() != to.dataset())
+    throw InvalidArgument(base::text("convert_layout: ", described(from.dataset()), " do not become ",
+                                     described(to.dataset()),
                                      "; make both buffers of the same shape, type and batch size"));
-}
-
-std::uint64_t rows_of_most(const Plan& plan) {
-  return std::min(plan.batch_size(), plan.shape().samples);
 }
 
 // Each shard's bytes, divided among its readers by pages.
@@ -71,9 +68,10 @@ void copy_bytes(const Buffer& from, const Buffer& to, const Team& team, const La
 void convert_blocks(const Buffer& from, const Buffer& to, const Team& team,
                     const LayoutConversion& conversion) {
   const Plan& plan = to.plan();
-  const std::uint64_t cols = plan.shape().features;
-  const std::uint64_t batch_bytes = plan.batch_bytes(0).bytes();
-  const LayoutBlocks blocks(plan, conversion.shape(rows_of_most(plan), cols), conversion.order());
+  const std::uint64_t cols = plan.dataset().shape().features;
+  const std::uint64_t batch_bytes = plan.dataset().most_batch_bytes();
+  const LayoutBlocks blocks(plan, conversion.shape(plan.dataset().most_batch_rows(), cols),
+                            conversion.order());
   WorkShares shares(team);
   blocks.give(plan, team, shares);
   run_team(team, [&](unsigned worker, bool own_threads) {
@@ -127,14 +125,14 @@ void convert_layout(const Buffer& from, Layout from_layout, const Buffer& to, La
   check_alike(from.plan(), plan);
   if (from.plan().fingerprint() != plan.fingerprint())
     throw PlacementError("convert_layout: the two buffers were planned for different machines");
-  if (plan.total_bytes() == 0) return;
-  if (overlap(from.data(), to.data(), plan.total_bytes()))
-    throw InvalidArgument(base::text("convert_layout: two buffers of ", plan.total_bytes(),
+  if (plan.dataset().total_bytes() == 0) return;
+  if (overlap(from.data(), to.data(), plan.dataset().total_bytes()))
+    throw InvalidArgument(base::text("convert_layout: two buffers of ", plan.dataset().total_bytes(),
                                      " bytes overlap; to convert in place, give one buffer and pools"));
-  const bool past_caches = plan.total_bytes() >= least_past_caches;
-  const LayoutConversion conversion(from_layout, to_layout, dtype_bytes(plan.dtype()), past_caches,
+  const bool past_caches = plan.dataset().total_bytes() >= least_past_caches;
+  const LayoutConversion conversion(from_layout, to_layout, dtype_bytes(plan.dataset().dtype()), past_caches,
                                     *best_kernels().layouts);
-  if (same_places(from_layout, to_layout, rows_of_most(plan), plan.shape().features))
+  if (same_places(from_layout, to_layout, plan.dataset().most_batch_rows(), plan.dataset().shape().features))
     copy_bytes(from, to, team, conversion);
   else
     convert_blocks(from, to, team, conversion);
@@ -143,16 +141,19 @@ void convert_layout(const Buffer& from, Layout from_layout, const Buffer& to, La
 void convert_layout(const Buffer& buffer, Layout from_layout, Layout to_layout, const Team& team,
                     const NodePools& pools) {
   const Plan& plan = buffer.plan();
-  const std::uint64_t cols = plan.shape().features;
-  if (plan.total_bytes() == 0 || same_places(from_layout, to_layout, rows_of_most(plan), cols)) return;
-  const std::uint64_t batch_bytes = plan.batch_bytes(0).bytes();
+  const std::uint64_t cols = plan.dataset().shape().features;
+  if (plan.dataset().total_bytes() == 0 ||
+      same_places(from_layout, to_layout, plan.dataset().most_batch_rows(), cols))
+    return;
+  const std::uint64_t batch_bytes = plan.dataset().most_batch_bytes();
   WorkShares shares(team);
   std::vector<std::optional<Room>> rooms(team.workers().size());
   for (const unsigned worker : give_units(plan, team, 1, shares))
     rooms[worker].emplace(pools.on(pools.nearest_with_memory(team.workers()[worker].node)), batch_bytes);
   const LayoutKernels& kernels = *best_kernels().layouts;
-  const LayoutConversion conversion(from_layout, to_layout, dtype_bytes(plan.dtype()), false, kernels);
-  const LayoutConversion back(to_layout, to_layout, dtype_bytes(plan.dtype()),
+  const LayoutConversion conversion(from_layout, to_layout, dtype_bytes(plan.dataset().dtype()), false,
+                                    kernels);
+  const LayoutConversion back(to_layout, to_layout, dtype_bytes(plan.dataset().dtype()),
                               batch_bytes >= least_past_caches_in_place, kernels);
   run_team(team, [&](unsigned worker, bool own_threads) {
     if (!rooms[worker]) return;  // nothing is its own, and without room it cannot help
@@ -160,8 +161,9 @@ void convert_layout(const Buffer& buffer, Layout from_layout, Layout to_layout, 
     std::byte* const room = rooms[worker]->data();
     while (const auto piece = shares.take(worker, own_threads))
       for (std::uint64_t batch = piece->units.begin; batch < piece->units.end; ++batch) {
-        const ByteRange bytes = plan.batch_bytes(batch);
-        conversion.convert(buffer.data() + bytes.begin, room, plan.batch_rows(batch), cols, scratch);
+        const ByteRange bytes = plan.dataset().batch_bytes(batch);
+        conversion.convert(buffer.data() + bytes.begin, room, plan.dataset().batch_rows(batch).count(), cols,
+                           scratch);
         back.copy(room, buffer.data() + bytes.begin, bytes.bytes());
       }
     back.done(scratch);

@@ -4,7 +4,6 @@
 #include <functional>
 #include <utility>
 
-#include "base/checked.hpp"
 #include "base/convert_element.hpp"
 #include "base/text.hpp"
 #include "loader/options.hpp"
@@ -30,13 +29,13 @@ struct BatchLoader::State {
 
 // Where there is a full batch its bytes are counted by 64 bits; where there is none they do not matter.
 BatchLoader::FullBatches BatchLoader::State::full_batches() const noexcept {
-  const Plan& plan = buffer.plan();
+  const Dataset& dataset = buffer.plan().dataset();
   return {.data = buffer.data(),
-          .count = plan.shape().samples / plan.batch_size(),
-          .bytes = plan.batch_size() * plan.row_bytes(),
-          .rows = plan.batch_size(),
-          .cols = plan.shape().features,
-          .dtype = plan.dtype()};
+          .count = dataset.num_full_batches(),
+          .bytes = dataset.batch_size() * dataset.row_bytes(),
+          .rows = dataset.batch_size(),
+          .cols = dataset.shape().features,
+          .dtype = dataset.dtype()};
 }
 
 namespace {
@@ -65,22 +64,20 @@ BatchLoader::BatchLoader(const Plan& plan, const LoaderOptions& options) {
   place(plan, topology, options);
 }
 
-BatchLoader::BatchLoader(const Buffer::Fill& fill, Shape shape, DType dtype, std::uint64_t batch_size,
-                         const LoaderOptions& options) {
+BatchLoader::BatchLoader(const Buffer::Fill& fill, const Dataset& dataset, const LoaderOptions& options) {
   const Topology topology = chosen_topology(options);
-  place(Plan(topology, shape, dtype, batch_size, plan_options(options)), topology, options, fill);
+  place(Plan(topology, dataset, plan_options(options)), topology, options, fill);
 }
 
-BatchLoader::BatchLoader(Shape shape, DType dtype, std::uint64_t batch_size, const LoaderOptions& options)
-    : BatchLoader(Buffer::Fill(), shape, dtype, batch_size, options) {}
+BatchLoader::BatchLoader(const Dataset& dataset, const LoaderOptions& options)
+    : BatchLoader(Buffer::Fill(), dataset, options) {}
 
-BatchLoader::BatchLoader(const void* data, Shape shape, DType dtype, std::uint64_t batch_size,
-                         const LoaderOptions& options)
+BatchLoader::BatchLoader(const void* data, const Dataset& dataset, const LoaderOptions& options)
     : BatchLoader(
           [data](std::byte* at, ByteRange bytes) {
             std::memcpy(at, static_cast<const std::byte*>(data) + bytes.begin, bytes.bytes());
           },
-          shape, dtype, batch_size, options) {}
+          dataset, options) {}
 
 void BatchLoader::place(const Plan& plan, const Topology& topology, const LoaderOptions& options,
                         const Buffer::Fill& fill) {
@@ -116,8 +113,7 @@ BatchLoader BatchLoader::open(const Segment& segment, const LoaderOptions& optio
                                      ", no dataset; open it as what it is, or choose another name"));
   const Topology topology = chosen_topology(options);
   const Plan plan = Plan::from_json(segment.plan_json(), topology);
-  if (plan.shape() != segment.shape() || plan.dtype() != segment.dtype() ||
-      plan.batch_size() != segment.batch_size() || plan.page_bytes() != segment.pages().page_bytes())
+  if (plan.dataset() != segment.dataset() || plan.page_bytes() != segment.pages().page_bytes())
     throw FormatError(base::text("BatchLoader::open: the plan and the header of segment \"", segment.name(),
                                  "\" contradict each other"));
   Buffer buffer = Buffer::adopt_placed(plan, topology, segment.pages(), segment.placing_rung());
@@ -134,38 +130,27 @@ std::optional<Segment> BatchLoader::segment() const {
   return state_->segment;
 }
 
-BatchLoader BatchLoader::adopt(void* data, Shape shape, DType dtype, std::uint64_t batch_size,
-                               const LoaderOptions& options, std::function<void(void*)> release) {
+BatchLoader BatchLoader::adopt(void* data, const Dataset& dataset, const LoaderOptions& options,
+                               std::function<void(void*)> release) {
   // From here on the memory has an owner, whatever is thrown.
-  const auto bytes = base::checked_mul(shape.samples, shape.features);
-  const auto total = bytes ? base::checked_mul(*bytes, dtype_bytes(dtype)) : bytes;
-  Pages pages = Pages::adopt(data, total.value_or(0), std::move(release));
+  Pages pages = Pages::adopt(data, dataset.total_bytes(), std::move(release));
   const auto address = reinterpret_cast<std::uintptr_t>(data);
-  if (address % dtype_bytes(dtype) != 0 || (data == nullptr && total != 0))
-    throw InvalidArgument(base::text("BatchLoader::adopt: elements of ", dtype_name(dtype),
+  const std::size_t element_bytes = dtype_bytes(dataset.dtype());
+  if (address % element_bytes != 0 || (data == nullptr && dataset.total_bytes() != 0))
+    throw InvalidArgument(base::text("BatchLoader::adopt: elements of ", dtype_name(dataset.dtype()),
                                      " cannot begin at address ", address,
-                                     "; their memory must be aligned to ", dtype_bytes(dtype), " bytes"));
+                                     "; their memory must be aligned to ", element_bytes, " bytes"));
   const Topology topology = chosen_topology(options);
   PlanOptions planned = plan_options(options);
   planned.page_bytes = topology.page_bytes();
   planned.base_offset = address % topology.page_bytes();
-  Buffer buffer =
-      Buffer::adopt(Plan(topology, shape, dtype, batch_size, planned), topology, std::move(pages));
+  Buffer buffer = Buffer::adopt(Plan(topology, dataset, planned), topology, std::move(pages));
   if (planned.binding == Binding::required) Placement::of(buffer).require_planned();
   return BatchLoader(std::make_unique<State>(std::move(buffer), options.team));
 }
 
-Shape BatchLoader::shape() const noexcept {
-  return plan().shape();
-}
-DType BatchLoader::dtype() const noexcept {
-  return plan().dtype();
-}
-std::uint64_t BatchLoader::batch_size() const noexcept {
-  return plan().batch_size();
-}
-std::uint64_t BatchLoader::num_batches() const noexcept {
-  return plan().num_batches();
+const Dataset& BatchLoader::dataset() const& noexcept {
+  return plan().dataset();
 }
 const Buffer& BatchLoader::buffer() const& noexcept {
   return state_->buffer;
@@ -183,7 +168,8 @@ const Pages& BatchLoader::pages() const& noexcept {
 AnyBatchView BatchLoader::short_batch(std::uint64_t batch) const {
   if (batch >= num_batches())
     throw OutOfRange(base::text("BatchLoader::get_batch: batch ", batch, " of ", num_batches()));
-  return {full_.data + batch * full_.bytes, full_.dtype, plan().batch_rows(batch), full_.cols, full_.cols};
+  return {full_.data + batch * full_.bytes, full_.dtype, dataset().batch_rows(batch).count(), full_.cols,
+          full_.cols};
 }
 
 bool BatchLoader::is_zero_copy(std::uint64_t batch) const {
@@ -197,7 +183,7 @@ bool BatchLoader::is_zero_copy(const AnyBatchView& view) const {
   const std::less<const std::byte*> before;  // pointers into different objects have no other order
   const auto* begin = static_cast<const std::byte*>(view.data());
   const std::byte* first = buffer().data();
-  const bool inside = !before(begin, first) && !before(first + plan().total_bytes(), begin + extent);
+  const bool inside = !before(begin, first) && !before(first + dataset().total_bytes(), begin + extent);
   return inside && os::current().check_mapped(begin, extent) == 0;
 }
 
@@ -219,30 +205,32 @@ Placement BatchLoader::placement() const {
 }
 
 void* BatchLoader::element(std::uint64_t row, std::uint64_t col) const {
-  if (row >= shape().samples || col >= shape().features)
-    throw OutOfRange(base::text("BatchLoader::write_to_buffer: (", row, ", ", col, ") is outside ",
-                                shape().samples, " x ", shape().features));
+  const auto [samples, features] = dataset().shape();
+  if (row >= samples || col >= features)
+    throw OutOfRange(base::text("BatchLoader::write_to_buffer: (", row, ", ", col, ") is outside ", samples,
+                                " x ", features));
   if (!pages().writable())
     throw InvalidArgument(
         "BatchLoader::write_to_buffer: the segment was opened for reading; open it with "
         "Access::read_write");
-  return buffer().data() + row * plan().row_bytes() + col * dtype_bytes(dtype());
+  return buffer().data() + row * dataset().row_bytes() + col * dtype_bytes(dataset().dtype());
 }
 
 void BatchLoader::write_converted(void* at, DType from, const void* value) {
+  const DType dtype = dataset().dtype();
   std::byte number[sizeof(double)];
-  if (base::convert_element(from, value, dtype(), number)) {
-    std::memcpy(at, number, dtype_bytes(dtype()));
+  if (base::convert_element(from, value, dtype, number)) {
+    std::memcpy(at, number, dtype_bytes(dtype));
     return;
   }
   const std::string given = base::element_text(from, value);
   const std::string remedy =
       given.ends_with("nan")
           ? ", and none is near it"
-          : base::text("; the nearest is ", base::element_text(dtype(), number), ": convert it to ",
-                       base::element_type_name(dtype()), " first where that is meant");
+          : base::text("; the nearest is ", base::element_text(dtype, number), ": convert it to ",
+                       base::element_type_name(dtype), " first where that is meant");
   throw InvalidArgument(
-      base::text("BatchLoader::write_to_buffer: ", given, " is no ", dtype_name(dtype()), " number", remedy));
+      base::text("BatchLoader::write_to_buffer: ", given, " is no ", dtype_name(dtype), " number", remedy));
 }
 
 }  // namespace nodewise

@@ -69,14 +69,14 @@ class Computation {
  public:
   Computation(const Buffer& buffer, const Team& team, std::span<double> values)
       : data_(buffer.data()),
-        dtype_(buffer.plan().dtype()),
+        dtype_(buffer.plan().dataset().dtype()),
         element_bytes_(dtype_bytes(dtype_)),
-        total_elements_(buffer.plan().total_bytes() / element_bytes_),
+        total_elements_(buffer.plan().dataset().total_bytes() / element_bytes_),
         values_(values),
         shares_(team),
         read_(team.workers().size()) {
     const Plan& plan = buffer.plan();
-    if (plan.num_batches() > 0) batch_elements_ = plan.batch_bytes(0).bytes() / element_bytes_;
+    if (plan.num_batches() > 0) batch_elements_ = plan.dataset().most_batch_bytes() / element_bytes_;
     for (std::size_t shard = 0; shard < plan.shards().size(); ++shard)
       divide(shard, plan.shards()[shard], team.readers(plan, shard));
   }

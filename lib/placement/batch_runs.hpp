@@ -14,7 +14,7 @@ BatchRun::State worse(BatchRun::State a, BatchRun::State b) noexcept;
 class BatchRuns {
  public:
   explicit BatchRuns(const Plan& plan)
-      : batch_bytes_(plan.num_batches() > 0 ? plan.batch_bytes(0).bytes() : 1) {}
+      : batch_bytes_(plan.num_batches() > 0 ? plan.dataset().most_batch_bytes() : 1) {}
 
   /// Precondition: `bytes` begins where the last call ended, and is not empty.
   void add(ByteRange bytes, BatchRun::State state);

@@ -127,7 +127,7 @@ class Asker {
     const bool apart = buffer.plan().policy() == Policy::blocked;
     lost(DegradationKind::move_pages_refused, "move_pages", pages,
          apart ? "; shards are counted as whole mappings" : "; interleaved pages cannot be counted");
-    const int maps = NumaMaps::read(maps_, buffer_.data(), buffer_.plan().total_bytes());
+    const int maps = NumaMaps::read(maps_, buffer_.data(), buffer_.plan().dataset().total_bytes());
     if (maps == 0 && apart) rung = AskingRung::numa_maps;
     if (maps != 0)
       lost(DegradationKind::numa_maps_unreadable, "/proc/self/numa_maps", maps, "; nothing can be verified");

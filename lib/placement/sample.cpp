@@ -31,7 +31,7 @@ double furthest(double seen, double end, double most) {
 class Draw {
  public:
   Draw(const Plan& plan, std::uint64_t seed)
-      : plan_(plan), random_(seed), position_(0, plan.total_bytes() - 1) {}
+      : plan_(plan), random_(seed), position_(0, plan.dataset().total_bytes() - 1) {}
 
   struct Byte {
     std::uint64_t position;
@@ -39,7 +39,7 @@ class Draw {
   };
   Byte next() {
     const std::uint64_t position = position_(random_);
-    const std::uint64_t batch = position / plan_.batch_bytes(0).bytes();
+    const std::uint64_t batch = position / plan_.dataset().most_batch_bytes();
     return {position, &plan_.shards()[plan_.shard_of(batch)]};
   }
 
@@ -57,7 +57,7 @@ PlacementSample sample_placement(const Buffer& buffer, std::uint64_t bytes, std:
   sample.interleaved = buffer.plan().policy() == Policy::interleaved;
   const bool can_ask = can_ask_pages();
   if (can_ask) sample.asking_rung = AskingRung::move_pages;
-  if (buffer.plan().total_bytes() == 0) return sample;
+  if (buffer.plan().dataset().total_bytes() == 0) return sample;
   sample.drawn.planned_bytes = bytes;
   if (!can_ask) {
     sample.drawn.unknown_bytes = bytes;

@@ -108,7 +108,7 @@ std::vector<BatchRun> planned_batches(const Plan& plan) {
     else
       runs.push_back({{begin, end}, state});
   };
-  const std::uint64_t batch_bytes = plan.num_batches() > 0 ? plan.batch_bytes(0).bytes() : 1;
+  const std::uint64_t batch_bytes = plan.num_batches() > 0 ? plan.dataset().most_batch_bytes() : 1;
   const std::uint64_t offset = plan.base_offset();
   for (const Shard& shard : plan.shards()) {
     const auto [begin, end] = shard.batches;

@@ -81,7 +81,7 @@ class Dealer {
 std::optional<std::size_t> uncut_page(const Plan& plan, const Topology& topology) {
   std::uint64_t borders = 0;  // a page is free of cuts if it divides each of them, so all bits below it are 0
   for (const Shard& shard : plan.shards())
-    if (shard.bytes.end < plan.total_bytes() && shard.bytes.end > 0)
+    if (shard.bytes.end < plan.dataset().total_bytes() && shard.bytes.end > 0)
       borders |= shard.bytes.end + plan.base_offset();
   std::optional<std::size_t> best;
   const auto consider = [&](std::size_t page) {
@@ -108,11 +108,11 @@ std::optional<CutRemedy> cut_remedy_of(const Plan& plan, const Topology& topolog
   if (plan.base_offset() == 0) {
     // Batches are whole pages if their rows are a multiple of `step`; this plan's are none, for it has cuts.
     // NOLINTNEXTLINE(clang-analyzer-core.DivideZero): neither is ever 0
-    const std::uint64_t step = plan.page_bytes() / std::gcd(plan.row_bytes(), plan.page_bytes());
-    const std::uint64_t smaller = plan.batch_size() / step * step;
+    const std::uint64_t step = plan.page_bytes() / std::gcd(plan.dataset().row_bytes(), plan.page_bytes());
+    const std::uint64_t smaller = plan.dataset().batch_size() / step * step;
     if (smaller > 0) remedy.smaller_batch_size = smaller;
     const auto larger = base::checked_add(smaller, step);
-    if (larger && *larger < plan.shape().samples) remedy.larger_batch_size = *larger;
+    if (larger && *larger < plan.dataset().shape().samples) remedy.larger_batch_size = *larger;
   }
   if (remedy == CutRemedy{}) return std::nullopt;
   return remedy;

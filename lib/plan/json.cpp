@@ -65,17 +65,17 @@ void write_remedy(JsonWriter& json, const std::optional<CutRemedy>& remedy) {
 void write_header(JsonWriter& json, const Plan& plan) {
   json.member("schema", schema);
   json.member("fingerprint", plan.fingerprint());
-  json.member("samples", plan.shape().samples);
-  json.member("features", plan.shape().features);
-  json.member("dtype", dtype_name(plan.dtype()));
-  json.member("batch_size", plan.batch_size());
+  json.member("samples", plan.dataset().shape().samples);
+  json.member("features", plan.dataset().shape().features);
+  json.member("dtype", dtype_name(plan.dataset().dtype()));
+  json.member("batch_size", plan.dataset().batch_size());
   json.member("policy", to_string(plan.policy()));
   json.member("binding", to_string(plan.binding()));
   json.member("weights", to_string(plan.weights()));
   json.member("page_bytes", plan.page_bytes());
   json.member("base_offset", plan.base_offset());
   json.member("num_batches", plan.num_batches());
-  json.member("total_bytes", plan.total_bytes());
+  json.member("total_bytes", plan.dataset().total_bytes());
   json.member("mapped_bytes", plan.mapped_bytes());
   json.member("cut_bytes", plan.cut_bytes());
   json.member("spill_bytes", plan.spill_bytes());
@@ -100,9 +100,9 @@ ByteRange read_range(const JsonFields& fields, std::string_view name) {
 }
 
 PlanParts read_header(const JsonFields& plan) {
-  return {.shape = {plan.u64("samples"), plan.u64("features")},
-          .dtype = read_choice<DType>(plan, "dtype", "element type"),
-          .batch_size = plan.u64("batch_size"),
+  return {.dataset = {{plan.u64("samples"), plan.u64("features")},
+                      read_choice<DType>(plan, "dtype", "element type"),
+                      plan.u64("batch_size")},
           .policy = read_choice<Policy>(plan, "policy", "policy"),
           .binding = read_choice<Binding>(plan, "binding", "binding"),
           .weights = read_choice<Weights>(plan, "weights", "weights"),
@@ -162,7 +162,7 @@ void read_partition(const JsonArray& shards, const Topology& topology, PlanParts
   std::sort(nodes.begin(), nodes.end());
   if (std::adjacent_find(nodes.begin(), nodes.end()) != nodes.end())
     throw FormatError("plan.shards names a node twice");
-  const std::uint64_t num_batches = plan_sizes(parts).num_batches;
+  const std::uint64_t num_batches = parts.dataset.num_batches();
   if (shards.empty() || end != num_batches)
     throw FormatError(text("plan.shards has batches up to ", end, ", and the dataset has ", num_batches));
 }
@@ -170,7 +170,7 @@ void read_partition(const JsonArray& shards, const Topology& topology, PlanParts
 /// Everything that does not depend on the machine of the moment, as spilling and the remedy do.
 void check_agreement(const JsonFields& file, const Plan& plan) {
   agree(file, "num_batches", plan.num_batches());
-  agree(file, "total_bytes", plan.total_bytes());
+  agree(file, "total_bytes", plan.dataset().total_bytes());
   agree(file, "mapped_bytes", plan.mapped_bytes());
   agree(file, "cut_bytes", plan.cut_bytes());
   const JsonArray& shards = file.array("shards");

@@ -11,9 +11,7 @@ namespace nodewise {
 
 /// All that a plan's caller decides; everything else in a plan follows from it and the topology.
 struct PlanParts {
-  Shape shape;
-  DType dtype = DType::f64;
-  std::uint64_t batch_size = 0;
+  Dataset dataset;
   Policy policy = Policy::blocked;
   Binding binding = Binding::preferred;
   Weights weights = Weights::equal;
@@ -23,14 +21,8 @@ struct PlanParts {
   std::vector<std::uint64_t> ends;  ///< Of each shard: its batches end before this one.
 };
 
-struct PlanSizes {
-  std::uint64_t row_bytes = 0;
-  std::uint64_t num_batches = 0;
-};
-
-/// Checks shape, batch size and page, everything up to the last mapped byte against overflow. Throws
-/// InvalidArgument.
-PlanSizes plan_sizes(const PlanParts& parts);
+/// Checks the page, the offset into it and everything up to the last mapped byte. Throws InvalidArgument.
+void check_pages(const PlanParts& parts);
 
 /// The weight of each target, with a sum that fits in 64 bits and is not 0. Throws InvalidArgument.
 std::vector<std::uint64_t> plan_weights(const Topology& topology, const std::vector<unsigned>& targets,

@@ -21,7 +21,7 @@ std::string in_bytes(std::uint64_t bytes) {
   return bytes < 1024 ? text(bytes, " bytes") : text(bytes, " bytes (", human_bytes(bytes), ")");
 }
 
-/// Product or sum, or an error that shows what was multiplied or added.
+/// The sum, or an error that shows what was added.
 std::uint64_t fits(std::optional<std::uint64_t> result, const std::string& calculation) {
   if (!result) throw InvalidArgument(text("Plan: ", calculation, " is more than 64 bits can count"));
   return *result;
@@ -44,11 +44,8 @@ std::vector<unsigned> checked_targets(const Topology& topology, const std::vecto
   return targets;
 }
 
-PlanParts parts_of(const Topology& topology, Shape shape, DType dtype, std::uint64_t batch_size,
-                   const PlanOptions& options) {
-  PlanParts parts{.shape = shape,
-                  .dtype = dtype,
-                  .batch_size = batch_size,
+PlanParts parts_of(const Topology& topology, const Dataset& dataset, const PlanOptions& options) {
+  PlanParts parts{.dataset = dataset,
                   .policy = options.policy,
                   .binding = options.binding,
                   .weights = options.weights,
@@ -56,7 +53,7 @@ PlanParts parts_of(const Topology& topology, Shape shape, DType dtype, std::uint
                   .base_offset = options.base_offset,
                   .nodes = checked_targets(topology, options.targets),
                   .ends = {}};
-  parts.ends = partition(plan_sizes(parts).num_batches, plan_weights(topology, parts.nodes, options));
+  parts.ends = partition(dataset.num_batches(), plan_weights(topology, parts.nodes, options));
   return parts;
 }
 
@@ -118,46 +115,34 @@ std::string_view to_string(Weights weights) noexcept {
   return {};
 }
 
-PlanSizes plan_sizes(const PlanParts& parts) {
-  const auto [samples, features] = parts.shape;
-  const std::uint64_t batch_size = parts.batch_size;
-  if (features == 0) throw InvalidArgument("Plan: a dataset has at least one feature, not 0");
-  if (batch_size == 0) throw InvalidArgument("Plan: a batch has at least one sample, not 0");
+void check_pages(const PlanParts& parts) {
+  if (parts.dataset.shape().features == 0)
+    throw InvalidArgument("Plan: there is no dataset to plan for: it has no features");
   if (!std::has_single_bit(parts.page_bytes))
     throw InvalidArgument(text("Plan: page_bytes is ", parts.page_bytes, "; it must be a power of two"));
   if (parts.base_offset >= parts.page_bytes)
     throw InvalidArgument(text("Plan: base_offset is ", parts.base_offset, ", and modulo page_bytes (",
                                parts.page_bytes, ") it must be less"));
-  const std::size_t element = dtype_bytes(parts.dtype);
-  const std::uint64_t row =
-      fits(base::checked_mul(features, element), text(features, " features x ", element, " bytes"));
-  const std::uint64_t total =
-      fits(base::checked_mul(row, samples), text(samples, " samples x ", row, " bytes"));
+  const std::uint64_t total = parts.dataset.total_bytes();
   const std::uint64_t in_page = fits(base::checked_add(total, parts.base_offset),
                                      text(total, " bytes + base_offset ", parts.base_offset));
   fits(base::checked_add(in_page, parts.page_bytes - 1),
        text(in_page, " bytes in whole pages of ", parts.page_bytes, " bytes"));
-  return {row, samples / batch_size + (samples % batch_size != 0)};
 }
 
-Plan::Plan(const Topology& topology, Shape shape, DType dtype, std::uint64_t batch_size,
-           const PlanOptions& options)
-    : Plan(topology, parts_of(topology, shape, dtype, batch_size, options)) {}
+Plan::Plan(const Topology& topology, const Dataset& dataset, const PlanOptions& options)
+    : Plan(topology, parts_of(topology, dataset, options)) {}
 
 Plan::Plan(const Topology& topology, const PlanParts& parts)
-    : shape_(parts.shape),
-      dtype_(parts.dtype),
-      batch_size_(parts.batch_size),
+    : dataset_(parts.dataset),
       policy_(parts.policy),
       binding_(parts.binding),
       weights_(parts.weights),
       page_bytes_(parts.page_bytes),
       base_offset_(parts.base_offset),
       fingerprint_(topology.fingerprint()) {
-  const PlanSizes sizes = plan_sizes(parts);
-  row_bytes_ = sizes.row_bytes;
-  num_batches_ = sizes.num_batches;
-  assert(!parts.ends.empty() && parts.ends.back() == num_batches_);
+  check_pages(parts);
+  assert(!parts.ends.empty() && parts.ends.back() == num_batches());
   shards_.reserve(parts.ends.size());
   Shard shard;
   for (std::size_t index = 0; index < parts.ends.size(); ++index) {
@@ -165,7 +150,7 @@ Plan::Plan(const Topology& topology, const PlanParts& parts)
     shard.node = parts.nodes[index];
     shard.os_index = topology.node(shard.node).os_index;
     shard.batches = {shard.batches.end, end};
-    shard.bytes = {shard.bytes.end, end == num_batches_ ? total_bytes() : end * batch_size_ * row_bytes_};
+    shard.bytes = dataset_.bytes(shard.batches);
     shards_.push_back(shard);
   }
   if (policy_ == Policy::blocked) cuts_ = deal_pages(shards_, page_bytes_, base_offset_);
@@ -179,7 +164,8 @@ void Plan::check_nodes(const Topology& topology) {
     const Node& node = topology.node(shard.node);
     const std::uint64_t pages_bytes = shard.pages.bytes();
     if (binding_ == Binding::required)
-      require_node(node, shard, shard.batches.count() == 0 ? 0 : batch_bytes(shard.batches.begin).bytes());
+      require_node(node, shard,
+                   shard.batches.count() == 0 ? 0 : dataset_.batch_bytes(shard.batches.begin).bytes());
     else if (pages_bytes > node.memory_bytes)
       shard.spill_bytes = pages_bytes - node.memory_bytes;
   }
@@ -198,7 +184,7 @@ std::uint64_t Plan::spill_bytes() const noexcept {
 }
 
 std::size_t Plan::shard_of(std::uint64_t batch) const {
-  batch_rows(batch);  // for its check
+  dataset_.batch_rows(batch);  // for its check
   const auto ends_before = [](std::uint64_t wanted, const Shard& shard) {
     return wanted < shard.batches.end;
   };
@@ -206,28 +192,15 @@ std::size_t Plan::shard_of(std::uint64_t batch) const {
                                   shards_.begin());
 }
 
-ByteRange Plan::batch_bytes(std::uint64_t batch) const {
-  const std::uint64_t bytes = batch_rows(batch) * row_bytes_;
-  const std::uint64_t begin = batch * batch_size_ * row_bytes_;
-  return {begin, begin + bytes};
-}
-
-std::uint64_t Plan::batch_rows(std::uint64_t batch) const {
-  if (batch >= num_batches_)
-    throw OutOfRange(text("batch ", batch, " does not exist; there are ", num_batches_,
-                          num_batches_ == 0 ? "" : ", counted from 0"));
-  return std::min(batch_size_, shape_.samples - batch * batch_size_);
-}
-
 std::uint64_t Plan::mapped_bytes() const noexcept {
-  return total_bytes() == 0 ? 0 : base::round_up(base_offset_ + total_bytes(), page_bytes_);
+  const std::uint64_t bytes = dataset_.total_bytes();
+  return bytes == 0 ? 0 : base::round_up(base_offset_ + bytes, page_bytes_);
 }
 
 bool operator==(const Plan& a, const Plan& b) {
   const auto all = [](const Plan& plan) {
-    return std::tie(plan.shape_, plan.dtype_, plan.batch_size_, plan.num_batches_, plan.row_bytes_,
-                    plan.policy_, plan.binding_, plan.weights_, plan.page_bytes_, plan.base_offset_,
-                    plan.fingerprint_, plan.shards_, plan.cuts_, plan.remedy_);
+    return std::tie(plan.dataset_, plan.policy_, plan.binding_, plan.weights_, plan.page_bytes_,
+                    plan.base_offset_, plan.fingerprint_, plan.shards_, plan.cuts_, plan.remedy_);
   };
   return all(a) == all(b);
 }

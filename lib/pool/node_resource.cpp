@@ -50,7 +50,7 @@ Plan NodeResource::plan_of(std::size_t bytes) const {
   options.targets = {node_};
   options.page_bytes = page_bytes();
   const std::uint64_t rows = (bytes - 1) / options.page_bytes + 1;
-  return Plan(team_.topology(), {rows, options.page_bytes}, DType::u8, rows, options);
+  return Plan(team_.topology(), {{rows, options.page_bytes}, DType::u8, rows}, options);
 }
 
 // Looked at before it is given: what is not where it should be goes back at once.

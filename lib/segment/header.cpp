@@ -132,14 +132,18 @@ void check_sizes(const SegmentHeader& header, std::uint64_t header_bytes, std::u
 }
 
 void check_dataset(const SegmentHeader& header, const Refusal& refuse) {
-  const Shape shape = header.shape;
-  if (shape.features == 0 || header.batch_size == 0)
-    refuse("holds a dataset of ", shape.features, " features in batches of ", header.batch_size);
-  const auto elements = base::checked_mul(shape.samples, shape.features);
-  const auto bytes = elements ? base::checked_mul(*elements, dtype_bytes(header.dtype)) : elements;
-  if (!bytes || *bytes > header.data_bytes)
-    refuse("says that ", shape.samples, " x ", shape.features, " elements of ", dtype_name(header.dtype),
-           " are in ", header.data_bytes, " bytes");
+  const auto [samples, features] = header.dataset.shape();
+  if (header.dataset.total_bytes() > header.data_bytes)
+    refuse("says that ", samples, " x ", features, " elements of ", dtype_name(header.dtype), " are in ",
+           header.data_bytes, " bytes");
+}
+
+Dataset dataset_of(const RawSegmentHeader& raw, DType dtype, const Refusal& refuse) {
+  try {
+    return {{raw.samples, raw.features}, dtype, raw.batch_size};
+  } catch (const InvalidArgument& error) {
+    refuse("holds what is no dataset: ", error.what());
+  }
 }
 
 }  // namespace
@@ -170,10 +174,11 @@ std::string write_segment_header(const SegmentHeader& header) {
   raw.created_ns = header.created_ns;
   raw.keep = header.keep ? 1 : 0;
   raw.placing_rung = static_cast<std::uint32_t>(header.placing_rung);
-  dtype_name(header.dtype).copy(raw.dtype, sizeof raw.dtype - 1);
-  raw.samples = header.shape.samples;
-  raw.features = header.shape.features;
-  raw.batch_size = header.batch_size;
+  const bool is_dataset = header.kind == SegmentKind::dataset;
+  dtype_name(is_dataset ? header.dataset.dtype() : header.dtype).copy(raw.dtype, sizeof raw.dtype - 1);
+  raw.samples = header.dataset.shape().samples;
+  raw.features = header.dataset.shape().features;
+  raw.batch_size = header.dataset.batch_size();
   raw.source_bytes = header.source.bytes;
   raw.source_modified_ns = header.source.modified_ns;
   raw.source_device = header.source.device;
@@ -225,13 +230,12 @@ SegmentHeader parse_segment_header(std::string_view bytes, std::uint64_t file_by
   header.created_ns = raw.created_ns;
   header.keep = raw.keep == 1;
   header.placing_rung = static_cast<PlacingRung>(raw.placing_rung);
-  header.shape = {raw.samples, raw.features};
-  header.batch_size = raw.batch_size;
   std::copy(std::begin(raw.parameters), std::end(raw.parameters), header.parameters.begin());
   const std::string_view name(raw.dtype, ::strnlen(raw.dtype, sizeof raw.dtype));
   const auto dtype = parse_dtype(name);
   if (!dtype) refuse("has elements of unknown type ", base::quoted(name));
   header.dtype = *dtype;
+  if (header.kind == SegmentKind::dataset) header.dataset = dataset_of(raw, *dtype, refuse);
   check_sizes(header, raw.header_bytes, file_bytes, refuse);
   if (header.kind == SegmentKind::dataset) check_dataset(header, refuse);
   const std::uint64_t texts_end = sizeof raw + std::uint64_t{raw.plan_bytes} + raw.source_path_bytes;

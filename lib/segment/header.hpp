@@ -75,9 +75,8 @@ struct SegmentHeader {
   std::uint64_t created_ns = 0;
   bool keep = false;
   PlacingRung placing_rung = PlacingRung::none;
-  DType dtype = DType::u8;
-  Shape shape;
-  std::uint64_t batch_size = 0;
+  Dataset dataset;          ///< Of a dataset; of other kinds none.
+  DType dtype = DType::u8;  ///< Of other kinds' elements.
   SegmentSource source;
   std::string plan;
   std::array<std::uint64_t, 8> parameters{};  ///< Whatever the kind needs.

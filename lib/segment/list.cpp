@@ -47,9 +47,7 @@ void describe(SegmentInfo& info, const os::File& file) {
   info.created = created_at(header.created_ns);
   info.kept = header.keep;
   info.source = std::move(header.source);
-  info.shape = header.shape;
-  info.dtype = header.dtype;
-  info.batch_size = header.batch_size;
+  info.dataset = header.dataset;
 }
 
 SegmentInfo info_of(const std::string& path, std::string name, const os::File& file) {

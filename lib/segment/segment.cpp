@@ -55,20 +55,12 @@ SegmentOwner::State owner_state(const SegmentOwner& owner) {
 struct Segment::State {
   std::shared_ptr<SegmentFile> file;
   Pages pages;
-  std::uint64_t batches = 0;
-  std::uint64_t row_bytes = 0;
 };
 
 struct SegmentAccess {
   static Segment of(std::shared_ptr<SegmentFile> file) {
     auto state = std::make_shared<Segment::State>();
-    const SegmentHeader& header = file->header();
     state->pages = SegmentFile::pages(file);
-    if (header.kind == SegmentKind::dataset) {
-      state->batches =
-          header.shape.samples / header.batch_size + (header.shape.samples % header.batch_size != 0);
-      state->row_bytes = header.shape.features * dtype_bytes(header.dtype);
-    }
     state->file = std::move(file);
     return Segment(std::move(state));
   }
@@ -112,17 +104,11 @@ int Segment::descriptor() const noexcept {
 const Pages& Segment::pages() const& noexcept {
   return state_->pages;
 }
-Shape Segment::shape() const noexcept {
-  return state_->file->header().shape;
-}
-DType Segment::dtype() const noexcept {
-  return state_->file->header().dtype;
-}
-std::uint64_t Segment::batch_size() const noexcept {
-  return state_->file->header().batch_size;
+const Dataset& Segment::dataset() const noexcept {
+  return state_->file->header().dataset;
 }
 std::uint64_t Segment::num_batches() const noexcept {
-  return state_->batches;
+  return dataset().num_batches();
 }
 const std::string& Segment::plan_json() const noexcept {
   return state_->file->header().plan;
@@ -132,16 +118,15 @@ PlacingRung Segment::placing_rung() const noexcept {
 }
 
 AnyBatchView Segment::get_batch(std::uint64_t batch) const& {
-  if (batch >= state_->batches)
+  if (batch >= num_batches())
     throw OutOfRange(
-        base::text("Segment::get_batch: batch ", batch, " of ", state_->batches,
+        base::text("Segment::get_batch: batch ", batch, " of ", num_batches(),
                    kind() == SegmentKind::dataset
                        ? ""
                        : base::text("; the segment is of kind ", to_string(kind()), ", no dataset")));
-  const std::uint64_t first = batch * batch_size();
-  const std::uint64_t rows = std::min(batch_size(), shape().samples - first);
-  return {state_->pages.data() + first * state_->row_bytes, dtype(), rows, shape().features,
-          shape().features};
+  const RowRange rows = dataset().batch_rows(batch);
+  const std::uint64_t cols = dataset().shape().features;
+  return {state_->pages.data() + dataset().bytes(rows).begin, dataset().dtype(), rows.count(), cols, cols};
 }
 
 void Segment::remove() const {
@@ -152,9 +137,7 @@ namespace {
 
 SegmentHeader header_of(const Plan& plan, const SegmentOptions& options) {
   SegmentHeader header;
-  header.dtype = plan.dtype();
-  header.shape = plan.shape();
-  header.batch_size = plan.batch_size();
+  header.dataset = plan.dataset();
   header.keep = options.keep;
   header.source = options.source;
   header.plan = plan.to_json();

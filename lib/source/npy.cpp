@@ -81,17 +81,18 @@ bool NpyFile::swapped() const noexcept {
 }
 
 void NpyFile::read_into(BatchLoader& loader) const {
-  if (loader.shape() != shape() || loader.dtype() != dtype())
+  const Dataset& dataset = loader.dataset();
+  if (dataset.shape() != shape() || dataset.dtype() != dtype())
     throw InvalidArgument(base::text("NpyFile::read_into: ", path(), " holds ", shape_text(shape(), dtype()),
                                      ", the loader is made for ",
-                                     shape_text(loader.shape(), loader.dtype())));
+                                     shape_text(dataset.shape(), dataset.dtype())));
   const auto rows = rows_by_worker(loader.plan(), loader.team());
-  std::byte* const dataset = loader.buffer().data();
+  std::byte* const data = loader.buffer().data();
   std::atomic<bool> stop{false};  // once a read has failed, the others need not go on for minutes
   run_team(loader.team(), [&](unsigned worker, bool) {
     source::NpyRowReader reader(state_->file, state_->header, path(), stop);
     try {
-      for (const base::Range& range : rows[worker]) reader.read(range, dataset);
+      for (const base::Range& range : rows[worker]) reader.read(range, data);
     } catch (...) {
       stop = true;
       throw;
@@ -105,7 +106,7 @@ BatchLoader NpyFile::load(std::uint64_t batch_size, const LoaderOptions& asked) 
   const bool publish = options.segment && options.segment->publish;
   if (state_->header.transposed()) {  // a page's elements are from all over the file
     if (publish) options.segment->publish = false;
-    BatchLoader loader(shape(), dtype(), batch_size, options);
+    BatchLoader loader(Dataset{shape(), dtype(), batch_size}, options);
     read_into(loader);
     if (publish) loader.publish();
     return loader;
@@ -120,7 +121,7 @@ BatchLoader NpyFile::load(std::uint64_t batch_size, const LoaderOptions& asked) 
       throw;
     }
   };
-  return BatchLoader(fill, shape(), dtype(), batch_size, options);
+  return BatchLoader(fill, {shape(), dtype(), batch_size}, options);
 }
 
 BatchLoader load_npy(const std::string& path, std::uint64_t batch_size, const LoaderOptions& options,

@@ -34,14 +34,14 @@ std::optional<Segment> open_current(const std::string& name, const SegmentSource
     segment.remove();  // of an older state: who has it keeps it
     return std::nullopt;
   }
-  if (segment.batch_size() != batch_size)
+  if (segment.dataset().batch_size() != batch_size)
     throw InvalidArgument(base::text("open_or_create: segment \"", name, "\" has batches of ",
-                                     segment.batch_size(), " samples, not ", batch_size,
+                                     segment.dataset().batch_size(), " samples, not ", batch_size,
                                      "; ask for as many, or choose another name"));
-  if ((segment.dtype() == DType::bf16) != as_bf16)
-    throw InvalidArgument(
-        base::text("open_or_create: segment \"", name, "\" has elements of ", dtype_name(segment.dtype()),
-                   as_bf16 ? ", and bf16" : ", and what the file has", " is asked for; choose another name"));
+  if ((segment.dataset().dtype() == DType::bf16) != as_bf16)
+    throw InvalidArgument(base::text(
+        "open_or_create: segment \"", name, "\" has elements of ", dtype_name(segment.dataset().dtype()),
+        as_bf16 ? ", and bf16" : ", and what the file has", " is asked for; choose another name"));
   return segment;
 }
 

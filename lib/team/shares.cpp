@@ -26,10 +26,10 @@ std::vector<std::vector<base::Range>> rows_by_worker(const Plan& plan, const Tea
   std::vector<std::vector<base::Range>> rows(team.workers().size());
   for (std::size_t shard = 0; shard < plan.shards().size(); ++shard) {
     const ByteRange bytes = plan.shards()[shard].bytes;
-    const std::uint64_t first = bytes.begin / plan.row_bytes();
+    const std::uint64_t first = bytes.begin / plan.dataset().row_bytes();
     const auto readers = team.readers(plan, shard);
     for (std::size_t part = 0; part < readers.size(); ++part) {
-      const auto range = base::split(bytes.bytes() / plan.row_bytes(), readers.size(), part);
+      const auto range = base::split(bytes.bytes() / plan.dataset().row_bytes(), readers.size(), part);
       if (range.size() > 0) rows[readers[part]].push_back({first + range.begin, first + range.end});
     }
   }

@@ -29,7 +29,7 @@ Plan plan_on(const Topology& topology, std::uint64_t bytes, Binding binding = Bi
   PlanOptions options;
   options.binding = binding;
   options.policy = policy;
-  return Plan(topology, {bytes / 512, 64}, DType::f64, 8, options);
+  return Plan(topology, {{bytes / 512, 64}, DType::f64, 8}, options);
 }
 
 Buffer buffer_on(const Topology& topology, unsigned count, Binding binding = Binding::preferred,
@@ -249,12 +249,12 @@ TEST_CASE("huge pages that cannot be had") {
   options.page_bytes = 2 * MiB;
   const Shape shape{8 * MiB / 512, 64};
   const auto buffer =
-      Buffer::allocate(Plan(topology, shape, DType::f64, 8, options), team, PageKind::hugetlb);
+      Buffer::allocate(Plan(topology, {shape, DType::f64, 8}, options), team, PageKind::hugetlb);
   CHECK(buffer.pages().kind() == PageKind::base);
   CHECK(named(buffer.degradations(), DegradationKind::huge_pages_short));
   CHECK(every_page_on_its_node(world, buffer));
   options.binding = Binding::required;
-  const Plan required(topology, shape, DType::f64, 8, options);
+  const Plan required(topology, {shape, DType::f64, 8}, options);
   CHECK_THROWS_AS(Buffer::allocate(required, team, PageKind::hugetlb), PlacementError);
   const auto transparent = Buffer::allocate(plan_on(topology, 8 * MiB), team, PageKind::transparent);
   CHECK(transparent.pages().kind() == PageKind::base);
@@ -267,7 +267,7 @@ TEST_CASE("what does not fit into the pool must fit into the machine") {
   const auto topology = Topology::this_machine();
   PlanOptions options;
   options.page_bytes = 2 * MiB;
-  const Plan plan(topology, {8 * MiB / 512, 64}, DType::f64, 8, options);
+  const Plan plan(topology, {{8 * MiB / 512, 64}, DType::f64, 8}, options);
   CHECK_THROWS_AS(Buffer::allocate(plan, Team(topology, workers(2)), PageKind::hugetlb), PlacementError);
   CHECK(world.faulty.live_mappings() == 0);
 }
@@ -326,7 +326,7 @@ TEST_CASE("what fills the memory gets every byte once, on the node where it lies
       std::atomic<std::uint64_t> elsewhere{0}, within_pages{0};
       const auto fill = [&](std::byte* at, ByteRange bytes) {
         if (bytes.begin % 4096 != 0) ++within_pages;
-        const Shard& shard = plan.shards()[plan.shard_of(bytes.begin / plan.batch_bytes(0).bytes())];
+        const Shard& shard = plan.shards()[plan.shard_of(bytes.begin / plan.dataset().most_batch_bytes())];
         if (topology.node_of_cpu(world.fake.current_cpu().value) != shard.node) ++elsewhere;
         for (std::uint64_t i = 0; i < bytes.bytes(); ++i)
           at[i] = static_cast<std::byte>(std::to_integer<unsigned>(at[i]) + 1 + (bytes.begin + i) % 251);
@@ -334,7 +334,7 @@ TEST_CASE("what fills the memory gets every byte once, on the node where it lies
       const auto buffer =
           Buffer::allocate(plan, Team(topology, workers(bound ? 8 : 3)), PageKind::base, fill);
       std::uint64_t wrong = 0;
-      for (std::uint64_t i = 0; i < plan.total_bytes(); ++i)
+      for (std::uint64_t i = 0; i < plan.dataset().total_bytes(); ++i)
         if (buffer.data()[i] != static_cast<std::byte>(1 + i % 251)) ++wrong;
       CHECK(wrong == 0);
       CHECK(within_pages == 0);
@@ -363,21 +363,22 @@ TEST_CASE("preconditions") {
   const Team team(topology, workers(2));
   PlanOptions shifted;
   shifted.base_offset = 64;
-  CHECK_THROWS_AS(Buffer::allocate(Plan(topology, {64, 64}, DType::f64, 8, shifted), team), InvalidArgument);
+  CHECK_THROWS_AS(Buffer::allocate(Plan(topology, {{64, 64}, DType::f64, 8}, shifted), team),
+                  InvalidArgument);
   const auto other = Topology::from_synthetic("numa:3 core:2 pu:1");
   CHECK_THROWS_AS(Buffer::allocate(plan_on(other, MiB), team), PlacementError);
   alignas(4096) static std::byte memory[8192];
   const auto pages = Pages::adopt(memory, 8192);
-  CHECK_THROWS_AS(Buffer::adopt(Plan(topology, {16, 64}, DType::f64, 8, shifted), topology, pages),
+  CHECK_THROWS_AS(Buffer::adopt(Plan(topology, {{16, 64}, DType::f64, 8}, shifted), topology, pages),
                   InvalidArgument);
-  CHECK_THROWS_AS(Buffer::adopt(Plan(topology, {17, 64}, DType::f64, 8), topology, pages), InvalidArgument);
-  CHECK_THROWS_AS(Buffer::adopt(Plan(other, {16, 64}, DType::f64, 8), topology, pages), PlacementError);
+  CHECK_THROWS_AS(Buffer::adopt(Plan(topology, {{17, 64}, DType::f64, 8}), topology, pages), InvalidArgument);
+  CHECK_THROWS_AS(Buffer::adopt(Plan(other, {{16, 64}, DType::f64, 8}), topology, pages), PlacementError);
 }
 
 TEST_CASE("an empty dataset maps nothing") {
   World world(test::even_machine(2));
   const auto topology = Topology::this_machine();
-  const auto buffer = Buffer::allocate(Plan(topology, {0, 64}, DType::f64, 8), Team(topology, workers(2)));
+  const auto buffer = Buffer::allocate(Plan(topology, {{0, 64}, DType::f64, 8}), Team(topology, workers(2)));
   CHECK(buffer.data() == nullptr);
   CHECK(world.faulty.live_mappings() == 0);
   CHECK(Placement::of(buffer).local_fraction() == 1.0);

@@ -67,22 +67,22 @@ FeatureStatistics reference_of(const std::byte* data, DType dtype, Shape shape, 
 }
 
 // The same data in each layout.
-struct Dataset {
+struct PlacedSet {
   Team team;
   Plan plan;
   std::vector<Buffer> by_layout;
 };
 
-Dataset dataset(const std::byte* rows, Shape shape, DType dtype, std::uint64_t batch_size,
-                const TeamOptions& options) {
+PlacedSet dataset(const std::byte* rows, Shape shape, DType dtype, std::uint64_t batch_size,
+                  const TeamOptions& options) {
   const auto topology = Topology::this_machine();
-  Dataset set{Team(topology, options), Plan(topology, shape, dtype, batch_size), {}};
+  PlacedSet set{Team(topology, options), Plan(topology, {shape, dtype, batch_size}), {}};
   for (const Layout layout : all_layouts) {
     set.by_layout.push_back(Buffer::allocate(set.plan, set.team));
     for (std::uint64_t batch = 0; batch < set.plan.num_batches(); ++batch) {
-      const std::uint64_t first = set.plan.batch_bytes(batch).begin;
+      const std::uint64_t first = set.plan.dataset().batch_bytes(batch).begin;
       convert_batch(rows + first, Layout::rows, set.by_layout.back().data() + first, layout, dtype,
-                    set.plan.batch_rows(batch), shape.features);
+                    set.plan.dataset().batch_rows(batch).count(), shape.features);
     }
   }
   return set;
@@ -94,7 +94,7 @@ unsigned differences(const std::vector<double>& a, const std::vector<double>& b)
   return count;
 }
 
-void check_all_layouts(const Dataset& set, const FeatureStatistics& expected, std::uint64_t ddof) {
+void check_all_layouts(const PlacedSet& set, const FeatureStatistics& expected, std::uint64_t ddof) {
   for (const Layout layout : all_layouts)
     for (const KernelSet& kernels : runnable_kernels()) {
       CAPTURE(to_string(layout));
@@ -282,7 +282,7 @@ TEST_CASE("no samples, and fewer than the degrees of freedom") {
   World world(test::even_machine(2));
   const auto topology = Topology::this_machine();
   const Team team(topology, workers(2));
-  const Buffer empty = Buffer::allocate(Plan(topology, {0, 3}, DType::f32, 5), team);
+  const Buffer empty = Buffer::allocate(Plan(topology, {{0, 3}, DType::f32, 5}), team);
   for (const Layout layout : all_layouts) {
     const FeatureStatistics statistics = feature_statistics(empty, team, layout);
     CHECK(differences(statistics.means, std::vector<double>(3, std::bit_cast<double>(0x7ff8000000000000))) ==

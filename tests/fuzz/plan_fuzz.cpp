@@ -96,8 +96,8 @@ void check_plan(const Plan& plan) {
     require(shard.batches.begin == batch && shard.batches.end >= batch);
     require(shard.bytes.begin == byte && shard.bytes.end >= byte);
     if (shard.batches.count() > 0) {
-      require(plan.batch_bytes(shard.batches.begin).begin == shard.bytes.begin);
-      require(plan.batch_bytes(shard.batches.end - 1).end == shard.bytes.end);
+      require(plan.dataset().batch_bytes(shard.batches.begin).begin == shard.bytes.begin);
+      require(plan.dataset().batch_bytes(shard.batches.end - 1).end == shard.bytes.end);
     }
     batch = shard.batches.end;
     byte = shard.bytes.end;
@@ -107,7 +107,7 @@ void check_plan(const Plan& plan) {
     require(shard.pages.bytes() % plan.page_bytes() == 0);
     page = shard.pages.end;
   }
-  require(batch == plan.num_batches() && byte == plan.total_bytes());
+  require(batch == plan.num_batches() && byte == plan.dataset().total_bytes());
   require(page == plan.mapped_bytes() || plan.policy() == Policy::interleaved);
   require(cut_bytes == plan.cut_bytes());
 }

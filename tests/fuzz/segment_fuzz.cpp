@@ -45,31 +45,22 @@ void mend_checksum(std::string& start) {
 }
 
 void check_dataset(const SegmentHeader& got) {
-  require(got.shape.features > 0 && got.batch_size > 0);
-  const Uint128 elements = Uint128{got.shape.samples} * got.shape.features;
+  const auto [samples, features] = got.dataset.shape();
+  require(features > 0 && got.dataset.batch_size() > 0 && got.dataset.dtype() == got.dtype);
+  const Uint128 elements = Uint128{samples} * features;
   require(elements <= got.data_bytes && elements * dtype_bytes(got.dtype) <= got.data_bytes);
 }
 
 bool same(const SegmentHeader& a, const SegmentHeader& b) {
   const auto words = [](const SegmentHeader& header) {
     const SegmentOwner& owner = header.owner;
-    return std::array<std::uint64_t, 14>{header.content_hash,
-                                         header.total_bytes,
-                                         header.data_offset,
-                                         header.data_bytes,
-                                         header.page_bytes,
-                                         header.created_ns,
-                                         header.batch_size,
-                                         header.shape.samples,
-                                         header.shape.features,
-                                         owner.pid,
-                                         owner.uid,
-                                         owner.start_ticks,
-                                         owner.pid_namespace,
-                                         header.keep ? 1U : 0U};
+    return std::array<std::uint64_t, 11>{
+        header.content_hash,  header.total_bytes, header.data_offset, header.data_bytes, header.page_bytes,
+        header.created_ns,    owner.pid,          owner.uid,          owner.start_ticks, owner.pid_namespace,
+        header.keep ? 1U : 0U};
   };
   return words(a) == words(b) && a.kind == b.kind && a.placing_rung == b.placing_rung && a.dtype == b.dtype &&
-         a.source == b.source && a.plan == b.plan && a.parameters == b.parameters;
+         a.dataset == b.dataset && a.source == b.source && a.plan == b.plan && a.parameters == b.parameters;
 }
 
 void check_accepted(const SegmentHeader& got, std::string_view start, std::uint64_t file_bytes) {

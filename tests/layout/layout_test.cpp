@@ -124,19 +124,19 @@ void check_view(std::size_t rows, std::size_t cols) {
   CHECK_THROWS_AS(view.at(0, cols), OutOfRange);
 }
 
-struct Dataset {
+struct PlacedSet {
   Team team;
   Plan plan;
   Buffer from;
   Buffer to;
 };
 
-Dataset dataset(Shape shape, DType dtype, std::uint64_t batch_size, const TeamOptions& options) {
+PlacedSet dataset(Shape shape, DType dtype, std::uint64_t batch_size, const TeamOptions& options) {
   const auto topology = Topology::this_machine();
   const Team team(topology, options);
-  const Plan plan(topology, shape, dtype, batch_size);
-  Dataset set{team, plan, Buffer::allocate(plan, team), Buffer::allocate(plan, team)};
-  const auto bytes = bytes_of(plan.total_bytes(), shape.samples);
+  const Plan plan(topology, {shape, dtype, batch_size});
+  PlacedSet set{team, plan, Buffer::allocate(plan, team), Buffer::allocate(plan, team)};
+  const auto bytes = bytes_of(plan.dataset().total_bytes(), shape.samples);
   std::copy(bytes.begin(), bytes.end(), set.from.data());
   return set;
 }
@@ -144,9 +144,9 @@ Dataset dataset(Shape shape, DType dtype, std::uint64_t batch_size, const TeamOp
 bool converted(const std::byte* from, Layout from_layout, const std::byte* to, Layout to_layout,
                const Plan& plan) {
   for (std::uint64_t batch = 0; batch < plan.num_batches(); ++batch) {
-    const std::uint64_t first = plan.batch_bytes(batch).begin;
-    if (!agree(from + first, from_layout, to + first, to_layout, dtype_bytes(plan.dtype()),
-               plan.batch_rows(batch), plan.shape().features))
+    const std::uint64_t first = plan.dataset().batch_bytes(batch).begin;
+    if (!agree(from + first, from_layout, to + first, to_layout, dtype_bytes(plan.dataset().dtype()),
+               plan.dataset().batch_rows(batch).count(), plan.dataset().shape().features))
       return false;
   }
   return true;
@@ -201,7 +201,7 @@ TEST_CASE("views of a loader's batches") {
   World world(test::even_machine(2));
   std::vector<float> data(10 * 3);
   std::iota(data.begin(), data.end(), 0.0F);
-  const BatchLoader loader(data.data(), {10, 3}, DType::f32, 4);
+  const BatchLoader loader(data.data(), {{10, 3}, DType::f32, 4});
   const auto rows = layout_view<const float, Layout::rows>(loader.buffer(), 2);
   CHECK(rows.rows() == 2);
   CHECK(rows(1, 2) == 29);
@@ -296,7 +296,7 @@ TEST_CASE(
 TEST_CASE("a dataset that is written past the caches") {
   World world(test::even_machine(2));
   const auto set = dataset({5003, 257}, DType::f32, 1250, workers(3));
-  REQUIRE(set.plan.total_bytes() > 5000000);
+  REQUIRE(set.plan.dataset().total_bytes() > 5000000);
   convert_layout(set.from, Layout::rows, set.to, Layout::columns, set.team);
   CHECK(converted(set.from.data(), Layout::rows, set.to.data(), Layout::columns, set.plan));
 }
@@ -306,7 +306,7 @@ TEST_CASE("each worker has blocks of the shards that it reads, of one long batch
   const auto topology = Topology::this_machine();
   for (const std::uint64_t batch_size : {10U, 100000U}) {
     const Team team(topology, workers(6));
-    const Plan plan(topology, {1000, 64}, DType::f32, batch_size);
+    const Plan plan(topology, {{1000, 64}, DType::f32, batch_size});
     const LayoutBlocks blocks(plan, {64, 10}, LayoutBlocks::Order::along_rows);
     WorkShares shares(team);
     blocks.give(plan, team, shares);
@@ -319,11 +319,11 @@ TEST_CASE("each worker has blocks of the shards that it reads, of one long batch
         for (std::uint64_t i = piece->units.begin; i < piece->units.end; ++i) {
           const LayoutBlock block = blocks.block(i);
           CHECK(plan.shard_of(block.batch) == piece->shard);
-          CHECK(block.batch_rows == plan.batch_rows(block.batch));
+          CHECK(block.batch_rows == plan.dataset().batch_rows(block.batch).count());
           done[worker] += block.rows.size() * block.cols.size();
           for (std::uint64_t row = block.rows.begin; row < block.rows.end; ++row)
             for (std::uint64_t col = block.cols.begin; col < block.cols.end; ++col)
-              ++seen[(block.batch * plan.batch_size() + row) * 64 + col];
+              ++seen[(block.batch * plan.dataset().batch_size() + row) * 64 + col];
         }
       }
     CHECK(std::all_of(seen.begin(), seen.end(), [](unsigned times) { return times == 1; }));
@@ -335,7 +335,7 @@ TEST_CASE("each worker has blocks of the shards that it reads, of one long batch
 TEST_CASE("buffers that differ or overlap are refused; empty ones have nothing to convert") {
   World world(test::even_machine(2));
   const auto set = dataset({100, 10}, DType::f32, 7, workers(2));
-  const auto refused = [&](const Dataset& other) {
+  const auto refused = [&](const PlacedSet& other) {
     CHECK_THROWS_AS(convert_layout(set.from, Layout::rows, other.to, Layout::columns, set.team),
                     InvalidArgument);
   };
@@ -373,7 +373,7 @@ TEST_CASE("in place, with room from the pools, which have it back") {
 TEST_CASE("in place, batches past the caches; only those who have one need room") {
   World world(test::machine({{0, 4, 1024 * test::MiB}, {1, 4, 1024 * test::MiB}}));
   const auto set = dataset({7000, 100}, DType::f64, 3000, workers(8));
-  REQUIRE(set.plan.batch_bytes(0).bytes() > 2000000);
+  REQUIRE(set.plan.dataset().most_batch_bytes() > 2000000);
   const NodePools pools(set.team);
   convert_layout(set.from, Layout::rows, set.to, Layout::rows, set.team);
   convert_layout(set.to, Layout::rows, Layout::columns, set.team, pools);
@@ -388,7 +388,7 @@ TEST_CASE("where both layouts have all in the same places, one batch is copied b
   for (const auto scheduling : {Scheduling::local, Scheduling::stealing}) {
     const auto set = dataset({5000001, 1}, DType::i8, 5000001, workers(4, scheduling));
     convert_layout(set.from, Layout::rows, set.to, Layout::tiles, set.team);
-    CHECK(std::equal(set.from.data(), set.from.data() + set.plan.total_bytes(), set.to.data()));
+    CHECK(std::equal(set.from.data(), set.from.data() + set.plan.dataset().total_bytes(), set.to.data()));
   }
 }
 
@@ -400,7 +400,7 @@ TEST_CASE("a batch of plain memory that is written past the caches") {
 }
 
 TEST_CASE("a team or a buffer of another machine is refused") {
-  std::optional<Dataset> other;
+  std::optional<PlacedSet> other;
   {
     World world(test::even_machine(3));
     other.emplace(dataset({100, 10}, DType::f32, 7, workers(2)));
@@ -421,6 +421,6 @@ TEST_CASE(
   const NodePools pools(set.team);
   convert_layout(set.from, Layout::rows, set.to, Layout::rows, set.team);
   CHECK_THROWS_AS(convert_layout(set.to, Layout::rows, Layout::columns, set.team, pools), std::bad_alloc);
-  CHECK(std::equal(set.from.data(), set.from.data() + set.plan.total_bytes(), set.to.data()));
+  CHECK(std::equal(set.from.data(), set.from.data() + set.plan.dataset().total_bytes(), set.to.data()));
   for (const NodePoolCounts& counts : pools.counts()) CHECK(counts.pool.live_bytes == 0);
 }

@@ -80,13 +80,13 @@ TEST_CASE("a typed loader takes its element type from its data") {
   const ZeroCopyBatchLoader of_array(doubles, 3, 2, 2, LoaderOptions{});
   const ZeroCopyBatchLoader of_plain_array(bytes, 3, 2, 2);
   const ZeroCopyBatchLoader of_span(std::span<const float>(floats), 3, 2, 2);
-  CHECK(of_vector.loader().dtype() == DType::f32);
-  CHECK(of_array.loader().dtype() == DType::f64);
-  CHECK(of_plain_array.loader().dtype() == DType::u8);
+  CHECK(of_vector.loader().dataset().dtype() == DType::f32);
+  CHECK(of_array.loader().dataset().dtype() == DType::f64);
+  CHECK(of_plain_array.loader().dataset().dtype() == DType::u8);
   CHECK(of_plain_array.get_batch(1)(0, 1) == 6);
-  CHECK(of_span.loader().dtype() == DType::f32);
+  CHECK(of_span.loader().dataset().dtype() == DType::f32);
   const ZeroCopyBatchLoader longs(std::vector<long long>{1, -2}, 2, 1, 2);
-  CHECK(longs.loader().dtype() == DType::i64);
+  CHECK(longs.loader().dataset().dtype() == DType::i64);
   CHECK(longs.get_batch(0)(1, 0) == -2);
 }
 
@@ -98,7 +98,7 @@ TEST_CASE("the source is copied once, and not looked at again") {
 }
 
 TEST_CASE("zero copy is found out, not claimed") {
-  const BatchLoader loader({8, 2}, DType::f64, 4);
+  const BatchLoader loader({{8, 2}, DType::f64, 4});
   const auto view = loader.get_batch(1);
   CHECK(loader.is_zero_copy(view));
   std::vector<double> copy(8);
@@ -107,20 +107,20 @@ TEST_CASE("zero copy is found out, not claimed") {
   // Reaching over the end of the dataset is not inside it.
   CHECK_FALSE(loader.is_zero_copy(AnyBatchView(view.data(), DType::f64, 5, 2, 2)));
   CHECK_FALSE(loader.is_zero_copy(AnyBatchView(view.data(), DType::f64, 0, 2, 2)));
-  const BatchLoader other({8, 2}, DType::f64, 4);
+  const BatchLoader other({{8, 2}, DType::f64, 4});
   CHECK_FALSE(loader.is_zero_copy(other.get_batch(1)));
 }
 
 TEST_CASE("memory that is no longer mapped is not zero copy") {
   World world(test::even_machine(1));
-  const BatchLoader loader({1024, 64}, DType::f64, 64);
+  const BatchLoader loader({{1024, 64}, DType::f64, 64});
   CHECK(loader.is_zero_copy(0));
   world.faulty.refuse(os::Call::check_mapped, ENOMEM);
   CHECK_FALSE(loader.is_zero_copy(0));
 }
 
 TEST_CASE("what does not exist is refused, with the numbers") {
-  BatchLoader loader({10, 3}, DType::f32, 4);
+  BatchLoader loader({{10, 3}, DType::f32, 4});
   CHECK_THROWS_WITH_AS(loader.get_batch(3), doctest::Contains("batch 3 of 3"), OutOfRange);
   CHECK_THROWS_AS(loader.get_batch(3), std::out_of_range);
   CHECK_THROWS_AS(loader.is_zero_copy(~std::uint64_t{0}), Error);
@@ -128,23 +128,23 @@ TEST_CASE("what does not exist is refused, with the numbers") {
   CHECK_THROWS_AS(loader.write_to_buffer(0, 3, 1.0F), OutOfRange);
   CHECK_THROWS_AS(loader.get_batch(0).as<double>(), InvalidArgument);
   CHECK_THROWS_AS(loader.get_batch(0).as<float>().at(4, 0), OutOfRange);
-  CHECK_THROWS_AS(BatchLoader({10, 0}, DType::f32, 4), InvalidArgument);
-  CHECK_THROWS_AS(BatchLoader({10, 3}, DType::f32, 0), InvalidArgument);
-  CHECK_THROWS_AS(BatchLoader({~std::uint64_t{0}, 8}, DType::f64, 4), InvalidArgument);
+  CHECK_THROWS_AS(BatchLoader({{10, 0}, DType::f32, 4}), InvalidArgument);
+  CHECK_THROWS_AS(BatchLoader({{10, 3}, DType::f32, 0}), InvalidArgument);
+  CHECK_THROWS_AS(BatchLoader({{~std::uint64_t{0}, 8}, DType::f64, 4}), InvalidArgument);
   const std::vector<double> seven(7);
   CHECK_THROWS_AS(ZeroCopyBatchLoader<double>(seven, 3, 2, 1), InvalidArgument);
-  CHECK_THROWS_AS(ZeroCopyBatchLoader<double>(BatchLoader({1, 1}, DType::f32, 1)), InvalidArgument);
+  CHECK_THROWS_AS(ZeroCopyBatchLoader<double>(BatchLoader({{1, 1}, DType::f32, 1})), InvalidArgument);
 }
 
 TEST_CASE("no samples: no batches, no means") {
-  const BatchLoader loader({0, 3}, DType::f64, 4);
+  const BatchLoader loader({{0, 3}, DType::f64, 4});
   CHECK(loader.num_batches() == 0);
   CHECK(loader.means().empty());
   CHECK_THROWS_AS(loader.get_batch(0), OutOfRange);
 }
 
 TEST_CASE("views outlive a moved loader, and the loader while its pages are kept") {
-  BatchLoader loader({8, 2}, DType::f64, 4);
+  BatchLoader loader({{8, 2}, DType::f64, 4});
   loader.write_to_buffer(0, 0, 7.0);
   const auto view = loader.get_batch(0).as<double>();
   const Pages kept = loader.pages();
@@ -160,7 +160,7 @@ TEST_CASE("adopted memory is used where it is, and released once") {
   std::vector<double> memory = counting<double>(12);
   int released = 0;
   {
-    auto loader = BatchLoader::adopt(memory.data(), {6, 2}, DType::f64, 4, {}, [&](void* data) {
+    auto loader = BatchLoader::adopt(memory.data(), {{6, 2}, DType::f64, 4}, {}, [&](void* data) {
       CHECK(data == memory.data());
       ++released;
     });
@@ -181,29 +181,27 @@ TEST_CASE("adopted memory is released even when adopting fails") {
   std::vector<double> memory(12);
   int released = 0;
   const auto release = [&](void*) { ++released; };
-  CHECK_THROWS_AS(BatchLoader::adopt(memory.data(), {6, 0}, DType::f64, 4, {}, release), InvalidArgument);
+  const Dataset none;
+  CHECK_THROWS_AS(BatchLoader::adopt(memory.data(), none, {}, release), InvalidArgument);
   CHECK(released == 1);
-  CHECK_THROWS_AS(BatchLoader::adopt(memory.data(), {~std::uint64_t{0}, 2}, DType::f64, 4, {}, release),
-                  InvalidArgument);
-  CHECK(released == 2);
   void* odd = reinterpret_cast<char*>(memory.data()) + 1;
-  CHECK_THROWS_AS(BatchLoader::adopt(odd, {5, 2}, DType::f64, 4, {}, release), InvalidArgument);
-  CHECK_THROWS_AS(BatchLoader::adopt(nullptr, {5, 2}, DType::f64, 4, {}, release), InvalidArgument);
-  CHECK(released == 4);
+  CHECK_THROWS_AS(BatchLoader::adopt(odd, {{5, 2}, DType::f64, 4}, {}, release), InvalidArgument);
+  CHECK_THROWS_AS(BatchLoader::adopt(nullptr, {{5, 2}, DType::f64, 4}, {}, release), InvalidArgument);
+  CHECK(released == 3);
 }
 
 TEST_CASE("defaults come from the environment, and code goes before it") {
   World world(test::even_machine(2));
   const Environment binding("NODEWISE_BINDING", "required"), pages("NODEWISE_PAGES", "base");
-  const BatchLoader from_environment({8, 2}, DType::f64, 4);
+  const BatchLoader from_environment({{8, 2}, DType::f64, 4});
   CHECK(from_environment.plan().binding() == Binding::required);
   CHECK(from_environment.pages().kind() == PageKind::base);
   LoaderOptions options;
   options.binding = Binding::preferred;
-  const BatchLoader from_code({8, 2}, DType::f64, 4, options);
+  const BatchLoader from_code({{8, 2}, DType::f64, 4}, options);
   CHECK(from_code.plan().binding() == Binding::preferred);
   const Environment nonsense("NODEWISE_BINDING", "strict");
-  CHECK_THROWS_WITH_AS(BatchLoader({8, 2}, DType::f64, 4),
+  CHECK_THROWS_WITH_AS(BatchLoader({{8, 2}, DType::f64, 4}),
                        "NODEWISE_BINDING is \"strict\"; it may be preferred, required", InvalidArgument);
 }
 
@@ -212,7 +210,7 @@ TEST_CASE("a saved plan is replayed") {
   LoaderOptions options;
   options.weights = Weights::given;
   options.given_weights = {1, 0, 3};
-  const BatchLoader first({4096, 64}, DType::f32, 16, options);
+  const BatchLoader first({{4096, 64}, DType::f32, 16}, options);
   const auto saved = first.plan().to_json();
   const BatchLoader again(Plan::from_json(saved, Topology::this_machine()));
   CHECK(again.plan() == first.plan());
@@ -223,9 +221,9 @@ TEST_CASE("required binding is verified before the loader is handed out") {
   World world(test::even_machine(2));
   LoaderOptions options;
   options.binding = Binding::required;
-  CHECK_NOTHROW(BatchLoader({4096, 64}, DType::f64, 16, options));
+  CHECK_NOTHROW(BatchLoader({{4096, 64}, DType::f64, 16}, options));
   world.faulty.refuse(os::Call::pages_status, EPERM);
   world.faulty.refuse(os::Call::read_text, EPERM);
-  CHECK_THROWS_AS(BatchLoader({4096, 64}, DType::f64, 16, options), PlacementError);
+  CHECK_THROWS_AS(BatchLoader({{4096, 64}, DType::f64, 16}, options), PlacementError);
   CHECK(world.faulty.live_mappings() == 0);
 }

@@ -88,7 +88,7 @@ TEST_CASE("open_or_create: when the loader dies, another one takes over") {
   LoaderOptions options;
   options.segment = SegmentOptions{.name = name, .publish = false};
   Child loader([&] {
-    const BatchLoader dying({1000, 16}, DType::f32, 64, options);
+    const BatchLoader dying({{1000, 16}, DType::f32, 64}, options);
     return placed.give_and_stay();
   });
   placed.await();

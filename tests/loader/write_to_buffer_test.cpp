@@ -87,7 +87,7 @@ std::vector<T> numbers() {
 
 template <class T>
 BatchLoader loader_over(std::vector<T>& memory) {
-  return BatchLoader::adopt(memory.data(), {memory.size(), 1}, dtype_of<T>, 1);
+  return BatchLoader::adopt(memory.data(), {{memory.size(), 1}, dtype_of<T>, 1});
 }
 
 // Writes every number of From into elements of To; how many of those writes did the wrong thing.
@@ -118,7 +118,7 @@ int wrong_writes() {
 }
 
 std::string refusal(DType dtype, auto value) {
-  BatchLoader loader({1, 1}, dtype, 1);
+  BatchLoader loader({{1, 1}, dtype, 1});
   try {
     loader.write_to_buffer(0, 0, value);
   } catch (const InvalidArgument& error) {
@@ -139,7 +139,7 @@ TEST_CASE_TEMPLATE("every number is written into every element type that has it"
 }
 
 TEST_CASE("what a user types is written") {
-  BatchLoader floats({2, 2}, DType::f32, 1);
+  BatchLoader floats({{2, 2}, DType::f32, 1});
   floats.write_to_buffer(0, 0, 1);
   floats.write_to_buffer(0, 1, 0.5);
   floats.write_to_buffer(1, 0, 16777216ULL);
@@ -190,7 +190,7 @@ TEST_CASE("the caller's rounding mode has no say") {
 }
 
 TEST_CASE("a place outside is refused whatever the type, and so is memory for reading") {
-  BatchLoader loader({2, 2}, DType::f32, 1);
+  BatchLoader loader({{2, 2}, DType::f32, 1});
   CHECK_THROWS_AS(loader.write_to_buffer(2, 0, 1), OutOfRange);
   CHECK_THROWS_AS(loader.write_to_buffer(0, 2, 1), OutOfRange);
 }

@@ -83,7 +83,7 @@ void check_contract(const BatchLoader& loader) {
   CHECK(total.absent_bytes == 0);
   CHECK(total.unknown_bytes == 0);
   CHECK(total.cut_bytes == loader.plan().cut_bytes());
-  CHECK(total.local_bytes + total.cut_bytes == loader.plan().total_bytes());
+  CHECK(total.local_bytes + total.cut_bytes == loader.plan().dataset().total_bytes());
   CHECK(misplaced_by_witness(loader.buffer()) == 0);
 }
 
@@ -143,7 +143,7 @@ void check_blocked(PageKind pages) {
         CAPTURE(dtype_name(dtype));
         CAPTURE(batch_size);
         const std::uint64_t features = 16 * 8 / dtype_bytes(dtype);
-        const BatchLoader loader({65536 + 7, features}, dtype, batch_size, options_of(binding, pages));
+        const BatchLoader loader({{65536 + 7, features}, dtype, batch_size}, options_of(binding, pages));
         check_contract(loader);
         CHECK(loader.placement().placing_rung() == PlacingRung::mbind);
         if (pages == PageKind::hugetlb) CHECK(loader.pages().kind() == PageKind::hugetlb);
@@ -191,7 +191,7 @@ TEST_CASE("the contract on pages of the pool: binding x element size x batches t
 
 TEST_CASE("each node's share is within a batch of the others'") {
   NEEDS_TWO_NODES();
-  const BatchLoader loader({100003, 16}, DType::f64, 100);
+  const BatchLoader loader({{100003, 16}, DType::f64, 100});
   std::uint64_t least = ~std::uint64_t{0}, most = 0;
   for (const ShardPlacement& shard : loader.placement().shards()) {
     least = std::min(least, shard.planned_bytes);
@@ -207,7 +207,7 @@ TEST_CASE("with mbind refused, first touch from the nodes keeps the contract, wi
   const os::Scoped scoped(faulty);
   for (const unsigned workers : {0U, 1U, 3U}) {
     CAPTURE(workers);
-    const BatchLoader loader({65536, 16}, DType::f64, 333,
+    const BatchLoader loader({{65536, 16}, DType::f64, 333},
                              options_of(Binding::preferred, PageKind::base, workers));
     CHECK(loader.placement().placing_rung() == PlacingRung::first_touch);
     const auto reachable = loader.placement();
@@ -228,7 +228,7 @@ TEST_CASE("with move_pages refused, whole shards are counted, and a page moved a
   for (const bool bind_refused : {false, true}) {
     CAPTURE(bind_refused);
     faulty.refuse(os::Call::bind, bind_refused ? EPERM : 0);
-    const BatchLoader loader({65536, 16}, DType::f64, 256, options_of(Binding::preferred, PageKind::base));
+    const BatchLoader loader({{65536, 16}, DType::f64, 256}, options_of(Binding::preferred, PageKind::base));
     const auto placement = loader.placement();
     CHECK(placement.asking_rung() == AskingRung::numa_maps);
     CHECK(placement.granularity() == "shard");
@@ -243,7 +243,7 @@ TEST_CASE("with move_pages refused, whole shards are counted, and a page moved a
 
 TEST_CASE("a shard that another program moves is named") {
   NEEDS_TWO_NODES();
-  const BatchLoader loader({65536, 16}, DType::f64, 256, options_of(Binding::preferred, PageKind::base));
+  const BatchLoader loader({{65536, 16}, DType::f64, 256}, options_of(Binding::preferred, PageKind::base));
   const Shard& moved = loader.plan().shards()[1];
   const Shard& there = loader.plan().shards()[0];
   const auto pages = std::stoull(witness("move", loader.buffer().data() + moved.pages.begin,
@@ -263,7 +263,7 @@ TEST_CASE("workers on the wrong nodes: nothing is misplaced, everything is read 
   for (const bool displaced : {false, true}) {
     CAPTURE(displaced);
     options.team.displaced = displaced;
-    const BatchLoader loader({65536, 16}, DType::f64, 256, options);
+    const BatchLoader loader({{65536, 16}, DType::f64, 256}, options);
     check_contract(loader);
     std::uint64_t local = 0, remote = 0, orphaned = 0;
     for (const Orphan& orphan : loader.team().orphans(loader.plan()))
@@ -272,15 +272,15 @@ TEST_CASE("workers on the wrong nodes: nothing is misplaced, everything is read 
       local += reads.local_bytes;
       remote += reads.remote_bytes;
     }
-    CHECK(local == (displaced ? 0 : loader.plan().total_bytes() - orphaned));
-    CHECK(remote == (displaced ? loader.plan().total_bytes() : orphaned));
+    CHECK(local == (displaced ? 0 : loader.plan().dataset().total_bytes() - orphaned));
+    CHECK(remote == (displaced ? loader.plan().dataset().total_bytes() : orphaned));
   }
 }
 
 TEST_CASE("workers really ran on the nodes that they name") {
   NEEDS_TWO_NODES();
   const auto topology = Topology::this_machine();
-  const BatchLoader loader({65536, 16}, DType::f64, 256);
+  const BatchLoader loader({{65536, 16}, DType::f64, 256});
   const auto means = loader.compute_means();
   for (const Worker& worker : means.team) {
     CHECK(topology.node(worker.node).cpus.contains(worker.cpu));
@@ -298,7 +298,7 @@ TEST_CASE("interleaved memory is spread over the nodes and promises nothing, wha
         CAPTURE(dtype_name(dtype));
         auto options = options_of(binding, pages);
         options.policy = Policy::interleaved;
-        check_interleaved(BatchLoader({65536 + 7, 128 / dtype_bytes(dtype)}, dtype, 333, options));
+        check_interleaved(BatchLoader({{65536 + 7, 128 / dtype_bytes(dtype)}, dtype, 333}, options));
       }
 }
 
@@ -314,12 +314,12 @@ TEST_CASE("a node that fills between look and touch: the process lives, and what
     const auto options = options_of(binding, PageKind::base);
     const Shape shape{65536, 128};
     if (binding == Binding::required) {
-      CHECK_THROWS_WITH_AS(BatchLoader(shape, DType::f64, 256, options),
+      CHECK_THROWS_WITH_AS(BatchLoader({shape, DType::f64, 256}, options),
                            doctest::Contains(("(node " + std::to_string(node.os_index)).c_str()),
                            PlacementError);
       continue;
     }
-    const BatchLoader loader(shape, DType::f64, 256, options);
+    const BatchLoader loader({shape, DType::f64, 256}, options);
     CHECK(loader.placement().total().misplaced_bytes > 0);
     CHECK(loader.placement().total().misplaced_bytes == misplaced_by_witness(loader.buffer()));
   }
@@ -336,7 +336,7 @@ TEST_CASE("AutoNUMA moves what first touch placed and leaves what is bound; both
     CAPTURE(bound);
     faulty.refuse(os::Call::bind, bound ? 0 : EPERM);
     set_autonuma(true);
-    const BatchLoader loader({65536, 16}, DType::f64, 256, options);
+    const BatchLoader loader({{65536, 16}, DType::f64, 256}, options);
     const auto now = [&] { return loader.placement().total(); };
     CHECK(now().misplaced_bytes == 0);
     std::uint64_t called_absent = 0;
@@ -368,7 +368,7 @@ TEST_CASE("a memory-only node takes data when it is named, read from the nearest
   if (found == nodes.end()) NODEWISE_SKIP("no memory-only node here; the machine 2x2+1mem has one");
   auto options = options_of(Binding::required, PageKind::base);
   options.targets = {0, found->index};
-  const BatchLoader loader({65536, 16}, DType::f64, 256, options);
+  const BatchLoader loader({{65536, 16}, DType::f64, 256}, options);
   check_contract(loader);
   const auto orphans = loader.team().orphans(loader.plan());
   REQUIRE(orphans.size() == 1);

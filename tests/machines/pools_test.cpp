@@ -63,7 +63,7 @@ std::size_t misplaced_by_witness(const Topology& topology, const std::vector<Blo
 
 // A plan of which every node has a part, so that the team's workers run on all nodes.
 Plan everywhere(const Topology& topology) {
-  return {topology, {1024, 1}, DType::u8, 1};
+  return {topology, {{1024, 1}, DType::u8, 1}};
 }
 
 // Every worker takes blocks of its node, and gives back those of anybody, many times over; what is left in

@@ -69,7 +69,7 @@ bool by_nodewise(const std::string& mode, std::uint64_t batch_size, unsigned lab
   const std::vector<double> ones(elements, 1.0);
   nodewise::LoaderOptions options;
   if (mode != "nodewise") options.team.scheduling = nodewise::Scheduling::stealing;
-  const nodewise::BatchLoader loader(ones.data(), {samples, features}, nodewise::DType::f64, batch_size,
+  const nodewise::BatchLoader loader(ones.data(), {{samples, features}, nodewise::DType::f64, batch_size},
                                      options);
   std::vector<double> means;
   mark_while(loader.buffer().data(), label,
@@ -83,7 +83,7 @@ bool by_nodewise(const std::string& mode, std::uint64_t batch_size, unsigned lab
 bool by_layout(const std::string& mode, std::uint64_t batch_size, unsigned label) {
   std::vector<double> rows(elements);
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<double>(i / features);
-  const nodewise::BatchLoader loader(rows.data(), {samples, features}, nodewise::DType::f64, batch_size);
+  const nodewise::BatchLoader loader(rows.data(), {{samples, features}, nodewise::DType::f64, batch_size});
   const auto columns = nodewise::Buffer::allocate(loader.plan(), loader.team());
   std::vector<double> means(features, (samples - 1) / 2.0);
   mark_while(mode == "converted" ? columns.data() : loader.buffer().data(), label, [&] {

@@ -95,7 +95,7 @@ TEST_CASE("a /dev/shm that is too small is an error that says so, and the proces
     const bool refused = message("large").find("docker --shm-size") != std::string::npos;
     LoaderOptions options;
     options.segment = SegmentOptions{.name = "fits"};
-    const BatchLoader fits({1000, 16}, DType::f32, 64, options);
+    const BatchLoader fits({{1000, 16}, DType::f32, 64}, options);
     return refused && fits.segment().has_value() && message("large").find("1 MiB") != std::string::npos;
   });
   CHECK(small.wait() == 0);

@@ -21,7 +21,7 @@ using test::World;
 
 namespace {
 
-struct Dataset {
+struct PlacedSet {
   Team team;
   Plan plan;
   Buffer buffer;
@@ -35,23 +35,23 @@ TeamOptions workers(unsigned count, bool displaced = false) {
 }
 
 // Elements of "any" kind in placed memory.
-Dataset dataset(Shape shape, DType dtype, std::uint64_t batch_size, const TeamOptions& team_options) {
+PlacedSet dataset(Shape shape, DType dtype, std::uint64_t batch_size, const TeamOptions& team_options) {
   const auto topology = Topology::this_machine();
   const Team team(topology, team_options);
-  const Plan plan(topology, shape, dtype, batch_size);
+  const Plan plan(topology, {shape, dtype, batch_size});
   Buffer buffer = Buffer::allocate(plan, team);
   const auto data = test::elements(dtype, shape.samples * shape.features, test::any_bits, shape.samples);
   std::copy(data.begin(), data.end(), buffer.data());
   return {team, plan, std::move(buffer)};
 }
 
-void check_values(const Dataset& set, const Means& means) {
+void check_values(const PlacedSet& set, const Means& means) {
   REQUIRE(means.values.size() == set.plan.num_batches());
   unsigned wrong = 0;
   for (std::uint64_t batch = 0; batch < set.plan.num_batches(); ++batch) {
-    const ByteRange bytes = set.plan.batch_bytes(batch);
-    const double expected = mean(set.buffer.data() + bytes.begin, set.plan.dtype(),
-                                 bytes.bytes() / dtype_bytes(set.plan.dtype()));
+    const ByteRange bytes = set.plan.dataset().batch_bytes(batch);
+    const double expected = mean(set.buffer.data() + bytes.begin, set.plan.dataset().dtype(),
+                                 bytes.bytes() / dtype_bytes(set.plan.dataset().dtype()));
     wrong += same(means.values[batch], expected) ? 0 : 1;
   }
   CHECK(wrong == 0);
@@ -65,7 +65,7 @@ std::vector<ReadRange> sorted_reads(const Means& means) {
 }
 
 // Disjoint, covering the dataset, each part of a shard read by one of its readers.
-void check_reads(const Dataset& set, const Means& means) {
+void check_reads(const PlacedSet& set, const Means& means) {
   std::uint64_t next = 0;
   for (const ReadRange& read : sorted_reads(means)) {
     CHECK(read.bytes.begin == next);
@@ -79,16 +79,16 @@ void check_reads(const Dataset& set, const Means& means) {
       CHECK(std::count(readers.begin(), readers.end(), read.worker) == 1);
     }
   }
-  CHECK(next == set.plan.total_bytes());
+  CHECK(next == set.plan.dataset().total_bytes());
 }
 
-bool covers_once(const Dataset& set, const Means& means) {
+bool covers_once(const PlacedSet& set, const Means& means) {
   std::uint64_t next = 0;
   for (const ReadRange& read : sorted_reads(means)) {
     if (read.bytes.begin != next || read.worker >= set.team.workers().size()) return false;
     next = read.bytes.end;
   }
-  return next == set.plan.total_bytes();
+  return next == set.plan.dataset().total_bytes();
 }
 
 std::uint64_t most_read(const Means& means) {
@@ -155,7 +155,7 @@ TEST_CASE("a batch larger than a worker's fair share is divided") {
   check_values(set, means);
   check_reads(set, means);
   CHECK(means.reads.size() == 8);
-  CHECK(most_read(means) < set.plan.total_bytes() / 8 + 65536);
+  CHECK(most_read(means) < set.plan.dataset().total_bytes() / 8 + 65536);
 
   const auto two = dataset({2, 300000}, DType::bf16, 1, workers(3));
   const Means both = batch_means(two.buffer, two.team);

@@ -9,5 +9,5 @@ using Memory = float;
 #endif
 
 nodewise::BatchLoader wrap(Memory* data) {
-  return nodewise::BatchLoader::adopt(data, {100, 4}, nodewise::DType::f32, 10);
+  return nodewise::BatchLoader::adopt(data, {{100, 4}, nodewise::DType::f32, 10});
 }

@@ -19,7 +19,7 @@ BatchLoader loader_on(std::uint64_t rows, std::uint64_t batch_size, Policy polic
   LoaderOptions options;
   options.team.workers = 4;
   options.policy = policy;
-  return BatchLoader({rows, 64}, DType::f64, batch_size, options);
+  return BatchLoader({{rows, 64}, DType::f64, batch_size}, options);
 }
 
 std::uint64_t sum(const PlacementBytes& bytes) {
@@ -88,7 +88,7 @@ TEST_CASE("pages that nobody touched, and those that the kernel hides") {
   CHECK(hidden.local_bytes + hidden.unknown_bytes == 1000);
   const auto mapped = os::current().map(1 << 20, 4096, 0);
   REQUIRE(mapped.ok());
-  const auto untouched = BatchLoader::adopt(mapped.value, {2048, 64}, DType::f64, 128);
+  const auto untouched = BatchLoader::adopt(mapped.value, {{2048, 64}, DType::f64, 128});
   CHECK(sample_placement(untouched.buffer(), 1000).drawn.absent_bytes == 1000);
   os::current().unmap(mapped.value, 1 << 20);
 }

@@ -26,7 +26,7 @@ LoaderOptions with_workers(unsigned count) {
 
 // 64 batches of 64 KiB on each of the machine's nodes; boundaries on pages.
 BatchLoader aligned_loader(unsigned nodes, const LoaderOptions& options = with_workers(4)) {
-  return BatchLoader({std::uint64_t{nodes} * 64 * 128, 64}, DType::f64, 128, options);
+  return BatchLoader({{std::uint64_t{nodes} * 64 * 128, 64}, DType::f64, 128}, options);
 }
 
 bool adds_up(const PlacementBytes& bytes) {
@@ -73,7 +73,7 @@ TEST_CASE("pages that another program moved are found, by shard and batch") {
   const auto loader = aligned_loader(3);
   const Shard moved = loader.plan().shards()[1];
   // The last byte of batch 70 and the first of 71: two pages, two batches.
-  const auto border = loader.plan().batch_bytes(71).begin;
+  const auto border = loader.plan().dataset().batch_bytes(71).begin;
   world.fake.migrate(loader.buffer().data() + border - 1, 2, 5);
   const auto placement = loader.placement();
   check_sums(placement);
@@ -100,7 +100,7 @@ TEST_CASE("cut bytes are those that the plan announced, and no fault") {
   World world(test::even_machine(4));
   for (const std::uint64_t batch_size : {1U, 3U, 7U, 50U}) {
     CAPTURE(batch_size);
-    const BatchLoader loader({1003, 13}, DType::f32, batch_size, with_workers(4));
+    const BatchLoader loader({{1003, 13}, DType::f32, batch_size}, with_workers(4));
     REQUIRE(loader.plan().cut_bytes() > 0);
     const auto placement = loader.placement();
     check_sums(placement);
@@ -118,7 +118,7 @@ TEST_CASE("cut bytes are those that the plan announced, and no fault") {
 TEST_CASE("a batch far larger than the data is one batch") {
   World world(test::even_machine(2));
   for (const std::uint64_t batch_size : {std::uint64_t{1} << 61, (std::uint64_t{1} << 61) + 1}) {
-    const BatchLoader loader({10, 1}, DType::f64, batch_size, with_workers(2));
+    const BatchLoader loader({{10, 1}, DType::f64, batch_size}, with_workers(2));
     const auto placement = loader.placement();
     REQUIRE(placement.batches().size() == 1);
     CHECK(placement.batches()[0].batches == BatchRange{0, 1});
@@ -154,7 +154,7 @@ TEST_CASE("without move_pages each shard is counted as its mapping") {
 TEST_CASE("shards of odd sizes are counted exactly by mappings too") {
   World world(test::even_machine(3));
   world.faulty.refuse(os::Call::pages_status, ENOSYS);
-  const BatchLoader loader({1003, 13}, DType::f64, 50, with_workers(3));
+  const BatchLoader loader({{1003, 13}, DType::f64, 50}, with_workers(3));
   const auto placement = loader.placement();
   check_sums(placement);
   CHECK(placement.total().misplaced_bytes == 0);
@@ -193,7 +193,7 @@ TEST_CASE("pages that the kernel hides are unknown, not absent, and that is name
 TEST_CASE("pages never touched are absent") {
   World world(test::even_machine(2));
   const auto pages = Pages::map(8 * MiB, PageKind::base);
-  const auto loader = BatchLoader::adopt(pages.data(), {8 * 128, 1024}, DType::f64, 8, with_workers(2));
+  const auto loader = BatchLoader::adopt(pages.data(), {{8 * 128, 1024}, DType::f64, 8}, with_workers(2));
   CHECK(loader.placement().total().absent_bytes == 8 * MiB);
   world.fake.populate(pages.data(), MiB);
   const auto placement = loader.placement();
@@ -224,7 +224,7 @@ TEST_CASE("what workers read is local when they stand right, remote when displac
 TEST_CASE("of what is cut, whole mappings say nothing") {
   World world(test::even_machine(2));
   world.faulty.refuse(os::Call::pages_status, EPERM);
-  const BatchLoader loader({1003, 13}, DType::f64, 50, with_workers(2));
+  const BatchLoader loader({{1003, 13}, DType::f64, 50}, with_workers(2));
   std::uint64_t unknown = 0, remote = 0;
   for (const WorkerReads& reads : worker_reads(loader.buffer(), loader.compute_means())) {
     unknown += reads.unknown_bytes;

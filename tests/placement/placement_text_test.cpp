@@ -21,7 +21,7 @@ BatchLoader small_loader(Policy policy = Policy::blocked) {
   options.pages = PageKind::base;
   options.policy = policy;
   options.team.workers = 2;
-  return BatchLoader({64, 64}, DType::f64, 8, options);
+  return BatchLoader({{64, 64}, DType::f64, 8}, options);
 }
 
 bool says(const std::string& text, const std::string& piece) {
@@ -104,7 +104,7 @@ TEST_CASE("no width and no data are drawn too") {
   CHECK(says(small_loader().placement().picture({.width = 0}), "node 2  batches 4-7  16 KiB  |4"));
   LoaderOptions options;
   options.pages = PageKind::base;
-  const BatchLoader nothing({0, 3}, DType::f64, 4, options);
+  const BatchLoader nothing({{0, 3}, DType::f64, 4}, options);
   CHECK(says(nothing.placement().summary(), "no batch"));
   CHECK(says(nothing.placement().summary(), "Verdict  all 0 bytes lie"));
 }

@@ -41,7 +41,7 @@ void check_golden(const std::filesystem::path& path, const std::string& text) {
 
 void check_plan(const std::string& name, const Topology& topology, Shape shape, std::uint64_t batch_size,
                 const PlanOptions& options = {}) {
-  const Plan plan(topology, shape, DType::f64, batch_size, options);
+  const Plan plan(topology, {shape, DType::f64, batch_size}, options);
   check_golden(data / "plans" / (name + ".json"), plan.to_json());
   CHECK(Plan::from_json(plan.to_json(), topology) == plan);
 }
@@ -75,7 +75,7 @@ const Topology& machine() {
 }
 
 Plan example(const PlanOptions& options = {}) {
-  return Plan(machine(), {100, 3}, DType::u16, 7, options);
+  return Plan(machine(), {{100, 3}, DType::u16, 7}, options);
 }
 
 template <class E>
@@ -130,7 +130,7 @@ TEST_CASE("golden refusal") {
   const Topology topology = built({{0, 2, MiB, true}, {1, 2, MiB, true}});
   std::string said = "nothing";
   try {
-    Plan(topology, {1000, 512}, DType::f64, 1000, {.binding = Binding::required});
+    Plan(topology, {{1000, 512}, DType::f64, 1000}, {.binding = Binding::required});
   } catch (const PlacementError& error) {
     said = error.what();
   }
@@ -143,7 +143,7 @@ TEST_CASE("golden seeds for fuzzing") {
     CHECK_NOTHROW(Plan::from_json(json, machine()));
   };
   const auto plan = [](Shape shape, DType dtype, std::uint64_t batch_size, const PlanOptions& options) {
-    return Plan(machine(), shape, dtype, batch_size, options).to_json();
+    return Plan(machine(), {shape, dtype, batch_size}, options).to_json();
   };
   seed("cuts", example().to_json());
   seed("offset", example({.targets = {3, 1, 0, 2}, .page_bytes = 64, .base_offset = 5}).to_json());
@@ -172,7 +172,7 @@ TEST_CASE("a saved partition is kept, whatever the machine of the moment would g
   auto before = test::machine({{0, 2, 10 * MiB, true}, {1, 2, 30 * MiB, true}});
   auto after = test::machine({{0, 2, 20 * MiB, true}, {1, 2, 4096, true}});
   const PlanOptions options{.weights = Weights::capacity};
-  const Plan saved(Topology::from_data(before), {100, 100}, DType::f64, 1, options);
+  const Plan saved(Topology::from_data(before), {{100, 100}, DType::f64, 1}, options);
   const Topology topology = Topology::from_data(after);
   REQUIRE(topology.fingerprint() == saved.fingerprint());
   const Plan replayed = Plan::from_json(saved.to_json(), topology);
@@ -181,7 +181,7 @@ TEST_CASE("a saved partition is kept, whatever the machine of the moment would g
   CHECK(replayed.cuts() == saved.cuts());
   CHECK(saved.spill_bytes() == 0);
   CHECK_MESSAGE(replayed.spill_bytes() == saved.shards()[1].pages.bytes() - 4096, "spilling is of today");
-  CHECK(replayed != Plan(topology, {100, 100}, DType::f64, 1, options));
+  CHECK(replayed != Plan(topology, {{100, 100}, DType::f64, 1}, options));
   const std::string required = changed(saved.to_json(), "preferred", "required");
   CHECK_THROWS_AS(Plan::from_json(required, topology), PlacementError);
   CHECK(Plan::from_json(required, Topology::from_data(before)).binding() == Binding::required);
@@ -190,7 +190,7 @@ TEST_CASE("a saved partition is kept, whatever the machine of the moment would g
 TEST_CASE("plans that promise different remedies differ") {
   auto described = test::machine({{0, 2, MiB, true}, {1, 2, MiB, true}});
   const auto plan = [&] {
-    return Plan(Topology::from_data(described), {10, 256}, DType::u8, 1, {.page_bytes = 1024});
+    return Plan(Topology::from_data(described), {{10, 256}, DType::u8, 1}, {.page_bytes = 1024});
   };
   const Plan without = plan();
   described.nodes[0].pools.insert(described.nodes[0].pools.begin(), {256, 1, 0});
@@ -233,7 +233,7 @@ TEST_CASE("what is malformed is refused by name") {
   CHECK(refused("\"preferred\"", "\"\"") == "Plan::from_json: plan.binding is \"\", which is no binding");
   CHECK(refused("\"equal\"", "null") == "Plan::from_json: plan.weights is not a string");
   CHECK(refused("\"batch_size\": 7", "\"batch_size\": 0") ==
-        "Plan::from_json: Plan: a batch has at least one sample, not 0");
+        "Plan::from_json: Dataset: a batch has at least one sample, not 0");
   CHECK(refused("\"page_bytes\": 256", "\"page_bytes\": 255").ends_with("it must be a power of two"));
   CHECK(refused("\"samples\": 100", "\"samples\": 18446744073709551615")
             .ends_with("more than 64 bits can count"));

@@ -47,7 +47,7 @@ struct Case {
   DType dtype = DType::u8;
   std::uint64_t batch_size = 1;
   PlanOptions options;
-  Plan plan() const { return Plan(topology, shape, dtype, batch_size, options); }
+  Plan plan() const { return Plan(topology, {shape, dtype, batch_size}, options); }
 };
 
 Case random_case(std::mt19937_64& random) {
@@ -76,7 +76,8 @@ std::map<std::uint64_t, std::map<std::size_t, std::uint64_t>> count_bytes(const 
   for (std::size_t shard = 0; shard < plan.shards().size(); ++shard)
     for (std::uint64_t batch = plan.shards()[shard].batches.begin; batch < plan.shards()[shard].batches.end;
          ++batch)
-      for (std::uint64_t byte = plan.batch_bytes(batch).begin; byte < plan.batch_bytes(batch).end; ++byte)
+      for (std::uint64_t byte = plan.dataset().batch_bytes(batch).begin;
+           byte < plan.dataset().batch_bytes(batch).end; ++byte)
         ++result[(byte + plan.base_offset()) / plan.page_bytes() * plan.page_bytes()][shard];
   return result;
 }
@@ -89,14 +90,15 @@ void check_partition(const Plan& plan) {
     REQUIRE(shard.bytes.begin == byte);
     for (; batch < shard.batches.end; ++batch) {
       REQUIRE(&plan.shards()[plan.shard_of(batch)] == &shard);
-      REQUIRE(plan.batch_bytes(batch).begin == byte);
-      byte = plan.batch_bytes(batch).end;
-      REQUIRE(byte == std::min((batch + 1) * plan.batch_size(), plan.shape().samples) * plan.row_bytes());
+      REQUIRE(plan.dataset().batch_bytes(batch).begin == byte);
+      byte = plan.dataset().batch_bytes(batch).end;
+      REQUIRE(byte == std::min((batch + 1) * plan.dataset().batch_size(), plan.dataset().shape().samples) *
+                          plan.dataset().row_bytes());
     }
     REQUIRE(shard.bytes.end == byte);
   }
   REQUIRE(batch == plan.num_batches());
-  REQUIRE(byte == plan.total_bytes());
+  REQUIRE(byte == plan.dataset().total_bytes());
 }
 
 void check_pages(const Plan& plan) {
@@ -141,22 +143,22 @@ void check_remedy(const Case& tried, const Plan& plan) {
     return changed.plan().cuts().empty();
   };
   const auto whole_pages = [&](std::uint64_t size) {
-    return size * plan.row_bytes() % plan.page_bytes() == 0;
+    return size * plan.dataset().row_bytes() % plan.page_bytes() == 0;
   };
-  std::uint64_t size = plan.batch_size();
+  std::uint64_t size = plan.dataset().batch_size();
   if (plan.base_offset() == 0) {
     while (size > 0 && !whole_pages(size)) --size;
     REQUIRE(remedy->smaller_batch_size.value_or(0) == size);
-    for (size = plan.batch_size(); !whole_pages(size);) ++size;
+    for (size = plan.dataset().batch_size(); !whole_pages(size);) ++size;
     REQUIRE(remedy->larger_batch_size.value_or(size) == size);
-    REQUIRE(remedy->larger_batch_size.has_value() == (size < plan.shape().samples));
+    REQUIRE(remedy->larger_batch_size.has_value() == (size < plan.dataset().shape().samples));
   }
   for (const auto& changed : {remedy->smaller_batch_size, remedy->larger_batch_size})
     if (changed) REQUIRE(cut_free(*changed, plan.page_bytes()));
   std::size_t best = 0;
   for (const Node& node : tried.topology.nodes())
     for (const PagePool& pool : node.pools)
-      if (cut_free(plan.batch_size(), pool.page_bytes)) best = std::max(best, pool.page_bytes);
+      if (cut_free(plan.dataset().batch_size(), pool.page_bytes)) best = std::max(best, pool.page_bytes);
   REQUIRE(remedy->page_bytes == best);
 }
 
@@ -168,7 +170,7 @@ void check_balance(const Plan& plan) {
     least = std::min(least, shard.bytes.bytes());
     most = std::max(most, shard.bytes.bytes());
   }
-  REQUIRE(most - least <= plan.batch_size() * plan.row_bytes());
+  REQUIRE(most - least <= plan.dataset().batch_size() * plan.dataset().row_bytes());
   REQUIRE(plan.shards().back().batches.count() > 0);
 }
 

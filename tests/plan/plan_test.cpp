@@ -57,21 +57,21 @@ std::string error_of(const std::function<void()>& make) {
 }  // namespace
 
 TEST_CASE("batches are shared out evenly, the last shard among the largest") {
-  const Plan plan(even(4), {1797, 64}, DType::f64, 100);
+  const Plan plan(even(4), {{1797, 64}, DType::f64, 100});
   CHECK(plan.num_batches() == 18);
   CHECK(counts(plan) == Counts{4, 5, 4, 5});
   CHECK(plan.shards()[3].bytes == ByteRange{1300 * 512, 1797 * 512});
-  CHECK(plan.batch_rows(16) == 100);
-  CHECK(plan.batch_rows(17) == 97);
-  CHECK(plan.row_bytes() == 512);
-  CHECK(plan.total_bytes() == 1797 * 512);
+  CHECK(plan.dataset().batch_rows(16).count() == 100);
+  CHECK(plan.dataset().batch_rows(17).count() == 97);
+  CHECK(plan.dataset().row_bytes() == 512);
+  CHECK(plan.dataset().total_bytes() == 1797 * 512);
   CHECK(plan.mapped_bytes() == 225 * 4096);
   CHECK(plan.page_bytes() == 4096);
 }
 
 TEST_CASE("a page goes to the shard with the most bytes on it, of several to the first") {
   const auto plan = [](std::uint64_t samples, std::size_t base_offset) {
-    return Plan(even(2), {samples, 1}, DType::u8, samples / 2,
+    return Plan(even(2), {{samples, 1}, DType::u8, samples / 2},
                 {.page_bytes = 16, .base_offset = base_offset});
   };
   SUBCASE("a tie") {
@@ -97,7 +97,7 @@ TEST_CASE("a page goes to the shard with the most bytes on it, of several to the
     CHECK(offset.mapped_bytes() == 64);
   }
   SUBCASE("many shards in one page: all but one own nothing") {
-    const Plan many(even(8), {8, 1}, DType::u8, 1, {.page_bytes = 4096});
+    const Plan many(even(8), {{8, 1}, DType::u8, 1}, {.page_bytes = 4096});
     CHECK(many.shards()[0].pages == ByteRange{0, 4096});
     for (std::size_t shard = 1; shard < 8; ++shard) CHECK(many.shards()[shard].pages.bytes() == 0);
     CHECK(many.cuts() == std::vector<Cut>{{0, 0, 7}});
@@ -109,7 +109,7 @@ TEST_CASE("weights") {
   data.nodes[2].allowed_cpus = {4};
   const Topology topology = Topology::from_data(data);
   const auto with = [&](const PlanOptions& options) {
-    return counts(Plan(topology, {80, 1}, DType::f32, 1, options));
+    return counts(Plan(topology, {{80, 1}, DType::f32, 1}, options));
   };
   const auto given = [&](const std::vector<double>& weights) {
     return with({.weights = Weights::given, .given_weights = weights});
@@ -130,7 +130,7 @@ TEST_CASE("weights") {
 TEST_CASE("given weights mean the same under any rounding mode") {
   const auto ends = [] {
     const PlanOptions options{.weights = Weights::given, .given_weights = {1, 1.0 / 3, 0.1, 0.7}};
-    return counts(Plan(even(4), {std::uint64_t{1} << 52, 1}, DType::u8, 1, options));
+    return counts(Plan(even(4), {{std::uint64_t{1} << 52, 1}, DType::u8, 1}, options));
   };
   const Counts nearest = ends();
   // The largest is in [2^40, 2^41): each weight is floor(w * 2^40).
@@ -151,7 +151,7 @@ TEST_CASE("targets: nodes with allowed CPUs and memory, others by name") {
       {{0, 2, MiB, true}, {4, 0, MiB, true}, {5, 2, 0, true}, {6, 2, MiB, false}, {9, 2, MiB, true}});
   const Topology topology = Topology::from_data(data);
   const auto with = [&](const PlanOptions& options) {
-    return Plan(topology, {10, 1}, DType::u8, 1, options);
+    return Plan(topology, {{10, 1}, DType::u8, 1}, options);
   };
   CHECK(nodes(with({})) == std::vector<unsigned>{0, 4});
   CHECK(with({}).shards()[1].os_index == 9);
@@ -170,7 +170,7 @@ TEST_CASE("targets: nodes with allowed CPUs and memory, others by name") {
 
 TEST_CASE("nothing, and next to nothing") {
   for (const Policy policy : {Policy::blocked, Policy::interleaved}) {
-    const Plan none(even(3), {0, 5}, DType::f64, 10, {.policy = policy, .base_offset = 8});
+    const Plan none(even(3), {{0, 5}, DType::f64, 10}, {.policy = policy, .base_offset = 8});
     CHECK(none.num_batches() == 0);
     CHECK(none.mapped_bytes() == 0);
     CHECK(none.shards().size() == 3);
@@ -178,17 +178,18 @@ TEST_CASE("nothing, and next to nothing") {
       CHECK((shard.pages == ByteRange{} && shard.bytes == ByteRange{}));
     CHECK_THROWS_WITH_AS(none.shard_of(0), "batch 0 does not exist; there are 0", OutOfRange);
   }
-  const Plan one(even(3), {1, 1}, DType::u8, 1000);
+  const Plan one(even(3), {{1, 1}, DType::u8, 1000});
   CHECK(counts(one) == Counts{0, 0, 1});
-  CHECK(one.batch_bytes(0) == ByteRange{0, 1});
+  CHECK(one.dataset().batch_bytes(0) == ByteRange{0, 1});
   CHECK(one.shards()[2].pages == ByteRange{0, 4096});
-  CHECK_THROWS_WITH_AS(one.batch_bytes(1), "batch 1 does not exist; there are 1, counted from 0", OutOfRange);
+  CHECK_THROWS_WITH_AS(one.dataset().batch_bytes(1), "batch 1 does not exist; there are 1, counted from 0",
+                       OutOfRange);
 }
 
 TEST_CASE("a shard larger than its node") {
   const Topology topology = even(2, MiB);
   const auto with = [&](std::uint64_t samples, std::uint64_t batch_size, Binding binding) {
-    return Plan(topology, {samples, MiB / 4}, DType::u8, batch_size, {.binding = binding});
+    return Plan(topology, {{samples, MiB / 4}, DType::u8, batch_size}, {.binding = binding});
   };
   CHECK(with(8, 1, Binding::required).spill_bytes() == 0);
   CHECK(with(9, 1, Binding::preferred).spill_bytes() == MiB / 4);
@@ -207,29 +208,29 @@ TEST_CASE("a shard larger than its node") {
 }
 
 TEST_CASE("a million million batches on 64 nodes, and the largest dataset there is") {
-  const Plan plan(even(64), {1000000000001, 1}, DType::u8, 1);
+  const Plan plan(even(64), {{1000000000001, 1}, DType::u8, 1});
   CHECK(plan.num_batches() == 1000000000001);
   CHECK(plan.shard_of(0) == 0);
   CHECK(plan.shard_of(1000000000000) == 63);
   CHECK(plan.shards()[31].batches.end == 500000000000);
   const std::uint64_t pages = highest / 4096;
-  const Plan largest(even(3), {pages, 512}, DType::f64, 1);
-  CHECK(largest.total_bytes() == pages * 4096);
+  const Plan largest(even(3), {{pages, 512}, DType::f64, 1});
+  CHECK(largest.dataset().total_bytes() == pages * 4096);
   CHECK(largest.mapped_bytes() == pages * 4096);
-  CHECK(largest.batch_bytes(pages - 1).end == pages * 4096);
-  const Plan one_batch(even(3), {10, 1}, DType::f64, highest);
+  CHECK(largest.dataset().batch_bytes(pages - 1).end == pages * 4096);
+  const Plan one_batch(even(3), {{10, 1}, DType::f64, highest});
   CHECK(one_batch.num_batches() == 1);
-  CHECK(one_batch.batch_rows(0) == 10);
+  CHECK(one_batch.dataset().batch_rows(0).count() == 10);
 }
 
 TEST_CASE("sizes that overflow are refused with their numbers") {
   const auto make = [](Shape shape, DType dtype, const PlanOptions& options = {}) {
-    return error_of<InvalidArgument>([&] { Plan(even(2), shape, dtype, 1, options); });
+    return error_of<InvalidArgument>([&] { Plan(even(2), {shape, dtype, 1}, options); });
   };
   CHECK(make({1, highest}, DType::u16) ==
-        "Plan: 18446744073709551615 features x 2 bytes is more than 64 bits can count");
+        "Dataset: 18446744073709551615 features x 2 bytes is more than 64 bits can count");
   CHECK(make({highest / 8 + 1, 2}, DType::f32) ==
-        "Plan: 2305843009213693952 samples x 8 bytes is more than 64 bits can count");
+        "Dataset: 2305843009213693952 samples x 8 bytes is more than 64 bits can count");
   CHECK(make({highest, 1}, DType::u8, {.page_bytes = 1}) == "no error");
   CHECK(make({highest, 1}, DType::u8, {.page_bytes = 2, .base_offset = 1}) ==
         "Plan: 18446744073709551615 bytes + base_offset 1 is more than 64 bits can count");
@@ -240,13 +241,13 @@ TEST_CASE("sizes that overflow are refused with their numbers") {
 
 TEST_CASE("arguments that no machine could satisfy are refused") {
   const auto make = [](Shape shape, std::uint64_t batch_size, const PlanOptions& options = {}) {
-    return error_of<InvalidArgument>([&] { Plan(even(2), shape, DType::f64, batch_size, options); });
+    return error_of<InvalidArgument>([&] { Plan(even(2), {shape, DType::f64, batch_size}, options); });
   };
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const double infinity = std::numeric_limits<double>::infinity();
-  CHECK(make({1, 0}, 1) == "Plan: a dataset has at least one feature, not 0");
-  CHECK(make({1, 1}, 0) == "Plan: a batch has at least one sample, not 0");
-  CHECK(make({0, 1}, 0) == "Plan: a batch has at least one sample, not 0");
+  CHECK(make({1, 0}, 1) == "Dataset: a dataset has at least one feature, not 0");
+  CHECK(make({1, 1}, 0) == "Dataset: a batch has at least one sample, not 0");
+  CHECK(make({0, 1}, 0) == "Dataset: a batch has at least one sample, not 0");
   CHECK(make({1, 1}, 1, {.page_bytes = 4095}) == "Plan: page_bytes is 4095; it must be a power of two");
   CHECK(make({1, 1}, 1, {.base_offset = 4096}) ==
         "Plan: base_offset is 4096, and modulo page_bytes (4096) it must be less");
@@ -268,7 +269,7 @@ TEST_CASE("arguments that no machine could satisfy are refused") {
 
 TEST_CASE("topologies that offer nothing are refused with a remedy") {
   const auto make = [](const Topology& topology, const PlanOptions& options) {
-    return error_of<InvalidArgument>([&] { Plan(topology, {1, 1}, DType::f64, 1, options); });
+    return error_of<InvalidArgument>([&] { Plan(topology, {{1, 1}, DType::f64, 1}, options); });
   };
   const Topology odd =
       Topology::from_data(test::machine({{0, 0, MiB, true}, {1, 2, 0, true}, {2, 2, MiB, false}}));
@@ -280,6 +281,6 @@ TEST_CASE("topologies that offer nothing are refused with a remedy") {
         "Plan: the target nodes' memory adds up to more than 2^64 bytes (9223372036854775808 + "
         "9223372036854775808); weights by capacity cannot be formed");
   CHECK(error_of<OutOfRange>([&] {
-          Plan(odd, {1, 1}, DType::f64, 1, {.targets = {0, 3}});
+          Plan(odd, {{1, 1}, DType::f64, 1}, {.targets = {0, 3}});
         }) == "Plan: target node 3 does not exist; a test has 3 nodes, counted from 0");
 }

@@ -104,7 +104,7 @@ class Epochs {
 
  private:
   static BatchLoader threes() {
-    BatchLoader loader({512, 64}, DType::f32, 64);
+    BatchLoader loader({{512, 64}, DType::f32, 64});
     for (std::uint64_t batch = 0; batch < loader.num_batches(); ++batch) {
       const auto view = loader.get_batch(batch).as<float>();
       std::fill_n(view.data(), view.size(), 3.0F);

@@ -18,7 +18,7 @@ namespace {
 template <class Counter>
 void count_batches(Counter& counter) {
   const auto topology = nodewise::Topology::this_machine();
-  const nodewise::Plan plan(topology, {1000, 1}, nodewise::DType::f32, 1);
+  const nodewise::Plan plan(topology, {{1000, 1}, nodewise::DType::f32, 1});
   const nodewise::Team team(topology, {.workers = 2});
   for (int round = 0; round < 100; ++round)
     team.for_each_shard(plan, [&](const nodewise::ShardPart& part) {

@@ -7,10 +7,12 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include <nodewise/error.hpp>
 #include <nodewise/loader.hpp>
 
+#include "base/crc32.hpp"
 #include "segment/header.hpp"
 #include "segment/names.hpp"
 #include "support/process.hpp"
@@ -33,13 +35,25 @@ void write_file(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
+/// `header` with other fields and a checksum that holds.
+std::string forge(std::string header, const std::function<void(RawSegmentHeader&)>& change) {
+  RawSegmentHeader raw{};
+  std::memcpy(&raw, header.data(), sizeof raw);
+  change(raw);
+  raw.checksum = 0;
+  std::memcpy(header.data(), &raw, sizeof raw);
+  raw.checksum = base::crc32(header);
+  std::memcpy(header.data(), &raw, sizeof raw);
+  return header;
+}
+
 }  // namespace
 
 TEST_CASE("every byte of a header flipped, and every length of file, gives an error and no more") {
   const auto name = unique_name("flipped"), copy = unique_name("copy");
   LoaderOptions options;
   options.segment = SegmentOptions{.name = name};
-  const BatchLoader loader({1000, 16}, DType::f32, 64, options);
+  const BatchLoader loader({{1000, 16}, DType::f32, 64}, options);
   const std::string whole = read_file(path_of(name));
   const auto header_bytes = needed_header_bytes(whole, "it");
   const auto refused = [&](const std::string& bytes) {
@@ -78,16 +92,13 @@ TEST_CASE("the future, and sizes that lie, are refused though the checksum holds
   sound.data_offset = 4096;
   sound.data_bytes = 8192;
   sound.page_bytes = 4096;
-  sound.dtype = DType::f64;
-  sound.shape = {100, 10};
-  sound.batch_size = 7;
+  sound.dataset = {{100, 10}, DType::f64, 7};
   sound.plan = "{}";
   sound.source.path = "/some/file.npy";
   const auto parsed = parse_segment_header(write_segment_header(sound), sound.total_bytes, "it");
-  CHECK(parsed.shape == sound.shape);
+  CHECK(parsed.dataset == sound.dataset);
   CHECK(parsed.plan == sound.plan);
   CHECK(parsed.source == sound.source);
-  CHECK(parsed.batch_size == 7);
   const auto refuses = [&](auto change) {
     SegmentHeader header = sound;
     change(header);
@@ -102,12 +113,22 @@ TEST_CASE("the future, and sizes that lie, are refused though the checksum holds
   refuses([](auto& header) { header.data_bytes = huge; });
   refuses([](auto& header) { header.page_bytes = 0; });
   refuses([](auto& header) { header.page_bytes = 3; });
-  refuses([](auto& header) { header.shape.samples = 103; });
-  refuses([](auto& header) { header.shape = {huge, huge}; });
-  refuses([](auto& header) { header.shape = {std::uint64_t{1} << 61, 8}; });
-  refuses([](auto& header) { header.shape.features = 0; });
-  refuses([](auto& header) { header.batch_size = 0; });
+  refuses([](auto& header) { header.dataset = {{103, 10}, DType::f64, 7}; });
   refuses([](auto& header) { header.kind = static_cast<SegmentKind>(9); });
+  const auto refuses_shape = [&](std::uint64_t samples, std::uint64_t features, std::uint64_t batch_size) {
+    const auto forged = forge(write_segment_header(sound), [&](RawSegmentHeader& raw) {
+      raw.samples = samples;
+      raw.features = features;
+      raw.batch_size = batch_size;
+    });
+    CHECK_THROWS_AS(parse_segment_header(forged, sound.total_bytes, "it"), FormatError);
+  };
+  CHECK_NOTHROW(parse_segment_header(forge(write_segment_header(sound), [](RawSegmentHeader&) {}),
+                                     sound.total_bytes, "it"));
+  refuses_shape(huge, huge, 7);
+  refuses_shape(std::uint64_t{1} << 61, 8, 7);
+  refuses_shape(100, 0, 7);
+  refuses_shape(100, 10, 0);
   std::string future = write_segment_header(sound);
   const std::uint32_t version = 2;
   std::memcpy(future.data() + offsetof(RawSegmentHeader, version), &version, sizeof version);

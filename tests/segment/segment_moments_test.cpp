@@ -48,8 +48,7 @@ std::shared_ptr<SegmentFile> begin(const std::string& name) {
 std::shared_ptr<SegmentFile> make(const std::string& name, bool keep = false) {
   auto file = begin(name);
   SegmentHeader header;
-  header.shape = {64, 64};
-  header.batch_size = 1;
+  header.dataset = {{64, 64}, DType::u8, 1};
   header.keep = keep;
   file->publish(header);
   return file;
@@ -116,8 +115,7 @@ TEST_CASE("a kept segment that is published while garbage is collected stays") {
   auto maker = begin(name);
   Meanwhile meanwhile([&] {
     SegmentHeader header;
-    header.shape = {64, 64};
-    header.batch_size = 1;
+    header.dataset = {{64, 64}, DType::u8, 1};
     header.keep = true;
     maker->publish(header);
     maker.reset();

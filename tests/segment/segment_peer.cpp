@@ -40,8 +40,8 @@ int hold(char** arguments, bool keep) {
   nodewise::LoaderOptions options;
   options.segment = nodewise::SegmentOptions{.name = arguments[0], .keep = keep};
   options.segment->source = {arguments[5], elements.size(), 1, 2, 3};
-  const nodewise::BatchLoader loader(elements.data(), shape, *dtype, std::strtoull(arguments[4], nullptr, 10),
-                                     options);
+  const nodewise::BatchLoader loader(elements.data(),
+                                     {shape, *dtype, std::strtoull(arguments[4], nullptr, 10)}, options);
   say("ready");
   while (std::getchar() != EOF) continue;
   for (const double mean : loader.means()) std::printf("%a ", mean);

@@ -46,7 +46,7 @@ LoaderOptions in_segment(const std::string& name, bool keep = false) {
 BatchLoader make(const std::string& name, bool keep = false) {
   std::vector<float> data(shape.samples * shape.features);
   std::iota(data.begin(), data.end(), 0.0F);
-  return BatchLoader(data.data(), shape, DType::f32, batch_size, in_segment(name, keep));
+  return BatchLoader(data.data(), {shape, DType::f32, batch_size}, in_segment(name, keep));
 }
 
 bool counts_through(const AnyBatchView& view, std::uint64_t batch) {
@@ -83,7 +83,7 @@ TEST_CASE("what one process makes, another opens by name: views, plan, means; wr
   const auto means = loader.means();
   Child other([&] {
     auto mine = BatchLoader::open(name, Access::read_write);
-    if (mine.num_batches() != 16 || mine.shape() != shape || mine.plan() != loader.plan()) return false;
+    if (mine.num_batches() != 16 || mine.plan() != loader.plan()) return false;
     for (std::uint64_t batch = 0; batch < 16; ++batch)
       if (!counts_through(mine.get_batch(batch), batch) || !mine.is_zero_copy(batch)) return false;
     if (mine.means() != means) return false;
@@ -122,7 +122,7 @@ TEST_CASE("pages lie by plan, and whoever opens the segment can see it") {
   LoaderOptions options = in_segment(name);
   options.binding = Binding::required;
   options.team = test::workers(4);
-  const BatchLoader loader({4096, 128}, DType::f32, 16, options);
+  const BatchLoader loader({{4096, 128}, DType::f32, 16}, options);
   for (const auto& seen : {BatchLoader::open(name).placement(), loader.placement()}) {
     CHECK(seen.local_fraction() == 1.0);
     CHECK(seen.placing_rung() == PlacingRung::mbind);
@@ -244,7 +244,7 @@ TEST_CASE("what a dead maker left is nobody's segment, and is replaced") {
   LoaderOptions options = in_segment(name);
   options.segment->publish = false;
   Child maker([&] {
-    const BatchLoader loader(shape, DType::f32, batch_size, options);
+    const BatchLoader loader({shape, DType::f32, batch_size}, options);
     return placed.give_and_stay();
   });
   placed.await();
@@ -273,7 +273,7 @@ TEST_CASE("a process that is killed is gone, though a child that it forked lives
     Child maker([&] {
       LoaderOptions options = in_segment(name);
       options.segment->publish = published;
-      const BatchLoader loader(shape, DType::f32, batch_size, options);
+      const BatchLoader loader({shape, DType::f32, batch_size}, options);
       if (::fork() == 0) {
         *orphan = ::getpid();
         ready.give();
@@ -295,7 +295,7 @@ TEST_CASE("who opens what is being made waits until it is published") {
   const auto name = unique_name("waiting");
   LoaderOptions options = in_segment(name);
   options.segment->publish = false;
-  BatchLoader loader(shape, DType::f32, batch_size, options);
+  BatchLoader loader({shape, DType::f32, batch_size}, options);
   CHECK_FALSE(loader.segment().has_value());
   Signal started;
   Child reader([&] {
@@ -334,7 +334,7 @@ TEST_CASE("segments of killed processes are collected, those in use and kept one
     CHECK(info.held);
     CHECK(info.attached.value_or(2) == 2);
     CHECK(info.owner_state == SegmentOwner::State::alive);
-    CHECK(info.shape == shape);
+    CHECK(info.dataset.shape() == shape);
   }
   maker.kill();
   CHECK(has(names(collect_segments({.dry_run = true})), lost));
@@ -411,7 +411,7 @@ TEST_CASE("a transposed file is there only when it is read") {
 
 TEST_CASE("an empty dataset has a segment too") {
   const auto name = unique_name("empty");
-  const BatchLoader loader({0, 3}, DType::f64, 10, in_segment(name));
+  const BatchLoader loader({{0, 3}, DType::f64, 10}, in_segment(name));
   const auto opened = BatchLoader::open(name);
   CHECK(opened.num_batches() == 0);
   CHECK(opened.means().empty());
@@ -431,14 +431,14 @@ TEST_CASE("a name is one segment's, in whichever folder it lies") {
   {
     World world(test::even_machine(1));
     world.fake.set_text("/proc/self/mounts", "none " + folder.string() + " hugetlbfs rw 0 0\n");
-    BatchLoader(Shape{8, 4}, DType::f32, 4, in_segment(name));
+    BatchLoader({{8, 4}, DType::f32, 4}, in_segment(name));
     std::ofstream(elsewhere) << std::string(4096, char{});  // what a maker left that died
-    const BatchLoader made(Shape{8, 4}, DType::f32, 4, in_segment(name));
+    const BatchLoader made({{8, 4}, DType::f32, 4}, in_segment(name));
     CHECK_FALSE(std::filesystem::exists(elsewhere));
     std::filesystem::copy_file(path_of(name), elsewhere);
     std::ofstream(path_of(name)) << std::string(4096, char{});  // so did another one
     try {
-      BatchLoader(Shape{8, 4}, DType::f32, 4, in_segment(name));
+      BatchLoader({{8, 4}, DType::f32, 4}, in_segment(name));
       FAIL("the name was given twice");
     } catch (const SystemError& error) {
       CHECK(error.code() == EEXIST);
@@ -487,7 +487,7 @@ TEST_CASE(
       world.fake.set_space(folder, {os::FileSystem::huge_pages, 100 * MiB, 100 * MiB, 4096});
     LoaderOptions options = in_segment(unique_name("pool"));
     options.pages = PageKind::hugetlb;
-    const auto made_in = [&] { return BatchLoader(Shape{8, 4}, DType::f32, 4, options).segment()->path(); };
+    const auto made_in = [&] { return BatchLoader({{8, 4}, DType::f32, 4}, options).segment()->path(); };
     world.faulty.fail(os::Call::create_shared, 1, EACCES);
     CHECK(made_in().starts_with(second));
     CHECK(made_in().starts_with(first));

@@ -33,9 +33,9 @@ void dump(const std::string& path, std::uint64_t batch_size, const nodewise::Loa
   raw.close();
   if (!raw) throw std::runtime_error("cannot write beside " + path);
   std::printf("%s %llu %llu %llu %s\n", path.c_str(), static_cast<unsigned long long>(batch_size),
-              static_cast<unsigned long long>(loader.shape().samples),
-              static_cast<unsigned long long>(loader.shape().features),
-              std::string(nodewise::dtype_name(loader.dtype())).c_str());
+              static_cast<unsigned long long>(loader.dataset().shape().samples),
+              static_cast<unsigned long long>(loader.dataset().shape().features),
+              std::string(nodewise::dtype_name(loader.dataset().dtype())).c_str());
   print(loader.means());
   print(loader.get_batch_means());
 }

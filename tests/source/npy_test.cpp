@@ -109,7 +109,7 @@ LoaderOptions with_workers(unsigned workers) {
 }
 
 std::string_view loaded_bytes(const BatchLoader& loader) {
-  return {reinterpret_cast<const char*>(loader.buffer().data()), loader.plan().total_bytes()};
+  return {reinterpret_cast<const char*>(loader.buffer().data()), loader.plan().dataset().total_bytes()};
 }
 
 }  // namespace
@@ -174,7 +174,7 @@ TEST_CASE("two-byte elements as bfloat16") {
   const Array array{{10, 3}, "u2", false, true};
   const TemporaryFile file(npy_file(array));
   const auto loader = load_npy(file.path(), 4, {}, {.as_bf16 = true});
-  CHECK(loader.dtype() == DType::bf16);
+  CHECK(loader.dataset().dtype() == DType::bf16);
   CHECK((loaded_bytes(loader) == row_major(array)));
 }
 
@@ -186,7 +186,7 @@ TEST_CASE("one open file fills several loaders, and moves") {
   first = NpyFile(file.path());
   npy = std::move(first);
   for (const std::uint64_t batch_size : {1U, 7U, 100U}) {
-    BatchLoader loader(npy.shape(), npy.dtype(), batch_size);
+    BatchLoader loader({npy.shape(), npy.dtype(), batch_size});
     npy.read_into(loader);
     CHECK((loaded_bytes(loader) == row_major(array)));
   }
@@ -194,8 +194,8 @@ TEST_CASE("one open file fills several loaders, and moves") {
 
 TEST_CASE("the handwritten digits have the means that Python's fsum gives") {
   const auto loader = load_npy(NODEWISE_TEST_DATA "/digits.npy", 1024);
-  CHECK(loader.shape() == Shape{1797, 64});
-  CHECK(loader.dtype() == DType::u8);
+  CHECK(loader.dataset().shape() == Shape{1797, 64});
+  CHECK(loader.dataset().dtype() == DType::u8);
   CHECK(loader.means() == std::vector<double>{4.913238525390625, 4.845650064683053});
   CHECK(loader.get_batch_means() == std::vector<double>{4.9132, 4.8457});
   CHECK(load_npy(NODEWISE_TEST_DATA "/digits.npy", 1797).means() == std::vector<double>{4.884164579855314});
@@ -234,7 +234,7 @@ TEST_CASE("a file that shrinks after it was opened") {
     const Array array{{3000, 7}, "f8", fortran};
     const TemporaryFile file(npy_file(array));
     const NpyFile npy(file.path());
-    BatchLoader loader(npy.shape(), npy.dtype(), 100, with_workers(1));
+    BatchLoader loader({npy.shape(), npy.dtype(), 100}, with_workers(1));
     std::filesystem::resize_file(file.path(), 100'000);
     const auto message = message_of<FormatError>([&] { npy.read_into(loader); });
     CAPTURE(message);
@@ -308,7 +308,7 @@ TEST_CASE("a loader made for another shape or element type is refused") {
   const NpyFile npy(file.path());
   for (auto& [shape, dtype] : std::vector<std::pair<Shape, DType>>{
            {{11, 3}, DType::f32}, {{10, 4}, DType::f32}, {{10, 3}, DType::i32}}) {
-    BatchLoader loader(shape, dtype, 4);
+    BatchLoader loader({shape, dtype, 4});
     const auto message = message_of<InvalidArgument>([&] { npy.read_into(loader); });
     CHECK(contains(message, "10 x 3 f32"));
     CHECK(contains(message, std::to_string(shape.samples) + " x " + std::to_string(shape.features)));

@@ -30,7 +30,7 @@ namespace {
 Plan plan_on(const Topology& topology, std::uint64_t batches, std::vector<unsigned> targets = {}) {
   PlanOptions options;
   options.targets = std::move(targets);
-  return Plan(topology, {batches * 64, 64}, DType::f64, 64, options);
+  return Plan(topology, {{batches * 64, 64}, DType::f64, 64}, options);
 }
 
 TeamOptions workers(unsigned count, bool displaced = false) {

@@ -33,7 +33,7 @@ COVERED_PERCENT = 95
 ATTEMPTS = 5  # at a planted bug, each with random inputs of its own
 LAST_LINES = 4  # of the log of a run that ended early
 
-BASE = ["lib/base/error.cpp", "lib/base/dtype.cpp", "lib/base/text.cpp"]
+BASE = ["lib/base/error.cpp", "lib/base/dtype.cpp", "lib/base/dataset.cpp", "lib/base/text.cpp"]
 TOPOLOGY = ["lib/topology/topology.cpp", "lib/base/index_set.cpp"] + sorted(
     path.relative_to(ROOT).as_posix() for path in (ROOT / "lib/os").rglob("*.cpp")
     if path.parent.name != "fakes")

@@ -31,13 +31,13 @@ struct Options {
   std::string save;
 };
 
-struct Dataset {
+struct Described {
   std::string name;
   Shape shape;
   DType dtype;
 };
 
-Dataset dataset_of(const Options& options) {
+Described dataset_of(const Options& options) {
   const bool described = options.samples || options.features;
   if (options.file.empty() == !described)
     throw Failure(Exit::bad_input, "give either a FILE, or --samples, --features and --dtype");
@@ -93,9 +93,10 @@ std::string next_steps(const Options& options, const Plan& plan, const Topology&
                           "the batch size nearby at which no page is shared by two nodes");
   const bool runs_alike = topology.is_this_machine() && options.save.empty() && !options.page_bytes;
   if (options.file.empty())
-    commands.emplace_back(fmt::format("generate data.npy --samples {} --features {} --dtype {}",
-                                      plan.shape().samples, plan.shape().features, dtype_name(plan.dtype())),
-                          "a file of this shape, for trying");
+    commands.emplace_back(
+        fmt::format("generate data.npy --samples {} --features {} --dtype {}", plan.dataset().shape().samples,
+                    plan.dataset().shape().features, dtype_name(plan.dataset().dtype())),
+        "a file of this shape, for trying");
   else if (!options.save.empty() && topology.is_this_machine())
     commands.emplace_back(fmt::format("run {} --plan {}", shell_word(options.file), shell_word(options.save)),
                           "replay this plan, compute the means of the batches, and see where the pages lie");
@@ -103,10 +104,10 @@ std::string next_steps(const Options& options, const Plan& plan, const Topology&
     commands.emplace_back(fmt::format("run {} --plan {}", shell_word(options.file), shell_word(options.save)),
                           "on that machine: replay this plan; any other one refuses it");
   else
-    commands.emplace_back(
-        runs_alike ? same_arguments("run")
-                   : fmt::format("run {} --batch-size {}", shell_word(options.file), plan.batch_size()),
-        "place it here, compute the means of its batches, and see where the pages lie");
+    commands.emplace_back(runs_alike ? same_arguments("run")
+                                     : fmt::format("run {} --batch-size {}", shell_word(options.file),
+                                                   plan.dataset().batch_size()),
+                          "place it here, compute the means of its batches, and see where the pages lie");
   return next_text(commands);
 }
 
@@ -127,10 +128,10 @@ std::string text_of(const Options& options, const std::string& name, const Plan&
   return text + '\n' + next_steps(options, plan, topology);
 }
 
-Plan make_plan(const Dataset& data, const Options& options, const Topology& topology) {
+Plan make_plan(const Described& data, const Options& options, const Topology& topology) {
   const PlanOptions planned = plan_options_of(options, topology);
   try {
-    return Plan(topology, data.shape, data.dtype, *options.placing.batch_size, planned);
+    return Plan(topology, {data.shape, data.dtype, *options.placing.batch_size}, planned);
   } catch (const PlacementError& error) {  // only where a required binding exceeds a node
     throw Failure(Exit::unmet, error.what());
   }
@@ -142,7 +143,7 @@ Exit make(const Options& options) {
   if (!options.save.empty() && std::filesystem::equivalent(options.file, options.save, ignored))
     throw Failure(Exit::bad_input,
                   base::text("--save ", options.save, " would replace the data; name another file"));
-  const Dataset data = dataset_of(options);
+  const Described data = dataset_of(options);
   const Topology topology = load(options.topology);
   const Plan plan = make_plan(data, options, topology);
   if (!options.save.empty())

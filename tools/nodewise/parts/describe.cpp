@@ -19,10 +19,11 @@ std::string counted(std::uint64_t count, const std::string& noun) {
 
 std::string dataset_text(const Plan& plan) {
   std::string text =
-      fmt::format("{} x {} of {} ({}) in {} of {}", counted(plan.shape().samples, "sample"),
-                  counted(plan.shape().features, "feature"), dtype_name(plan.dtype()),
-                  human_bytes(plan.total_bytes()), counted(plan.num_batches(), "batch"), plan.batch_size());
-  if (plan.batch_size() > plan.shape().samples && plan.num_batches() > 0)
+      fmt::format("{} x {} of {} ({}) in {} of {}", counted(plan.dataset().shape().samples, "sample"),
+                  counted(plan.dataset().shape().features, "feature"), dtype_name(plan.dataset().dtype()),
+                  human_bytes(plan.dataset().total_bytes()), counted(plan.num_batches(), "batch"),
+                  plan.dataset().batch_size());
+  if (plan.dataset().batch_size() > plan.dataset().shape().samples && plan.num_batches() > 0)
     text += fmt::format(", which it does not fill: all of it belongs to one node; {} would share it out",
                         "a smaller --batch-size");
   return text;
@@ -55,7 +56,7 @@ std::string plan_text(const Plan& plan) {
 std::string cut_text(const Plan& plan) {
   if (plan.cut_bytes() == 0) return "nothing: no page is shared by two nodes";
   const double percent =
-      100.0 * static_cast<double>(plan.cut_bytes()) / static_cast<double>(plan.total_bytes());
+      100.0 * static_cast<double>(plan.cut_bytes()) / static_cast<double>(plan.dataset().total_bytes());
   std::string text = fmt::format("{} bytes ({:.2g} %) lie on {} shared with a neighbouring node",
                                  plan.cut_bytes(), percent, counted(plan.cuts().size(), "page"));
   const auto remedy = plan.cut_remedy();
@@ -116,7 +117,7 @@ std::uint64_t batch_size_without_cut(const Plan& plan) {
   const std::uint64_t smaller = remedy->smaller_batch_size.value_or(0);
   const std::uint64_t larger = remedy->larger_batch_size.value_or(0);
   if (smaller == 0 || larger == 0) return smaller + larger;
-  return plan.batch_size() - smaller < larger - plan.batch_size() ? smaller : larger;
+  return plan.dataset().batch_size() - smaller < larger - plan.dataset().batch_size() ? smaller : larger;
 }
 
 std::string same_arguments(const std::string& subcommand, std::optional<std::uint64_t> batch_size) {

@@ -84,11 +84,12 @@ Plan saved_plan(const Options& options, const NpyFile& file, const Topology& top
     throw Failure(Exit::bad_input, base::text("--plan ", options.plan_file,
                                               ": cannot be read: ", base::errno_text(text.error)));
   Plan plan = plan_of(options.plan_file, text.value, topology);
-  if (plan.shape() == file.shape() && plan.dtype() == file.dtype()) return plan;
-  throw Failure(Exit::bad_input, fmt::format("--plan {} is for {} x {} of {}, but {} holds {} x {} of {}",
-                                             options.plan_file, plan.shape().samples, plan.shape().features,
-                                             dtype_name(plan.dtype()), file.path(), file.shape().samples,
-                                             file.shape().features, dtype_name(file.dtype())));
+  if (plan.dataset().shape() == file.shape() && plan.dataset().dtype() == file.dtype()) return plan;
+  throw Failure(Exit::bad_input,
+                fmt::format("--plan {} is for {} x {} of {}, but {} holds {} x {} of {}", options.plan_file,
+                            plan.dataset().shape().samples, plan.dataset().shape().features,
+                            dtype_name(plan.dataset().dtype()), file.path(), file.shape().samples,
+                            file.shape().features, dtype_name(file.dtype())));
 }
 
 // Places memory for the file. Where the binding is required, failing is an unmet requirement.
@@ -112,7 +113,7 @@ BatchLoader place(const Options& options, const NpyFile& file, const Topology& t
                             file.shape().samples * file.shape().features * dtype_bytes(file.dtype()),
                             bytes_resident_now);
     if (saved) return BatchLoader(*saved, wanted);
-    return BatchLoader(file.shape(), file.dtype(), *options.placing.batch_size, wanted);
+    return BatchLoader({file.shape(), file.dtype(), *options.placing.batch_size}, wanted);
   } catch (const PlacementError& error) {
     throw Failure(binding == Binding::required ? Exit::unmet : Exit::machine_cannot, error.what());
   } catch (const SystemError& error) {  // no huge page in the pool, for one
@@ -132,7 +133,7 @@ void check_displaced(const Team& team) {
 // Who opens the segment by its name gets it whole.
 void read(const Options& options, const NpyFile& file, BatchLoader& loader) {
   const std::uint64_t before = bytes_read_so_far();
-  const Progress progress("reading", loader.plan().total_bytes(),
+  const Progress progress("reading", loader.plan().dataset().total_bytes(),
                           [before] { return bytes_read_so_far() - before; });
   file.read_into(loader);
   if (options.segment) loader.publish();
@@ -156,7 +157,7 @@ void hold(double seconds, const BatchLoader& loader) {
       segment ? "--segment " + segment->name() : base::text("--pid ", os::current().process_id());
   complain(fmt::format("nodewise run: holding for {} s; pid {}; data at {}-{}; look with: {} placement {}",
                        seconds, os::current().process_id(), static_cast<const void*>(data),
-                       static_cast<const void*>(data + loader.plan().total_bytes()), typed_words().front(),
+                       static_cast<const void*>(data + loader.dataset().total_bytes()), typed_words().front(),
                        look));
   const auto begin = std::chrono::steady_clock::now();
   const Progress progress("holding", milliseconds, [begin] {

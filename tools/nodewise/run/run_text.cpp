@@ -103,9 +103,9 @@ std::string next_steps(const RunResult& result) {
     commands.emplace_back(same_arguments("run", better),
                           "the batch size nearby at which no page is shared by two nodes");
   if (result.loader->buffer().topology().nodes().size() == 1)
-    commands.emplace_back(
-        fmt::format("plan {} --batch-size {} --topology \"numa:4 core:2 pu:1\"", file, plan.batch_size()),
-        "this machine has one node; see where the batches would lie on one of four");
+    commands.emplace_back(fmt::format("plan {} --batch-size {} --topology \"numa:4 core:2 pu:1\"", file,
+                                      plan.dataset().batch_size()),
+                          "this machine has one node; see where the batches would lie on one of four");
   if (!result.judged)
     commands.emplace_back(
         same_arguments("run") + " --require-local 0.99 --json",

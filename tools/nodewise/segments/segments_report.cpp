@@ -144,10 +144,10 @@ Json source_of(const SegmentSource& source) {
 
 Json dataset_of(const SegmentInfo& info) {
   if (info.kind != SegmentKind::dataset) return nullptr;
-  return {{"samples", info.shape.samples},
-          {"features", info.shape.features},
-          {"dtype", dtype_name(info.dtype)},
-          {"batch_size", info.batch_size}};
+  return {{"samples", info.dataset.shape().samples},
+          {"features", info.dataset.shape().features},
+          {"dtype", dtype_name(info.dataset.dtype())},
+          {"batch_size", info.dataset.batch_size()}};
 }
 
 Json json_of(const SeenSegment& seen, const Topology& topology) {

@@ -1,0 +1,102 @@
+// What a dataset is: rows of features of one element type, in batches. It says how many rows and bytes they
+// are, and nothing of the memory that they may lie in.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include <nodewise/dtype.hpp>
+#include <nodewise/export.hpp>
+
+namespace nodewise {
+
+/// Rows and columns of a dataset.
+struct Shape {
+  std::uint64_t samples = 0;   ///< May be 0.
+  std::uint64_t features = 0;  ///< At least 1.
+  friend bool operator==(const Shape&, const Shape&) = default;
+};
+
+/// A half-open range of rows (samples).
+struct RowRange {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  std::uint64_t count() const noexcept { return end - begin; }
+  friend bool operator==(const RowRange&, const RowRange&) = default;
+};
+
+/// A half-open range of bytes, counted from the first byte of the dataset.
+struct ByteRange {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  std::uint64_t bytes() const noexcept { return end - begin; }
+  friend bool operator==(const ByteRange&, const ByteRange&) = default;
+};
+
+/// A half-open range of batches.
+struct BatchRange {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  std::uint64_t count() const noexcept { return end - begin; }
+  friend bool operator==(const BatchRange&, const BatchRange&) = default;
+};
+
+/// Shape, element type and batch size of a dataset as one value, checked when it is made: every row, batch
+/// and byte of it can be counted by 64 bits. All sizes are in bytes, or in what their names say. Ranges must
+/// lie within the dataset. Thread class: value. Cost: O(1) each.
+class NODEWISE_PUBLIC Dataset {
+ public:
+  /// No dataset: no samples, no features, no batches.
+  constexpr Dataset() noexcept = default;
+  /// Throws InvalidArgument where there are no features, the batch size is 0, or the bytes are more than 64
+  /// bits can count.
+  Dataset(Shape shape, DType dtype, std::uint64_t batch_size);
+
+  Shape shape() const noexcept { return shape_; }
+  DType dtype() const noexcept { return dtype_; }
+  std::uint64_t batch_size() const noexcept { return batch_size_; }  ///< In samples.
+  std::uint64_t num_batches() const noexcept { return num_batches_; }
+  /// Of all batches but a short last one.
+  std::uint64_t num_full_batches() const noexcept {
+    return batch_size_ == 0 ? 0 : shape_.samples / batch_size_;
+  }
+
+  std::uint64_t row_bytes() const noexcept { return row_bytes_; }
+  std::uint64_t total_bytes() const noexcept { return shape_.samples * row_bytes_; }
+  /// Of its largest batch, which is the first.
+  std::uint64_t most_batch_rows() const noexcept { return std::min(batch_size_, shape_.samples); }
+  std::uint64_t most_batch_bytes() const noexcept { return most_batch_rows() * row_bytes_; }
+
+  /// Throws OutOfRange where there is no such batch.
+  RowRange batch_rows(std::uint64_t batch) const {
+    if (batch >= num_batches_) [[unlikely]]
+      throw_no_batch(batch);
+    const std::uint64_t begin = batch * batch_size_;
+    return {begin, begin + std::min(batch_size_, shape_.samples - begin)};
+  }
+  /// Throws as batch_rows.
+  ByteRange batch_bytes(std::uint64_t batch) const { return bytes(batch_rows(batch)); }
+  /// Throws OutOfRange where `rows` end behind the dataset, or before they begin.
+  ByteRange bytes(RowRange rows) const {
+    if (rows.begin > rows.end || rows.end > shape_.samples) [[unlikely]]
+      throw_no_rows(rows);
+    return {rows.begin * row_bytes_, rows.end * row_bytes_};
+  }
+  /// Throws OutOfRange where `batches` end behind the dataset, or before they begin.
+  RowRange rows(BatchRange batches) const;
+  ByteRange bytes(BatchRange batches) const { return bytes(rows(batches)); }
+
+  friend bool operator==(const Dataset&, const Dataset&) = default;
+
+ private:
+  [[noreturn]] void throw_no_batch(std::uint64_t batch) const;
+  [[noreturn]] void throw_no_rows(RowRange rows) const;
+
+  Shape shape_;
+  std::uint64_t batch_size_ = 0;
+  std::uint64_t num_batches_ = 0;
+  std::uint64_t row_bytes_ = 0;
+  DType dtype_ = DType::u8;
+};
+
+}  // namespace nodewise
