@@ -8,6 +8,7 @@
 #include <nodewise/buffer.hpp>
 #include <nodewise/export.hpp>
 #include <nodewise/layout.hpp>
+#include <nodewise/stream.hpp>
 #include <nodewise/team.hpp>
 
 namespace nodewise {
@@ -33,6 +34,14 @@ NODEWISE_PUBLIC std::vector<double> feature_means(const Buffer& buffer, const Te
 /// infinity. docs/layouts.md has the error bound. Cost: two passes. Memory: up to 144 bytes for each feature
 /// and worker, otherwise as above.
 NODEWISE_PUBLIC FeatureStatistics feature_statistics(const Buffer& buffer, const Team& team, Layout layout,
+                                                     std::uint64_t ddof = 0);
+
+/// The same for the batches that `stream` gives, wherever each lies; only their samples count. feature_means
+/// reads the stream from where it stands to its end. feature_statistics reads it twice from its beginning,
+/// and throws InvalidArgument before it has read anything where the stream can be read only once
+/// (BatchStream::rewind). Runs are divided among workers, and other errors thrown, as by batch_means.
+NODEWISE_PUBLIC std::vector<double> feature_means(BatchStream& stream, const Team& team, Layout layout);
+NODEWISE_PUBLIC FeatureStatistics feature_statistics(BatchStream& stream, const Team& team, Layout layout,
                                                      std::uint64_t ddof = 0);
 
 }  // namespace nodewise

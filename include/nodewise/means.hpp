@@ -10,6 +10,7 @@
 #include <nodewise/buffer.hpp>
 #include <nodewise/dtype.hpp>
 #include <nodewise/export.hpp>
+#include <nodewise/stream.hpp>
 #include <nodewise/team.hpp>
 
 namespace nodewise {
@@ -17,7 +18,8 @@ namespace nodewise {
 /// The name of the definition of a mean in docs/means.md: "exact-1", for the sum is exact and has no order.
 NODEWISE_PUBLIC std::string_view sum_order() noexcept;
 
-/// Elements that one worker read, in order: bytes counted as in ByteRange.
+/// Elements that one worker read, in order: bytes of the dataset, as ByteRange counts them, wherever they
+/// lay.
 struct ReadRange {
   unsigned worker = 0;
   ByteRange bytes;
@@ -27,7 +29,7 @@ struct ReadRange {
 struct Means {
   std::vector<double> values;      ///< One for each batch.
   std::vector<Worker> team;        ///< Each worker where it really ran: node and CPU as the kernel said.
-  std::vector<ReadRange> reads;    ///< Disjoint, covering the dataset.
+  std::vector<ReadRange> reads;    ///< Disjoint, covering all batches that were read.
   bool on_calling_thread = false;  ///< In a forked child, where no parallel region can be formed.
 };
 
@@ -39,6 +41,17 @@ NODEWISE_PUBLIC Means batch_means(const Buffer& buffer, const Team& team);
 /// The same into memory of the caller, which a loop can use again and again; `values` of the result stays
 /// empty. Throws InvalidArgument where `values` has not one element for each batch.
 NODEWISE_PUBLIC Means batch_means(const Buffer& buffer, const Team& team, std::span<double> values);
+
+/// The same for the batches that `stream` gives from where it stands to its end, wherever each lies. The
+/// workers of a run's node read it; all workers do where the node is not known. A mean is stored by the
+/// number of its batch. The mean of a batch that the stream does not give is NaN, or what `values` held. As
+/// many runs are leased at once as there are without waiting, at most 1024; all these leases end before the
+/// next runs are leased. Throws what the stream throws: then the means of all batches before are in `values`.
+/// Throws InvalidArgument where the stream gives batches that its dataset does not have, and OutOfRange where
+/// it names a node that the team's machine does not have. Cost: one pass over the data; a call of the team
+/// each time that runs are leased.
+NODEWISE_PUBLIC Means batch_means(BatchStream& stream, const Team& team);
+NODEWISE_PUBLIC Means batch_means(BatchStream& stream, const Team& team, std::span<double> values);
 
 /// The mean of `count` elements at `data`, on the calling thread: by definition the same bits as
 /// batch_means. An empty range gives NaN. `data` needs no alignment. Thread class: any thread.

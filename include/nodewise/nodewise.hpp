@@ -29,9 +29,11 @@
 #include <nodewise/buffer.hpp>
 #include <nodewise/stay_pinned.hpp>
 
-// Batches: views that never copy, and the loader that hands them out.
+// Batches: views that never copy, the loader that hands them out, and streams of them.
+#include <nodewise/stream.hpp>
 #include <nodewise/view.hpp>
 
+#include <nodewise/buffer_stream.hpp>
 #include <nodewise/loader.hpp>
 
 // Means, and the report of where the pages are.

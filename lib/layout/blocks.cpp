@@ -11,23 +11,23 @@ constexpr std::uint64_t ratio_up(std::uint64_t a, std::uint64_t b) {
 
 }  // namespace
 
-LayoutBlocks::LayoutBlocks(const Plan& plan, BlockShape shape, Order order)
-    : samples_(plan.dataset().shape().samples),
-      batch_size_(std::max<std::uint64_t>(plan.dataset().most_batch_rows(), 1)),
-      features_(plan.dataset().shape().features),
+LayoutBlocks::LayoutBlocks(const Dataset& dataset, BlockShape shape, Order order)
+    : samples_(dataset.shape().samples),
+      batch_size_(std::max<std::uint64_t>(dataset.most_batch_rows(), 1)),
+      features_(dataset.shape().features),
       shape_(shape),
       order_(order),
       down_(ratio_up(batch_size_, shape.rows)),
       across_(ratio_up(features_, shape.cols)) {}
 
 void LayoutBlocks::give(const Plan& plan, const Team& team, WorkShares& shares) const {
-  give_units(plan, team, down_ * across_, shares);
+  give_units(plan, team, per_batch(), shares);
 }
 
 LayoutBlock LayoutBlocks::block(std::uint64_t number) const {
   LayoutBlock block;
-  block.batch = number / (down_ * across_);
-  const std::uint64_t in_batch = number - block.batch * down_ * across_;
+  block.batch = number / per_batch();
+  const std::uint64_t in_batch = number - block.batch * per_batch();
   const bool down = order_ == Order::down_columns;
   const std::uint64_t inner = down ? down_ : across_;
   const std::uint64_t outer_place = in_batch / inner;

@@ -32,9 +32,10 @@ class LayoutBlocks {
  public:
   enum class Order { down_columns, along_rows };
   /// Precondition: no side is 0.
-  LayoutBlocks(const Plan& plan, BlockShape shape, Order order);
+  LayoutBlocks(const Dataset& dataset, BlockShape shape, Order order);
 
-  /// Divides the blocks of each shard evenly among those of `team` who read it: long batches too.
+  std::uint64_t per_batch() const noexcept { return down_ * across_; }
+  /// Divides the blocks of each shard evenly among the workers of `team` that read it: long batches too.
   void give(const Plan& plan, const Team& team, WorkShares& shares) const;
   LayoutBlock block(std::uint64_t number) const;
 

@@ -70,7 +70,7 @@ void convert_blocks(const Buffer& from, const Buffer& to, const Team& team,
   const Plan& plan = to.plan();
   const std::uint64_t cols = plan.dataset().shape().features;
   const std::uint64_t batch_bytes = plan.dataset().most_batch_bytes();
-  const LayoutBlocks blocks(plan, conversion.shape(plan.dataset().most_batch_rows(), cols),
+  const LayoutBlocks blocks(plan.dataset(), conversion.shape(plan.dataset().most_batch_rows(), cols),
                             conversion.order());
   WorkShares shares(team);
   blocks.give(plan, team, shares);

@@ -49,16 +49,17 @@ std::vector<std::uint64_t> apportion(const std::vector<unsigned>& weights, std::
 }
 
 // Which part the next CPU goes to, after `dealt` of `all`: the one that is furthest behind its share of the
-// CPUs so far. So consecutive CPUs, which are those of a node, are divided as all of them are.
+// CPUs so far, which is never one that has all of its CPUs. So consecutive CPUs, which are those of a node,
+// are divided as all of them are.
 std::size_t next_part(const std::vector<std::uint64_t>& counts, const std::vector<std::uint64_t>& given,
                       std::uint64_t dealt, std::uint64_t all) {
   const auto behind = [&](std::size_t part) {
     return static_cast<std::int64_t>(counts[part] * (dealt + 1)) -
            static_cast<std::int64_t>(given[part] * all);
   };
-  std::size_t best = counts.size();
-  for (std::size_t part = 0; part < counts.size(); ++part)
-    if (given[part] < counts[part] && (best == counts.size() || behind(part) > behind(best))) best = part;
+  std::size_t best = 0;
+  for (std::size_t part = 1; part < counts.size(); ++part)
+    if (behind(part) > behind(best)) best = part;
   return best;
 }
 

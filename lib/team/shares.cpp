@@ -42,8 +42,8 @@ WorkShares::WorkShares(const Team& team)
   for (const Worker& worker : team.workers()) nearest_.push_back(others_by_distance(team, worker));
 }
 
-void WorkShares::give(unsigned worker, std::size_t shard, base::Range units, std::uint64_t piece) {
-  shares_[worker].emplace_back(shard, units, stealing_ ? piece : units.size());
+void WorkShares::give(unsigned worker, std::size_t group, base::Range units, std::uint64_t piece) {
+  shares_[worker].emplace_back(group, units, stealing_ ? piece : units.size());
 }
 
 std::optional<WorkShares::Piece> WorkShares::take(unsigned worker, bool may_steal) {
@@ -59,7 +59,7 @@ std::optional<WorkShares::Piece> WorkShares::take_from(unsigned worker) {
     if (share.next.load(std::memory_order_relaxed) >= share.units.end) continue;
     const std::uint64_t begin = share.next.fetch_add(share.piece, std::memory_order_relaxed);
     if (begin >= share.units.end) continue;
-    return Piece{share.shard, {begin, std::min(begin + share.piece, share.units.end)}};
+    return Piece{share.group, {begin, std::min(begin + share.piece, share.units.end)}};
   }
   return std::nullopt;
 }

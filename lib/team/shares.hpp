@@ -18,7 +18,7 @@ namespace nodewise {
 /// of a node's workers have some even where a shard has fewer batches than that. For filling the dataset.
 std::vector<std::vector<base::Range>> rows_by_worker(const Plan& plan, const Team& team);
 
-/// Into how many pieces a worker's part of a shard is divided for thieves: the last ones wait for one.
+/// Into how many pieces a worker's part of a shard or run is divided for thieves: the last ones wait for one.
 inline constexpr std::uint64_t pieces_to_steal = 16;
 
 /// Work that can be counted in units, such as elements or batches: first every worker is given its shares,
@@ -28,23 +28,24 @@ inline constexpr std::uint64_t pieces_to_steal = 16;
 class WorkShares {
  public:
   struct Piece {
-    std::size_t shard = 0;
+    std::size_t group = 0;
     base::Range units;
   };
 
   explicit WorkShares(const Team& team);
 
+  /// `group`: what the units are counted in, such as a shard or a run; it comes back with each piece.
   /// Precondition: `units` is not empty, piece > 0. Pieces begin at units.begin plus multiples of `piece`.
-  void give(unsigned worker, std::size_t shard, base::Range units, std::uint64_t piece);
+  void give(unsigned worker, std::size_t group, base::Range units, std::uint64_t piece);
   /// What `worker` does next, nothing when there is no more. `may_steal`: it has a thread of its own, and so
   /// have the others, so that none of them waits for this one.
   std::optional<Piece> take(unsigned worker, bool may_steal);
 
  private:
   struct alignas(64) Share {  // a cache line of its own
-    Share(std::size_t in_shard, base::Range all, std::uint64_t at_once)
-        : shard(in_shard), units(all), piece(at_once), next(all.begin) {}
-    std::size_t shard;
+    Share(std::size_t in_group, base::Range all, std::uint64_t at_once)
+        : group(in_group), units(all), piece(at_once), next(all.begin) {}
+    std::size_t group;
     base::Range units;
     std::uint64_t piece;
     std::atomic<std::uint64_t> next;

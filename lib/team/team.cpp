@@ -270,7 +270,7 @@ void Team::for_each_shard(const Plan& plan, const std::function<void(const Shard
   }
   run_team(*this, [&](unsigned worker, bool own_threads) {
     while (const auto piece = shares.take(worker, own_threads))
-      fn({workers_[worker], piece->shard, {piece->units.begin, piece->units.end}});
+      fn({workers_[worker], piece->group, {piece->units.begin, piece->units.end}});
   });
 }
 

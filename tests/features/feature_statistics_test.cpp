@@ -1,8 +1,8 @@
 // Goal: means and variances of features have the bits that docs/layouts.md defines, whatever the layout, the
 // batches, the workers, the instruction set and the caller's floating-point environment. Method: the
 // definition written a second time, upon support/exact_reference.hpp; every element type, data of any
-// magnitude and mild ones; then special values, one at a time, and columns too long for the reference against
-// mean().
+// magnitude and mild ones, each read from a buffer and as scattered runs; then special values, one at a time,
+// and columns too long for the reference against mean().
 #include <nodewise/feature_statistics.hpp>
 
 #include <doctest/doctest.h>
@@ -12,17 +12,22 @@
 #include <cmath>
 #include <limits>
 
+#include <nodewise/buffer_stream.hpp>
+#include <nodewise/error.hpp>
 #include <nodewise/means.hpp>
 
-#include "features/pass.hpp"
+#include "features/statistics.hpp"
 #include "kernels/dispatch.hpp"
+#include "means/exact_sum.hpp"
 #include "support/exact_reference.hpp"
 #include "support/machines.hpp"
 #include "support/random_elements.hpp"
+#include "support/scattered_stream.hpp"
 #include "support/workers.hpp"
 
 using namespace nodewise;
 using test::same;
+using test::ScatteredStream;
 using test::workers;
 using test::World;
 
@@ -95,16 +100,26 @@ unsigned differences(const std::vector<double>& a, const std::vector<double>& b)
 }
 
 void check_all_layouts(const PlacedSet& set, const FeatureStatistics& expected, std::uint64_t ddof) {
-  for (const Layout layout : all_layouts)
+  const auto check = [&](const KernelSet& kernels, BatchStream& stream, Layout layout) {
+    CAPTURE(to_string(layout));
+    CAPTURE(kernels.instruction_set);
+    const auto found = feature_statistics_with(kernels, stream, set.team, layout, ddof);
+    CHECK(differences(found.means, expected.means) == 0);
+    CHECK(differences(found.variances, expected.variances) == 0);
+    REQUIRE(stream.rewind());
+    CHECK(differences(feature_means_with(kernels, stream, set.team, layout), expected.means) == 0);
+  };
+  for (const Layout layout : all_layouts) {
+    const Buffer& buffer = set.by_layout[static_cast<std::size_t>(layout)];
     for (const KernelSet& kernels : runnable_kernels()) {
-      CAPTURE(to_string(layout));
-      CAPTURE(kernels.instruction_set);
-      const Buffer& buffer = set.by_layout[static_cast<std::size_t>(layout)];
-      const auto found = feature_statistics_with(kernels, buffer, set.team, layout, ddof);
-      CHECK(differences(found.means, expected.means) == 0);
-      CHECK(differences(found.variances, expected.variances) == 0);
-      CHECK(differences(feature_means_with(kernels, buffer, set.team, layout), expected.means) == 0);
+      BufferStream stream(buffer);
+      check(kernels, stream, layout);
     }
+    ScatteredStream scattered(set.plan.dataset(), buffer.data(),
+                              {.nodes = 1, .every_third_node_unknown = true});
+    check(best_kernels(), scattered, layout);
+    CHECK(scattered.leased() == 0);
+  }
 }
 
 template <class T>
@@ -319,4 +334,58 @@ TEST_CASE("the caller's rounding mode and flags change nothing and are left alon
     CHECK(differences(found.means, expected.means) == 0);
     CHECK(differences(found.variances, expected.variances) == 0);
   }
+}
+
+TEST_CASE("runs that are lent a few at a time, in another order at each pass, on several nodes") {
+  World world(test::even_machine(3));
+  const Team team(Topology::this_machine(), workers(5));
+  const Dataset dataset({3001, 7}, DType::f64, 50);
+  const auto values = normal_like(3001 * 7, 12);
+  const FeatureStatistics expected = reference_of(values.data(), dataset.shape(), 1);
+  for (const std::size_t most_leased : {1U, 2U, 100U}) {
+    ScatteredStream stream(dataset, reinterpret_cast<const std::byte*>(values.data()),
+                           {.nodes = 3, .every_third_node_unknown = true, .most_leased = most_leased});
+    const FeatureStatistics found = feature_statistics(stream, team, Layout::rows, 1);
+    CHECK(differences(found.means, expected.means) == 0);
+    CHECK(differences(found.variances, expected.variances) == 0);
+    CHECK(stream.leased() == 0);
+  }
+}
+
+TEST_CASE("only the samples that a stream gives count") {
+  World world(test::even_machine(2));
+  const Team team(Topology::this_machine(), workers(2));
+  const std::vector<double> values = {1, 2, 3, 5, 100, 200};
+  const auto memory = std::make_shared<std::vector<double>>(values);
+  const std::shared_ptr<const std::byte> data(memory, reinterpret_cast<const std::byte*>(memory->data()));
+  std::vector<BatchLease> runs;
+  runs.emplace_back(data, BatchRange{0, 2});
+  test::ListStream stream({{3, 2}, DType::f64, 1}, std::move(runs));
+  CHECK(feature_means(stream, team, Layout::rows) == std::vector<double>{2, 3.5});
+  CHECK(std::isnan(feature_means(stream, team, Layout::rows)[0]));  // it stands at its end
+}
+
+TEST_CASE("variances of a stream that can be read only once are refused before anything is read") {
+  World world(test::even_machine(2));
+  const Team team(Topology::this_machine(), workers(2));
+  const Dataset dataset({9, 2}, DType::f32, 2);
+  const auto data = test::elements_of(dataset);
+  ScatteredStream stream(dataset, data.data(), {.once = true});
+  CHECK_THROWS_WITH_AS(
+      feature_statistics(stream, team, Layout::rows),
+      "feature_statistics: variances take two passes, and this stream can be read only once; "
+      "feature_means takes one",
+      InvalidArgument);
+  CHECK(feature_means(stream, team, Layout::rows).size() == 2);
+  CHECK(std::isnan(feature_means(stream, team, Layout::rows)[0]));
+}
+
+TEST_CASE("a stream that cannot be read throws from either pass") {
+  World world(test::even_machine(2));
+  const Team team(Topology::this_machine(), workers(2));
+  const Dataset dataset({9, 2}, DType::f32, 2);
+  const auto data = test::elements_of(dataset);
+  ScatteredStream stream(dataset, data.data(), {.unreadable_batch = 3});
+  CHECK_THROWS_WITH_AS(feature_statistics(stream, team, Layout::rows), "batch 3", std::runtime_error);
+  CHECK(stream.leased() == 0);
 }

@@ -307,18 +307,18 @@ TEST_CASE("each worker has blocks of the shards that it reads, of one long batch
   for (const std::uint64_t batch_size : {10U, 100000U}) {
     const Team team(topology, workers(6));
     const Plan plan(topology, {{1000, 64}, DType::f32, batch_size});
-    const LayoutBlocks blocks(plan, {64, 10}, LayoutBlocks::Order::along_rows);
+    const LayoutBlocks blocks(plan.dataset(), {64, 10}, LayoutBlocks::Order::along_rows);
     WorkShares shares(team);
     blocks.give(plan, team, shares);
     std::vector<unsigned> seen(1000 * 64);
     std::vector<std::uint64_t> done(6);
     for (unsigned worker = 0; worker < 6; ++worker)
       while (const auto piece = shares.take(worker, false)) {
-        const auto readers = team.readers(plan, piece->shard);
+        const auto readers = team.readers(plan, piece->group);
         CHECK(std::count(readers.begin(), readers.end(), worker) == 1);
         for (std::uint64_t i = piece->units.begin; i < piece->units.end; ++i) {
           const LayoutBlock block = blocks.block(i);
-          CHECK(plan.shard_of(block.batch) == piece->shard);
+          CHECK(plan.shard_of(block.batch) == piece->group);
           CHECK(block.batch_rows == plan.dataset().batch_rows(block.batch).count());
           done[worker] += block.rows.size() * block.cols.size();
           for (std::uint64_t row = block.rows.begin; row < block.rows.end; ++row)

@@ -307,7 +307,7 @@ TEST_CASE("the nearest node's work is taken first") {
   for (unsigned worker = 0; worker < 3; ++worker)
     shares.give(worker, worker, {worker * 10, worker * 10 + 4}, 2);
   std::vector<std::size_t> order;
-  while (const auto piece = shares.take(0, true)) order.push_back(piece->shard);
+  while (const auto piece = shares.take(0, true)) order.push_back(piece->group);
   CHECK(order == std::vector<std::size_t>{0, 0, 2, 2, 1, 1});
 }
 
@@ -319,7 +319,7 @@ TEST_CASE("nobody steals from a worker whose turn on the same thread is yet to c
   WorkShares shares(team);
   shares.give(0, 0, {0, 4}, 4);
   shares.give(1, 1, {4, 8}, 4);
-  CHECK(shares.take(0, false)->shard == 0);
+  CHECK(shares.take(0, false)->group == 0);
   CHECK_FALSE(shares.take(0, false));
   CHECK(shares.take(1, false)->units.begin == 4);
 }

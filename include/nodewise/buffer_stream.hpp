@@ -1,0 +1,34 @@
+// A buffer's batches as a stream.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <nodewise/buffer.hpp>
+#include <nodewise/export.hpp>
+#include <nodewise/stream.hpp>
+
+namespace nodewise {
+
+/// One run for each shard that has batches, on the node that the plan gives it (of interleaved buffers: the
+/// node whose workers compute it). What it leases keeps the buffer's pages, beyond the buffer and the stream.
+/// Thread class: as BatchStream. Cost: O(shards).
+class NODEWISE_PUBLIC BufferStream final : public BatchStream {
+ public:
+  explicit BufferStream(const Buffer& buffer);
+
+  const Dataset& dataset() const noexcept override { return plan_.dataset(); }
+  std::optional<BatchLease> next() override;
+  bool ready() override;
+  bool rewind() override;
+
+ private:
+  Plan plan_;
+  std::byte* data_;
+  std::shared_ptr<const Pages> pages_;
+  std::size_t next_shard_ = 0;
+};
+
+}  // namespace nodewise

@@ -1,0 +1,7 @@
+#include <nodewise/stream.hpp>
+
+namespace nodewise {
+
+BatchStream::~BatchStream() = default;
+
+}  // namespace nodewise

@@ -1,0 +1,27 @@
+#include <nodewise/buffer_stream.hpp>
+
+#include <algorithm>
+
+namespace nodewise {
+
+BufferStream::BufferStream(const Buffer& buffer)
+    : plan_(buffer.plan()), data_(buffer.data()), pages_(std::make_shared<const Pages>(buffer.pages())) {}
+
+bool BufferStream::ready() {
+  const auto& shards = plan_.shards();
+  while (next_shard_ < shards.size() && shards[next_shard_].batches.count() == 0) ++next_shard_;
+  return next_shard_ < shards.size();
+}
+
+std::optional<BatchLease> BufferStream::next() {
+  if (!ready()) return std::nullopt;
+  const Shard& shard = plan_.shards()[next_shard_++];
+  return BatchLease({pages_, data_ + shard.bytes.begin}, shard.batches, shard.node);
+}
+
+bool BufferStream::rewind() {
+  next_shard_ = 0;
+  return true;
+}
+
+}  // namespace nodewise

@@ -1,0 +1,19 @@
+// Means and variances of features by chosen kernels, for tests.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <nodewise/feature_statistics.hpp>
+
+#include "kernels/set.hpp"
+
+namespace nodewise {
+
+/// As feature_means() and feature_statistics(), by `kernels`. Precondition: they are runnable.
+std::vector<double> feature_means_with(const KernelSet& kernels, BatchStream& stream, const Team& team,
+                                       Layout layout);
+FeatureStatistics feature_statistics_with(const KernelSet& kernels, BatchStream& stream, const Team& team,
+                                          Layout layout, std::uint64_t ddof);
+
+}  // namespace nodewise
