@@ -2,16 +2,21 @@
 //
 // Threads are fibers that give way before each access. What a thread will do depends on what it has read
 // alone, so two moments with the same words and the same histories of reading have the same future: each is
-// explored once. Memory is sequentially consistent here.
+// explored once. Where several steps are possible, all that a step can change is saved, the stacks of the
+// fibers included, and put back for each of them: nothing is run twice. So a fiber's variables must not own
+// memory outside of its stack. Memory is sequentially consistent here.
 #pragma once
 
 #include <ucontext.h>
 
 #include <array>
 #include <csetjmp>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <unordered_set>
@@ -26,8 +31,8 @@ class Interleavings {
   /// Called by a thread before it looks at, or changes, a word.
   std::uint64_t load(unsigned word) {
     give_way();
-    note(words_[word]);
-    return words_[word];
+    note(world_.words[word]);
+    return world_.words[word];
   }
   void store(unsigned word, std::uint64_t value) {
     give_way();
@@ -35,7 +40,7 @@ class Interleavings {
   }
   bool replace(unsigned word, std::uint64_t expected, std::uint64_t value) {
     give_way();
-    const bool same = words_[word] == expected;
+    const bool same = world_.words[word] == expected;
     note(same ? 1 : 0);
     if (same) change(word, value);
     return same;
@@ -43,7 +48,7 @@ class Interleavings {
 
   /// For a thread that found nothing to do: sleeps until a word has changed, or a thread has died or ended,
   /// since it called moment().
-  std::uint64_t moment() noexcept { return threads_[running_]->moment = changes_; }
+  std::uint64_t moment() noexcept { return threads_[running_]->moment = world_.changes; }
   /// A step that is no access: `look` tells what the thread learns by it.
   template <class Look>
   auto step(Look look) {
@@ -58,12 +63,12 @@ class Interleavings {
     threads_[running_]->sleeps_since = never;
   }
   /// Something has changed that is no word: who sleeps may look again.
-  void awaken() noexcept { ++changes_; }
+  void awaken() noexcept { ++world_.changes; }
   /// For a thread at a point where all that it knows is `state`.
   void settle(std::uint64_t state) { threads_[running_]->history = state; }
   unsigned running() const noexcept { return running_; }
   bool is_dead(unsigned thread) const noexcept { return threads_[thread]->dead; }
-  bool somebody_died() const noexcept { return crashes_ > 0; }
+  bool somebody_died() const noexcept { return world_.crashes > 0; }
   bool is_gone(unsigned thread) const noexcept { return is_dead(thread) || has_ended(thread); }
   bool has_ended(unsigned thread) const noexcept { return threads_[thread]->ended; }
 
@@ -74,6 +79,7 @@ class Interleavings {
     std::vector<std::function<void()>> threads;
     std::vector<bool> mortal;             ///< Which of them may die.
     std::function<std::uint64_t()> rest;  ///< What else the future depends on.
+    std::span<std::byte> memory;          ///< What else the threads change: may be copied byte by byte.
     std::function<void()> end;            ///< After each run to its end; throws what is wrong.
   };
 
@@ -82,7 +88,7 @@ class Interleavings {
   void explore(const Program& program) {
     program_ = &program;
     std::vector<Node> path;
-    start({});
+    start();
     path.push_back(node_here());
     while (!path.empty()) {
       Node& last = path.back();
@@ -91,7 +97,7 @@ class Interleavings {
         continue;
       }
       const Choice choice = last.choices[last.next++];
-      if (steps_ != path.size() - 1) start(path);  // what was run before went another way
+      if (world_.steps != path.size() - 1) restore(last.saved);  // what was run before went another way
       run(choice);
       path.push_back(node_here());
       last_path_ = &path;
@@ -109,17 +115,27 @@ class Interleavings {
   struct Node {
     std::vector<Choice> choices;
     std::size_t next = 0;
+    std::vector<std::byte> saved;
   };
-  struct Thread {
-    ucontext_t context{};
-    std::vector<char> stack = std::vector<char>(std::size_t{32} << 10);
+  struct World {
+    std::array<std::uint64_t, most_words> words{};
+    std::uint64_t changes = 0;
+    std::uint64_t steps = 0;
+    unsigned crashes = 0;
+  };
+  struct Progress {
     bool ended = false;
     bool dead = false;
+    bool entered = false;
     std::uint64_t sleeps_since = never;
     std::uint64_t moment = 0;
     std::uint64_t history = 0;
     std::jmp_buf place{};
-    bool entered = false;
+    std::size_t unused = 0;  // bytes at the low end of the stack
+  };
+  struct Thread : Progress {
+    ucontext_t context{};
+    std::vector<std::byte> stack = std::vector<std::byte>(std::size_t{32} << 10);
     std::string failure;
   };
 
@@ -133,12 +149,17 @@ class Interleavings {
   }
   void change(unsigned word, std::uint64_t value) {
     note(77);
-    if (words_[word] != value) ++changes_;
-    words_[word] = value;
+    if (world_.words[word] != value) ++world_.changes;
+    world_.words[word] = value;
   }
   // swapcontext would save and restore the signal mask, by a system call.
-  void give_way() {
-    if (_setjmp(threads_[running_]->place) == 0) std::longjmp(scheduler_, 1);
+  [[gnu::noinline]] void give_way() {
+    constexpr std::size_t own_frame = 512;  // more than this function has below its frame's address
+    Thread& thread = *threads_[running_];
+    const auto* here = static_cast<const std::byte*>(__builtin_frame_address(0));
+    const auto below = static_cast<std::size_t>(here - thread.stack.data());
+    thread.unused = below > own_frame ? below - own_frame : 0;
+    if (_setjmp(thread.place) == 0) std::longjmp(scheduler_, 1);
   }
 
   static void enter(unsigned high, unsigned low) {
@@ -153,10 +174,30 @@ class Interleavings {
     std::longjmp(self->scheduler_, 1);
   }
 
-  // Begins anew and repeats the choices that the path has made, but for its last node's.
-  void start(const std::vector<Node>& path) {
-    words_.fill(0);
-    changes_ = steps_ = crashes_ = 0;
+  // Calls `copy` for each piece of memory that a step can change, always in the same order.
+  template <class Copy>
+  void each_piece(Copy copy) {
+    copy(std::as_writable_bytes(std::span(&world_, 1)));
+    copy(program_->memory);
+    for (const auto& thread : threads_) {
+      Progress& progress = *thread;
+      copy(std::as_writable_bytes(std::span(&progress, 1)));
+      copy(std::span(thread->stack).subspan(thread->unused));  // as its Progress says by now
+    }
+  }
+  void save(std::vector<std::byte>& to) {
+    each_piece([&](std::span<std::byte> piece) { to.insert(to.end(), piece.begin(), piece.end()); });
+  }
+  void restore(const std::vector<std::byte>& from) {
+    const std::byte* next = from.data();
+    each_piece([&](std::span<std::byte> piece) {
+      std::memcpy(piece.data(), next, piece.size());
+      next += piece.size();
+    });
+  }
+
+  void start() {
+    world_ = {};
     program_->begin();
     const auto count = program_->threads.size();
     if (threads_.size() != count) {
@@ -165,10 +206,7 @@ class Interleavings {
     }
     const auto self = reinterpret_cast<std::uintptr_t>(this);
     for (auto& thread : threads_) {
-      thread->ended = thread->dead = false;
-      thread->sleeps_since = never;
-      thread->history = thread->moment = 0;
-      thread->entered = false;
+      static_cast<Progress&>(*thread) = {};
       ::getcontext(&thread->context);
       thread->context.uc_stack.ss_sp = thread->stack.data();
       thread->context.uc_stack.ss_size = thread->stack.size();
@@ -176,7 +214,6 @@ class Interleavings {
                     static_cast<unsigned>(self >> 32), static_cast<unsigned>(self));
     }
     for (running_ = 0; running_ < count; ++running_) resume();  // to its first access
-    for (std::size_t i = 0; i + 1 < path.size(); ++i) run(path[i].choices[path[i].next - 1]);
   }
 
   void resume() {
@@ -188,31 +225,33 @@ class Interleavings {
   }
 
   void run(const Choice& choice) {
-    ++steps_;
+    ++world_.steps;
     running_ = choice.thread;
     if (choice.dies) {
       threads_[running_]->dead = true;
-      ++crashes_;
-      ++changes_;
+      ++world_.crashes;
+      ++world_.changes;
       return;
     }
     resume();
-    if (threads_[running_]->ended) ++changes_;
+    if (threads_[running_]->ended) ++world_.changes;
     if (!threads_[running_]->failure.empty())
       throw std::runtime_error(threads_[running_]->failure + " after" + trace());
   }
 
   bool awake(const Thread& thread) const noexcept {
-    return !thread.dead && !thread.ended && (thread.sleeps_since == never || thread.sleeps_since != changes_);
+    return !thread.dead && !thread.ended &&
+           (thread.sleeps_since == never || thread.sleeps_since != world_.changes);
   }
 
   std::uint64_t key() const {
     std::uint64_t hash = program_->rest();
-    for (unsigned word = 0; word < program_->words; ++word) hash = mixed(hash, words_[word]);
+    for (unsigned word = 0; word < program_->words; ++word) hash = mixed(hash, world_.words[word]);
     for (const auto& thread : threads_) {
       const bool gone = thread->dead || thread->ended;  // what it knew matters no more
       const unsigned flags = (thread->ended ? 1U : 0U) | (thread->dead ? 2U : 0U) |
-                             (awake(*thread) ? 4U : 0U) | (!gone && thread->moment == changes_ ? 8U : 0U);
+                             (awake(*thread) ? 4U : 0U) |
+                             (!gone && thread->moment == world_.changes ? 8U : 0U);
       hash = mixed(mixed(hash, gone ? 0 : thread->history), flags);
     }
     return hash;
@@ -234,8 +273,10 @@ class Interleavings {
       if (awake(*threads_[i])) node.choices.push_back({i, false});
     if (node.choices.empty()) throw std::runtime_error("all sleep after" + trace());
     for (unsigned i = 0; i < threads_.size(); ++i)
-      if (crashes_ < program_->crashes && program_->mortal[i] && !threads_[i]->dead && !threads_[i]->ended)
+      if (world_.crashes < program_->crashes && program_->mortal[i] && !threads_[i]->dead &&
+          !threads_[i]->ended)
         node.choices.push_back({i, true});
+    if (node.choices.size() > 1) save(node.saved);
     return node;
   }
 
@@ -254,10 +295,7 @@ class Interleavings {
   std::jmp_buf scheduler_{};
   std::vector<std::unique_ptr<Thread>> threads_;
   unsigned running_ = 0;
-  std::array<std::uint64_t, most_words> words_{};
-  std::uint64_t changes_ = 0;
-  std::uint64_t steps_ = 0;
-  unsigned crashes_ = 0;
+  World world_;
   std::unordered_set<std::uint64_t> seen_;
   std::uint64_t states_ = 0;
   std::uint64_t ends_ = 0;

@@ -3,9 +3,10 @@
 // waits for ever, and no slot is lost. Method: the ring's own protocol, run under every interleaving.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cstdio>
+#include <span>
 #include <string>
-#include <vector>
 
 #include "ring/core.hpp"
 #include "ring/interleavings.hpp"
@@ -48,6 +49,7 @@ class Ring {
     program.threads.push_back([this] { close(); });
     program.mortal.push_back(false);
     program.rest = [this] { return rest(); };
+    program.memory = std::as_writable_bytes(std::span(&state_, 1));
     program.end = [this] { end(); };
     world_.explore(program);
   }
@@ -79,7 +81,7 @@ class Ring {
   struct Locks {
     Ring* ring;
     bool is_locked(Owner owner) const {
-      const unsigned holder = ring->locked_by_[owner];
+      const unsigned holder = ring->state_.locked_by[owner];
       return !ring->world_.is_dead(owner) || (holder != nobody && !ring->world_.is_dead(holder));
     }
     bool is_dead(Owner owner) const {
@@ -88,7 +90,7 @@ class Ring {
     bool lock(Owner owner) const {
       return ring->world_.step([&] {
         if (is_locked(owner)) return false;
-        ring->locked_by_[owner] = ring->world_.running();
+        ring->state_.locked_by[owner] = ring->world_.running();
         return true;
       });
     }
@@ -101,32 +103,40 @@ class Ring {
         return true;
       });
     }
-    bool lock_producer() const { return lock_role(ring->producer_lock_); }
-    bool lock_consumer() const { return lock_role(ring->consumer_lock_); }
+    bool lock_producer() const { return lock_role(ring->state_.producer_lock); }
+    bool lock_consumer() const { return lock_role(ring->state_.consumer_lock); }
     void unlock_role(unsigned& lock) const {
       ring->world_.step([&] { return lock = nobody; });
       ring->world_.awaken();
     }
-    void unlock_producer() const { unlock_role(ring->producer_lock_); }
-    void unlock_consumer() const { unlock_role(ring->consumer_lock_); }
+    void unlock_producer() const { unlock_role(ring->state_.producer_lock); }
+    void unlock_consumer() const { unlock_role(ring->state_.consumer_lock); }
     void unlock(Owner owner) const {
-      ring->world_.step([&] { return ring->locked_by_[owner] = nobody; });
+      ring->world_.step([&] { return ring->state_.locked_by[owner] = nobody; });
     }
   };
   static constexpr unsigned nobody = ~0U;
+  static constexpr std::size_t most_tickets = 64;
+  static constexpr std::size_t most_owners = 16;
+  struct State {  // is copied byte by byte
+    bool closed = false;
+    std::uint64_t recovered = 0;
+    std::array<std::uint8_t, most_tickets> delivered{}, redelivered{};
+    std::array<bool, most_tickets> published{}, returned{};
+    std::array<unsigned, most_owners> in_hands_of{}, locked_by{};  // by slot, by owner
+    unsigned producer_lock = nobody;
+    unsigned consumer_lock = nobody;
+  };
+  struct Held {  // the leases of a consumer
+    std::array<Ticket, 4> tickets{};
+    std::size_t count = 0;
+  };
 
   Core<Memory> core() { return Core<Memory>(Memory{&world_, &setting_}); }
   void begin() {
-    closed_ = false;
-    recovered_ = 0;
-    producer_lock_ = nobody;
-    consumer_lock_ = nobody;
-    delivered_.assign(64, 0);
-    redelivered_.assign(64, 0);
-    published_.assign(64, false);
-    returned_.assign(64, false);
-    in_hands_of_.assign(setting_.slots, nobody);
-    locked_by_.assign(16, nobody);
+    state_ = {};
+    state_.in_hands_of.fill(nobody);
+    state_.locked_by.fill(nobody);
   }
   static void require(bool sound, const char* what) {
     if (!sound) throw std::runtime_error(what);
@@ -150,13 +160,13 @@ class Ring {
     }
   }
   void count_recovered(unsigned found) {
-    recovered_ += found;
-    require(recovered_ <= setting_.crashes * setting_.slots, "what was recovered is recovered again");
+    state_.recovered += found;
+    require(state_.recovered <= setting_.crashes * setting_.slots, "what was recovered is recovered again");
   }
 
   void produce() {
     const unsigned me = world_.running();
-    take_role(setting_.one_producer, producer_lock_);
+    take_role(setting_.one_producer, state_.producer_lock);
     if (setting_.one_producer) count_recovered(core().settle_loans());
     for (unsigned batch = 0; batch < setting_.batches;) {
       world_.settle(batch);
@@ -164,13 +174,14 @@ class Ring {
       const auto ticket = core().claim(static_cast<Owner>(me));
       if (ticket) {
         const auto slot = core().slot_of(*ticket);
-        require(in_hands_of_[slot] == nobody || world_.is_dead(in_hands_of_[slot]), "a slot in two hands");
-        in_hands_of_[slot] = me;
+        require(state_.in_hands_of[slot] == nobody || world_.is_dead(state_.in_hands_of[slot]),
+                "a slot in two hands");
+        state_.in_hands_of[slot] = me;
         core().publish(*ticket);
-        in_hands_of_[slot] = nobody;
-        published_[*ticket] = true;
+        state_.in_hands_of[slot] = nobody;
+        state_.published[*ticket] = true;
         ++batch;
-      } else if (setting_.closes_early && closed_) {
+      } else if (setting_.closes_early && state_.closed) {
         return;
       } else {
         wait(since);
@@ -180,21 +191,21 @@ class Ring {
 
   void consume() {
     const unsigned me = world_.running();
-    take_role(setting_.one_consumer, consumer_lock_);
+    take_role(setting_.one_consumer, state_.consumer_lock);
     if (setting_.one_consumer) count_recovered(core().settle_leases());
-    std::vector<Ticket> held;
+    Held held;
     while (true) {
       std::uint64_t known = 1000;
-      for (const Ticket ticket : held) known = known * 64 + ticket;
+      for (std::size_t i = 0; i < held.count; ++i) known = known * 64 + held.tickets[i];
       world_.settle(known);
       const auto since = world_.moment();
       const auto taken = core().take(static_cast<Owner>(me));
       if (taken) {
-        ++delivered_[taken->ticket];
-        if (taken->redelivered) ++redelivered_[taken->ticket];
-        require(published_[taken->ticket], "a batch that nobody published");
-        held.push_back(taken->ticket);
-        if (held.size() == setting_.at_once) give_back(held);
+        ++state_.delivered[taken->ticket];
+        if (taken->redelivered) ++state_.redelivered[taken->ticket];
+        require(state_.published[taken->ticket], "a batch that nobody published");
+        held.tickets[held.count++] = taken->ticket;
+        if (held.count == setting_.at_once) give_back(held);
       } else if (core().is_drained(static_cast<Owner>(me))) {
         return give_back(held);
       } else {
@@ -202,17 +213,17 @@ class Ring {
       }
     }
   }
-  void give_back(std::vector<Ticket>& held) {
-    for (const Ticket ticket : held) {
-      core().give_back(ticket);
-      returned_[ticket] = true;
+  void give_back(Held& held) {
+    for (std::size_t i = 0; i < held.count; ++i) {
+      core().give_back(held.tickets[i]);
+      state_.returned[held.tickets[i]] = true;
     }
-    held.clear();
+    held.count = 0;
   }
 
   void close() {
     while (!setting_.closes_early && !producers_done()) world_.sleep(world_.moment());
-    closed_ = true;
+    state_.closed = true;
     core_closed().store(1);
   }
   Word core_closed() { return {&world_, 2}; }
@@ -223,12 +234,12 @@ class Ring {
   }
 
   std::uint64_t rest() const {
-    std::uint64_t hash = (recovered_ * 2 + (closed_ ? 1 : 0)) * 17 + producer_lock_;
-    hash = hash * 31 + consumer_lock_;
+    std::uint64_t hash = (state_.recovered * 2 + (state_.closed ? 1 : 0)) * 17 + state_.producer_lock;
+    hash = hash * 31 + state_.consumer_lock;
     for (std::size_t i = 0; i < 16; ++i)
-      hash = hash * 31 + delivered_[i] + 5 * redelivered_[i] + (published_[i] ? 11 : 0) +
-             (returned_[i] ? 13 : 0);
-    for (const unsigned holder : locked_by_) hash = hash * 17 + holder + 1;
+      hash = hash * 31 + state_.delivered[i] + 5 * state_.redelivered[i] + (state_.published[i] ? 11 : 0) +
+             (state_.returned[i] ? 13 : 0);
+    for (const unsigned holder : state_.locked_by) hash = hash * 17 + holder + 1;
     return hash;
   }
 
@@ -236,22 +247,19 @@ class Ring {
     bool consumer_left = false;
     for (unsigned i = 0; i < setting_.consumers; ++i)
       consumer_left = consumer_left || world_.has_ended(setting_.producers + i);
-    for (std::size_t ticket = 0; ticket < delivered_.size(); ++ticket) {
-      require(!consumer_left || !published_[ticket] || returned_[ticket], "a published batch was lost");
-      require(delivered_[ticket] <= 1 + redelivered_[ticket], "a batch delivered twice, and not marked");
-      require(redelivered_[ticket] <= setting_.crashes, "a batch redelivered more often than somebody died");
+    for (std::size_t ticket = 0; ticket < state_.delivered.size(); ++ticket) {
+      require(!consumer_left || !state_.published[ticket] || state_.returned[ticket],
+              "a published batch was lost");
+      require(state_.delivered[ticket] <= 1 + state_.redelivered[ticket],
+              "a batch delivered twice, and not marked");
+      require(state_.redelivered[ticket] <= setting_.crashes,
+              "a batch redelivered more often than somebody died");
     }
   }
 
   Setting setting_;
   Interleavings world_;
-  bool closed_ = false;
-  std::uint64_t recovered_ = 0;
-  std::vector<unsigned> delivered_, redelivered_;
-  std::vector<bool> published_, returned_;
-  std::vector<unsigned> in_hands_of_, locked_by_;
-  unsigned producer_lock_ = nobody;
-  unsigned consumer_lock_ = nobody;
+  State state_;
 };
 
 // What is wrong in some order, or nothing.
