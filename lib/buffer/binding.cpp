@@ -5,8 +5,8 @@
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"
+#include "buffer/free_memory.hpp"
 #include "buffer/mapping.hpp"
-#include "buffer/preflight.hpp"
 #include "os/os.hpp"
 
 namespace nodewise {

@@ -1,9 +1,14 @@
 // What both ways of asking hold against the plan.
 #pragma once
 
+#include <optional>
+
 #include <nodewise/placement.hpp>
 
 namespace nodewise {
+
+/// The logical index of a kernel's node; nothing for page_absent, page_unknown and nodes beyond the topology.
+std::optional<unsigned> node_of(const Buffer& buffer, int state);
 
 /// The part of a shard's bytes that lies on its own pages; the rest, before and behind, is cut.
 ByteRange own_bytes(const Plan& plan, const Shard& shard);

@@ -7,7 +7,7 @@
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
-#include "buffer/preflight.hpp"
+#include "buffer/free_memory.hpp"
 #include "pages/huge_pages.hpp"
 #include "pool/check_node.hpp"
 

@@ -76,7 +76,7 @@ MUTATIONS = {
         "lib/team/team.cpp", "if (!topology.is_this_machine())", "if (topology.nodes().empty())",
         "tests/team_test", "a team runs on this machine only", "Team{foreign}"),
     "called local without asking": Mutation(
-        "lib/placement/placement.cpp",
+        "lib/placement/ledger.cpp",
         "asker.runs(shard, own, [&](ByteRange bytes, int state) { ledger.page_run(bytes, state); });",
         "ledger.page_run(own, static_cast<int>(shard.os_index));",
         "tests/placement_test", "pages that another program moved are found, by shard and batch",

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
-#include "buffer/preflight.hpp"
+#include "buffer/allowance.hpp"
 #include "doctor/doctor.hpp"
 #include "os/os.hpp"
 #include "parts/parse.hpp"

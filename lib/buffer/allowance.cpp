@@ -1,0 +1,80 @@
+#include "buffer/allowance.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.hpp"
+#include "buffer/free_memory.hpp"
+#include "os/cgroup.hpp"
+#include "os/moment.hpp"
+#include "os/os.hpp"
+
+namespace nodewise {
+namespace {
+
+struct GroupFiles {
+  const char* controller;
+  const char* limit;
+  const char* used;
+  std::array<const char*, 3> reclaimable;  // lines of memory.stat: what the kernel takes back before it kills
+};
+constexpr GroupFiles hierarchies[] = {
+    {"memory",
+     "memory.limit_in_bytes",
+     "memory.usage_in_bytes",
+     {"\ntotal_inactive_file ", "\ntotal_active_file ", "\nslab_reclaimable "}},
+    {"", "memory.max", "memory.current", {"\ninactive_file ", "\nactive_file ", "\nslab_reclaimable "}}};
+
+std::uint64_t reclaimable_in(const std::string& folder, const GroupFiles& files) {
+  const auto stat = base::text("\n", os::current().read_text(folder + "/memory.stat").value);
+  std::uint64_t bytes = 0;
+  for (const char* key : files.reclaimable) bytes += os::meminfo_bytes(stat, key) / 1024;  // here in bytes
+  return bytes;
+}
+
+void narrow(std::optional<Allowance>& allowance, std::uint64_t bytes, const std::string& from) {
+  if (!allowance || bytes < allowance->bytes) allowance = Allowance{bytes, from};
+}
+
+// A group is bound by its own limit and by those of all its ancestors.
+void narrow_by_groups(std::optional<Allowance>& allowance, const GroupFiles& files) {
+  for (const std::string& folder : os::group_folders(files.controller)) {
+    const auto limit = os::number_in(folder + "/" + files.limit);
+    const auto used = os::number_in(folder + "/" + files.used);
+    if (!limit || !used) continue;
+    // What could be reclaimed would only add to this; reading it is a good part of all the reading here.
+    if (allowance && *limit > *used && *limit - *used >= allowance->bytes) continue;
+    const auto in_use = *used - std::min(*used, reclaimable_in(folder, files));
+    narrow(allowance, *limit - std::min(*limit, in_use), folder + "/" + files.limit);
+  }
+}
+
+// Memory on nodes that the cpuset does not allow is no help.
+void narrow_by_nodes(std::optional<Allowance>& allowance, const Topology& topology, std::uint64_t swap) {
+  std::uint64_t sum = swap;
+  bool all_allowed = true;
+  for (const Node& node : topology.nodes()) {
+    if (node.memory_bytes == 0) continue;
+    all_allowed = all_allowed && node.allowed;
+    const auto free = node.allowed ? free_bytes_now(node) : std::optional<std::uint64_t>(0);
+    if (!free) return;  // the system does not say
+    sum += *free;
+  }
+  if (!all_allowed) narrow(allowance, sum, "the free memory of the nodes that the cpuset allows");
+}
+
+}  // namespace
+
+std::optional<Allowance> allowance_now(const Topology& topology) {
+  std::optional<Allowance> allowance;
+  const auto meminfo = os::current().read_text("/proc/meminfo");
+  if (meminfo.ok() && meminfo.value.find("MemAvailable:") != std::string::npos)
+    narrow(allowance,
+           os::meminfo_bytes(meminfo.value, "MemAvailable:") + os::meminfo_bytes(meminfo.value, "SwapFree:"),
+           "/proc/meminfo (MemAvailable + SwapFree)");
+  for (const GroupFiles& files : hierarchies) narrow_by_groups(allowance, files);
+  narrow_by_nodes(allowance, topology, os::meminfo_bytes(meminfo.value, "SwapFree:"));
+  return allowance;
+}
+
+}  // namespace nodewise
