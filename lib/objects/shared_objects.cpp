@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "objects/directory.hpp"
 #include "pages/parts.hpp"
+#include "segment/owner.hpp"
 
 namespace nodewise {
 
@@ -58,7 +59,7 @@ SharedObjects SharedObjects::opened(std::shared_ptr<SegmentFile> file) {
     throw FormatError(base::text("SharedObjects: segment \"", file->name(),
                                  "\" holds objects of another layout: use the build of nodewise, and the C "
                                  "library, that made it"));
-  if (header.owner.pid_namespace != SegmentFile::this_process().pid_namespace)
+  if (header.owner.pid_namespace != this_process().pid_namespace)
     throw SystemError(base::text("SharedObjects: segment \"", file->name(),
                                  "\" was made in another pid namespace, where the owners of its mutexes "
                                  "have other numbers"),

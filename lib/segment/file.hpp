@@ -1,9 +1,5 @@
-// The file of a segment: how it comes into being, who holds it, and how its name goes.
-//
-// Locks say who is there, and the kernel takes them back however a process ends. Who holds a segment has its
-// holder byte locked, shared. A maker has the maker byte too, exclusively, until the segment is published: a
-// file that is not published and whose maker byte is free was left by a dead maker, and whoever locks that
-// byte may take the name away.
+// The file of a segment, as one process has it open: create.cpp makes it, open.cpp opens one, publish.cpp
+// lets others in, leave.cpp gives it up. locks.hpp says who is there.
 #pragma once
 
 #include <cerrno>
@@ -19,11 +15,9 @@
 #include "os/fork_watch.hpp"
 #include "os/os.hpp"
 #include "segment/header.hpp"
+#include "segment/locks.hpp"
 
 namespace nodewise {
-
-inline constexpr std::uint64_t maker_byte = 0;
-inline constexpr std::uint64_t holder_byte = 1;
 
 /// Size and pages of a segment that is to be made.
 struct SegmentRequest {
@@ -51,8 +45,6 @@ class SegmentFile {
   void publish(SegmentHeader header);
   /// Of one that was opened, or is published.
   const SegmentHeader& header() const noexcept { return header_; }
-  /// What this process needs to know of itself in a header.
-  static SegmentOwner this_process();
 
   const std::string& name() const noexcept { return name_; }
   const std::string& path() const noexcept { return path_; }
@@ -65,12 +57,8 @@ class SegmentFile {
   Access access() const noexcept { return access_; }
   /// Makes all data present, by the calling thread. Throws SystemError where there is no room.
   void make_present(const Pages& pages) const;
-  /// Whether `path` still leads to that file.
-  static os::Result<bool> is_named(int descriptor, const std::string& path);
   /// Takes the name away, if it still is this file's.
   void remove() const;
-  /// The same by an opening that may write, which then has the maker byte. 0, or an errno.
-  static int remove_name(int descriptor, const std::string& path);
   /// The data, owned by `file` together with all that share it.
   static Pages pages(const std::shared_ptr<SegmentFile>& file);
 
@@ -84,7 +72,6 @@ class SegmentFile {
   void check_space() const;
   Step create_named(bool has_other_folders);
   void clear_other_folders() const;
-  void clear_name(const std::string& path) const;
   Step open_named(Access access);
   void check_owner() const;
   bool is_published() const;

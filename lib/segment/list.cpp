@@ -11,8 +11,10 @@
 #include "os/file.hpp"
 #include "os/lock_table.hpp"
 #include "os/os.hpp"
-#include "segment/file.hpp"
+#include "segment/header.hpp"
+#include "segment/locks.hpp"
 #include "segment/names.hpp"
+#include "segment/removal.hpp"
 
 namespace nodewise {
 namespace {
@@ -124,8 +126,8 @@ std::vector<SegmentInfo> collect_segments(const CollectOptions& options) {
     // Since it was read it may have been published, and given up by all who had it.
     info = info_of(info.path, info.name, file);
     if (!collectable(info, options)) return;
-    if (!SegmentFile::is_named(file.descriptor(), info.path).value) return;
-    if (SegmentFile::remove_name(file.descriptor(), info.path) != 0) return;
+    if (!is_named(file.descriptor(), info.path).value) return;
+    if (remove_name(file.descriptor(), info.path) != 0) return;
     collected.push_back(std::move(info));
   });
   return collected;

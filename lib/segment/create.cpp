@@ -1,0 +1,156 @@
+// How a segment's file comes into being: its pages, its folder, its name, its size.
+#include <algorithm>
+#include <cerrno>
+
+#include <nodewise/error.hpp>
+
+#include "base/checked.hpp"
+#include "base/mark.hpp"
+#include "base/text.hpp"
+#include "pages/huge_pages.hpp"
+#include "segment/file.hpp"
+#include "segment/names.hpp"
+#include "segment/removal.hpp"
+
+namespace nodewise {
+namespace {
+
+// Of this user: another folder may take it.
+bool is_refusal(int error) {
+  return error == EACCES || error == EPERM || error == EROFS || error == EOVERFLOW;
+}
+
+}  // namespace
+
+void SegmentFile::choose_pages(const SegmentRequest& request) {
+  const std::size_t base_page_bytes = os::current().base_page_bytes();
+  kind_ = PageKind::base;
+  page_bytes_ = alignment_ = base_page_bytes;
+  if (request.kind == PageKind::hugetlb) {
+    kind_ = PageKind::hugetlb;
+    page_bytes_ = request.hugetlb_page_bytes != 0 ? request.hugetlb_page_bytes : default_hugetlb_page_bytes();
+    if (page_bytes_ == 0)
+      throw SystemError("Segment: this kernel has no hugetlb pages; ask for other ones", ENOSYS);
+  } else if (request.kind != PageKind::base) {
+    const TransparentPages huge = shared_transparent_pages();
+    if (huge.allowed && request.data_bytes >= huge.page_bytes) {
+      kind_ = PageKind::transparent;
+      alignment_ = huge.page_bytes;
+    }
+  }
+  const std::size_t unit = std::max(page_bytes_, alignment_);
+  data_offset_ = base::round_up(request.header_bytes, unit);
+  data_bytes_ = base::round_up(request.data_bytes, page_bytes_);
+  if (data_bytes_ < request.data_bytes || !base::checked_add(data_offset_, data_bytes_))
+    throw InvalidArgument(base::text("Segment: ", request.data_bytes, " bytes exceed the address space"));
+}
+
+std::vector<std::string> SegmentFile::possible_folders() const {
+  if (kind_ != PageKind::hugetlb) return {memory_folder};
+  auto folders = huge_page_folders(page_bytes_);
+  if (folders.empty())
+    throw PlacementError(base::text(
+        "Segment: \"", name_, "\" is to be of pages of ", base::human_bytes(page_bytes_),
+        ", and no hugetlbfs of them is mounted; mount -t hugetlbfs -o pagesize=", page_bytes_ >> 10,
+        "K none FOLDER, or make a segment without a name"));
+  // A full one is the last resort.
+  std::stable_partition(folders.begin(), folders.end(),
+                        [&](const std::string& folder) { return has_room(os::current().space(folder)); });
+  return folders;
+}
+
+// The first one that this user may write to.
+void SegmentFile::create_in(const std::vector<std::string>& folders) {
+  for (const std::string& folder : folders) {
+    path_ = segment_path(folder, name_);
+    const auto space = os::current().space(folder);
+    if (!space.ok()) fail(folder, space.error);
+    if (space.value.kind == os::FileSystem::other)
+      throw SystemError(
+          base::text("Segment: ", folder, " is no file system in memory; mount -t tmpfs tmpfs ", folder),
+          ENODEV);
+    Step step = Step::again;
+    while (step == Step::again) step = create_named(&folder != &folders.back());
+    if (step == Step::done) return;
+  }
+}
+
+bool SegmentFile::has_room(const os::Result<os::Space>& space) const {
+  return !space.ok() || space.value.total_bytes == 0 || space.value.free_bytes >= data_offset_ + data_bytes_;
+}
+
+// Better refused now than found out half way; that it is enough is known when the pages are there.
+void SegmentFile::check_space() const {
+  const std::string folder = path_.substr(0, path_.rfind('/'));
+  const auto space = os::current().space(folder);
+  const std::uint64_t needed = data_offset_ + data_bytes_;
+  if (has_room(space)) return;
+  throw PlacementError(base::text("Segment: ", what(), " needs ", base::human_bytes(needed), " (", needed,
+                                  " bytes), and ", folder, " has ", base::human_bytes(space.value.free_bytes),
+                                  " (", space.value.free_bytes, " bytes) free of ",
+                                  base::human_bytes(space.value.total_bytes),
+                                  "; enlarge it (mount -o remount,size=..., docker --shm-size), ",
+                                  "remove segments (nodewise segments gc), or make one without a name"));
+}
+
+std::shared_ptr<SegmentFile> SegmentFile::create(const SegmentRequest& request) {
+  const std::shared_ptr<SegmentFile> file(new SegmentFile);
+  os::Os& os = os::current();
+  file->name_ = request.name;
+  file->process_ = os.process_id();
+  file->choose_pages(request);
+  if (request.name.empty()) {
+    const auto made = os.create_memfd("nodewise", file->kind_ == PageKind::hugetlb ? file->page_bytes_ : 0);
+    if (!made.ok()) file->fail("memfd_create", made.error);
+    file->file_ = os::File(made);
+  } else {
+    check_segment_name(request.name);
+    file->create_in(file->possible_folders());
+    file->clear_other_folders();
+    file->check_space();
+  }
+  if (const int error = os.resize_file(file->descriptor(), file->data_offset_ + file->data_bytes_))
+    file->fail("ftruncate", error);
+  if (request.name.empty())
+    if (const int error = os.seal_size(file->descriptor())) file->fail("sealing its size", error);
+  base::pass(base::Mark::file_sized);
+  file->map(Access::read_write);
+  return file;
+}
+
+SegmentFile::Step SegmentFile::create_named(bool has_other_folders) {
+  os::Os& os = os::current();
+  const auto made = os.create_shared(path_);
+  if (made.error == EEXIST) {
+    clear_name(name_, path_);
+    return Step::again;
+  }
+  if (has_other_folders && is_refusal(made.error)) return Step::elsewhere;
+  if (!made.ok()) fail("making the file", made.error);
+  file_ = os::File(made);
+  draft_ = true;
+  base::pass(base::Mark::file_made);
+  // A reader may have it for a moment, to see whether a maker is there.
+  int error = os.lock_byte(descriptor(), maker_byte, os::Lock::exclusive, true);
+  if (error == 0) error = os.lock_byte(descriptor(), holder_byte, os::Lock::shared, false);
+  const auto named = is_named(descriptor(), path_);
+  base::pass(base::Mark::file_locked);
+  if (error == 0 && named.value) return Step::done;
+  if (error == 0) error = named.error;
+  if (error != 0 && error != EAGAIN) fail("locking the file", error);
+  draft_ = false;  // somebody found it before it was locked, and took it for a dead maker's
+  file_.close();
+  return Step::again;
+}
+
+// A name is one segment's, wherever it lies. Of two makers in two folders each has its own file by now, so
+// that at least one of them finds the other's, and gives up its own.
+void SegmentFile::clear_other_folders() const {
+  for (const std::string& folder : segment_folders()) {
+    const std::string path = segment_path(folder, name_);
+    while (os::current().path_status(path).ok() && !is_named(descriptor(), path).value)
+      clear_name(name_, path);
+  }
+}
+
+}  // namespace nodewise

@@ -1,0 +1,120 @@
+// How a process opens a segment that others made, and what it checks before it believes the file.
+#include <cerrno>
+
+#include <nodewise/error.hpp>
+
+#include "base/mark.hpp"
+#include "base/text.hpp"
+#include "pages/huge_pages.hpp"
+#include "segment/file.hpp"
+#include "segment/names.hpp"
+
+namespace nodewise {
+
+std::shared_ptr<SegmentFile> SegmentFile::open(const std::string& name, Access access) {
+  check_segment_name(name);
+  const std::shared_ptr<SegmentFile> file(new SegmentFile);
+  file->name_ = name;
+  file->process_ = os::current().process_id();
+  file->path_ = segment_path(memory_folder, name);
+  if (os::current().path_status(file->path_).error == ENOENT)
+    for (const std::string& folder : huge_page_folders())
+      if (os::current().path_status(segment_path(folder, name)).ok())
+        file->path_ = segment_path(folder, name);
+  while (file->open_named(access) == Step::again) file->file_.close();
+  file->read_header();
+  file->map(access);
+  return file;
+}
+
+SegmentFile::Step SegmentFile::open_named(Access access) {
+  os::Os& os = os::current();
+  const auto opened = os.open_shared(path_, access == Access::read_write);
+  if (opened.error == ENOENT)
+    throw SystemError(base::text("Segment: there is no segment ", what(), "; `nodewise segments` lists them"),
+                      ENOENT);
+  if (!opened.ok()) fail("opening the file", opened.error);
+  file_ = os::File(opened);
+  check_owner();
+  if (const int error = os.lock_byte(descriptor(), holder_byte, os::Lock::shared, true))
+    fail("locking the file", error);
+  base::pass(base::Mark::file_held);
+  return await_maker();
+}
+
+void SegmentFile::check_owner() const {
+  const auto status = file_.status();
+  if (!status.ok()) fail("fstat", status.error);
+  if (!status.value.regular) throw FormatError(base::text("Segment: ", what(), " is no regular file"));
+  if (status.value.uid == os::current().user_id()) return;
+  throw SystemError(base::text("Segment: ", what(), " belongs to user ", status.value.uid, ", this is user ",
+                               os::current().user_id(), ": another user's memory is not to be trusted"),
+                    EPERM);
+}
+
+bool SegmentFile::is_published() const {
+  const auto start = file_.read_start(segment_magic_bytes);
+  if (!start.ok()) fail("reading its header", start.error);
+  return begins_published(start.value);
+}
+
+SegmentFile::Step SegmentFile::await_maker() {
+  os::Os& os = os::current();
+  if (!is_published()) {
+    int error = os.lock_byte(descriptor(), maker_byte, os::Lock::shared, true);
+    if (error == 0) error = os.unlock_byte(descriptor(), maker_byte);
+    if (error != 0) fail("waiting for its maker", error);
+  }
+  const auto status = file_.status();
+  if (!status.ok()) fail("fstat", status.error);
+  if (status.value.links == 0) return Step::again;  // removed while this waited for it
+  if (is_published()) return Step::done;
+  throw SystemError(base::text("Segment: ", what(),
+                               " was never finished: its maker died over it; making it anew "
+                               "replaces it, `nodewise segments gc` removes it"),
+                    ENOENT);
+}
+
+std::shared_ptr<SegmentFile> SegmentFile::open_descriptor(int descriptor, Access access) {
+  const std::shared_ptr<SegmentFile> file(new SegmentFile);
+  os::Os& os = os::current();
+  file->process_ = os.process_id();
+  const auto mine = os.duplicate(descriptor);
+  if (!mine.ok()) file->fail("taking its descriptor", mine.error);
+  file->file_ = os::File(mine);
+  file->check_owner();
+  if (!os.is_size_sealed(file->descriptor()))
+    throw FormatError("Segment: the descriptor is of no memfd whose size is sealed; open others by name");
+  file->read_header();
+  file->map(access);
+  return file;
+}
+
+void SegmentFile::read_header() {
+  constexpr std::size_t usual_bytes = 8192;
+  const auto status = file_.status();
+  if (!status.ok()) fail("fstat", status.error);
+  auto start = file_.read_start(usual_bytes);
+  if (!start.ok()) fail("reading its header", start.error);
+  const auto needed = needed_header_bytes(start.value, what());
+  if (needed > usual_bytes) start = file_.read_start(needed);
+  if (!start.ok()) fail("reading its header", start.error);
+  header_ = parse_segment_header(start.value, status.value.bytes, what());
+  page_bytes_ = header_.page_bytes;
+  data_offset_ = header_.data_offset;
+  data_bytes_ = header_.data_bytes;
+  const std::size_t base_page_bytes = os::current().base_page_bytes();
+  if (page_bytes_ < base_page_bytes)
+    throw FormatError(base::text("Segment: ", what(), " has pages of ", page_bytes_,
+                                 " bytes, this machine of ", base_page_bytes));
+  kind_ = page_bytes_ > base_page_bytes ? PageKind::hugetlb : PageKind::base;
+  alignment_ = base_page_bytes;
+  const TransparentPages huge = shared_transparent_pages();
+  if (kind_ == PageKind::base && huge.allowed && data_bytes_ >= huge.page_bytes &&
+      data_offset_ % huge.page_bytes == 0) {
+    kind_ = PageKind::transparent;
+    alignment_ = huge.page_bytes;
+  }
+}
+
+}  // namespace nodewise

@@ -1,0 +1,69 @@
+#include "segment/removal.hpp"
+
+#include <cerrno>
+#include <string_view>
+
+#include <nodewise/error.hpp>
+
+#include "base/mark.hpp"
+#include "base/text.hpp"
+#include "os/byte_lock.hpp"
+#include "os/file.hpp"
+#include "segment/header.hpp"
+#include "segment/locks.hpp"
+
+namespace nodewise {
+
+os::Result<bool> is_named(int descriptor, const std::string& path) {
+  const auto mine = os::current().file_status(descriptor);
+  if (!mine.ok()) return {false, mine.error};
+  const auto named = os::current().path_status(path);
+  if (!named.ok()) return {false, named.error == ENOENT ? 0 : named.error};
+  return {mine.value.same_file(named.value), 0};
+}
+
+// Whoever removes a name has the maker byte: so between the look and the deed nobody else removes it, and no
+// other file gets it.
+int remove_name(int descriptor, const std::string& path) {
+  if (const int error = os::lock_patiently(descriptor, maker_byte)) return error;
+  const auto named = is_named(descriptor, path);
+  if (!named.value) return named.error;
+  base::pass(base::Mark::removing);
+  const int error = os::current().remove_file(path);
+  return error == ENOENT ? 0 : error;
+}
+
+// The name is taken: by a segment, or by what a dead maker left.
+void clear_name(const std::string& name, const std::string& path) {
+  os::Os& os = os::current();
+  const std::string taken = base::text("Segment: the name \"", name, "\" (", path, ')');
+  const auto refuse = [&](std::string_view why, int error) {
+    throw SystemError(base::text(taken, " is taken, and ", why), error);
+  };
+  const auto found = os.open_shared(path, true);
+  if (found.error == ENOENT) return;
+  if (!found.ok()) refuse("its file cannot be opened", found.error);
+  const os::File opening(found);
+  const auto start = opening.read_start(segment_magic_bytes);
+  if (!start.ok()) refuse("its header cannot be read", start.error);
+  if (begins_published(start.value))
+    throw SystemError(base::text(taken, " is taken; open it, remove it (nodewise segments remove ", name,
+                                 "), or choose another one"),
+                      EEXIST);
+  if (const int error = os.lock_byte(opening.descriptor(), maker_byte, os::Lock::exclusive, false)) {
+    if (error != EAGAIN) refuse("its file cannot be locked", error);
+    // Only a maker excludes readers too; one of these goes on in a moment.
+    if (os.lock_byte(opening.descriptor(), maker_byte, os::Lock::shared, false) == 0) return;
+    throw SystemError(base::text(taken, " is taken: a segment is just being made by another process"),
+                      EEXIST);
+  }
+  const auto named = is_named(opening.descriptor(), path);
+  if (!named.ok()) refuse("its file cannot be looked at", named.error);
+  // It may have been published after it was read: look again.
+  const auto now = opening.read_start(segment_magic_bytes);
+  if (!named.value || begins_published(now.value)) return;
+  base::pass(base::Mark::replacing);
+  if (const int error = os.remove_file(path)) refuse("what a dead maker left cannot be removed", error);
+}
+
+}  // namespace nodewise
