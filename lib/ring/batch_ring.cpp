@@ -6,12 +6,14 @@
 #include <limits>
 #include <thread>
 
+#include <nodewise/deadline.hpp>
 #include <nodewise/error.hpp>
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
 #include "os/os.hpp"
 #include "ring/member.hpp"
+#include "ring/recovery.hpp"
 
 namespace nodewise {
 
@@ -195,7 +197,7 @@ void BatchRing::close() const {
   ring::Control& control = *state_->memory.control;
   control.closed.store(1);
   base::pass(base::Mark::closing);
-  RingMember::wake_all(control);
+  wake_all(control);
 }
 
 bool BatchRing::closed() const noexcept {

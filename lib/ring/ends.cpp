@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include <nodewise/batch_ring.hpp>
+#include <nodewise/deadline.hpp>
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"

@@ -1,60 +1,16 @@
 #include "ring/member.hpp"
 
-#include <algorithm>
 #include <cerrno>
-#include <thread>
 #include <utility>
 
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"
 #include "os/byte_lock.hpp"
+#include "ring/recovery.hpp"
 
 namespace nodewise {
-
 namespace {
-
-/// How long somebody sleeps, or spins, before he looks whether another one died, who may have been the one to
-/// wake him.
-constexpr std::chrono::milliseconds longest_sleep(2);
-
-void pause_briefly() noexcept {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
-
-// Who is dead, by the locks of the members; asked through one's own opening of the file.
-class MemberLocks {
- public:
-  MemberLocks(int descriptor, std::optional<ring::Owner> me, std::uint64_t own_role) noexcept
-      : descriptor_(descriptor), me_(me), own_role_(own_role) {}
-  bool is_dead(ring::Owner owner) {
-    if (owner == me_) return false;  // one's own lock is no obstacle to oneself
-    const auto locked = os::current().is_byte_locked(descriptor_, ring::member_byte(owner));
-    return locked.ok() && !locked.value;
-  }
-  bool lock(ring::Owner owner) { return lock_byte(ring::member_byte(owner)); }
-  void unlock(ring::Owner owner) { os::current().unlock_byte(descriptor_, ring::member_byte(owner)); }
-  bool lock_producer() {
-    return own_role_ != ring::only_producer_byte && lock_byte(ring::only_producer_byte);
-  }
-  bool lock_consumer() {
-    return own_role_ != ring::only_consumer_byte && lock_byte(ring::only_consumer_byte);
-  }
-  void unlock_producer() { os::current().unlock_byte(descriptor_, ring::only_producer_byte); }
-  void unlock_consumer() { os::current().unlock_byte(descriptor_, ring::only_consumer_byte); }
-
- private:
-  bool lock_byte(std::uint64_t byte) {
-    return os::current().lock_byte(descriptor_, byte, os::Lock::exclusive, false) == 0;
-  }
-  int descriptor_;
-  std::optional<ring::Owner> me_;
-  std::uint64_t own_role_;  // that lock is its own: no obstacle either
-};
 
 constexpr std::uint64_t no_role = 0;
 
@@ -73,12 +29,6 @@ std::chrono::nanoseconds sensible_spin(const RingWaiting& waiting) {
 }
 
 }  // namespace
-
-os::File BatchRing::State::open_again() const {
-  const auto opened = os::current().reopen(file->descriptor());
-  if (!opened.ok()) throw SystemError("BatchRing: its segment cannot be opened again", opened.error);
-  return os::File(opened);
-}
 
 RingMember::RingMember(std::shared_ptr<BatchRing::State> ring, bool producing, const RingWaiting& waiting)
     : ring_(std::move(ring)),
@@ -180,116 +130,11 @@ void RingMember::leave() noexcept {
   let_go();
 }
 
-// Where the kernel has no such barrier, a few milliseconds are one: no processor keeps a store to itself so
-// long.
-void RingRecovery::settle_closing() {
-  if (os::current().barrier_everywhere() != 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
-}
-
-unsigned RingRecovery::of(const BatchRing::State& ring, int descriptor, std::optional<ring::Owner> me,
-                          std::uint64_t own_role) {
-  MemberLocks locks(descriptor, me, own_role);
-  const unsigned found = ring.core().sweep(me, locks);
-  if (found > 0) RingMember::wake_all(*ring.memory.control);
-  return found;
-}
-
 unsigned RingMember::recover() {
   if (!file_.is_open()) join();
   const unsigned found = RingRecovery::of(*ring_, file_.descriptor(), me_, role_);
   if (found > 0) count(entry_->recovered, found);
   return found;
-}
-
-unsigned RingMember::wake(ring::Sleepers& side, unsigned sleepers) {
-  side.calls.fetch_add(1);
-  return os::current().wake(reinterpret_cast<const std::uint32_t*>(&side.calls), sleepers);
-}
-
-void RingMember::wake_all(ring::Control& control) {
-  wake(control.producers, os::all_sleepers);
-  wake(control.consumers, os::all_sleepers);
-}
-
-// Who died asleep would be called for ever: when many calls in a row woke nobody, the dead are struck off.
-void RingMember::wake_one(ring::Sleepers& side) {
-  constexpr unsigned many = 64;
-  if (wake(side, 1) > 0) {
-    vain_calls_ = 0;
-    return;
-  }
-  if (++vain_calls_ < many) return;
-  vain_calls_ = 0;
-  MemberLocks locks(file_.descriptor(), me_, role_);
-  for (unsigned member = 0; member < ring::most_members; ++member) {
-    const std::uint64_t bit = std::uint64_t{1} << member % 64;
-    auto& bits = side.members[member / 64];
-    if ((bits.load() & bit) != 0 && locks.is_dead(static_cast<ring::Owner>(member))) bits.fetch_and(~bit);
-  }
-}
-
-// Who goes to sleep says so, and looks once more for a little while: what others wrote before they could see
-// that somebody sleeps is visible by then. Should it not be, the sleep is short.
-template <class Attempt, class Ended>
-auto RingMember::wait_for(Attempt attempt, Ended ended, ring::Sleepers& side, Deadline until)
-    -> decltype(attempt()) {
-  constexpr int last_looks = 64;
-  const auto began = Clock::now();
-  const auto spun = until ? std::min(detail::after(spin_), *until) : detail::after(spin_);
-  auto looked = began;
-  for (auto now = began; now < spun && ring_->memory.closed().load() == 0; now = Clock::now()) {
-    for (int i = 0; i < 16; ++i) {
-      if (auto got = attempt()) return got;
-      pause_briefly();
-    }
-    if (now - looked < longest_sleep) continue;
-    looked = now;
-    recover();
-  }
-  auto& bits = side.members[me_ / 64];
-  const std::uint64_t bit = std::uint64_t{1} << me_ % 64;
-  const auto finish = [&](auto result) {
-    bits.fetch_and(~bit);
-    const auto waited = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - began);
-    count(producing_ ? entry_->producer_waits : entry_->consumer_waits);
-    count(producing_ ? entry_->producer_waited_ns : entry_->consumer_waited_ns,
-          static_cast<std::uint64_t>(waited.count()));
-    return result;
-  };
-  while (true) {
-    bits.fetch_or(bit);
-    const std::uint32_t calls = side.calls.load();
-    for (int i = 0; i < last_looks; ++i) {
-      if (auto got = attempt()) return finish(std::move(got));
-      pause_briefly();
-    }
-    if (ended()) return finish(decltype(attempt()){});
-    const auto now = Clock::now();
-    if (until && now >= *until) return finish(decltype(attempt()){});
-    const auto sleep =
-        until ? std::min<std::chrono::nanoseconds>(longest_sleep, *until - now) : longest_sleep;
-    os::current().wait_on(reinterpret_cast<const std::uint32_t*>(&side.calls), calls,
-                          static_cast<std::uint64_t>(sleep.count()));
-    if (Clock::now() - looked < longest_sleep) continue;  // called in time; else somebody may have died
-    looked = Clock::now();
-    recover();
-  }
-}
-
-std::optional<ring::Ticket> RingMember::wait_to_claim(Deadline until) {
-  const auto closed = [&] { return ring_->memory.closed().load() != 0; };
-  if (closed()) return std::nullopt;
-  return wait_for([&] { return core_.claim(me_); }, closed, ring_->memory.control->producers, until);
-}
-
-std::optional<ring::Taken> RingMember::wait_to_take(Deadline until) {
-  const auto drained = [&] {
-    if (ring_->memory.closed().load() == 0) return false;
-    if (!settled_) RingRecovery::settle_closing();
-    settled_ = true;
-    return core_.is_drained(me_);
-  };
-  return wait_for([&] { return core_.take(me_); }, drained, ring_->memory.control->consumers, until);
 }
 
 }  // namespace nodewise

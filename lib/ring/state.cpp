@@ -1,0 +1,25 @@
+#include "ring/state.hpp"
+
+#include <nodewise/error.hpp>
+
+#include "os/os.hpp"
+
+namespace nodewise {
+
+os::File BatchRing::State::open_again() const {
+  const auto opened = os::current().reopen(file->descriptor());
+  if (!opened.ok()) throw SystemError("BatchRing: its segment cannot be opened again", opened.error);
+  return os::File(opened);
+}
+
+unsigned wake(ring::Sleepers& side, unsigned sleepers) {
+  side.calls.fetch_add(1);
+  return os::current().wake(reinterpret_cast<const std::uint32_t*>(&side.calls), sleepers);
+}
+
+void wake_all(ring::Control& control) {
+  wake(control.producers, os::all_sleepers);
+  wake(control.consumers, os::all_sleepers);
+}
+
+}  // namespace nodewise
