@@ -4,6 +4,8 @@ import math
 import re
 import statistics
 
+from rounds import cases_of, fastest, median_of, times_of
+
 BEGIN = "<!-- compare.py writes from here -->"
 END = "<!-- to here: compare.py -->"
 
@@ -17,33 +19,6 @@ GROWTH = (("a plan, by nodes", r"plan/growth/nodes:(\d+)", "at most 1"),
           ("means of a large f64 dataset, by threads", r"means/dtype:f64/mib:\d+/threads:(\d+)",
            "-1, or what the bound has"))
 ONCE_KIB = 1024  # a smaller batch is read again and again, up to so much
-
-
-def cases_of(rounds):
-    return sorted({case for times in rounds for case in times}, key=natural)
-
-
-def natural(case):
-    """So that kib:32 stands before kib:256."""
-    return [int(part) if part.isdigit() else part for part in case.replace("/", ":").split(":")]
-
-
-def times_of(rounds, case, way):
-    """One for each round; None where a round has none."""
-    return [times.get(case, {}).get(way) for times in rounds]
-
-
-def median_of(rounds, case, way):
-    known = [time for time in times_of(rounds, case, way) if time is not None]
-    return statistics.median(known) if known else None
-
-
-def fastest(rounds, case, patterns):
-    """The way that fits a pattern and has the least median time; the same one in all rounds, for the best of
-    each round would be a bound that nothing reaches."""
-    ways = {way for times in rounds for way in times.get(case, {})
-            if any(fnmatch.fnmatchcase(way, pattern) for pattern in patterns)}
-    return min(sorted(ways), key=lambda way: median_of(rounds, case, way), default=None)
 
 
 def bound(bar, rounds, case):

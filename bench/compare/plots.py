@@ -6,7 +6,7 @@ import matplotlib
 matplotlib.use("svg")
 from matplotlib import pyplot  # noqa: E402  (the backend is chosen first)
 
-from figures import cases_of, fastest, median_of  # noqa: E402
+from rounds import cases_of, fastest, median_of  # noqa: E402
 
 KINDS = (("nodewise", ["nodewise"]), ("only reading", ["read_*"]), ("plain loop", ["omp_simd"]),
          ("NumPy", ["numpy_f64"]))
