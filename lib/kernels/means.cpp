@@ -1,17 +1,13 @@
 // One plain loop for each kind of element, over rows of 32 elements that become 32 running sums, or fewer.
 #include "kernels/set.hpp"
 
-#include "kernels/vectors.hpp"
+#include "kernels/elements.hpp"
 
 namespace nodewise::NODEWISE_KERNELS {
 namespace {
 
 constexpr size_t lane_count = MeansKernels::lane_count;
 constexpr size_t vectors = lane_count / vector_lanes;
-
-typedef uint16_t Halves __attribute__((vector_size(vector_bytes)));
-typedef uint32_t FullWords __attribute__((vector_size(vector_bytes)));
-typedef int32_t SignedFullWords __attribute__((vector_size(vector_bytes)));
 
 struct Row {
   Doubles v[vectors];
@@ -41,113 +37,61 @@ struct SumsCheck {
   NODEWISE_INLINE bool finite(const Row& sums) const { return NODEWISE_KERNELS::finite(sums); }
 };
 
-// Each kind of float reads one row, or adds one to sums, and lets its check see it. `upper` keeps the upper
-// half of a significand, in the bits of a double.
+// Each kind of float reads one row, or adds one to sums, and lets its check see it.
 
-struct F64 {
-  static constexpr size_t bytes = 8;
-  static constexpr uint64_t upper = upper_half_f64;
+// F64 and F32: in order, into as many sums as a row has vectors.
+template <class Element>
+struct InOrder : Element {
+  static constexpr size_t vector_bytes_read = Element::bytes * vector_lanes;
   static constexpr size_t ahead = prefetch_bytes;
   using Check = SumsCheck;
   static NODEWISE_INLINE Row row(const char* at, Check) {
     Row x;
-    for (size_t i = 0; i < vectors; ++i) x.v[i] = load<Doubles>(at + i * vector_bytes);
+    Element element;
+    for (size_t i = 0; i < vectors; ++i) x.v[i] = element.vector(at + i * vector_bytes_read);
     return x;
   }
   static NODEWISE_INLINE void add(const char* at, Row& sums, Check) {
-    for (size_t i = 0; i < vectors; ++i) sums.v[i] += load<Doubles>(at + i * vector_bytes);
+    Element element;
+    for (size_t i = 0; i < vectors; ++i) sums.v[i] += element.vector(at + i * vector_bytes_read);
   }
 };
 
-struct F32 {
-  static constexpr size_t bytes = 4;
-  static constexpr uint64_t upper = upper_half_f32;
-  static constexpr size_t ahead = prefetch_bytes;
-  using Check = SumsCheck;
-  static NODEWISE_INLINE Row row(const char* at, Check) {
-    Row x;
-    for (size_t i = 0; i < vectors; ++i) x.v[i] = widen(load<Floats>(at + i * sizeof(Floats)));
-    return x;
-  }
-  static NODEWISE_INLINE void add(const char* at, Row& sums, Check) {
-    for (size_t i = 0; i < vectors; ++i) sums.v[i] += widen(load<Floats>(at + i * sizeof(Floats)));
-  }
-};
-
-// Elements of two bytes. Their bits, moved down by `shift`, are where a double has them, and so the value of
-// each divided by its unit (MeansKernels), of subnormals too: that is less work than having them converted.
-template <int shift>
-struct TwoBytes {
-  static constexpr size_t bytes = 2;
+// F16 and Bf16: four vectors at a time, of every fourth element each.
+template <class Element>
+struct InFours {
+  static constexpr size_t bytes = Element::bytes;
   static constexpr size_t ahead = 3 * prefetch_bytes;  // found by trying, as that
-  static constexpr uint64_t upper = upper_half_bf16;   // of f16 nobody asks for halves
-
-  // The greatest of all, without their signs: an infinity or NaN is known by its exponent.
-  class Check {
-   public:
-    NODEWISE_INLINE void see(FullWords words) {
-      const auto halves = reinterpret_cast<Halves>(words);
-      const Halves twice = halves + halves;
-      greatest_ = twice > greatest_ ? twice : greatest_;
-    }
-    NODEWISE_INLINE bool finite(const Row&) const {
-      constexpr auto infinity = static_cast<uint16_t>(0xffffU << (5 + shift));
-      bool all = true;
-      for (size_t i = 0; i < sizeof greatest_ / sizeof(uint16_t); ++i) all &= greatest_[i] < infinity;
-      return all;
-    }
-
-   private:
-    Halves greatest_{};
+  static constexpr uint64_t upper = Element::upper;
+  struct Check {
+    Element element;
+    NODEWISE_INLINE bool finite(const Row&) const { return element.finite(); }
   };
 
   static NODEWISE_INLINE Row row(const char* at, Check& check) {
     Row x;
-    for (size_t i = 0; i < vectors; i += 4) {
-      const FullWords words = load<FullWords>(at + i / 4 * vector_bytes);
-      check.see(words);
-      widen(
-          words, [&](size_t j, Doubles some) __attribute__((always_inline)) { x.v[i + j] = some; });
-    }
+    for (size_t i = 0; i < vectors; i += 4)
+      check.element.four(
+          at + i / 4 * vector_bytes, [&](size_t j, Doubles some)
+                                         __attribute__((always_inline)) { x.v[i + j] = some; });
     return x;
   }
-
   // One vector after the other and into four sums, so that all stays in registers.
   static NODEWISE_INLINE void add(const char* at, Row& sums, Check& check) {
-    for (size_t i = 0; i < vectors; i += 4) {
-      const FullWords words = load<FullWords>(at + i / 4 * vector_bytes);
-      check.see(words);
-      widen(
-          words, [&](size_t j, Doubles some) __attribute__((always_inline)) { sums.v[j] += some; });
-    }
-  }
-
- private:
-  // Calls fn with vectors 0 to 3, each of every fourth element.
-  template <class Fn>
-  static NODEWISE_INLINE void widen(FullWords words, Fn fn) {
-    constexpr uint64_t upper_word = ~uint64_t{0} << 32;
-    const Bits odd = move_upper(words);
-    fn(0, reinterpret_cast<Doubles>(odd & upper_word));
-    fn(1, reinterpret_cast<Doubles>(odd << 32));
-    const Bits even = move_upper(words << 16);
-    fn(2, reinterpret_cast<Doubles>(even & upper_word));
-    fn(3, reinterpret_cast<Doubles>(even << 32));
-  }
-  // Of the upper element of each word. The mask takes away the sign's copies above the exponent, and what
-  // came from the lower element.
-  static NODEWISE_INLINE Bits move_upper(FullWords words) {
-    constexpr uint32_t kept = 0x80000000U | (((1U << (31 - shift)) - 1) & ~((1U << (16 - shift)) - 1));
-    const auto moved = reinterpret_cast<SignedFullWords>(words) >> shift;
-    return reinterpret_cast<Bits>(reinterpret_cast<FullWords>(moved) & kept);
+    for (size_t i = 0; i < vectors; i += 4)
+      check.element.four(
+          at + i / 4 * vector_bytes, [&](size_t j, Doubles some)
+                                         __attribute__((always_inline)) { sums.v[j] += some; });
   }
 };
 
-using Bf16 = TwoBytes<3>;
-using F16 = TwoBytes<6>;
+using F64Rows = InOrder<F64>;
+using F32Rows = InOrder<F32>;
+using F16Rows = InFours<F16Fours>;
+using Bf16Rows = InFours<Bf16Fours>;
 
 NODEWISE_INLINE Row get(const double* lanes) {
-  return F64::row(reinterpret_cast<const char*>(lanes), {});
+  return F64Rows::row(reinterpret_cast<const char*>(lanes), {});
 }
 
 // Calls step(address) for each of `rows` rows, by turns from the first half and from the second: memory
@@ -304,16 +248,16 @@ void sum_integers(const void* data, size_t count, uint64_t flip, uint64_t* total
 }  // namespace
 
 const MeansKernels means_kernels = {
-    sum<F64>,
-    sum<F32>,
-    sum<F16>,
-    sum<Bf16>,
-    split<F64>,
-    split<F32>,
-    split<Bf16>,
-    distil<F64>,
-    distil<F32>,
-    distil<Bf16>,
+    sum<F64Rows>,
+    sum<F32Rows>,
+    sum<F16Rows>,
+    sum<Bf16Rows>,
+    split<F64Rows>,
+    split<F32Rows>,
+    split<Bf16Rows>,
+    distil<F64Rows>,
+    distil<F32Rows>,
+    distil<Bf16Rows>,
     total,
     sum_integers<uint16_t, 256, 1>,
     sum_integers<uint32_t, 65536, 2>,
