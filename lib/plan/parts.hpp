@@ -1,5 +1,5 @@
-// What a plan is made of. plan.cpp puts it together, plan_partition.cpp shares batches out, plan_cuts.cpp
-// deals the pages, plan_json.cpp saves and reads.
+// What a plan is made of. plan.cpp puts it together, partition.cpp shares batches out, cuts.cpp
+// deals the pages, json.cpp saves and reads.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The rules of style that a machine can judge, over the whole tree: sizes of lines, functions and files,
-the include ladder, who may speak to the system, files that nothing uses, words for unfinished work.
+the include ladder, names of files that do not exist, who may speak to the system, files that nothing uses,
+words for unfinished work.
 
     style.py [ROOT]
 
@@ -16,22 +17,26 @@ import ladder
 WIDTH = 110
 FUNCTION_LINES = 70
 FILE_LINES = 500
-FOLDERS = ("include", "lib", "tests", "tools", "bench", "python")
+FOLDERS = ("include", "lib", "tests", "tools", "bench", "python", "docs")
 CODE = re.compile(r"\.(cpp|hpp|py|sh)$|(^|/)meson\.build$|^tools/dev$")
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|un" r"implemented)\b|\bnot " r"implemented\b")
 SYSTEM_HEADERS = re.compile(r"^((hwloc|numa)\w*|sched|unistd|fcntl|dlfcn|pthread|(hwloc|sys|linux)/.*)\.h$")
+NAMED_FILE = re.compile(r"(?<![\w/.<>*-])(?:\.\.?/)*\w[\w.-]*(?:/\w[\w.-]*)*"
+                        r"\.(?:cpp|hpp|py|md|sh)\b(?![\w/])")
 ENDS_OR_PRINTS = re.compile(r"std::(cout|cerr|clog|terminate)\b"
                             r"|(?<!\w)(f?printf|f?puts|perror|abort|_?exit|quick_exit)\s*\(")
 
 
 def read_tree(root):
-    """Every text file of the folders that hold code, and lib/README.md, by path."""
+    """Every file of code and every page, by path."""
     tree = {}
     for folder in FOLDERS:
         for path in sorted((root / folder).rglob("*")):
             name = path.relative_to(root).as_posix()
-            if path.is_file() and (CODE.search(name) or name == "lib/README.md"):
+            if path.is_file() and (CODE.search(name) or name.endswith(".md")):
                 tree[name] = path.read_text(encoding="utf-8")
+    for path in sorted(root.glob("*.md")):
+        tree[path.name] = path.read_text(encoding="utf-8")
     return tree
 
 
@@ -175,7 +180,29 @@ def dead_files(tree):
             yield f"{path}: no meson.build names it"
 
 
-RULES = (sizes, words, system, defaults, public_enumerations, dead_files, ladder.findings)
+def named_files(path, text):
+    """(line, name) of each source file or page that a comment or a page names. Pages also name files of
+    their readers', so there only what stands in a folder counts."""
+    page = path.endswith(".md")
+    comment = re.compile(r".*" if page else r"//.*" if path.endswith("pp") else r"(?:^|\s)# .*")
+    for number, line in enumerate(text.splitlines(), 1):
+        for part in comment.findall(line)[:1]:
+            for found in NAMED_FILE.finditer(part):
+                if not page or "/" in found[0]:
+                    yield number, found[0]
+
+
+def signposts(tree):
+    """A comment or page that names a file of the tree names one that exists, from the root, from a folder
+    above, or from a folder of sources."""
+    ends = {"/".join(parts[n:]) for parts in (path.split("/") for path in tree) for n in range(len(parts))}
+    for path, text in tree.items():
+        for number, name in named_files(path, text):
+            if re.sub(r"^(\.\.?/)+", "", name) not in ends:
+                yield f"{path}:{number}: names {name}, which does not exist"
+
+
+RULES = (sizes, signposts, words, system, defaults, public_enumerations, dead_files, ladder.findings)
 
 
 def findings(tree):

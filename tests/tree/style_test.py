@@ -103,6 +103,17 @@ class Style(unittest.TestCase):
         for call in ("std::cout << 1", "printf(text)", "std::fprintf(stderr, t)", "exit(1)", "abort()"):
             self.finds("neither prints nor ends", lib__base__text_dot_cpp=f"void f() {{ {call}; }}\n")
 
+    def test_files_that_are_named_exist(self):
+        for name in ("plan_cuts.cpp", "lib/plan/cuts.cpp", "plan/text.cpp", "docs/plan.md"):
+            self.finds(f"names {name}", lib__plan__parts_dot_hpp=f"// As {name} says.\n")
+            build = f"# {name}\n" + CLEAN["lib/meson.build"]
+            self.finds("lib/meson.build:1: names", lib__meson_dot_build=build)
+        self.finds("names plan/cuts.cpp", docs__plan_dot_md="see `plan/cuts.cpp`\n")
+        for name in ("plan.cpp", "plan/plan.cpp", "lib/plan/plan.cpp", "../plan/plan.cpp", "main.cpp"):
+            self.assertEqual(self.found(lib__plan__parts_dot_hpp=f"// As {name} says.\n",
+                                        docs__a_dot_md=f"`{name}`, or train.py of yours\n"), [])
+        self.assertEqual(self.found(lib__base__text_dot_cpp='int x; const char* at = "gone.hpp";\n'), [])
+
     def test_dead_files(self):
         self.finds("no meson.build names it", lib__base__other_dot_cpp="int x;\n")
         self.finds("no meson.build names it", lib__base__other_dot_hpp="int x;\n")
