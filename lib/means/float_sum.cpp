@@ -14,31 +14,14 @@ using base::FpGuard;
 constexpr std::uint32_t least_patience = 4;
 constexpr std::uint32_t most_patience = 1U << 16;
 
-double element(const std::byte* at, DType dtype) noexcept {
-  const auto as = [at](auto value) {
-    std::memcpy(&value, at, sizeof value);
-    return value;
-  };
-  switch (dtype) {
-    case DType::f64:
-      return as(double{});
-    case DType::f32:
-      return static_cast<double>(as(float{}));
-    case DType::f16:
-      return static_cast<double>(static_cast<float>(as(float16{})));
-    case DType::bf16:
-      return static_cast<double>(static_cast<float>(as(bfloat16{})));
-    case DType::i64:
-    case DType::i32:
-    case DType::i16:
-    case DType::i8:
-    case DType::u64:
-    case DType::u32:
-    case DType::u16:
-    case DType::u8:
-      break;  // IntegerSum's
-  }
-  return 0;
+template <class T>
+double element(const std::byte* at) noexcept {
+  T value{};
+  std::memcpy(&value, at, sizeof value);
+  if constexpr (sizeof value == 2)
+    return static_cast<double>(static_cast<float>(value));
+  else
+    return static_cast<double>(value);
 }
 
 }  // namespace
@@ -64,16 +47,19 @@ FloatSum::FloatSum(DType dtype, const KernelSet& kernels) noexcept
   switch (dtype) {
     case DType::f64:
       sum_ = kernels_->sum_f64;
+      element_ = element<double>;
       split_ = kernels_->split_f64;
       distil_ = kernels_->distil_f64;
       break;
     case DType::f32:
       sum_ = kernels_->sum_f32;
+      element_ = element<float>;
       split_ = kernels_->split_f32;
       distil_ = kernels_->distil_f32;
       break;
     case DType::f16:
       sum_ = kernels_->sum_f16;
+      element_ = element<float16>;
       // 40 bits from the least to the greatest, in 8 lanes or more: plain from zero is always exact.
       static_assert(chunk_bytes / sizeof(float16) / 8 <= std::size_t{1} << (53 - 40));
       hardest_way_ = plain;
@@ -81,6 +67,7 @@ FloatSum::FloatSum(DType dtype, const KernelSet& kernels) noexcept
       break;
     case DType::bf16:
       sum_ = kernels_->sum_bf16;
+      element_ = element<bfloat16>;
       split_ = kernels_->split_bf16;
       distil_ = kernels_->distil_bf16;
       unit_ = MeansKernels::bf16_unit;
@@ -189,7 +176,7 @@ bool FloatSum::run(const std::byte* data, std::size_t count) noexcept {
 
 void FloatSum::add_one_by_one(const std::byte* data, std::size_t count) noexcept {
   exact_used_ = true;
-  for (std::size_t i = 0; i < count; ++i) exact_.add(element(data + i * dtype_bytes(dtype_), dtype_));
+  for (std::size_t i = 0; i < count; ++i) exact_.add(element_(data + i * dtype_bytes(dtype_)));
 }
 
 void FloatSum::flush() noexcept {

@@ -61,6 +61,7 @@ class FloatSum {
   MeansKernels::Sum sum_ = nullptr;
   MeansKernels::Sum split_ = nullptr;
   MeansKernels::Distil distil_ = nullptr;
+  double (*element_)(const std::byte*) noexcept = nullptr;
   double unit_ = 1;  // of the lanes
   DType dtype_;
   unsigned hardest_way_ = distil_thrice;

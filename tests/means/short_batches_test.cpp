@@ -59,38 +59,41 @@ Count compare(const KernelSet& kernels, std::uint64_t length, const std::vector<
                  reinterpret_cast<const std::byte*>(data.data()));
 }
 
-}  // namespace
-
-TEST_CASE("mild data of every type and length are told, all of them") {
+// Calls fn for all kernels, element types and lengths.
+template <class Fn>
+void for_each_kind(Fn fn) {
   for (const KernelSet& kernels : runnable_kernels())
     for (const DType dtype : all_dtypes)
       for (const std::uint64_t length : lengths) {
         CAPTURE(kernels.instruction_set);
         CAPTURE(dtype_name(dtype));
         CAPTURE(length);
-        const std::size_t batches = 70000 / length / 7 + 5;
-        const bool any = test::exponent_bits(dtype) == 0;  // integers have nothing but mild values
-        auto data = test::elements(dtype, batches * length, any ? test::any_bits : test::mild_bits, length);
-        if (any && dtype_bytes(dtype) == 8)  // whose sums a double can hold
-          for (std::size_t i = 0; i < data.size(); ++i)
-            if (i % 8 >= 5) data[i] = {};
-        const Count count = compare(kernels, dtype, length, batches, data.data());
-        CHECK(count.wrong == 0);
-        CHECK(count.left == 0);
+        fn(kernels, dtype, length);
       }
 }
 
+}  // namespace
+
+TEST_CASE("mild data of every type and length are told, all of them") {
+  for_each_kind([](const KernelSet& kernels, DType dtype, std::uint64_t length) {
+    const std::size_t batches = 70000 / length / 7 + 5;
+    const bool any = test::exponent_bits(dtype) == 0;  // integers have nothing but mild values
+    auto data = test::elements(dtype, batches * length, any ? test::any_bits : test::mild_bits, length);
+    if (any && dtype_bytes(dtype) == 8)  // whose sums a double can hold
+      for (std::size_t i = 0; i < data.size(); ++i)
+        if (i % 8 >= 5) data[i] = {};
+    const Count count = compare(kernels, dtype, length, batches, data.data());
+    CHECK(count.wrong == 0);
+    CHECK(count.left == 0);
+  });
+}
+
 TEST_CASE("whatever the bits are, nothing wrong is told") {
-  for (const KernelSet& kernels : runnable_kernels())
-    for (const DType dtype : all_dtypes)
-      for (const std::uint64_t length : lengths) {
-        CAPTURE(kernels.instruction_set);
-        CAPTURE(dtype_name(dtype));
-        CAPTURE(length);
-        const std::size_t batches = 20000 / length + 3;
-        const auto data = test::elements(dtype, batches * length, test::any_bits, length + 1);
-        CHECK(compare(kernels, dtype, length, batches, data.data()).wrong == 0);
-      }
+  for_each_kind([](const KernelSet& kernels, DType dtype, std::uint64_t length) {
+    const std::size_t batches = 20000 / length + 3;
+    const auto data = test::elements(dtype, batches * length, test::any_bits, length + 1);
+    CHECK(compare(kernels, dtype, length, batches, data.data()).wrong == 0);
+  });
 }
 
 TEST_CASE("doubles whose sums round are told as two halves") {

@@ -45,20 +45,6 @@ IndexSet set_of(const std::vector<unsigned>& members) {
 
 // ---- the golden summary
 
-const char* name_of(Device::Kind kind) {
-  switch (kind) {
-    case Device::Kind::gpu:
-      return "gpu";
-    case Device::Kind::nic:
-      return "nic";
-    case Device::Kind::nvme:
-      return "nvme";
-    case Device::Kind::other:
-      return "other";
-  }
-  return "?";
-}
-
 void summarize(std::ostream& out, const Topology& topology, const Node& node) {
   out << "node " << node.index << " os " << node.os_index << " cpus [" << node.cpus.to_string()
       << "] allowed [" << node.allowed_cpus.to_string() << "] cores";
@@ -78,7 +64,7 @@ std::string summary(const Topology& topology) {
   for (const Node& node : topology.nodes()) summarize(out, topology, node);
   out << "default targets [" << set_of(topology.default_targets()).to_string() << "]\n";
   for (const Device& device : topology.devices()) {
-    out << name_of(device.kind) << " " << device.name << " \"" << device.description << "\"";
+    out << to_string(device.kind) << " " << device.name << " \"" << device.description << "\"";
     if (device.node) out << " near " << *device.node;
     out << "\n";
   }
