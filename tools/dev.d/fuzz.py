@@ -34,15 +34,16 @@ ATTEMPTS = 5  # at a planted bug, each with random inputs of its own
 LAST_LINES = 4  # of the log of a run that ended early
 
 BASE = ["lib/base/error.cpp", "lib/base/dtype.cpp", "lib/base/dataset.cpp", "lib/base/text.cpp"]
-TOPOLOGY = ["lib/topology/topology.cpp", "lib/base/index_set.cpp"] + sorted(
-    path.relative_to(ROOT).as_posix() for path in (ROOT / "lib/os").rglob("*.cpp")
-    if path.parent.name != "fakes")
+TOPOLOGY = ["lib/topology/topology.cpp", "lib/base/index_set.cpp"]
+SYSTEM = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "lib/os").rglob("*.cpp")
+                if path.parent.name != "fakes")
 
 
 @dataclasses.dataclass
 class Target:
     parser: list  # what is to be covered
-    others: list  # what else it needs
+    others: list  # what else reads the input
+    beside: tuple = ()  # what must be linked and sees no byte of the input
     packages: tuple = ()
 
 
@@ -51,6 +52,7 @@ TARGETS = {
         parser=["lib/base/json_reader.cpp", "lib/base/utf8.cpp", "lib/plan/json.cpp"],
         others=["lib/base/json_writer.cpp", "lib/plan/plan.cpp", "lib/plan/cuts.cpp",
                 "lib/plan/partition.cpp"] + BASE + TOPOLOGY,
+        beside=tuple(SYSTEM),
         packages=("hwloc",)),
     "npy": Target(parser=["lib/source/npy_header.cpp"], others=BASE),
     "segment": Target(parser=["lib/segment/header.cpp"], others=BASE),
@@ -59,7 +61,7 @@ TARGETS = {
 # Between blocks of the heap, so that an index one past the end of an array does not land in the next block.
 WIDE_REDZONES = {"ASAN_OPTIONS": "redzone=128"}
 FUZZ = ["-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"]
-COVER = ["-fsanitize=fuzzer", "-fprofile-instr-generate", "-fcoverage-mapping"]
+COVER = ["-fprofile-instr-generate", "-fcoverage-mapping"]
 
 
 def skip(why):
@@ -106,6 +108,7 @@ class Fuzzer:
         self.name, self.target, self.folder = target, TARGETS[target], folder
         self.planted = {number: plant.planted(ROOT)  # the whole text of its file
                         for number, plant in PLANTS.items() if plant.target == target}
+        self.compiled = set()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.clang = find_clang()
         if not can_fuzz(self.clang, folder):
@@ -117,33 +120,45 @@ class Fuzzer:
         return subprocess.run(["pkg-config", option, *self.target.packages], capture_output=True, text=True,
                               check=True).stdout.split()
 
-    def build(self, kind, flags, plant=None):
-        """The program of one kind, perhaps with a bug in one file: the others are compiled once."""
-        command = [self.clang, "-std=c++20", "-g", "-O2", f"-I{ROOT}/include", f"-I{ROOT}/lib",
-                   f"-I{ROOT}/tests", *self.packages("--cflags"), *flags]
+    def flags_of(self, source):
+        """The parser also counts which of its lines are reached: one run gives findings and coverage."""
+        if source in self.target.beside:
+            return ["-O0"]
+        return ["-g", "-O2", *FUZZ, *(COVER if source in self.target.parser else [])]
+
+    def compile(self, source, path, output):
+        command = [self.clang, "-std=c++20", f"-I{ROOT}/include", f"-I{ROOT}/lib", f"-I{ROOT}/tests",
+                   *self.packages("--cflags"), *self.flags_of(source)]
         if shutil.which("ccache"):
             command.insert(0, "ccache")
-        program = self.folder / (f"{kind}-{plant}" if plant else kind)
+        subprocess.run([*command, "-c", path, "-o", output], check=True)
+
+    def object_of(self, source, plant):
+        """The object file of a source, perhaps with a bug planted in it; compiled once by each Fuzzer."""
+        name, path = source.replace("/", "-"), ROOT / source
+        if plant and source == PLANTS[plant].file:
+            name = f"planted-{plant}-{name}"
+            path = self.folder / name
+            path.write_text(self.planted[plant], encoding="utf-8")
+        output = self.folder / f"{name}.o"
+        if name not in self.compiled:
+            self.compile(source, path, output)
+            self.compiled.add(name)
+        return output
+
+    def build(self, plant=None):
+        """The program, perhaps with a bug in one file."""
+        program = self.folder / (f"fuzz-{plant}" if plant else "fuzz")
         stamp = program.with_suffix(".stamp")
-        wanted = fingerprint([*command, self.planted.get(plant, "")])
+        sources = [f"tests/fuzz/{self.name}_fuzz.cpp", *self.target.parser, *self.target.others,
+                   *self.target.beside]
+        wanted = fingerprint([self.clang, *map(self.flags_of, sources), self.planted.get(plant, "")])
         if stamp.exists() and program.exists() and stamp.read_text() == wanted:
             return program
-
-        def compile_one(source):
-            path, name = ROOT / source, source.replace("/", "-")
-            if plant and source == PLANTS[plant].file:
-                name = f"planted-{plant}-{name}"
-                path = self.folder / name
-                path.write_text(self.planted[plant], encoding="utf-8")
-            output = self.folder / f"{kind}-{name}.o"
-            subprocess.run([*command, "-c", path, "-o", output], check=True)
-            return output
-
-        sources = [f"tests/fuzz/{self.name}_fuzz.cpp", *self.target.parser, *self.target.others]
         with concurrent.futures.ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
-            objects = list(pool.map(compile_one, sources))
+            objects = list(pool.map(lambda source: self.object_of(source, plant), sources))
         libraries = [*self.packages("--libs"), *(["-lnuma"] if self.target.packages else [])]
-        subprocess.run([self.clang, *flags, *objects, *libraries, "-o", program], check=True)
+        subprocess.run([self.clang, *FUZZ, *COVER, *objects, *libraries, "-o", program], check=True)
         stamp.write_text(wanted)
         return program
 
@@ -171,9 +186,9 @@ class Fuzzer:
         return found[0] if found else None
 
     def clean(self, runs, seed):
-        program = self.build("fuzz", FUZZ)
+        program = self.build()
         with tempfile.TemporaryDirectory() as corpus:
-            found = self.run(program, runs, corpus, seed, WIDE_REDZONES)
+            found = self.run(program, runs, corpus, seed, WIDE_REDZONES | self.profile(program))
         if found:
             print(f"{self.name}: a finding; see it again by: {program} {found}")
             return False
@@ -181,22 +196,24 @@ class Fuzzer:
         return True
 
     def plant(self, number, runs, seed):
-        program = self.build("fuzz", FUZZ, number)
+        program = self.build(number)
         with tempfile.TemporaryDirectory() as corpus:
-            found = self.run(program, runs, corpus, seed, WIDE_REDZONES)
+            found = self.run(program, runs, corpus, seed, WIDE_REDZONES | self.profile(program))
         print(f"{self.name}: planted bug {number} " + ("found" if found else f"not found by {runs} inputs"))
         return found is not None
 
+    def profile(self, program):
+        return {"LLVM_PROFILE_FILE": str(program.with_suffix(".profraw"))}
+
     def coverage(self, runs, seed):
-        """Inputs are sought under coverage alone, without sanitizers: they are the same, and it is faster."""
+        return self.clean(runs, seed) and self.covers_enough()
+
+    def covers_enough(self):
+        """What the last run of clean() reached."""
         cov, profdata = find_llvm(self.clang, "llvm-cov"), find_llvm(self.clang, "llvm-profdata")
-        program = self.build("cover", COVER)
-        raw, merged = self.folder / "cover.profraw", self.folder / "cover.profdata"
-        with tempfile.TemporaryDirectory() as corpus:
-            if found := self.run(program, runs, corpus, seed, {"LLVM_PROFILE_FILE": str(raw)}):
-                print(f"{self.name}: a finding; see it again by: {program} {found}")
-                return False
-        subprocess.run([profdata, "merge", "-sparse", raw, "-o", merged], check=True)
+        program, merged = self.build(), self.folder / "cover.profdata"
+        subprocess.run([profdata, "merge", "-sparse", program.with_suffix(".profraw"), "-o", merged],
+                       check=True)
         sources = [ROOT / source for source in self.target.parser]
         report = subprocess.run([cov, "export", "-summary-only", program, f"-instr-profile={merged}",
                                  *sources], capture_output=True, text=True, check=True).stdout
@@ -210,7 +227,7 @@ class Fuzzer:
         return enough
 
     def check(self, runs, seed):
-        results = [self.clean(runs, seed), self.coverage(runs, seed)]
+        results = [self.coverage(runs, seed)]
         for number in self.planted:  # chance needs ten times as many inputs on a bad day
             results.append(any(self.plant(number, 20 * runs, seed + attempt) for attempt in range(ATTEMPTS)))
         return all(results)
