@@ -9,6 +9,11 @@
 
 namespace nodewise {
 
+/// Makes the public value of a file that is open. Defined in segment.cpp.
+struct SegmentAccess {
+  static Segment of(std::shared_ptr<SegmentFile> file);
+};
+
 /// Exclusive; gone with this object unless it was published.
 class SegmentDraft {
  public:

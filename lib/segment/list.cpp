@@ -1,4 +1,5 @@
-// Which segments there are, who holds them, and the removal of those that nobody will miss.
+#include "segment/list.hpp"
+
 #include <algorithm>
 #include <map>
 #include <sstream>
@@ -8,13 +9,11 @@
 #include <nodewise/segment.hpp>
 
 #include "base/text.hpp"
-#include "os/file.hpp"
 #include "os/lock_table.hpp"
 #include "os/os.hpp"
 #include "segment/header.hpp"
 #include "segment/locks.hpp"
 #include "segment/names.hpp"
-#include "segment/removal.hpp"
 
 namespace nodewise {
 namespace {
@@ -52,6 +51,8 @@ void describe(SegmentInfo& info, const os::File& file) {
   info.dataset = header.dataset;
 }
 
+}  // namespace
+
 SegmentInfo info_of(const std::string& path, std::string name, const os::File& file) {
   SegmentInfo info;
   info.name = std::move(name);
@@ -65,9 +66,7 @@ SegmentInfo info_of(const std::string& path, std::string name, const os::File& f
   return info;
 }
 
-// Calls fn(info, file) for every segment of this user.
-template <class Fn>
-void for_each_segment(Fn fn) {
+void for_each_segment(const std::function<void(SegmentInfo, const os::File&)>& fn) {
   os::Os& os = os::current();
   for (const std::string& folder : segment_folders()) {
     auto names = os.list_folder(folder).value;
@@ -85,18 +84,6 @@ void for_each_segment(Fn fn) {
   }
 }
 
-bool old_enough(const SegmentInfo& info, const CollectOptions& options) {
-  return options.older_than && std::chrono::system_clock::now() - info.created >= *options.older_than;
-}
-
-bool collectable(const SegmentInfo& info, const CollectOptions& options) {
-  if (!info.published) return info.fault.empty();  // a dead maker's; a living one would hold it
-  if (info.kept) return old_enough(info, options);
-  return info.owner_state == SegmentOwner::State::dead;
-}
-
-}  // namespace
-
 std::vector<SegmentInfo> list_segments() {
   const auto counts = holders();
   std::vector<SegmentInfo> list;
@@ -110,27 +97,6 @@ std::vector<SegmentInfo> list_segments() {
     list.push_back(std::move(info));
   });
   return list;
-}
-
-std::vector<SegmentInfo> collect_segments(const CollectOptions& options) {
-  std::vector<SegmentInfo> collected;
-  for_each_segment([&](SegmentInfo info, const os::File& file) {
-    os::Os& os = os::current();
-    if (!collectable(info, options)) return;
-    if (options.dry_run) {  // a lock could make the last holder take itself for one of many
-      if (!os.is_byte_locked(file.descriptor(), holder_byte).value) collected.push_back(std::move(info));
-      return;
-    }
-    // Whoever opens it from here on waits for the lock, and finds the name gone.
-    if (os.lock_byte(file.descriptor(), holder_byte, os::Lock::exclusive, false) != 0) return;
-    // Since it was read it may have been published, and given up by all who had it.
-    info = info_of(info.path, info.name, file);
-    if (!collectable(info, options)) return;
-    if (!is_named(file.descriptor(), info.path).value) return;
-    if (remove_name(file.descriptor(), info.path) != 0) return;
-    collected.push_back(std::move(info));
-  });
-  return collected;
 }
 
 }  // namespace nodewise

@@ -4,8 +4,6 @@
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
-#include "os/moment.hpp"
-#include "os/os.hpp"
 #include "segment/draft.hpp"
 #include "segment/file.hpp"
 
@@ -33,38 +31,17 @@ std::string_view to_string(SegmentKind kind) noexcept {
   return {};
 }
 
-std::string_view to_string(SegmentOwner::State state) noexcept {
-  switch (state) {
-    case SegmentOwner::State::alive:
-      return "alive";
-    case SegmentOwner::State::dead:
-      return "dead";
-    case SegmentOwner::State::unknown:
-      return "unknown";
-  }
-  return {};
-}
-
-SegmentOwner::State owner_state(const SegmentOwner& owner) {
-  const auto here = os::current().path_status("/proc/self/ns/pid");
-  if (!here.ok() || here.value.inode != owner.pid_namespace) return SegmentOwner::State::unknown;
-  const bool runs = os::process_start_ticks(owner.pid) == owner.start_ticks;
-  return runs ? SegmentOwner::State::alive : SegmentOwner::State::dead;
-}
-
 struct Segment::State {
   std::shared_ptr<SegmentFile> file;
   Pages pages;
 };
 
-struct SegmentAccess {
-  static Segment of(std::shared_ptr<SegmentFile> file) {
-    auto state = std::make_shared<Segment::State>();
-    state->pages = SegmentFile::pages(file);
-    state->file = std::move(file);
-    return Segment(std::move(state));
-  }
-};
+Segment SegmentAccess::of(std::shared_ptr<SegmentFile> file) {
+  auto state = std::make_shared<Segment::State>();
+  state->pages = SegmentFile::pages(file);
+  state->file = std::move(file);
+  return Segment(std::move(state));
+}
 
 Segment Segment::open(const std::string& name, Access access) {
   return SegmentAccess::of(SegmentFile::open(name, access));
@@ -131,43 +108,6 @@ AnyBatchView Segment::get_batch(std::uint64_t batch) const& {
 
 void Segment::remove() const {
   state_->file->remove();
-}
-
-namespace {
-
-SegmentHeader header_of(const Plan& plan, const SegmentOptions& options) {
-  SegmentHeader header;
-  header.dataset = plan.dataset();
-  header.keep = options.keep;
-  header.source = options.source;
-  header.plan = plan.to_json();
-  return header;
-}
-
-}  // namespace
-
-SegmentDraft::SegmentDraft(const Plan& plan, const SegmentOptions& options, PageKind kind)
-    : header_(header_of(plan, options)) {
-  if (options.keep && options.name.empty())
-    throw InvalidArgument("Segment: a segment without a name cannot be kept");
-  if (segment_header_bytes(header_) > segment_header_limit_bytes)
-    throw InvalidArgument(base::text("Segment: its plan and path have ", segment_header_bytes(header_),
-                                     " bytes, at most ", segment_header_limit_bytes, " fit"));
-  file_ = SegmentFile::create({.name = options.name,
-                               .kind = kind,
-                               .hugetlb_page_bytes = kind == PageKind::hugetlb ? plan.page_bytes() : 0,
-                               .data_bytes = plan.mapped_bytes(),
-                               .header_bytes = segment_header_bytes(header_)});
-}
-
-Pages SegmentDraft::pages() const {
-  return SegmentFile::pages(file_);
-}
-
-Segment SegmentDraft::publish(PlacingRung rung) {
-  header_.placing_rung = rung;
-  file_->publish(header_);
-  return SegmentAccess::of(file_);
 }
 
 }  // namespace nodewise

@@ -1,0 +1,19 @@
+// Which segments there are, and who holds them.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include <nodewise/segment.hpp>
+
+#include "os/file.hpp"
+
+namespace nodewise {
+
+/// What the file of a segment says of it; without its holders.
+SegmentInfo info_of(const std::string& path, std::string name, const os::File& file);
+
+/// Calls `fn` for every segment of this user, with an opening of its file that may write.
+void for_each_segment(const std::function<void(SegmentInfo, const os::File&)>& fn);
+
+}  // namespace nodewise
