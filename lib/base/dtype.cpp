@@ -13,7 +13,19 @@ struct Names {
 constexpr Names names[] = {{"f64", "float64"}, {"f32", "float32"}, {"f16", "float16"}, {"bf16", "bfloat16"},
                            {"i64", "int64"},   {"i32", "int32"},   {"i16", "int16"},   {"i8", "int8"},
                            {"u64", "uint64"},  {"u32", "uint32"},  {"u16", "uint16"},  {"u8", "uint8"}};
-static_assert(std::size(names) == dtype_count);
+static_assert(std::size(names) == dtype_count, "each element type has two names");
+
+// Whether the Each are the C++ types of all element types, in their order.
+template <class... Each>
+constexpr bool are_all() {
+  std::size_t number = 0;
+  return sizeof...(Each) == dtype_count &&
+         ((dtype_of<Each> == static_cast<DType>(number++) && sizeof(Each) == dtype_bytes(dtype_of<Each>)) &&
+          ...);
+}
+static_assert(are_all<double, float, float16, bfloat16, std::int64_t, std::int32_t, std::int16_t, std::int8_t,
+                      std::uint64_t, std::uint32_t, std::uint16_t, std::uint8_t>(),
+              "each element type has a C++ type of its size");
 
 // value / 2^shift, rounded half to even. Precondition: 1 <= shift <= 24, and value is far from overflow.
 constexpr std::uint32_t shift_rounded(std::uint32_t value, std::uint32_t shift) noexcept {

@@ -2,15 +2,13 @@
 
 #include <algorithm>
 
+#include "base/number_kind.hpp"
+
 namespace nodewise {
 namespace {
 
 // Longer than the short batches of means: here a beginning and an end cost more.
 constexpr std::uint64_t most_short_rows = 8192;
-
-bool is_integer(DType dtype) {
-  return dtype >= DType::i64;
-}
 
 }  // namespace
 
@@ -21,7 +19,7 @@ ColumnAdder::ColumnAdder(DType dtype, const KernelSet& kernels, FeatureSums& sum
       short_columns_(dtype, 1, kernels),
       upper_(ShortBatches::most_batches),
       lower_(ShortBatches::most_batches) {
-  if (is_integer(dtype))
+  if (base::number_kind(dtype) != base::NumberKind::floating)
     integer_sum_.emplace(dtype, kernels);
   else
     float_sum_ = std::make_unique<FloatSum>(dtype, kernels);

@@ -2,6 +2,8 @@
 // and of the floats of two bytes a second one, of four vectors at a time, for the loops over long data.
 #pragma once
 
+#include <nodewise/dtype.hpp>
+
 #include "kernels/vectors.hpp"
 
 namespace nodewise::NODEWISE_KERNELS {
@@ -165,6 +167,24 @@ class Fours {
 
 using Bf16Fours = Fours<3>;
 using F16Fours = Fours<6>;
+
+// What a reader's doubles are to be multiplied by.
+template <class Element>
+constexpr double unit_of() {
+  if constexpr (requires { Element::unit; })
+    return Element::unit;
+  else
+    return 1;
+}
+
+// A reader for each element type, in the order of DType: the tables of kernels are made of this one list.
+template <class... Each>
+struct Elements {
+  static_assert(sizeof...(Each) == dtype_count, "each element type has a reader");
+};
+typedef Elements<F64, F32, F16, Bf16, Number<int64_t>, Number<int32_t>, Number<int16_t>, Number<int8_t>,
+                 Number<uint64_t>, Number<uint32_t>, Number<uint16_t>, Number<uint8_t>>
+    AllElements;
 
 }  // namespace
 }  // namespace nodewise::NODEWISE_KERNELS

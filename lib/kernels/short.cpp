@@ -253,17 +253,22 @@ bool divide_pairs(double* upper, const double* lower, size_t count, double divis
 constexpr bool (*divide_pairs)(double*, const double*, size_t, double, bool) = nullptr;
 #endif
 
+// Only elements whose significands have halves are summed by halves.
+template <class Element>
+constexpr ShortKernels::HalfSums half_sums_of() {
+  if constexpr (requires { Element::upper; })
+    return half_sums<Element>;
+  else
+    return nullptr;
+}
+
+template <class... Each>
+constexpr ShortKernels kernels_of(Elements<Each...>) {
+  return {{unit_of<Each>()...}, {sums<Each>...}, {half_sums_of<Each>()...}, scale, divide, divide_pairs};
+}
+
 }  // namespace
 
-const ShortKernels short_kernels = {
-    F16::unit,
-    {sums<F64>, sums<F32>, sums<F16>, sums<Bf16>, sums<Number<int64_t>>, sums<Number<int32_t>>,
-     sums<Number<int16_t>>, sums<Number<int8_t>>, sums<Number<uint64_t>>, sums<Number<uint32_t>>,
-     sums<Number<uint16_t>>, sums<Number<uint8_t>>},
-    {half_sums<F64>, half_sums<F32>, nullptr, half_sums<Bf16>},
-    scale,
-    divide,
-    divide_pairs,
-};
+constinit const ShortKernels short_kernels = kernels_of(AllElements{});
 
 }  // namespace nodewise::NODEWISE_KERNELS

@@ -1,17 +1,18 @@
-// The inner loops of the means of short batches. As kernels/means.hpp, it brings in nothing that has code.
+// The inner loops of the means of short batches. As kernels/means.hpp, it brings in nothing that has
+// code: of the element types it uses the number alone.
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include <nodewise/dtype.hpp>
 
 namespace nodewise {
 
 /// Loops over batches of equal length that follow one another, at any address. A batch's sum is a double of
 /// its own; as in MeansKernels, it counts only if no addition was rounded (base::FpGuard::inexact).
 struct ShortKernels {
-  static constexpr size_t dtype_count = 12;
-
-  double f16_unit;  ///< What 1 means in the sums of f16; in those of the others it is 1.
+  double units[dtype_count];  ///< By DType: what 1 means in the sums.
 
   /// sums[i] = sum of the `elements` elements of batch i; false says that there is an f16 which is an
   /// infinity or NaN, and the sums are meaningless. Null where the element type has no such sum.

@@ -5,19 +5,9 @@
 namespace nodewise::NODEWISE_KERNELS {
 namespace {
 
-// What a reader's doubles are to be multiplied by.
-template <class Element>
-struct UnitOf {
-  static constexpr double value = 1;
-};
-template <>
-struct UnitOf<F16> {
-  static constexpr double value = F16::unit;
-};
-
 template <class Element>
 void squares(const void* data, size_t count, double mean, double* squares) {
-  constexpr double unit = UnitOf<Element>::value;
+  constexpr double unit = unit_of<Element>();
   Element element{};
   const auto* at = static_cast<const char*>(data);
   size_t i = 0;
@@ -47,7 +37,7 @@ NODEWISE_INLINE void add_exactly(Doubles q, Doubles& high, Doubles& low, Bits& l
 
 template <class Element>
 bool add(const void* data, size_t count, double mean, double* sums) {
-  constexpr double unit = UnitOf<Element>::value;
+  constexpr double unit = unit_of<Element>();
   Element element{};
   const auto* at = static_cast<const char*>(data);
   Doubles high = load<Doubles>(reinterpret_cast<const char*>(sums));
@@ -74,16 +64,13 @@ bool add(const void* data, size_t count, double mean, double* sums) {
   return true;
 }
 
+template <class... Each>
+constexpr SquaresKernels kernels_of(Elements<Each...>) {
+  return {{squares<Each>...}, {add<Each>...}, vector_lanes};
+}
+
 }  // namespace
 
-const SquaresKernels squares_kernels = {
-    {squares<F64>, squares<F32>, squares<F16>, squares<Bf16>, squares<Number<int64_t>>,
-     squares<Number<int32_t>>, squares<Number<int16_t>>, squares<Number<int8_t>>, squares<Number<uint64_t>>,
-     squares<Number<uint32_t>>, squares<Number<uint16_t>>, squares<Number<uint8_t>>},
-    {add<F64>, add<F32>, add<F16>, add<Bf16>, add<Number<int64_t>>, add<Number<int32_t>>,
-     add<Number<int16_t>>, add<Number<int8_t>>, add<Number<uint64_t>>, add<Number<uint32_t>>,
-     add<Number<uint16_t>>, add<Number<uint8_t>>},
-    vector_lanes,
-};
+constinit const SquaresKernels squares_kernels = kernels_of(AllElements{});
 
 }  // namespace nodewise::NODEWISE_KERNELS

@@ -3,13 +3,13 @@
 
 #include <stddef.h>
 
+#include <nodewise/dtype.hpp>
+
 namespace nodewise {
 
 /// (element - mean)^2: the element, the difference and the square each rounded to double. Meaningless for
 /// elements that are not finite.
 struct SquaresKernels {
-  static constexpr size_t dtype_count = 12;
-
   /// squares[i] = that of element i.
   using Squares = void (*)(const void* data, size_t count, double mean, double* squares);
   Squares squares[dtype_count];  ///< By DType.

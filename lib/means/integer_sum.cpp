@@ -4,6 +4,8 @@
 #include <limits>
 #include <utility>
 
+#include "base/number_kind.hpp"
+
 namespace nodewise {
 namespace {
 
@@ -22,15 +24,11 @@ MeansKernels::SumIntegers kernel_for(std::size_t element_bytes, const MeansKerne
   }
 }
 
-bool is_signed(DType dtype) noexcept {
-  return dtype == DType::i64 || dtype == DType::i32 || dtype == DType::i16 || dtype == DType::i8;
-}
-
 }  // namespace
 
 IntegerSum::IntegerSum(DType dtype, const KernelSet& kernels) noexcept
     : sum_(kernel_for(dtype_bytes(dtype), *kernels.means)), element_bytes_(dtype_bytes(dtype)) {
-  if (!is_signed(dtype)) return;
+  if (base::number_kind(dtype) != base::NumberKind::with_sign) return;
   const std::size_t bits = element_bytes_ * 8;
   for (std::size_t bit = bits - 1; bit < 64; bit += bits) flip_ |= std::uint64_t{1} << bit;
   least_ = std::numeric_limits<std::int64_t>::min() >> (64 - bits);

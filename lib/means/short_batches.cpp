@@ -21,8 +21,8 @@ ShortBatches::ShortBatches(DType dtype, std::uint64_t batch_elements, const Kern
     : kernels_(kernels.short_batches),
       type_(static_cast<std::size_t>(dtype)),
       elements_(static_cast<std::size_t>(batch_elements)),
-      group_(std::min(group_bytes / (elements_ * dtype_bytes(dtype)), most_batches)),
-      unit_(dtype == DType::f16 ? kernels_->f16_unit : 1) {
+      unit_(kernels_->units[type_]) {
+  group_ = std::min(group_bytes / (elements_ * dtype_bytes(dtype)), most_batches);
   if (!inexact_flag_works()) way_ = none;
 }
 

@@ -46,7 +46,7 @@ class ShortBatches {
   const ShortKernels* kernels_;
   std::size_t type_;  // as ShortKernels counts them
   std::size_t elements_;
-  std::size_t group_;
+  std::size_t group_ = 0;
   double unit_;
   unsigned way_ = plain;
   unsigned groups_here_ = 0;  // since this way was taken, or the easiest one tried

@@ -218,17 +218,27 @@ struct ElementType {
 };
 
 /// The kind and size of a type string, without its byte order: "f8", "b1", ...
+struct Named {
+  std::string_view code;
+  DType dtype;
+};
+constexpr Named named_types[] = {
+    {"f8", DType::f64}, {"f4", DType::f32}, {"f2", DType::f16}, {"i8", DType::i64},
+    {"i4", DType::i32}, {"i2", DType::i16}, {"i1", DType::i8},  {"u8", DType::u64},
+    {"u4", DType::u32}, {"u2", DType::u16}, {"u1", DType::u8},  {"b1", DType::u8},
+};
+
+constexpr bool has_name(DType dtype) {
+  for (const Named& named : named_types)
+    if (named.dtype == dtype) return true;
+  return false;
+}
+static_assert(std::all_of(all_dtypes.begin(), all_dtypes.end(),
+                          [](DType dtype) { return has_name(dtype) != (dtype == DType::bf16); }),
+              "every element type but bf16, which is read only when asked for, has its name in .npy here");
+
 std::optional<DType> dtype_of_code(std::string_view code) {
-  struct Named {
-    std::string_view code;
-    DType dtype;
-  };
-  constexpr Named table[] = {
-      {"f8", DType::f64}, {"f4", DType::f32}, {"f2", DType::f16}, {"i8", DType::i64},
-      {"i4", DType::i32}, {"i2", DType::i16}, {"i1", DType::i8},  {"u8", DType::u64},
-      {"u4", DType::u32}, {"u2", DType::u16}, {"u1", DType::u8},  {"b1", DType::u8},
-  };
-  for (const Named& named : table)
+  for (const Named& named : named_types)
     if (named.code == code) return named.dtype;
   return std::nullopt;
 }

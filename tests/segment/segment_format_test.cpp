@@ -19,9 +19,13 @@ using namespace nodewise;
 
 namespace {
 
-std::string read_page() {
-  std::ifstream file(NODEWISE_DOCS "/segment-format.md");
+std::string read_file(const char* path) {
+  std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::string read_page() {
+  return read_file(NODEWISE_DOCS "/segment-format.md");
 }
 
 struct Row {
@@ -64,7 +68,7 @@ TEST_CASE("the page has every field of the header, where it is") {
   }
 }
 
-TEST_CASE("the page gives version and layout hash as they are written, and names every element type") {
+TEST_CASE("the page gives version and layout hash as they are written; it and the reader name every type") {
   const std::string page = read_page();
   const RawSegmentHeader raw = written_header();
   char hash[32];
@@ -75,4 +79,7 @@ TEST_CASE("the page gives version and layout hash as they are written, and names
   CHECK(raw.byte_order == 0x01020304);
   for (const DType dtype : all_dtypes)
     CHECK(page.find('`' + std::string(dtype_name(dtype)) + '`') != std::string::npos);
+  const std::string reader = read_file(NODEWISE_DOCS "/../python/nodewise_segment.py");
+  for (const DType dtype : all_dtypes)
+    CHECK(reader.find('"' + std::string(dtype_name(dtype)) + "\": Element(") != std::string::npos);
 }

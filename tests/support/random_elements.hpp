@@ -29,9 +29,25 @@ class SplitMix64 {
 
 /// Bits in a double's exponent, and so on; 0 for integers.
 constexpr int exponent_bits(DType dtype) {
-  if (dtype == DType::f64) return 11;
-  if (dtype == DType::f16) return 5;
-  return dtype == DType::f32 || dtype == DType::bf16 ? 8 : 0;
+  switch (dtype) {
+    case DType::f64:
+      return 11;
+    case DType::f32:
+    case DType::bf16:
+      return 8;
+    case DType::f16:
+      return 5;
+    case DType::i64:
+    case DType::i32:
+    case DType::i16:
+    case DType::i8:
+    case DType::u64:
+    case DType::u32:
+    case DType::u16:
+    case DType::u8:
+      break;
+  }
+  return 0;
 }
 
 /// The bits of one element of "any" kind: `random`'s highest, but no infinity and no NaN.

@@ -80,11 +80,25 @@ void put_element(std::byte*& at, DType dtype, std::uint64_t bits) {
 }
 
 std::string descr_of(DType dtype) {
-  const auto name = dtype_name(dtype);
-  if (dtype == DType::bf16) return "<u2";  // .npy has no name for it
+  switch (dtype) {
+    case DType::bf16:
+      return "<u2";  // .npy has no name for it
+    case DType::f64:
+    case DType::f32:
+    case DType::f16:
+    case DType::i64:
+    case DType::i32:
+    case DType::i16:
+    case DType::i8:
+    case DType::u64:
+    case DType::u32:
+    case DType::u16:
+    case DType::u8:
+      break;
+  }
   const auto bytes = dtype_bytes(dtype);
   const char order = bytes == 1 ? '|' : std::endian::native == std::endian::little ? '<' : '>';
-  return fmt::format("{}{}{}", order, name.front(), bytes);
+  return fmt::format("{}{}{}", order, dtype_name(dtype).front(), bytes);
 }
 
 // Version 1.0: magic, version, a two-byte length, a dictionary padded with spaces to a multiple of 64.
