@@ -14,7 +14,7 @@ enum class Kind : unsigned char { placements, pools, replicas };
 /// unless NODEWISE_REPORT is set. What cannot be asked is reported as such.
 class Watch {
  public:
-  /// Precondition: whatever `describe` uses lives as long as this.
+  /// Precondition: whatever `describe` uses lives as long as this, which no check could see.
   Watch(Kind kind, std::function<std::string()> describe);
   ~Watch();
   Watch(const Watch&) = delete;

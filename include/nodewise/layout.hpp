@@ -16,6 +16,7 @@
 #include <nodewise/buffer.hpp>
 #include <nodewise/dtype.hpp>
 #include <nodewise/error.hpp>
+#include <nodewise/expects.hpp>
 #include <nodewise/export.hpp>
 #include <nodewise/team.hpp>
 #include <nodewise/view.hpp>
@@ -51,12 +52,14 @@ class LayoutLine : public std::ranges::view_base {
 
   constexpr std::size_t size() const noexcept { return is_row ? view_.cols() : view_.rows(); }
   constexpr bool empty() const noexcept { return size() == 0; }
-  /// Precondition: i < size(); not checked.
-  constexpr element_type& operator[](std::size_t i) const noexcept {
+  /// Precondition: i < size().
+  NODEWISE_EXPECTS_INLINE constexpr element_type& operator[](std::size_t i) const noexcept {
+    NODEWISE_EXPECTS(i < size());
     return is_row ? view_(index_, i) : view_(i, index_);
   }
-  constexpr element_type& front() const noexcept { return (*this)[0]; }          ///< Precondition: not empty.
-  constexpr element_type& back() const noexcept { return (*this)[size() - 1]; }  ///< Precondition: not empty.
+  /// Precondition, of both: not empty.
+  NODEWISE_EXPECTS_INLINE constexpr element_type& front() const noexcept { return (*this)[0]; }
+  NODEWISE_EXPECTS_INLINE constexpr element_type& back() const noexcept { return (*this)[size() - 1]; }
   constexpr iterator begin() const noexcept { return {*this, 0}; }
   constexpr iterator end() const noexcept { return {*this, static_cast<std::ptrdiff_t>(size())}; }
 
@@ -76,7 +79,9 @@ class LayoutLine<View, is_row>::iterator {
 
   constexpr iterator() noexcept = default;
   constexpr iterator(const LayoutLine& line, difference_type at) noexcept : line_(line), at_(at) {}
-  constexpr reference operator*() const noexcept { return line_[static_cast<std::size_t>(at_)]; }
+  NODEWISE_EXPECTS_INLINE constexpr reference operator*() const noexcept {
+    return line_[static_cast<std::size_t>(at_)];
+  }
   constexpr pointer operator->() const noexcept { return &**this; }
   constexpr reference operator[](difference_type n) const noexcept { return *(*this + n); }
   constexpr iterator& operator+=(difference_type n) noexcept {
@@ -123,8 +128,10 @@ class LayoutView {
 
   constexpr LayoutView() noexcept = default;
   /// Precondition: `data` points to rows × cols elements.
-  constexpr LayoutView(T* data, std::size_t rows, std::size_t cols) noexcept
-      : data_(data), rows_(rows), cols_(cols) {}
+  NODEWISE_EXPECTS_INLINE constexpr LayoutView(T* data, std::size_t rows, std::size_t cols) noexcept
+      : data_(data), rows_(rows), cols_(cols) {
+    NODEWISE_EXPECTS(data != nullptr || rows == 0 || cols == 0);
+  }
   /// A view that may write becomes one that only reads.
   template <class U>
   requires std::is_same_v<const U, T>
@@ -146,8 +153,9 @@ class LayoutView {
   constexpr std::size_t cols() const noexcept { return cols_; }
   constexpr std::size_t size() const noexcept { return rows_ * cols_; }
 
-  /// Precondition: row < rows(), col < cols(); not checked.
-  constexpr T& operator()(std::size_t row, std::size_t col) const noexcept {
+  /// Precondition: row < rows(), col < cols().
+  NODEWISE_EXPECTS_INLINE constexpr T& operator()(std::size_t row, std::size_t col) const noexcept {
+    NODEWISE_EXPECTS(row < rows_ && col < cols_);
     if constexpr (L == Layout::rows) return data_[row * cols_ + col];
     if constexpr (L == Layout::columns) return data_[col * rows_ + row];
     const std::size_t in_tile = row % tile_rows, first = row - in_tile;
@@ -162,15 +170,17 @@ class LayoutView {
   }
 
   /// A random-access range of T: a span where the elements follow one another, else a LayoutLine.
-  /// Precondition: row < rows(); not checked.
-  constexpr auto row(std::size_t row) const noexcept {
+  /// Precondition: row < rows().
+  NODEWISE_EXPECTS_INLINE constexpr auto row(std::size_t row) const noexcept {
+    NODEWISE_EXPECTS(row < rows_);
     if constexpr (L == Layout::rows)
       return std::span<T>(data_ + row * cols_, cols_);
     else
       return LayoutLine<LayoutView, true>(*this, row);
   }
-  /// The same of a column. Precondition: col < cols(); not checked.
-  constexpr auto column(std::size_t col) const noexcept {
+  /// The same of a column. Precondition: col < cols().
+  NODEWISE_EXPECTS_INLINE constexpr auto column(std::size_t col) const noexcept {
+    NODEWISE_EXPECTS(col < cols_);
     if constexpr (L == Layout::columns)
       return std::span<T>(data_ + col * rows_, rows_);
     else
@@ -183,8 +193,9 @@ class LayoutView {
     return rows_ / tile_rows + (rows_ % tile_rows != 0 ? 1 : 0);
   }
   /// Rows [tile * tile_rows, ...): tile_rows of them, or the last ones. Precondition: tile < tiles().
-  constexpr LayoutView<T, Layout::columns> tile(std::size_t tile) const noexcept
+  NODEWISE_EXPECTS_INLINE constexpr LayoutView<T, Layout::columns> tile(std::size_t tile) const noexcept
       requires(L == Layout::tiles) {
+    NODEWISE_EXPECTS(tile < tiles());
     const std::size_t first = tile * tile_rows;
     return {data_ + first * cols_, std::min(tile_rows, rows_ - first), cols_};
   }

@@ -45,7 +45,8 @@ class NODEWISE_PUBLIC BatchLoader {
  public:
   /// A zeroed dataset. Throws what Plan and Buffer::allocate throw.
   explicit BatchLoader(const Dataset& dataset, const LoaderOptions& options = {});
-  /// A copy of `data` (row-major, contiguous; precondition: dataset.total_bytes() readable bytes).
+  /// A copy of `data` (row-major, contiguous; precondition, which no check could see: dataset.total_bytes()
+  /// readable bytes).
   BatchLoader(const void* data, const Dataset& dataset, const LoaderOptions& options = {});
   /// A dataset that `fill` writes, piece by piece, as its pages are made: see Buffer::Fill.
   BatchLoader(const Buffer::Fill& fill, const Dataset& dataset, const LoaderOptions& options = {});

@@ -32,7 +32,8 @@ struct PoolCounts {
 /// Thread class: any thread. Cost: some tens of nanoseconds, unless the upstream must be asked.
 class NODEWISE_PUBLIC PoolResource final : public std::pmr::memory_resource {
  public:
-  /// Precondition: `upstream` outlives this. Throws InvalidArgument for chunks of less than 64 KiB.
+  /// Precondition: `upstream` outlives this, which no check could see. Throws InvalidArgument for chunks of
+  /// less than 64 KiB.
   explicit PoolResource(std::pmr::memory_resource* upstream, const PoolOptions& options = {});
   /// Gives every chunk back: no block may be used any more.
   ~PoolResource() override;

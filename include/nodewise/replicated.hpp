@@ -113,8 +113,8 @@ concept Replicable = detail::is_replicable<T>();
 template <Replicable T>
 class Replicated {
  public:
-  /// Copies `value` to each node. `name` is for the report. Precondition: `pools` outlives this. Throws what
-  /// the pools throw, OutOfMemory mostly; then nothing is left behind.
+  /// Copies `value` to each node. `name` is for the report. Precondition: `pools` outlives this, which no
+  /// check could see. Throws what the pools throw, OutOfMemory mostly; then nothing is left behind.
   Replicated(NodePools& pools, const T& value, std::string name = {})
       : replicas_(std::make_unique<detail::Replicas>(pools, std::move(name))) {
     update(value);

@@ -18,7 +18,7 @@ namespace nodewise {
 /// is not its business, so it stands between a pool and what gives whole pages. Thread class: any thread.
 class NODEWISE_PUBLIC LimitedResource final : public std::pmr::memory_resource {
  public:
-  /// Precondition: `upstream` outlives this; here and below.
+  /// Precondition: `upstream` outlives this, which no check could see; here and below.
   LimitedResource(std::pmr::memory_resource* upstream, std::uint64_t limit_bytes) noexcept
       : upstream_(upstream), limit_bytes_(limit_bytes) {}
 

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include <nodewise/deadline.hpp>
+#include <nodewise/expects.hpp>
 #include <nodewise/export.hpp>
 #include <nodewise/segment.hpp>
 
@@ -229,7 +230,11 @@ class SharedArray {
   using value_type = T;
   T* data() const noexcept { return reinterpret_cast<T*>(place_.at); }  ///< Aligned to 128.
   std::size_t size() const noexcept { return size_; }
-  T& operator[](std::size_t i) const noexcept { return data()[i]; }  ///< Precondition: i < size().
+  /// Precondition: i < size().
+  NODEWISE_EXPECTS_INLINE T& operator[](std::size_t i) const noexcept {
+    NODEWISE_EXPECTS(i < size_);
+    return data()[i];
+  }
   T* begin() const noexcept { return data(); }
   T* end() const noexcept { return data() + size_; }
   std::span<T> span() const noexcept {

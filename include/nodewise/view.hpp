@@ -8,6 +8,7 @@
 
 #include <nodewise/dtype.hpp>
 #include <nodewise/error.hpp>
+#include <nodewise/expects.hpp>
 
 #if __has_include(<mdspan>)
 #include <mdspan>
@@ -24,8 +25,11 @@ class BatchView {
 
   constexpr BatchView() noexcept = default;
   /// Precondition: `data` points to at least (rows - 1) × row_stride + cols elements, row_stride ≥ cols.
-  constexpr BatchView(T* data, std::size_t rows, std::size_t cols, std::size_t row_stride) noexcept
-      : data_(data), rows_(rows), cols_(cols), row_stride_(row_stride) {}
+  NODEWISE_EXPECTS_INLINE constexpr BatchView(T* data, std::size_t rows, std::size_t cols,
+                                              std::size_t row_stride) noexcept
+      : data_(data), rows_(rows), cols_(cols), row_stride_(row_stride) {
+    NODEWISE_EXPECTS(row_stride >= cols && (data != nullptr || rows == 0 || cols == 0));
+  }
   /// A view that may write becomes one that only reads.
   template <class U>
   requires std::is_same_v<const U, T>
@@ -39,12 +43,16 @@ class BatchView {
   constexpr std::size_t size() const noexcept { return rows_ * cols_; }
   constexpr bool contiguous() const noexcept { return row_stride_ == cols_ || rows_ < 2; }
 
-  /// Precondition: row < rows(), col < cols(); not checked.
-  constexpr T& operator()(std::size_t row, std::size_t col) const noexcept {
+  /// Precondition: row < rows(), col < cols().
+  NODEWISE_EXPECTS_INLINE constexpr T& operator()(std::size_t row, std::size_t col) const noexcept {
+    NODEWISE_EXPECTS(row < rows_ && col < cols_);
     return data_[row * row_stride_ + col];
   }
-  /// Precondition: row < rows(); not checked.
-  constexpr std::span<T> row(std::size_t row) const noexcept { return {data_ + row * row_stride_, cols_}; }
+  /// Precondition: row < rows().
+  NODEWISE_EXPECTS_INLINE constexpr std::span<T> row(std::size_t row) const noexcept {
+    NODEWISE_EXPECTS(row < rows_);
+    return {data_ + row * row_stride_, cols_};
+  }
   /// All elements, row after row. Throws InvalidArgument unless contiguous().
   constexpr std::span<T> flat() const {
     if (!contiguous())

@@ -1,8 +1,11 @@
 // Sizes that cannot silently wrap, and the one way of dividing work.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <optional>
+
+#include <nodewise/expects.hpp>
 
 namespace nodewise::base {
 
@@ -20,9 +23,11 @@ constexpr std::optional<std::uint64_t> checked_add(std::uint64_t a, std::uint64_
 
 /// Precondition: unit is a power of two, and the result fits.
 constexpr std::uint64_t round_down(std::uint64_t value, std::uint64_t unit) noexcept {
+  NODEWISE_EXPECTS(std::has_single_bit(unit));
   return value & ~(unit - 1);
 }
 constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t unit) noexcept {
+  NODEWISE_EXPECTS(value + (unit - 1) >= value);
   return round_down(value + unit - 1, unit);
 }
 
@@ -31,6 +36,7 @@ __extension__ typedef unsigned __int128 Uint128;
 
 /// a * b / c in 128 bits, rounded down. Precondition: the result fits.
 constexpr std::uint64_t mul_div(std::uint64_t a, std::uint64_t b, std::uint64_t c) noexcept {
+  NODEWISE_EXPECTS(c > 0 && static_cast<Uint128>(a) * b / c <= ~std::uint64_t{0});
   return static_cast<std::uint64_t>(static_cast<Uint128>(a) * b / c);
 }
 

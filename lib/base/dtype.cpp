@@ -1,5 +1,7 @@
 #include <nodewise/dtype.hpp>
 
+#include <nodewise/expects.hpp>
+
 #include <iterator>
 
 namespace nodewise {
@@ -29,6 +31,7 @@ static_assert(are_all<double, float, float16, bfloat16, std::int64_t, std::int32
 
 // value / 2^shift, rounded half to even. Precondition: 1 <= shift <= 24, and value is far from overflow.
 constexpr std::uint32_t shift_rounded(std::uint32_t value, std::uint32_t shift) noexcept {
+  NODEWISE_EXPECTS(1 <= shift && shift <= 24);
   const std::uint32_t odd = (value >> shift) & 1;
   return (value + (1U << (shift - 1)) - 1 + odd) >> shift;
 }

@@ -1,5 +1,7 @@
 #include "base/utf8.hpp"
 
+#include <nodewise/expects.hpp>
+
 namespace nodewise::base {
 namespace {
 
@@ -37,6 +39,7 @@ std::size_t utf8_length(std::string_view text) noexcept {
 }
 
 void append_utf8(std::string& out, char32_t code_point) {
+  NODEWISE_EXPECTS(code_point <= 0x10FFFF && (code_point < 0xD800 || code_point > 0xDFFF));
   const auto tail = [&](unsigned shift) { out += static_cast<char>(0x80 | (code_point >> shift & 0x3F)); };
   if (code_point < 0x80) {
     out += static_cast<char>(code_point);

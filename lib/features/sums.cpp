@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <nodewise/expects.hpp>
+
 namespace nodewise {
 namespace {
 
@@ -71,6 +73,7 @@ void FeatureSums::add(const FeatureSums& other) {
 }
 
 double FeatureSums::divided(std::uint64_t feature, std::uint64_t count) const {
+  NODEWISE_EXPECTS(count > 0);
   const auto rest = rest_.find(feature);
   if (rest == rest_.end()) {
     const Division quotient = divide(high_[feature], low_[feature], count);

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 
+#include <nodewise/expects.hpp>
+
 namespace nodewise {
 namespace {
 
-constexpr std::uint64_t ratio_up(std::uint64_t a, std::uint64_t b) {
+std::uint64_t ratio_up(std::uint64_t a, std::uint64_t b) {
+  NODEWISE_EXPECTS(b > 0);
   return a / b + (a % b != 0 ? 1 : 0);
 }
 

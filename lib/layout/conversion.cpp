@@ -1,5 +1,7 @@
 #include "layout/conversion.hpp"
 
+#include <nodewise/expects.hpp>
+
 #include <algorithm>
 #include <bit>
 #include <utility>
@@ -68,7 +70,8 @@ std::uint64_t LayoutConversion::apart(std::uint64_t elements, std::uint64_t coun
 
 void LayoutConversion::convert(const LayoutBlock& block, std::uint64_t cols, const std::byte* from,
                                std::byte* to, Scratch& scratch) const noexcept {
-  if (block.rows.size() == 0 || block.cols.size() == 0) return;
+  if (block.rows.size() == 0 || block.cols.size() == 0) return;  // beside a short last batch
+  NODEWISE_EXPECTS(block.rows.begin % tile_rows == 0);
   const std::uint64_t height = block.rows.size(), width = block.cols.size();
   Gathering gathering{block, cols, height, width, 0, scratch.blocks[scratch.next], scratch.runs};
   if (to_ == Layout::columns) gathering.apart = apart(height, width, height == block.batch_rows);

@@ -41,7 +41,7 @@ class LayoutConversion {
   /// The order of blocks in which reading goes on where it was.
   LayoutBlocks::Order order() const noexcept;
   /// One block of a batch of `cols` columns; it is not put out before the next one is gathered, or done().
-  /// Precondition: its rows begin at a multiple of tile_rows.
+  /// Precondition: its rows begin at a multiple of tile_rows, or there are none.
   void convert(const LayoutBlock& block, std::uint64_t cols, const std::byte* from, std::byte* to,
                Scratch& scratch) const noexcept;
   /// A whole batch, put out.

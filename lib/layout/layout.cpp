@@ -1,5 +1,7 @@
 #include <nodewise/layout.hpp>
 
+#include <nodewise/expects.hpp>
+
 #include <algorithm>
 #include <memory_resource>
 #include <optional>
@@ -21,6 +23,10 @@ namespace {
 constexpr std::uint64_t least_past_caches = std::uint64_t{4} << 20;
 // In place a batch has just been read, and is in the caches itself.
 constexpr std::uint64_t least_past_caches_in_place = std::uint64_t{1} << 20;
+
+[[maybe_unused]] bool is_aligned(const void* at, std::size_t bytes) {  // for an assertion
+  return reinterpret_cast<std::uintptr_t>(at) % bytes == 0;
+}
 
 bool overlap(const void* a, const void* b, std::uint64_t bytes) {
   const auto first = reinterpret_cast<std::uintptr_t>(a), second = reinterpret_cast<std::uintptr_t>(b);
@@ -179,6 +185,7 @@ void convert_batch(const void* from, Layout from_layout, void* to, Layout to_lay
     throw InvalidArgument(base::text("convert_batch: ", rows, " x ", cols, " elements of ", width,
                                      " bytes are more than 2^64 bytes"));
   if (*bytes == 0) return;
+  NODEWISE_EXPECTS(is_aligned(from, width) && is_aligned(to, width));
   if (overlap(from, to, *bytes))
     throw InvalidArgument(base::text("convert_batch: the ", *bytes,
                                      " bytes of one layout overlap those of the other; give them room"));

@@ -74,7 +74,7 @@ class Environment {
 
 enum class Mode { read, write };
 
-/// Ends without a change unless it is committed. Precondition: one thread.
+/// Ends without a change unless it is committed. Thread class: one thread.
 class Transaction {
  public:
   explicit Transaction(const Environment& environment) noexcept : environment_(environment) {}

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include <nodewise/expects.hpp>
+
 namespace nodewise {
 namespace {
 
@@ -22,6 +24,7 @@ int bit_width(Uint128 value) noexcept {
 
 // value * 2^exponent, with a little more if `sticky`, rounded half to even. Precondition: value >= 2^63.
 double round_once(Uint128 value, bool sticky, int exponent) noexcept {
+  NODEWISE_EXPECTS(value >> 63 != 0);
   const int width = bit_width(value);
   const int last = std::max(exponent + width - (fraction_bits + 1), least_exponent);  // of the last bit kept
   const int drop = last - exponent;
@@ -40,6 +43,7 @@ double canonical_nan() noexcept {
 }
 
 double quotient(bool negative, Uint128 numerator, bool sticky, int exponent, std::uint64_t divisor) noexcept {
+  NODEWISE_EXPECTS(divisor > 0 && (!sticky || numerator >> 127 != 0));
   if (numerator == 0) return 0;
   const int shift = 128 - bit_width(numerator);  // so that the quotient has 64 bits or more
   numerator <<= shift;
@@ -50,6 +54,7 @@ double quotient(bool negative, Uint128 numerator, bool sticky, int exponent, std
 }
 
 Division divide(double high, double low, std::uint64_t divisor) noexcept {
+  NODEWISE_EXPECTS(divisor > 0 && std::isfinite(high) && std::isfinite(low));
   if (divisor > most_exact_integer) return {};
   const auto n = static_cast<double>(divisor);
   if (low == 0) return {high == 0 ? 0.0 : high / n, true};
@@ -118,6 +123,7 @@ void ExactSum::carry() noexcept {
 }
 
 double ExactSum::mean(std::uint64_t count) const noexcept {
+  NODEWISE_EXPECTS(count > 0);
   if (is_nan()) return canonical_nan();
   if (infinite_) return std::numeric_limits<double>::infinity();
   if (negative_infinite_) return -std::numeric_limits<double>::infinity();

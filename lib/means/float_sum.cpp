@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstring>
 
+#include <nodewise/expects.hpp>
+
 #include "base/fp_guard.hpp"
 
 namespace nodewise {
@@ -192,6 +194,7 @@ void FloatSum::clear_lanes() noexcept {
 }
 
 double FloatSum::take_mean(std::uint64_t count) noexcept {
+  NODEWISE_EXPECTS(count > 0);
   if (!exact_used_ && rows_used_ <= 2) {
     Division mean = divide_totals(lanes_, rows_used_, count);
     if (!mean.certain) {

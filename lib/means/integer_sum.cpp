@@ -4,6 +4,8 @@
 #include <limits>
 #include <utility>
 
+#include <nodewise/expects.hpp>
+
 #include "base/number_kind.hpp"
 
 namespace nodewise {
@@ -48,6 +50,7 @@ void IntegerSum::add(const std::byte* data, std::uint64_t count) noexcept {
 }
 
 double IntegerSum::take_mean(std::uint64_t count) noexcept {
+  NODEWISE_EXPECTS(count > 0);
   const bool negative = total_ < 0;
   const auto magnitude = negative ? -static_cast<Uint128>(total_) : static_cast<Uint128>(total_);
   total_ = 0;

@@ -11,7 +11,8 @@
 
 namespace nodewise {
 
-/// Adds up integers of one type, exactly. Precondition: fewer than 2^63 elements in all. Thread class: value.
+/// Adds up integers of one type, exactly. Precondition: fewer than 2^63 elements in
+/// all, which it would take a counter to check. Thread class: value.
 class IntegerSum {
  public:
   IntegerSum(DType dtype, const KernelSet& kernels) noexcept;

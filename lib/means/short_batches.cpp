@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include <nodewise/expects.hpp>
+
 #include "base/fp_guard.hpp"
 #include "means/float_sum.hpp"
 
@@ -22,6 +24,7 @@ ShortBatches::ShortBatches(DType dtype, std::uint64_t batch_elements, const Kern
       type_(static_cast<std::size_t>(dtype)),
       elements_(static_cast<std::size_t>(batch_elements)),
       unit_(kernels_->units[type_]) {
+  NODEWISE_EXPECTS(batch_elements > 0 && batch_elements <= group_bytes / dtype_bytes(dtype));
   group_ = std::min(group_bytes / (elements_ * dtype_bytes(dtype)), most_batches);
   if (!inexact_flag_works()) way_ = none;
 }
@@ -43,6 +46,7 @@ ShortBatches::Told ShortBatches::by_ways(Try try_way) noexcept {
 }
 
 bool ShortBatches::means(const std::byte* data, std::size_t batches, double* values) noexcept {
+  NODEWISE_EXPECTS(batches <= group());
   const Told told = by_ways([&](unsigned way) { return try_way(way, data, batches, values); });
   if (told != Told::nothing) return told == Told::all;
   std::fill_n(values, batches, canonical_nan());
@@ -50,6 +54,7 @@ bool ShortBatches::means(const std::byte* data, std::size_t batches, double* val
 }
 
 bool ShortBatches::sums(const std::byte* data, std::size_t batches, double* upper, double* lower) noexcept {
+  NODEWISE_EXPECTS(batches <= group());
   const Told told = by_ways([&](unsigned way) {
     if (way == plain) std::fill_n(lower, batches, 0.0);
     return sum_by(way, data, batches, upper, lower) ? Told::all : Told::nothing;

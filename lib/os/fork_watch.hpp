@@ -6,8 +6,8 @@
 namespace nodewise::os {
 
 /// Calls `in_child` in each child that is forked while this lives, by the child's only thread, before fork()
-/// returns there. Precondition: `in_child` takes no lock and allocates nothing. Thread class: any thread may
-/// make one.
+/// returns there. Precondition, which no check could see: `in_child` takes no lock and allocates nothing.
+/// Thread class: any thread may make one.
 class ForkWatch {
  public:
   explicit ForkWatch(std::function<void()> in_child);

@@ -13,7 +13,7 @@ namespace nodewise::os {
 /// owner died), EDEADLK (the caller has it already), EBUSY, ETIMEDOUT. Thread class: any thread.
 class RobustMutex {
  public:
-  /// Whatever was here before. Precondition: nobody uses it. Returns an errno.
+  /// Whatever was here before. Precondition, which no check could see: nobody uses it. Returns an errno.
   int make() noexcept;
   int lock() noexcept;
   int try_lock() noexcept;

@@ -1,5 +1,7 @@
 #include "placement/batch_runs.hpp"
 
+#include <nodewise/expects.hpp>
+
 namespace nodewise {
 namespace {
 
@@ -34,6 +36,8 @@ void BatchRuns::append(BatchRange batches, BatchRun::State state) {
 }
 
 void BatchRuns::add(ByteRange bytes, BatchRun::State state) {
+  NODEWISE_EXPECTS(bytes.begin < bytes.end && bytes.begin == told_end_);
+  told_end_ = bytes.end;
   const std::uint64_t first = bytes.begin / batch_bytes_;
   const std::uint64_t last = (bytes.end - 1) / batch_bytes_;
   if (open_ && *open_ != first) append({*open_, *open_ + 1}, open_state_);

@@ -24,6 +24,7 @@ class BatchRuns {
   void append(BatchRange batches, BatchRun::State state);
 
   std::uint64_t batch_bytes_;
+  std::uint64_t told_end_ = 0;         // where the bytes of the last call ended
   std::optional<std::uint64_t> open_;  // a batch of which more may be said
   BatchRun::State open_state_ = BatchRun::State::local;
   std::vector<BatchRun> runs_;

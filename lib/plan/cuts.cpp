@@ -3,6 +3,8 @@
 #include <bit>
 #include <numeric>
 
+#include <nodewise/expects.hpp>
+
 #include "base/checked.hpp"
 #include "plan/parts.hpp"
 
@@ -47,6 +49,7 @@ class Dealer {
 
   /// Precondition: `first` is the first shard that ends inside `page`. Returns the first shard that does not.
   std::size_t deal_meeting(std::size_t first, std::uint64_t page) {
+    NODEWISE_EXPECTS(first < shards_.size() && end_of(first) < page + page_bytes_);
     std::size_t after = first;
     while (after < shards_.size() && end_of(after) < page + page_bytes_) ++after;
     const std::size_t last = std::min(after, shards_.size() - 1);

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include <nodewise/error.hpp>
+#include <nodewise/expects.hpp>
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
@@ -31,9 +32,15 @@ Binary binary(double value) noexcept {
   return {fraction | std::uint64_t{1} << mantissa_bits, field};
 }
 
+/// The bits of a number without its sign, which are in the order of magnitudes. For an assertion.
+[[maybe_unused]] std::uint64_t magnitude(double value) noexcept {
+  return std::bit_cast<std::uint64_t>(value) << 1;
+}
+
 /// value × 2^k, rounded down, with the k that brings `largest` into [2^40, 2^41): a power of two, so that
 /// numbers of up to 41 bits keep their exact proportions. Precondition: 0 ≤ value ≤ largest, largest > 0.
 std::uint64_t scaled(double value, double largest) noexcept {
+  NODEWISE_EXPECTS(magnitude(value) <= magnitude(largest) && magnitude(largest) != 0);
   const Binary a = binary(value);
   const Binary b = binary(largest);  // no smaller an exponent: doubles are ordered by it
   const int width = static_cast<int>(std::bit_width(b.mantissa));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <nodewise/error.hpp>
+#include <nodewise/expects.hpp>
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
@@ -301,6 +302,7 @@ Shape read_shape(const std::vector<std::uint64_t>& dimensions, const Refuse& ref
 
 NpyHeader parse_npy_header(std::string_view start, std::uint64_t file_bytes, const NpyOptions& options,
                            std::string_view path) {
+  NODEWISE_EXPECTS(start.size() <= file_bytes);
   const Refuse refuse(path);
   const HeaderText header = find_literal(start, file_bytes, refuse);
   const Entries entries = LiteralReader(header.literal, refuse).read();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include <nodewise/expects.hpp>
+
 namespace nodewise {
 namespace {
 
@@ -43,6 +45,7 @@ WorkShares::WorkShares(const Team& team)
 }
 
 void WorkShares::give(unsigned worker, std::size_t group, base::Range units, std::uint64_t piece) {
+  NODEWISE_EXPECTS(units.begin < units.end && piece > 0);
   shares_[worker].emplace_back(group, units, stealing_ ? piece : units.size());
 }
 
