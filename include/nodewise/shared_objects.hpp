@@ -271,7 +271,8 @@ class NODEWISE_PUBLIC SharedMutex {
       if (Clock::now() >= until) return false;
     return true;
   }
-  /// Precondition: the calling thread has it. A child that was forked meanwhile does not.
+  /// Nothing happens where the calling thread does not have it, as a child that was forked meanwhile does
+  /// not.
   void unlock() const noexcept;
 
   /// Locks; if somebody died with it, calls `repair`, after which the data is taken for whole; unlocks. If

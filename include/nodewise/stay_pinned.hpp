@@ -17,7 +17,7 @@ struct StayingThreads;  // private to the library: what the threads had before
 /// before, or give them masks of their own. A Team that the same thread makes between the calls has the CPUs
 /// that it would have had before. Mask changes that others make to these threads are not detected.
 /// Precondition: destroy it on the thread that created it, in the same parallel region, in reverse order of
-/// creation (as local variables are).
+/// creation (as local variables are); of which a check sees the thread alone.
 /// Thread class: one thread. Cost: as a call of the team, at both ends.
 class NODEWISE_PUBLIC StayPinned {
  public:

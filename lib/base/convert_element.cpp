@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include <nodewise/expects.hpp>
+
 #include "base/text.hpp"
 
 namespace nodewise::base {
@@ -94,6 +96,7 @@ struct Written {
 
 // value / 2^shift, rounded half to even. Precondition: shift > 0.
 Written shift_rounded(std::uint64_t value, int shift) {
+  NODEWISE_EXPECTS(shift > 0);
   if (shift > 64) return {0, value == 0};  // below one half
   const std::uint64_t half = std::uint64_t{1} << (shift - 1);
   const std::uint64_t kept = shift == 64 ? 0 : value >> shift;

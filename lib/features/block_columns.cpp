@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include <nodewise/expects.hpp>
+
 namespace nodewise {
 namespace {
 
@@ -38,6 +40,7 @@ const std::byte* BlockColumns::of(const LayoutBlock& block, const std::byte* bat
   const std::uint64_t row = block.rows.begin, col = block.cols.begin;
   switch (layout_) {
     case Layout::rows: {
+      NODEWISE_EXPECTS(height * width * width_ <= turned_.size());
       LayoutRuns nothing;
       transpose_(batch + (row * features_ + col) * width_, features_, turned_.data(), height, height, width,
                  nothing, false);

@@ -23,7 +23,7 @@ struct LayoutRuns {
 /// written only after fence()), or not.
 struct LayoutKernels {
   /// to[col * to_stride + row] = from[row * from_stride + col], strides in elements. Reads some rows ahead.
-  /// Preconditions: both are aligned to an element and do not overlap.
+  /// Preconditions, to which callers see: both are aligned to an element and do not overlap.
   using Transpose = void (*)(const void* from, size_t from_stride, void* to, size_t to_stride, size_t rows,
                              size_t cols, LayoutRuns& meanwhile, bool past_caches);
   Transpose transpose[4];  ///< By the binary logarithm of an element's bytes.

@@ -37,7 +37,8 @@ struct MeansKernels {
 
   /// Elements as unsigned integers after an exclusive or with `flip` (one element wide, repeated over 64
   /// bits): adds the lower halves of all words to totals[0], the upper ones to totals[1]. A word is an
-  /// element of 64 bits, or else two elements of fewer. Precondition: at most 2^30 elements.
+  /// element of 64 bits, or else two elements of fewer. Precondition, to which callers see: at most 2^30
+  /// elements.
   using SumIntegers = void (*)(const void* data, size_t count, uint64_t flip, uint64_t* totals);
   SumIntegers sum_8, sum_16, sum_32, sum_64;
 };

@@ -231,7 +231,8 @@ Environment& Directory::attach(Entry entry, std::uint64_t max_bytes) const {
   return *environment;
 }
 
-// Nothing while another process opens or makes it. Precondition: the registry is locked.
+// Nothing while another process opens or makes it. Precondition, which no check here could see: the registry
+// is locked.
 Environment* Directory::registered(Entry entry, std::uint64_t bytes_if_new) const {
   auto& entries = Registry::get().entries;
   const DataFile file(path_, entry != Entry::open);

@@ -23,14 +23,15 @@ class Environment {
  public:
   using Work = std::function<void(lmdb::Transaction&)>;
 
-  /// Precondition: its data file is locked and checked, and this process has it open no second time.
+  /// Precondition, which no check here could see: its data file is locked and checked, and this process has
+  /// it open no second time.
   Environment(const std::string& folder, std::optional<std::uint64_t> bytes_if_new);
 
   void read(const Work& work);
   /// `work` may be called a second time.
   void write(const Work& work);
-  /// Lets it hold that much, if it is more than now. Precondition: not called under a lock that the work of
-  /// other threads may want.
+  /// Lets it hold that much, if it is more than now. Precondition, which no check here could see: not called
+  /// under a lock that the work of other threads may want.
   void grow(std::uint64_t max_bytes);
   std::uint64_t max_bytes();
   bool is_of_this_process() const noexcept { return lmdb_.is_of_this_process(); }

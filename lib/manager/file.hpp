@@ -35,10 +35,10 @@ class DataFile {
   const os::FileStatus& status() const noexcept { return status_; }
   /// False: somebody else opens it, or it was removed; to be opened again.
   bool try_lock() const;
-  /// Precondition: locked. Nothing: it is a draft. Throws FormatError, SystemError (another user's lock
-  /// file).
+  /// Precondition, which no check here could see: locked. Nothing: it is a draft. Throws FormatError,
+  /// SystemError (another user's lock file).
   std::optional<Meta> check() const;
-  /// Makes an empty draft of it. Precondition: locked, and a draft.
+  /// Makes an empty draft of it. Precondition, which no check here could see: locked, and a draft.
   void clear() const;
 
  private:

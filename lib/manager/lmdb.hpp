@@ -36,18 +36,19 @@ inline constexpr std::size_t longest_key = 511;
 /// Thread class: any thread, resize() apart.
 class Environment {
  public:
-  /// Opens the folder's files, which are trusted; map_bytes 0: as they say. Precondition: no other one of the
-  /// same folder in this process.
+  /// Opens the folder's files, which are trusted; map_bytes 0: as they say. Precondition, which no check here
+  /// could see: no other one of the same folder in this process.
   Environment(std::string folder, std::uint64_t map_bytes);
   ~Environment();
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
 
-  /// 0: as its file says. Precondition: no transaction of this process. Where there is no address space for
-  /// it, nothing can be done with it any more: LMDB has no map then.
+  /// 0: as its file says. Precondition, which no check here could see: no transaction of this process. Where
+  /// there is no address space for it, nothing can be done with it any more: LMDB has no map then.
   void resize(std::uint64_t map_bytes);
   std::uint64_t map_bytes() const noexcept { return map_bytes_; }
-  /// That hold something. Precondition: inside a transaction for writing, of whose changes none count.
+  /// That hold something. Precondition, which no check here could see: inside a transaction for writing, of
+  /// whose changes none count.
   std::uint64_t used_bytes() const;
   std::uint64_t last_byte() const;  ///< Behind the last page that was ever used; quickly had.
   /// Gives up what readers hold whose processes have died; how many there were.

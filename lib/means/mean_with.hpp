@@ -9,7 +9,7 @@
 
 namespace nodewise {
 
-/// As mean(), by `kernels`. Precondition: this processor can run them.
+/// As mean(), by `kernels`. Precondition: this processor can run them, else it ends the process.
 double mean_with(const KernelSet& kernels, const void* data, DType dtype, std::uint64_t count);
 
 }  // namespace nodewise

@@ -37,7 +37,7 @@ bool take(objects::MutexCell& cell, int outcome, const char* call) {
 
 }  // namespace
 
-// Precondition: held. Given back if `repair` throws.
+// Precondition, which no check here could see: held. Given back if `repair` throws.
 void SharedMutex::finish_repair(const std::function<void()>& repair) const {
   objects::MutexCell& cell = cell_at(place_);
   try {

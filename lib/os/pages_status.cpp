@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstdint>
 
+#include <nodewise/expects.hpp>
+
 #include "os/file.hpp"
 #include "os/system_page.hpp"
 
@@ -152,6 +154,7 @@ int ask_pages_status(std::span<void* const> pages, std::span<int> status) {
 }
 
 void look_at_shared(const void* data, std::size_t bytes) {
+  NODEWISE_EXPECTS(bytes > 0);
   std::byte* const begin = page_of(data);
   const std::size_t count = (pages_between(begin, static_cast<const std::byte*>(data) + bytes - 1)) + 1;
   for (std::size_t first = 0; first < count; first += Pagemap::most_words) {

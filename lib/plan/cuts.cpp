@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <bit>
 #include <numeric>
+#include <utility>
 
 #include <nodewise/expects.hpp>
 
@@ -10,6 +11,15 @@
 
 namespace nodewise {
 namespace {
+
+// For an assertion.
+[[maybe_unused]] bool are_consecutive(const std::vector<Shard>& shards) {
+  std::uint64_t end = 0;
+  for (const Shard& shard : shards)
+    if (shard.bytes.begin != std::exchange(end, shard.bytes.end) || shard.bytes.end < shard.bytes.begin)
+      return false;
+  return true;
+}
 
 /// Deals pages shard by shard, from the first. Positions are counted from the start of the first page. Only
 /// a page in which a shard ends can be cut: its "meeting" is the shards from the first that ends inside it to
@@ -100,6 +110,7 @@ std::optional<std::size_t> uncut_page(const Plan& plan, const Topology& topology
 }  // namespace
 
 std::vector<Cut> deal_pages(std::vector<Shard>& shards, std::size_t page_bytes, std::size_t base_offset) {
+  NODEWISE_EXPECTS(are_consecutive(shards));
   if (shards.empty() || shards.back().bytes.end == 0) return {};  // no page holds data
   return Dealer(shards, page_bytes, base_offset).deal();
 }

@@ -167,7 +167,8 @@ void* PoolResource::State::ask_upstream(std::size_t bytes, std::size_t alignment
   return block;
 }
 
-// Without the lock that others wait for, since the upstream may take long. Precondition: `growing` is held.
+// Without the lock that others wait for, since the upstream may take long. Precondition, which no check here
+// could see: `growing` is held.
 void PoolResource::State::add_chunk(std::size_t bytes) {
   auto* const begin = static_cast<std::byte*>(ask_upstream(bytes, most_alignment));
   try {

@@ -134,8 +134,8 @@ class Core {
     memory_.mark(Mark::returned);
   }
 
-  /// Deals with all that a participant owned. Precondition: the caller has its lock, and it is not alive.
-  /// Returns how many slots there were.
+  /// Deals with all that a participant owned. Precondition, which no check here could see: the caller has its
+  /// lock, and it is not alive. Returns how many slots there were.
   unsigned recover(Owner dead) {
     unsigned found = 0;
     memory_.mark(Mark::recovering);
@@ -157,8 +157,9 @@ class Core {
     return found;
   }
 
-  /// Gives up what the only producer had on loan. Precondition: the caller is the only producer, newly come
-  /// or about to go, or has its lock, and none is alive. Returns how many slots there were.
+  /// Gives up what the only producer had on loan. Precondition, which no check here could see: the caller is
+  /// the only producer, newly come or about to go, or has its lock, and none is alive. Returns how many slots
+  /// there were.
   unsigned settle_loans() {
     unsigned found = 0;
     for (std::uint64_t i = 0; i < memory_.slots(); ++i) {

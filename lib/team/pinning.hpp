@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <thread>
 #include <vector>
 
 #include <nodewise/index_set.hpp>
@@ -34,6 +35,7 @@ struct StayingThreads {
   std::vector<unsigned> cpus;  ///< Where the threads stay; the first is the calling one.
   std::vector<Before> before;
   std::atomic<unsigned> count{0};
+  const std::thread::id made_by = std::this_thread::get_id();
 
  private:
   static inline std::atomic<std::uint64_t> stays{0};

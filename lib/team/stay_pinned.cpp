@@ -1,6 +1,7 @@
 // Threads that stay pinned from one call of a team to the next.
 #include <omp.h>
 
+#include <nodewise/expects.hpp>
 #include <nodewise/stay_pinned.hpp>
 
 #include "team/pinning.hpp"
@@ -52,6 +53,7 @@ void give_back(const StayingThreads& threads) noexcept {
 }  // namespace
 
 StayPinned::~StayPinned() {
+  NODEWISE_EXPECTS(threads_->made_by == std::this_thread::get_id());
   if (threads_->count == 0) return;
   if (os::in_forked_child()) {  // which the other threads did not survive
     give_back(*threads_);
