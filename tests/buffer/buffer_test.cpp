@@ -10,9 +10,11 @@
 #include <nodewise/error.hpp>
 #include <nodewise/placement.hpp>
 
+#include "support/errors.hpp"
 #include "support/machines.hpp"
 
 using namespace nodewise;
+using test::contains;
 using test::MiB;
 using test::World;
 
@@ -147,6 +149,11 @@ TEST_CASE("page cache on a node makes way for the data") {
     CHECK(every_page_on_its_node(world, buffer));
     CHECK(buffer.degradations().empty());
     CHECK_FALSE(world.fake.killed());
+    const bool strict = binding == Binding::required;  // and no shard is left so otherwise
+    const std::string maps = world.fake.read_text("/proc/self/numa_maps").value;
+    CHECK(contains(maps, " bind:0 ") == strict);
+    CHECK(contains(maps, " bind:1 ") == strict);
+    CHECK(contains(maps, " prefer:1 ") != strict);
   }
 }
 

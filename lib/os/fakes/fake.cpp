@@ -284,14 +284,30 @@ std::optional<std::string> Fake::node_text(const std::string& path) const {
 struct Fake::Run {
   Address begin = 0;
   Address end = 0;
+  Policy policy;
   std::map<unsigned, std::uint64_t> pages_on_node;
+
+  // As the kernel writes it.
+  const char* policy_name() const {
+    switch (policy.mode) {
+      case Policy::Mode::local:
+        return "default";
+      case Policy::Mode::preferred:
+        return "prefer:";
+      case Policy::Mode::strict:
+        return "bind:";
+      case Policy::Mode::interleaved:
+        return "interleave:";
+    }
+    return "";
+  }
 };
 
 std::vector<Fake::Run> Fake::runs() const {
   std::vector<Run> runs;
   for (auto page = pages_.begin(); page != pages_.end();) {
     const Page& first = *page->second;
-    Run run{page->first, page->first, {}};
+    Run run{page->first, page->first, first.policy, {}};
     for (; page != pages_.end() && page->first == run.end && page->second->policy == first.policy &&
            page->second->dumped == first.dumped;
          ++page, run.end += page_bytes)
@@ -310,7 +326,8 @@ std::string Fake::maps() const {
 std::string Fake::numa_maps() const {
   std::ostringstream text;
   for (const Run& run : runs()) {
-    text << std::hex << run.begin << std::dec << " default anon=1 dirty=1";
+    text << std::hex << run.begin << std::dec << ' ' << run.policy_name() << run.policy.nodes.to_string()
+         << " anon=1 dirty=1";
     for (const auto& [node, pages] : run.pages_on_node) text << " N" << node << '=' << pages;
     text << " kernelpagesize_kB=4\n";
   }
