@@ -93,8 +93,9 @@ MUTATIONS = {
         "a node without room: refused when required, announced and counted when preferred",
         "buffer_on(topology, 4, Binding::required)"),
     "hidden pages called absent": Mutation(
-        "lib/os/real.cpp", "if ((words[j - i] & Pagemap::present) != 0) status[j] = -EBUSY;",
-        "status[j] = -ENOENT;",
+        "lib/os/pages_status.cpp",
+        "if ((words[page - first] & Pagemap::present) != 0) status[page] = -EBUSY;",
+        "status[page] = -ENOENT;",
         "tests/machines/hardware_test",
         "AutoNUMA moves what first touch placed and leaves what is bound; both are counted",
         "called_absent == 0", "4x2 6.1", (
