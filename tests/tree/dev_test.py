@@ -6,6 +6,7 @@ Nothing is installed here: the system's installers are out of reach, or stand-in
 import json
 import os
 import pathlib
+import pty
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,11 @@ class Folder(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
 
+    def put(self, name, script):
+        file = self.folder / name
+        file.write_text(f"#!/bin/sh\n{script}\n")
+        file.chmod(0o755)
+
 
 class Verbs(unittest.TestCase):
     def test_help_names_every_verb(self):
@@ -47,11 +53,6 @@ class Verbs(unittest.TestCase):
 
 
 class Needs(Folder):
-    def put(self, name, script):
-        file = self.folder / name
-        file.write_text(f"#!/bin/sh\n{script}\n")
-        file.chmod(0o755)
-
     def provide(self, verb, path):
         script = f"set -eu; . tools/dev.d/build.sh; . tools/dev.d/needs.sh; provide {verb}"
         return bash("-c", script, path=path)
@@ -73,6 +74,66 @@ class Needs(Folder):
             self.assertIn(packages, said.stderr)
         self.assertNotIn("doctest", said.stderr)
         self.assertIn("doctest", self.provide("test", self.folder).stderr)
+
+
+class Progress(Folder):
+    """What is seen of a build whose ninja is a stand-in that writes the lines of `script`."""
+
+    def build(self, script, command="watched_ninja x target"):
+        self.put("ninja", f'echo "$NINJA_STATUS" >"{self.folder}/status"\n{script}')
+        (self.folder / "build").mkdir(exist_ok=True)
+        line = f"set -euo pipefail; . {ROOT}/tools/dev.d/build.sh; cd {self.folder}; {command}"
+        return {"args": ["bash", "-c", line], "text": True,
+                "env": os.environ | {"PATH": f"{self.folder}:{os.environ['PATH']}"}}
+
+    def on_a_terminal(self, **build):
+        leader, follower = pty.openpty()
+        code = subprocess.run(**build, stdout=follower, stderr=subprocess.PIPE).returncode
+        os.close(follower)
+        shown = b""
+        try:
+            while piece := os.read(leader, 65536):
+                shown += piece
+        except OSError:
+            pass  # how a terminal says that the other side has gone
+        os.close(leader)
+        return code, shown.decode()
+
+    STEPS = 'for n in $(seq 40); do echo "[$n/40] Compiling $n"; done'
+
+    def test_a_line_for_each_tenth(self):
+        said = subprocess.run(**self.build(self.STEPS), capture_output=True)
+        self.assertEqual((said.returncode, said.stderr), (0, ""))
+        lines = said.stdout.splitlines()
+        self.assertEqual([line.split(",")[0] for line in lines], [f"  {n} of 40" for n in range(4, 41, 4)])
+        for line in lines:
+            self.assertRegex(line, r"^  \d+ of 40, \d+\.\d a second, \d+ s left$")
+        self.assertTrue(lines[-1].endswith(", 0 s left"))
+        self.assertEqual((self.folder / "status").read_text(), "[%f/%t] \n")
+        self.assertEqual((self.folder / "build/x.log").read_text().count("Compiling"), 40)
+
+    def test_one_line_on_a_terminal(self):
+        code, shown = self.on_a_terminal(**self.build(self.STEPS))
+        self.assertEqual((code, shown.count("\n")), (0, 0))
+        self.assertEqual(shown.count("\r  "), 40)
+        self.assertTrue(shown.endswith("\r\033[K"))
+
+    def test_a_list_that_is_made_anew_is_not_the_build(self):
+        steps = 'echo "[0/1] Regenerating build files."; echo "[1/1] Regenerating"; ' + self.STEPS
+        said = subprocess.run(**self.build(steps), capture_output=True)
+        self.assertEqual(said.stdout.count(" of 40, "), 10)
+        self.assertEqual(said.stdout.count("\n"), 10)
+
+    def test_nothing_to_do(self):
+        said = subprocess.run(**self.build("echo ninja: no work to do."), capture_output=True)
+        self.assertEqual((said.returncode, said.stdout, said.stderr), (0, "", ""))
+
+    def test_a_build_that_fails_shows_the_end_of_its_log(self):
+        steps = 'echo "[1/2] Compiling a"; echo "FAILED: b.o"; echo "b.cpp:1: error: no such b"; exit 1'
+        said = subprocess.run(**self.build(steps), capture_output=True)
+        self.assertEqual(said.returncode, 1)
+        self.assertIn("b.cpp:1: error: no such b", said.stderr)
+        self.assertNotIn("error", said.stdout)
 
 
 class Tally(Folder):

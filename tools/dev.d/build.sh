@@ -15,6 +15,11 @@ compiler_of() {
 }
 
 options_of() {
+  if [ "$1" = run ]; then  # what somebody waits for: the fewest seconds until the first answer
+    echo -Dtools=enabled -Dtests=disabled -Dbench=disabled
+    echo -Doptimization=2 -Ddefault_library=static -Dprecompiled_headers=true
+    return
+  fi
   local sanitized='-Dtools=disabled -Dbench=disabled --buildtype=debugoptimized -Db_lundef=false'
   echo -Dwerror=true -Dtests=enabled
   case $1 in  # assertions hold in test-gcc; test-clang has the library as users get it
@@ -45,6 +50,37 @@ quietly() {  # NAME COMMAND...
   fi
 }
 
+# Shows how far a build is, by the lines that ninja writes with NINJA_STATUS='[%f/%t] ': on a terminal one
+# line that is rewritten, elsewhere a line for each tenth.
+progress() {
+  local line done total text seconds tenth=0 begin=$SECONDS
+  while IFS= read -r line; do
+    [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]] || continue
+    done=${BASH_REMATCH[1]} total=${BASH_REMATCH[2]}
+    if [ "$done" = 0 ] || [ "$total" = 1 ]; then continue; fi  # ninja first makes its own list anew
+    seconds=$((SECONDS - begin + 1))
+    text="  $done of $total, $((done / seconds)).$((done * 10 / seconds % 10)) a second"
+    text+=", $((seconds * (total - done) / done)) s left"
+    if [ -t 1 ]; then
+      printf '\r%s\033[K' "$text"
+    elif [ $((done * 10 / total)) -gt $tenth ]; then
+      echo "$text"
+      tenth=$((done * 10 / total))
+    fi
+  done
+  if [ -t 1 ]; then printf '\r\033[K'; fi
+}
+
+# Runs ninja quietly, and shows how far it is.
+watched_ninja() {  # NAME TARGET...
+  local name=$1
+  shift
+  if ! NINJA_STATUS='[%f/%t] ' ninja -C "build/$name" "$@" 2>&1 | tee -a "build/$name.log" | progress; then
+    tail -n 60 "build/$name.log" >&2
+    return 1
+  fi
+}
+
 configure() {  # NAME COMPILER OPTIONS...
   local name=$1 cxx=$2 folder=build/$1
   shift 2
@@ -63,7 +99,7 @@ build() {  # NAME COMPILER OPTIONS...
   local first=''
   if [ ! -f "build/$1/.ninja_log" ]; then first=', some minutes the first time'; fi
   echo "building build/$1$first"
-  quietly "$1" ninja -C "build/$1" $(targets_of "$1")
+  watched_ninja "$1" $(targets_of "$1")
 }
 
 build_named() {  # NAME, which says compiler and options
