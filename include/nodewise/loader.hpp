@@ -37,6 +37,14 @@ struct LoaderOptions {
   std::optional<SegmentOptions> segment;
 };
 
+/// What a loader with these options takes where they leave it open: the word in NODEWISE_BINDING or
+/// NODEWISE_PAGES, else the default. Throws InvalidArgument where the variable holds a word that means
+/// nothing.
+NODEWISE_PUBLIC Binding chosen_binding(const LoaderOptions& options);
+NODEWISE_PUBLIC PageKind chosen_pages(const LoaderOptions& options);
+/// The options of the plan that a loader with these options makes on this machine. Throws as the two above.
+NODEWISE_PUBLIC PlanOptions plan_options(const LoaderOptions& options);
+
 /// A dataset of one of the twelve element types. Views stay valid while the loader or a copy of its pages()
 /// lives; moving the loader does not invalidate them; what points into a loader is not had from a temporary.
 /// Thread class: reading members may be called from any

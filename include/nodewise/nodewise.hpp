@@ -9,6 +9,7 @@
 #include <nodewise/error.hpp>
 #include <nodewise/index_set.hpp>
 #include <nodewise/names.hpp>
+#include <nodewise/sizes.hpp>
 #include <nodewise/text.hpp>
 #include <nodewise/version.hpp>
 
@@ -26,6 +27,7 @@
 #include <nodewise/pages.hpp>
 #include <nodewise/team.hpp>
 
+#include <nodewise/allowance.hpp>
 #include <nodewise/buffer.hpp>
 #include <nodewise/stay_pinned.hpp>
 

@@ -1,4 +1,4 @@
-#include "buffer/allowance.hpp"
+#include <nodewise/allowance.hpp>
 
 #include <algorithm>
 #include <array>

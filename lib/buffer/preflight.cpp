@@ -1,9 +1,9 @@
 #include "buffer/preflight.hpp"
 
+#include <nodewise/allowance.hpp>
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"
-#include "buffer/allowance.hpp"
 #include "buffer/free_memory.hpp"
 #include "os/moment.hpp"
 

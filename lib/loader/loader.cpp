@@ -6,7 +6,6 @@
 
 #include "base/convert_element.hpp"
 #include "base/text.hpp"
-#include "loader/options.hpp"
 #include "os/os.hpp"
 #include "report.hpp"
 #include "segment/draft.hpp"

@@ -1,9 +1,10 @@
-#include "loader/options.hpp"
-
+// A loader's options, completed from the environment: code goes before environment, environment before
+// default.
 #include <cstdlib>
 #include <string_view>
 
 #include <nodewise/error.hpp>
+#include <nodewise/loader.hpp>
 
 #include "base/text.hpp"
 #include "pages/huge_pages.hpp"

@@ -1,5 +1,5 @@
 """The include ladder, as lib/README.md states it: a file may include only what stands on its own rung or
-below it."""
+below it, and the tools only public headers."""
 import re
 
 ROW = re.compile(r"^\| `(\w+)(?:/|\.\*)` \|([^|]*)\|")
@@ -44,5 +44,7 @@ def findings(tree):
         for bracket, included in INCLUDE.findall(text):
             target = target_of(tree, path, bracket, included)
             other = ladder.rung_of(target) if target else rung
+            if path.startswith("tools/") and (target or "").startswith("lib/"):
+                yield f"{path}: includes {included}, which is private to the library"
             if other is not None and ladder.rungs.index(other) > ladder.rungs.index(rung):
                 yield f"{path}: includes {included}, which runs up the ladder: {rung} < {other}"

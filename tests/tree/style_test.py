@@ -127,6 +127,9 @@ class Style(unittest.TestCase):
                    {"include__nodewise__topology_dot_hpp": "#include <nodewise/plan.hpp>\n"}):
             self.finds("runs up the ladder", **up)
 
+    def test_the_tools_include_public_headers_alone(self):
+        self.finds("private to the library", tools__nodewise__main_dot_cpp='#include "os/real.hpp"\n')
+
     def test_every_file_stands_on_a_rung(self):
         self.finds("on no rung", lib__new_dot_cpp="int x;\n",
                    lib__meson_dot_build="files('plan/plan.cpp', 'base/text.cpp', 'os/real.cpp', 'new.cpp')\n")

@@ -11,11 +11,13 @@
 #include <filesystem>
 #include <memory>
 
-#include "base/checked.hpp"
-#include "base/text.hpp"
+#include <nodewise/sizes.hpp>
+
 #include "command.hpp"
 #include "parts/flags.hpp"
+#include "parts/parse.hpp"
 #include "parts/progress.hpp"
+#include "parts/system.hpp"
 #include "parts/terminal.hpp"
 
 namespace nodewise::tools {
@@ -118,7 +120,7 @@ std::string npy_header(Shape shape, DType dtype) {
 class WholeFile {
  public:
   explicit WholeFile(std::string path)
-      : path_(std::move(path)), temporary_(base::text(path_, ".part-", ::getpid())) {
+      : path_(std::move(path)), temporary_(fmt::format("{}.part-{}", path_, ::getpid())) {
     file_ = std::fopen(temporary_.c_str(), "wbx");
     if (file_ == nullptr) fail(Exit::bad_input, "cannot be created");
   }
@@ -142,7 +144,7 @@ class WholeFile {
 
  private:
   [[noreturn]] void fail(Exit code, const char* what) const {
-    throw Failure(code, base::text(path_, " ", what, ": ", base::errno_text(errno)));
+    throw Failure(code, fmt::format("{} {}: {}", path_, what, errno_text(errno)));
   }
   std::string path_;
   std::string temporary_;
@@ -170,12 +172,12 @@ Shape shape_of(const Options& options) {
     throw Failure(Exit::bad_input, "--features is required, and at least 1");
   if (options.samples.has_value() == options.bytes.has_value())
     throw Failure(Exit::bad_input, "give either --samples or --bytes");
-  const auto row = base::checked_mul(*options.features, dtype_bytes(*options.dtype));
+  const auto row = product(*options.features, dtype_bytes(*options.dtype));
   if (row && options.bytes && *options.bytes < *row)
     throw Failure(Exit::bad_input,
                   fmt::format("--bytes {} is less than one sample of {} bytes", *options.bytes, *row));
   const std::uint64_t samples = options.samples ? *options.samples : row ? *options.bytes / *row : 0;
-  const auto total = row ? base::checked_mul(*row, samples) : row;
+  const auto total = row ? product(*row, samples) : row;
   constexpr std::uint64_t largest = std::uint64_t{1} << 62;
   if (!total || *total > largest)
     throw Failure(Exit::bad_input, fmt::format("{} x {} of {} is more than a file can hold", samples,
@@ -195,7 +197,7 @@ void check_place(const Options& options, std::uint64_t bytes) {
   if (!error && space.available < bytes)
     throw Failure(Exit::machine_cannot,
                   fmt::format("{} needs {}, and its file system has {} free", options.file,
-                              base::human_bytes(bytes), base::human_bytes(space.available)));
+                              human_bytes(bytes), human_bytes(space.available)));
 }
 
 Exit generate(const Options& options) {
@@ -212,7 +214,7 @@ Exit generate(const Options& options) {
   write_elements(file, elements, *options.dtype, options.seed.value_or(0));
   file.keep();
   std::string text = fmt::format("{}: {} x {} of {}, {}\n", options.file, shape.samples, shape.features,
-                                 dtype_name(*options.dtype), base::human_bytes(bytes));
+                                 dtype_name(*options.dtype), human_bytes(bytes));
   if (*options.dtype == DType::bf16) text += "a .npy cannot name bf16: read it with --dtype bf16\n";
   print(text);
   return Exit::done;

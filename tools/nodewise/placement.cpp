@@ -8,13 +8,13 @@
 #include <sstream>
 
 #include <nodewise/error.hpp>
+#include <nodewise/sizes.hpp>
 
-#include "base/text.hpp"
 #include "command.hpp"
-#include "os/os.hpp"
 #include "parts/describe.hpp"
 #include "parts/flags.hpp"
 #include "parts/json.hpp"
+#include "parts/system.hpp"
 #include "parts/terminal.hpp"
 #include "run/run.hpp"
 #include "segments/segments.hpp"
@@ -76,14 +76,14 @@ Mapping parse_line(const std::string& line) {
 }
 
 std::vector<Mapping> mappings_of(std::uint64_t pid) {
-  const auto folder = base::text("/proc/", pid);
-  const auto text = os::current().read_text(folder + "/numa_maps");
-  if (!text.ok() && !os::current().read_text(folder + "/stat").ok())
-    throw Failure(Exit::bad_input, base::text("--pid ", pid, ": there is no such process"));
+  const auto folder = fmt::format("/proc/{}", pid);
+  const auto text = read_text(folder + "/numa_maps");
+  if (!text.ok() && !read_text(folder + "/stat").ok())
+    throw Failure(Exit::bad_input, fmt::format("--pid {}: there is no such process", pid));
   if (!text.ok())
-    throw Failure(Exit::machine_cannot,
-                  base::text(folder, "/numa_maps cannot be read: ", base::errno_text(text.error),
-                             "; only the owner of a process and root may look, on a kernel with NUMA"));
+    throw Failure(Exit::machine_cannot, fmt::format("{}/numa_maps cannot be read: {}; only the owner of a "
+                                                    "process and root may look, on a kernel with NUMA",
+                                                    folder, errno_text(text.error)));
   std::vector<Mapping> mappings;
   std::istringstream lines(text.value);
   for (std::string line; std::getline(lines, line);) mappings.push_back(parse_line(line));
@@ -91,7 +91,7 @@ std::vector<Mapping> mappings_of(std::uint64_t pid) {
 }
 
 std::string name_of(std::uint64_t pid) {
-  auto name = os::current().read_text(base::text("/proc/", pid, "/comm")).value;
+  auto name = read_text(fmt::format("/proc/{}/comm", pid)).value;
   while (!name.empty() && name.back() == '\n') name.pop_back();
   return name;
 }
@@ -118,7 +118,7 @@ std::string json_of(std::uint64_t pid, const std::vector<Mapping>& mappings) {
                     {"bytes", total_of(mapping.bytes_on_node)},
                     {"nodes", json_of(mapping.bytes_on_node)}});
   const Json process = {{"schema", "nodewise.process/1"},
-                        {"host", os::current().host_name().value},
+                        {"host", host_name()},
                         {"pid", pid},
                         {"command", name_of(pid)},
                         {"asking_rung", "numa_maps"},
@@ -132,7 +132,7 @@ std::vector<std::string> row_of(const std::string& address, const std::string& w
   std::vector<std::string> row = {address, what, policy};
   for (const auto& [node, ignored] : columns) {
     const auto found = bytes.find(node);
-    row.push_back(found == bytes.end() ? "-" : base::human_bytes(found->second));
+    row.push_back(found == bytes.end() ? "-" : human_bytes(found->second));
   }
   return row;
 }
@@ -141,7 +141,7 @@ std::string text_of(std::uint64_t pid, const std::vector<Mapping>& mappings) {
   constexpr std::uint64_t sizable = 1 << 20;
   const NodeBytes all = sum(mappings);
   std::vector<std::vector<std::string>> rows = {{"address", "what", "policy"}};
-  for (const auto& [node, bytes] : all) rows.front().push_back(base::text("node ", node));
+  for (const auto& [node, bytes] : all) rows.front().push_back(fmt::format("node {}", node));
   NodeBytes smaller;
   for (const Mapping& mapping : mappings) {
     if (total_of(mapping.bytes_on_node) >= sizable) {
@@ -153,7 +153,7 @@ std::string text_of(std::uint64_t pid, const std::vector<Mapping>& mappings) {
   rows.push_back(row_of("", "all that is below 1 MiB", "", smaller, all));
   rows.push_back(row_of("", "all", "", all, all));
   return fmt::format("process {} ({}): {} in memory, by {}\n\n{}\n{}", pid, name_of(pid),
-                     base::human_bytes(total_of(all)), "/proc/PID/numa_maps",
+                     human_bytes(total_of(all)), "/proc/PID/numa_maps",
                      draw_table(rows, "lll" + std::string(all.size(), 'r')),
                      "A policy that ends in :N names the node that pages were asked from; what lies\n"
                      "elsewhere was moved, or found that node full.\n");

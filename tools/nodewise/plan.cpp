@@ -8,12 +8,10 @@
 
 #include <nodewise/error.hpp>
 
-#include "base/text.hpp"
 #include "command.hpp"
-#include "loader/options.hpp"
-#include "os/os.hpp"
 #include "parts/describe.hpp"
 #include "parts/flags.hpp"
+#include "parts/system.hpp"
 #include "parts/terminal.hpp"
 
 namespace nodewise::tools {
@@ -142,14 +140,16 @@ Exit make(const Options& options) {
   std::error_code ignored;
   if (!options.save.empty() && std::filesystem::equivalent(options.file, options.save, ignored))
     throw Failure(Exit::bad_input,
-                  base::text("--save ", options.save, " would replace the data; name another file"));
+                  fmt::format("--save {} would replace the data; name another file", options.save));
   const Described data = dataset_of(options);
   const Topology topology = load(options.topology);
   const Plan plan = make_plan(data, options, topology);
-  if (!options.save.empty())
-    if (const int refused = os::current().write_text(options.save, plan.to_json()))
+  if (options.save == "-")
+    print(plan.to_json());
+  else if (!options.save.empty())
+    if (const int refused = write_text(options.save, plan.to_json()))
       throw Failure(Exit::bad_input,
-                    base::text("--save ", options.save, ": cannot be written: ", base::errno_text(refused)));
+                    fmt::format("--save {}: cannot be written: {}", options.save, errno_text(refused)));
   print(options.json ? plan.to_json() : text_of(options, data.name, plan, topology));
   return Exit::done;
 }

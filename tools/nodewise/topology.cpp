@@ -6,18 +6,17 @@
 #include <algorithm>
 #include <memory>
 
-#include "base/text.hpp"
+#include <nodewise/sizes.hpp>
+
 #include "command.hpp"
-#include "os/os.hpp"
 #include "parts/describe.hpp"
 #include "parts/flags.hpp"
 #include "parts/json.hpp"
+#include "parts/system.hpp"
 #include "parts/terminal.hpp"
 
 namespace nodewise::tools {
 namespace {
-
-using base::human_bytes;
 
 struct Options {
   TopologyFlag topology;
@@ -54,7 +53,7 @@ Json distances_of(const Topology& topology) {
 }
 
 Json json_of(const Topology& topology) {
-  const Json host = topology.is_this_machine() ? Json(os::current().host_name().value) : Json();
+  const Json host = topology.is_this_machine() ? Json(host_name()) : Json();
   Json nodes = Json::array();
   for (const Node& node : topology.nodes()) nodes.push_back(json_of(node, host));
   Json attributes = Json::array();
@@ -129,7 +128,7 @@ std::string devices_text(const Topology& topology, std::optional<unsigned> node)
 }
 
 std::string node_text(const Topology& topology, const Node& node, const Screen& screen) {
-  std::string text = inked(screen, Ink::strong, base::text("node ", node.os_index)) + '\n';
+  std::string text = inked(screen, Ink::strong, fmt::format("node {}", node.os_index)) + '\n';
   text += "  CPUs     " + cpus_text(node) + '\n';
   text += "  memory   " + memory_text(topology, node, screen) + '\n';
   if (node.memory_bytes > 0) text += "  pages    " + pages_text(topology, node) + '\n';

@@ -1,6 +1,8 @@
 // nodewise count: a machine of many nodes is booted in emulation, and every load and store counted.
 #include "count/count.hpp"
 
+#include <fmt/core.h>
+
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,9 +14,9 @@
 #include <fstream>
 #include <memory>
 
-#include "base/text.hpp"
 #include "command.hpp"
 #include "parts/flags.hpp"
+#include "parts/system.hpp"
 #include "parts/terminal.hpp"
 
 namespace nodewise::tools {
@@ -28,7 +30,7 @@ class TemporaryFolder {
   TemporaryFolder() {
     std::string name = (fs::temp_directory_path() / "nodewise-count.XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr)
-      throw Failure(Exit::machine_cannot, base::text(name, ": ", base::errno_text(errno)));
+      throw Failure(Exit::machine_cannot, fmt::format("{}: {}", name, errno_text(errno)));
     path = name;
   }
   ~TemporaryFolder() {
@@ -47,9 +49,10 @@ fs::path counting_script() {
   const fs::path installed = here / ".." / NODEWISE_LIBEXEC_FROM_BIN / "count.py";
   for (const fs::path& script : {here.parent_path() / "machines/count.py", installed})
     if (fs::exists(script)) return script;
-  throw Failure(Exit::machine_cannot,
-                base::text("there is no ", installed.lexically_normal().string(),
-                           "; nodewise counts on x86-64 alone, and is installed with `meson install`"));
+  throw Failure(
+      Exit::machine_cannot,
+      fmt::format("there is no {}; nodewise counts on x86-64 alone, and is installed with `meson install`",
+                  installed.lexically_normal().string()));
 }
 
 std::vector<std::string> script_words(const CountOptions& options, const fs::path& report) {
@@ -87,7 +90,7 @@ pid_t start(std::vector<std::string> words, bool quiet_stdout) {
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
   if (refused != 0)
-    throw Failure(Exit::machine_cannot, base::text(words[0], " cannot be run: ", base::errno_text(refused)));
+    throw Failure(Exit::machine_cannot, fmt::format("{} cannot be run: {}", words[0], errno_text(refused)));
   return pid;
 }
 
@@ -121,7 +124,7 @@ void write_report(const CountResult& result) {
   }
   std::ofstream file(path);
   file << text << std::flush;
-  if (!file) throw Failure(Exit::machine_cannot, base::text(path, " cannot be written"));
+  if (!file) throw Failure(Exit::machine_cannot, fmt::format("{} cannot be written", path));
 }
 
 Exit count(const CountOptions& options) {
@@ -130,15 +133,15 @@ Exit count(const CountOptions& options) {
   CountResult result{options, {}, 0};
   const bool mixed = options.json && options.output.empty();
   if (::isatty(STDERR_FILENO) != 0)
-    complain(base::text("nodewise count: booting ", options.topology, " in emulation, which takes a while"));
+    complain(fmt::format("nodewise count: booting {} in emulation, which takes a while", options.topology));
   result.exit_code = run_words(script_words(options, report), mixed);
   std::ifstream lines(report);
   result.counted = read_counted(lines);
   if (!lines.is_open()) return without_report(result.exit_code);
   if (!result.counted.complete)
-    throw Failure(Exit::machine_cannot,
-                  base::text("the counter did not see the program begin and end (exit code ",
-                             result.exit_code, "), or did not learn which node is which"));
+    throw Failure(Exit::machine_cannot, fmt::format("the counter did not see the program begin and end (exit "
+                                                    "code {}), or did not learn which node is which",
+                                                    result.exit_code));
   write_report(result);
   return static_cast<Exit>(result.exit_code);  // the program's own, whatever it is
 }

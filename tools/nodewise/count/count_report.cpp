@@ -3,7 +3,8 @@
 
 #include <set>
 
-#include "base/text.hpp"
+#include <nodewise/sizes.hpp>
+
 #include "count/count.hpp"
 #include "parts/describe.hpp"
 #include "parts/json.hpp"
@@ -77,7 +78,7 @@ std::string sums_text(const CountResult& result) {
   std::vector<std::vector<std::string>> rows = {{"bytes of", "all", "local", "remote", "share"},
                                                 sum_row("the program alone", counted.program)};
   for (const auto& [label, data] : counted.data)
-    rows.push_back(sum_row(base::text("  in dataset ", label), data));
+    rows.push_back(sum_row(fmt::format("  in dataset {}", label), data));
   rows.push_back(sum_row("the kernel meanwhile", counted.kernel));
   if (!result.options.skip_boot) {
     rows.push_back(sum_row("before and after", counted.outside));
@@ -91,7 +92,7 @@ std::string verdict_text(const CountResult& result) {
   const auto remote = program.remote(), local = program.local();
   return fmt::format(
       "Verdict  of the bytes that the program loaded and stored, {} lay on another node than the CPU ({})\n",
-      share_text(remote.bytes(), local.bytes() + remote.bytes()), base::human_bytes(remote.bytes()));
+      share_text(remote.bytes(), local.bytes() + remote.bytes()), human_bytes(remote.bytes()));
 }
 
 }  // namespace

@@ -7,10 +7,10 @@
 #include <memory>
 
 #include "command.hpp"
-#include "os/os.hpp"
 #include "parts/describe.hpp"
 #include "parts/flags.hpp"
 #include "parts/json.hpp"
+#include "parts/system.hpp"
 #include "parts/terminal.hpp"
 
 namespace nodewise::tools {
@@ -50,7 +50,7 @@ std::string json_of(const std::vector<Finding>& findings, const Topology& topolo
                     {"evidence", finding.evidence},
                     {"remedy", finding.remedy}});
   const Json report = {{"schema", "nodewise.doctor/1"},
-                       {"host", os::current().host_name().value},
+                       {"host", host_name()},
                        {"fingerprint", topology.fingerprint()},
                        {"worst", to_string(worst_of(findings))},
                        {"findings", rows}};

@@ -2,16 +2,15 @@
 
 #include <algorithm>
 
-#include "base/text.hpp"
-#include "buffer/allowance.hpp"
+#include <nodewise/allowance.hpp>
+#include <nodewise/sizes.hpp>
+
 #include "doctor/doctor.hpp"
-#include "os/os.hpp"
 #include "parts/parse.hpp"
+#include "parts/system.hpp"
 
 namespace nodewise::tools {
 namespace {
-
-using base::human_bytes;
 
 std::string trimmed(std::string text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
@@ -21,7 +20,7 @@ std::string trimmed(std::string text) {
 // kernel.numa_balancing is a bit mask: 1 moves pages towards their readers, 2 between tiers of memory.
 Finding autonuma(const Topology& topology) {
   Finding finding{"autonuma", Level::ok, {}, {}};
-  const auto text = os::current().read_text("/proc/sys/kernel/numa_balancing");
+  const auto text = read_text("/proc/sys/kernel/numa_balancing");
   const auto mode = parse_count(trimmed(text.value));
   if (!text.ok() || !mode) {
     finding.evidence = "this kernel has no kernel.numa_balancing: it moves no page on its own";
@@ -54,7 +53,7 @@ std::string chosen_word(const std::string& text) {
 
 Finding transparent_huge_pages() {
   Finding finding{"transparent-huge-pages", Level::ok, {}, {}};
-  const auto text = os::current().read_text("/sys/kernel/mm/transparent_hugepage/enabled");
+  const auto text = read_text("/sys/kernel/mm/transparent_hugepage/enabled");
   const std::string mode = text.ok() ? chosen_word(text.value) : "";
   if (mode.empty()) {
     finding.level = Level::note;
@@ -62,7 +61,7 @@ Finding transparent_huge_pages() {
     return finding;
   }
   finding.evidence = "enabled = " + mode;
-  const auto defrag = os::current().read_text("/sys/kernel/mm/transparent_hugepage/defrag");
+  const auto defrag = read_text("/sys/kernel/mm/transparent_hugepage/defrag");
   if (defrag.ok()) finding.evidence += ", defrag = " + chosen_word(defrag.value);
   if (mode != "never") return finding;
   finding.level = Level::note;

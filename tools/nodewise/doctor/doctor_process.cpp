@@ -1,15 +1,19 @@
 #include <fmt/core.h>
 #include <numaif.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <sstream>
 
-#include "base/text.hpp"
+#include <nodewise/sizes.hpp>
+
 #include "doctor/doctor.hpp"
-#include "os/os.hpp"
 #include "parts/parse.hpp"
+#include "parts/system.hpp"
 
 namespace nodewise::tools {
 namespace {
@@ -22,38 +26,57 @@ struct Probe {
   const char* consequence;
 };
 
+int error_of(long outcome) {
+  return outcome == 0 ? 0 : errno;
+}
+
+// Of more nodes than any kernel knows.
+struct NodeMask {
+  static constexpr unsigned long bits = 8192;
+  static constexpr unsigned long word_bits = 8 * sizeof(unsigned long);
+  unsigned long words[bits / word_bits] = {};
+};
+
 int try_mbind(const Topology& topology) {
-  os::Os& os = os::current();
-  const auto page = os.map(os.base_page_bytes(), os.base_page_bytes(), 0);
-  if (!page.ok()) return page.error;
+  const auto bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  void* page = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (page == MAP_FAILED) return errno;
   unsigned node = 0;
   for (const Node& candidate : topology.nodes())
     if (candidate.allowed && candidate.memory_bytes > 0) node = candidate.os_index;
-  const int error = os.bind(page.value, os.base_page_bytes(), os::BindMode::preferred, node);
-  os.unmap(page.value, os.base_page_bytes());
+  NodeMask mask;
+  mask.words[node / mask.word_bits] |= 1UL << node % mask.word_bits;
+  const int error = error_of(::mbind(page, bytes, MPOL_PREFERRED, mask.words, mask.bits, 0));
+  ::munmap(page, bytes);
   return error;
 }
 
 // Sets what is set already: what get_mempolicy says, or where that is refused the default.
 int try_set_mempolicy() {
-  constexpr unsigned long bits = 8192;
-  unsigned long mask[bits / (8 * sizeof(unsigned long))] = {};
+  NodeMask mask;
   int mode = MPOL_DEFAULT;
-  if (::get_mempolicy(&mode, mask, bits, nullptr, 0) != 0) mode = MPOL_DEFAULT;
+  if (::get_mempolicy(&mode, mask.words, mask.bits, nullptr, 0) != 0) mode = MPOL_DEFAULT;
   const bool by_node = mode != MPOL_DEFAULT;
-  return ::set_mempolicy(mode, by_node ? mask : nullptr, by_node ? bits : 0) == 0 ? 0 : errno;
+  return error_of(::set_mempolicy(mode, by_node ? mask.words : nullptr, by_node ? mask.bits : 0));
+}
+
+int try_get_mempolicy() {
+  NodeMask mask;
+  return error_of(::get_mempolicy(nullptr, mask.words, mask.bits, nullptr, MPOL_F_MEMS_ALLOWED));
 }
 
 int try_move_pages() {
   const int here = 0;
   void* page = const_cast<int*>(&here);
   int status = 0;
-  return os::current().pages_status({&page, 1}, {&status, 1});
+  return error_of(::move_pages(0, 1, &page, nullptr, &status, 0));
 }
 
 int try_set_affinity() {
-  const auto mask = os::current().affinity();
-  return mask.ok() ? os::current().set_affinity(mask.value) : mask.error;
+  constexpr std::size_t bytes = 8192;  // of 65536 CPUs: a mask that is too short for the kernel is refused
+  std::vector<unsigned char> mask(bytes);
+  const long got = ::syscall(SYS_sched_getaffinity, 0, bytes, mask.data());
+  return got < 0 ? errno : error_of(::syscall(SYS_sched_setaffinity, 0, got, mask.data()));
 }
 
 std::vector<Probe> probes(const Topology& topology) {
@@ -61,7 +84,7 @@ std::vector<Probe> probes(const Topology& topology) {
       {"mbind", try_mbind(topology), Level::warning,
        "pages are placed by first touch from workers on their nodes, and nothing keeps them there"},
       {"set_mempolicy", try_set_mempolicy(), Level::note, "numactl does not work; nodewise does not need it"},
-      {"get_mempolicy", os::current().allowed_nodes().error, Level::note,
+      {"get_mempolicy", try_get_mempolicy(), Level::note,
        "numactl --show does not work; nodewise does not need it"},
       {"move_pages", try_move_pages(), Level::warning,
        "placement is verified by whole shards in /proc/self/numa_maps, not page by page"},
@@ -71,14 +94,14 @@ std::vector<Probe> probes(const Topology& topology) {
 }
 
 Finding finding_of(const Probe& probe) {
-  const std::string name = base::text("call-", probe.call);
+  const std::string name = fmt::format("call-{}", probe.call);
   if (probe.error == 0) return {name, Level::ok, "allowed", {}};
   const bool filtered = probe.error == EPERM || probe.error == ENOSYS;  // by seccomp, in a container
   const char* remedy = std::string_view(probe.call) == "move_pages"
                            ? "a seccomp profile that allows move_pages"
                            : "docker --cap-add SYS_NICE";
-  return {name, probe.level, base::text("refused: ", base::errno_text(probe.error), "; ", probe.consequence),
-          filtered ? base::text(remedy, "; see docs/howto/docker.md")
+  return {name, probe.level, fmt::format("refused: {}; {}", errno_text(probe.error), probe.consequence),
+          filtered ? fmt::format("{}; see docs/howto/docker.md", remedy)
                    : "see the call's manual page for this error"};
 }
 
@@ -145,12 +168,12 @@ Finding omp_waiting(const Topology& topology) {
 }
 
 Finding openmp_runtimes() {
-  const auto maps = os::current().read_text("/proc/self/maps");
+  const auto maps = read_text("/proc/self/maps");
   std::string found;
   unsigned count = 0;
   for (const char* runtime : {"/libgomp", "/libomp", "/libiomp5"}) {
     if (maps.value.find(runtime) == std::string::npos) continue;
-    found += base::text(found.empty() ? "" : " and ", runtime + 1);
+    found += fmt::format("{}{}", found.empty() ? "" : " and ", runtime + 1);
     ++count;
   }
   if (count < 2)
@@ -167,7 +190,7 @@ Finding memlock() {
   if (limit.rlim_cur == RLIM_INFINITY) return {"memlock", Level::ok, "unlimited", {}};
   return {"memlock",
           Level::ok,
-          fmt::format("{} may be locked; nodewise locks nothing", base::human_bytes(limit.rlim_cur)),
+          fmt::format("{} may be locked; nodewise locks nothing", human_bytes(limit.rlim_cur)),
           {}};
 }
 

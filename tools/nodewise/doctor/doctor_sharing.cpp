@@ -2,25 +2,32 @@
 // may be.
 #include <fmt/core.h>
 
+#include <linux/magic.h>
+#include <sys/vfs.h>
+
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <sstream>
 
 #include <nodewise/segment.hpp>
+#include <nodewise/sizes.hpp>
 
-#include "base/text.hpp"
 #include "doctor/doctor.hpp"
-#include "os/os.hpp"
 #include "parts/describe.hpp"
 #include "parts/parse.hpp"
+#include "parts/system.hpp"
 #include "segments/segments.hpp"
 
 namespace nodewise::tools {
 namespace {
 
-using base::human_bytes;
-
 constexpr std::string_view memory_folder = "/dev/shm";
+
+bool exists(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
+}
 
 // Segments there, their bytes, and those of them that nobody will miss.
 struct Use {
@@ -42,16 +49,19 @@ Use use_of_memory() {
 
 Finding shared_memory() {
   Finding finding{"shared-memory", Level::ok, {}, {}};
-  const auto space = os::current().space(std::string(memory_folder));
-  if (!space.ok() || space.value.kind == os::FileSystem::other) {
+  struct statfs space {};
+  const bool mounted = ::statfs(std::string(memory_folder).c_str(), &space) == 0;
+  const auto block = static_cast<std::uint64_t>(space.f_bsize);
+  const std::uint64_t total_bytes = space.f_blocks * block;
+  if (!mounted || space.f_type != TMPFS_MAGIC) {
     finding.level = Level::note;
-    finding.evidence = space.ok() ? "/dev/shm is no file system in memory" : "/dev/shm is not mounted";
+    finding.evidence = mounted ? "/dev/shm is no file system in memory" : "/dev/shm is not mounted";
     finding.remedy = "mount -t tmpfs tmpfs /dev/shm; needed by programs that share memory, segments among it";
     return finding;
   }
   const Use use = use_of_memory();
-  finding.evidence = fmt::format("/dev/shm holds {}, {} free", human_bytes(space.value.total_bytes),
-                                 human_bytes(space.value.free_bytes));
+  finding.evidence = fmt::format("/dev/shm holds {}, {} free", human_bytes(total_bytes),
+                                 human_bytes(space.f_bavail * block));
   finding.evidence +=
       use.segments == 0
           ? ", no segment of yours"
@@ -62,8 +72,7 @@ Finding shared_memory() {
     finding.remedy = "nodewise segments gc";
   }
   constexpr std::uint64_t docker_default = std::uint64_t{64} << 20;
-  if (space.value.total_bytes == 0 || space.value.total_bytes > docker_default)
-    return finding;  // 0: no bound
+  if (total_bytes == 0 || total_bytes > docker_default) return finding;  // 0: no bound
   finding.level = Level::warning;
   finding.evidence += "; a program that shares more than that ends by SIGBUS, a segment is refused";
   finding.remedy += finding.remedy.empty() ? "" : "; ";
@@ -86,7 +95,7 @@ bool is_no(std::string value) {
 // The last word on RemoveIPC in the section [Login], if there is one.
 void read_remove_ipc(const std::string& path, std::string& value) {
   constexpr std::string_view key = "RemoveIPC=";
-  std::istringstream lines(os::current().read_text(path).value);
+  std::istringstream lines(read_text(path).value);
   bool in_section = false;
   for (std::string line; std::getline(lines, line);) {
     line = without_spaces(std::move(line));
@@ -101,10 +110,12 @@ std::string remove_ipc_setting() {
   std::string main;
   std::map<std::string, std::string> drop_ins;
   for (const char* folder : {"/usr/lib/systemd", "/usr/local/lib/systemd", "/run/systemd", "/etc/systemd"}) {
-    const std::string file = base::text(folder, "/logind.conf");
-    if (os::current().path_status(file).ok()) main = file;
-    for (const std::string& drop_in : os::current().list_folder(file + ".d").value)
-      if (drop_in.ends_with(".conf")) drop_ins[drop_in] = base::text(file, ".d/", drop_in);
+    const std::string file = fmt::format("{}/logind.conf", folder);
+    if (exists(file)) main = file;
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(file + ".d", ignored))
+      if (const std::string drop_in = entry.path().filename(); drop_in.ends_with(".conf"))
+        drop_ins[drop_in] = fmt::format("{}.d/{}", file, drop_in);
   }
   std::string value;
   read_remove_ipc(main, value);
@@ -114,7 +125,7 @@ std::string remove_ipc_setting() {
 
 // By /etc/passwd; empty for a user who is only known elsewhere.
 std::string user_name(unsigned uid) {
-  std::istringstream lines(os::current().read_text("/etc/passwd").value);
+  std::istringstream lines(read_text("/etc/passwd").value);
   for (std::string line; std::getline(lines, line);) {
     std::istringstream fields(line);
     std::string name, password, number;
@@ -125,15 +136,15 @@ std::string user_name(unsigned uid) {
 }
 
 bool lingers(const std::string& user) {
-  return !user.empty() && os::current().path_status("/var/lib/systemd/linger/" + user).ok();
+  return !user.empty() && exists("/var/lib/systemd/linger/" + user);
 }
 
 // logind deletes what a user has in /dev/shm when the last session ends, though programs still have it.
 Finding remove_ipc() {
   Finding finding{"remove-ipc", Level::ok, {}, {}};
   constexpr unsigned first_ordinary_user = 1000;
-  const unsigned uid = os::current().user_id();
-  if (!os::current().path_status("/run/systemd/system").ok()) {
+  const unsigned uid = user_id();
+  if (!exists("/run/systemd/system")) {
     finding.evidence = "systemd does not run here: no logout deletes segments";
     return finding;
   }
@@ -158,7 +169,7 @@ Finding remove_ipc() {
 
 // The soft limit and the hard one, as /proc/self/limits writes them.
 std::pair<std::string, std::string> limits_of(const std::string& name) {
-  const auto text = os::current().read_text("/proc/self/limits");
+  const auto text = read_text("/proc/self/limits");
   const auto at = text.value.find(name);
   std::string soft, hard;
   if (at != std::string::npos) std::istringstream(text.value.substr(at + name.size())) >> soft >> hard;
@@ -178,13 +189,13 @@ Finding open_files() {
   if (!limit || *limit >= usual) return finding;
   finding.level = Level::note;
   finding.evidence += fmt::format("; usual are {} and more", usual);
-  finding.remedy = fmt::format("ulimit -n {}", hard == soft ? base::text(usual, ", by root") : hard);
+  finding.remedy = fmt::format("ulimit -n {}", hard == soft ? fmt::format("{}, by root", usual) : hard);
   return finding;
 }
 
 Finding mappings() {
   Finding finding{"mappings", Level::ok, {}, {}};
-  const auto text = os::current().read_text("/proc/sys/vm/max_map_count");
+  const auto text = read_text("/proc/sys/vm/max_map_count");
   const auto limit = parse_count(text.value.substr(0, text.value.find('\n')));
   if (!limit) {
     finding.evidence = "vm.max_map_count cannot be read";

@@ -4,13 +4,12 @@
 
 #include <algorithm>
 
-#include "base/text.hpp"
+#include <nodewise/sizes.hpp>
+
 #include "command.hpp"
 #include "parts/terminal.hpp"
 
 namespace nodewise::tools {
-
-using base::human_bytes;
 
 std::string counted(std::uint64_t count, const std::string& noun) {
   if (count == 1) return "1 " + noun;
@@ -48,7 +47,7 @@ std::string machine_text(const Topology& topology) {
 
 std::string plan_text(const Plan& plan) {
   const std::string weights =
-      plan.policy() == Policy::interleaved ? "" : base::text(", ", to_string(plan.weights()), " weights");
+      plan.policy() == Policy::interleaved ? "" : fmt::format(", {} weights", to_string(plan.weights()));
   return fmt::format("{}{}, binding {}, borders on pages of {}", to_string(plan.policy()), weights,
                      to_string(plan.binding()), human_bytes(plan.page_bytes()));
 }
@@ -127,7 +126,8 @@ std::string same_arguments(const std::string& subcommand, std::optional<std::uin
   for (std::size_t i = 2; i < words.size(); ++i) {
     std::string word = words[i];
     if (batch_size && words[i - 1] == flag) word = std::to_string(*batch_size);
-    if (batch_size && word.starts_with(base::text(flag, '='))) word = base::text(flag, '=', *batch_size);
+    if (batch_size && word.starts_with(fmt::format("{}=", flag)))
+      word = fmt::format("{}={}", flag, *batch_size);
     text += ' ' + shell_word(word);
   }
   return text;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <nodewise/error.hpp>
+#include <nodewise/sizes.hpp>
 
 #include "command.hpp"
 #include "parts/parse.hpp"
@@ -79,7 +80,7 @@ Flag count_flag(std::string name, std::optional<std::uint64_t>& target, std::str
 
 Flag size_flag(std::string name, std::optional<std::uint64_t>& target, std::string help) {
   return parsed_flag(std::move(name), "SIZE", "a size such as 4096, 64KiB, 2M or 1.5GB", std::move(help),
-                     [&target](const std::string& text) { return (target = parse_size(text)).has_value(); });
+                     [&target](const std::string& text) { return (target = parse_bytes(text)).has_value(); });
 }
 
 Flag number_flag(std::string name, std::optional<double>& target, double least, double most,

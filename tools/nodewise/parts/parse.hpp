@@ -11,9 +11,8 @@ namespace nodewise::tools {
 /// A whole number: digits alone, no sign, no octal.
 std::optional<std::uint64_t> parse_count(std::string_view text);
 
-/// Bytes: a number (a fraction too), then nothing, K, M, G, T or KiB, MiB, GiB, TiB (powers of 1024) or
-/// kB, MB, GB, TB (powers of 1000), or B. Nothing where it is not a whole number of bytes or exceeds 64 bits.
-std::optional<std::uint64_t> parse_size(std::string_view text);
+/// a * b; nothing where that exceeds 64 bits.
+std::optional<std::uint64_t> product(std::uint64_t a, std::uint64_t b);
 
 /// A whole number of seconds, minutes, hours or days: 30s, 10m, 2h, 7d. Nothing where that is more than three
 /// centuries.

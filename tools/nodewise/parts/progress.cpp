@@ -1,5 +1,7 @@
 #include "parts/progress.hpp"
 
+#include <fmt/core.h>
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -7,7 +9,6 @@
 #include <cstdio>
 #include <fstream>
 
-#include "base/text.hpp"
 #include "parts/terminal.hpp"
 
 namespace nodewise::tools {
@@ -47,10 +48,10 @@ void Progress::draw(std::uint64_t seconds) const {
   if (total_ > 0) {
     const double part = std::min(1.0, static_cast<double>(done_()) / static_cast<double>(total_));
     const auto full = static_cast<std::size_t>(part * columns);
-    line += base::text(" [", std::string(full, '='), std::string(columns - full, ' '), "] ",
-                       static_cast<unsigned>(part * 100), " %");
+    line += fmt::format(" [{}{}] {} %", std::string(full, '='), std::string(columns - full, ' '),
+                        static_cast<unsigned>(part * 100));
   }
-  line += base::text("  ", seconds, " s\033[K");
+  line += fmt::format("  {} s\033[K", seconds);
   std::fputs(line.c_str(), stderr);
 }
 

@@ -1,5 +1,7 @@
 #include "parts/terminal.hpp"
 
+#include <fmt/core.h>
+
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -8,8 +10,8 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "base/text.hpp"
 #include "command.hpp"
+#include "parts/system.hpp"
 
 namespace nodewise::tools {
 namespace {
@@ -37,14 +39,14 @@ Screen screen() {
 std::string inked(const Screen& screen, Ink ink, std::string_view text) {
   if (!screen.colour || ink == Ink::plain || text.empty()) return std::string(text);
   const char* code = ink == Ink::strong ? "1" : ink == Ink::good ? "32" : ink == Ink::fair ? "33" : "31";
-  return base::text("\033[", code, 'm', text, "\033[0m");
+  return fmt::format("\033[{}m{}\033[0m", code, text);
 }
 
 void print(std::string_view text) {
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
   const int refused = written && std::fflush(stdout) == 0 ? 0 : errno;
   if (refused == 0 || refused == EPIPE) return;
-  throw Failure(Exit::machine_cannot, "standard output cannot be written: " + base::errno_text(refused));
+  throw Failure(Exit::machine_cannot, "standard output cannot be written: " + errno_text(refused));
 }
 
 std::string printable(std::string_view text) {

@@ -1,6 +1,8 @@
 // nodewise run: the main job. Load, place, compute per-batch means, verify.
 #include "run/run.hpp"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <chrono>
 #include <memory>
@@ -10,13 +12,11 @@
 
 #include <nodewise/error.hpp>
 
-#include "base/text.hpp"
 #include "command.hpp"
-#include "loader/options.hpp"
-#include "os/os.hpp"
 #include "parts/describe.hpp"
 #include "parts/flags.hpp"
 #include "parts/progress.hpp"
+#include "parts/system.hpp"
 #include "parts/terminal.hpp"
 
 namespace nodewise::tools {
@@ -74,15 +74,15 @@ Plan plan_of(const std::string& path, const std::string& text, const Topology& t
     return Plan::from_json(text, topology);
   } catch (const FormatError& error) {
     throw Failure(Exit::bad_input,
-                  base::text("--plan ", path, " is not a saved plan: ", without_call(error.what())));
+                  fmt::format("--plan {} is not a saved plan: {}", path, without_call(error.what())));
   }
 }
 
 Plan saved_plan(const Options& options, const NpyFile& file, const Topology& topology) {
-  const auto text = os::current().read_text(options.plan_file);
+  const auto text = read_text(options.plan_file);
   if (!text.ok())
-    throw Failure(Exit::bad_input, base::text("--plan ", options.plan_file,
-                                              ": cannot be read: ", base::errno_text(text.error)));
+    throw Failure(Exit::bad_input,
+                  fmt::format("--plan {}: cannot be read: {}", options.plan_file, errno_text(text.error)));
   Plan plan = plan_of(options.plan_file, text.value, topology);
   if (plan.dataset().shape() == file.shape() && plan.dataset().dtype() == file.dtype()) return plan;
   throw Failure(Exit::bad_input,
@@ -153,10 +153,9 @@ void hold(double seconds, const BatchLoader& loader) {
   const std::byte* data = loader.buffer().data();
   const auto milliseconds = static_cast<std::uint64_t>(seconds * 1000);
   const auto segment = loader.segment();
-  const std::string look =
-      segment ? "--segment " + segment->name() : base::text("--pid ", os::current().process_id());
+  const std::string look = segment ? "--segment " + segment->name() : fmt::format("--pid {}", ::getpid());
   complain(fmt::format("nodewise run: holding for {} s; pid {}; data at {}-{}; look with: {} placement {}",
-                       seconds, os::current().process_id(), static_cast<const void*>(data),
+                       seconds, ::getpid(), static_cast<const void*>(data),
                        static_cast<const void*>(data + loader.dataset().total_bytes()), typed_words().front(),
                        look));
   const auto begin = std::chrono::steady_clock::now();

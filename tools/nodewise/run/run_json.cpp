@@ -1,5 +1,5 @@
-#include "os/os.hpp"
 #include "parts/json.hpp"
+#include "parts/system.hpp"
 #include "run/run.hpp"
 
 namespace nodewise::tools {
@@ -51,7 +51,7 @@ std::string run_json(const RunResult& result) {
     run.add("segment", {{"name", segment->name()}, {"path", segment->path()}, {"kept", segment->kept()}});
   if (result.means) run.add("means", result.means->values);
   run.add("placement", std::move(placement));
-  run.add("team", team_of(result, os::current().host_name().value));
+  run.add("team", team_of(result, host_name()));
   run.add("orphans", orphans_of(result));
   run.add("timing", {{"topology_seconds", result.timing.topology_seconds},
                      {"place_seconds", result.timing.place_seconds},

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/text.hpp"
+#include <nodewise/sizes.hpp>
+
 #include "parts/describe.hpp"
 #include "parts/terminal.hpp"
 #include "run/run.hpp"

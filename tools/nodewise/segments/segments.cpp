@@ -1,21 +1,25 @@
 // nodewise segments: memory with a name, who has it, and how it goes away.
 #include "segments/segments.hpp"
 
+#include <fmt/core.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <utility>
 
 #include <nodewise/error.hpp>
+#include <nodewise/sizes.hpp>
 
-#include "base/text.hpp"
 #include "command.hpp"
-#include "os/os.hpp"
 #include "parts/describe.hpp"
 #include "parts/flags.hpp"
 #include "parts/progress.hpp"
+#include "parts/system.hpp"
 #include "parts/terminal.hpp"
-#include "segment/file.hpp"
 
 namespace nodewise::tools {
 
@@ -39,15 +43,19 @@ Stay why_stay(const SegmentInfo& info) {
 // What is being made has its holder; what is kept does not go when its last one does.
 Bystander::Bystander(const SegmentInfo& info) {
   if (info.held || info.kept || state_of(info) != SegmentState::published) return;
-  os::Os& os = os::current();
-  const auto opened = os.open_shared(info.path, false);
-  if (!opened.ok()) return;
-  descriptor_ = opened.value;
-  os.lock_byte(descriptor_, holder_byte, os::Lock::shared, false);  // refused: it is just being removed
+  descriptor_ = ::open(info.path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor_ < 0) return;
+  // As docs/segment-format.md says it. Refused: the segment is just being removed.
+  struct flock holder {};
+  holder.l_type = F_RDLCK;
+  holder.l_whence = SEEK_SET;
+  holder.l_start = 1;
+  holder.l_len = 1;
+  ::fcntl(descriptor_, F_OFD_SETLK, &holder);
 }
 
 Bystander::~Bystander() {
-  if (descriptor_ >= 0) os::current().close_file(descriptor_);
+  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 std::optional<SegmentInfo> find_segment(const std::string& name) {
@@ -57,8 +65,8 @@ std::optional<SegmentInfo> find_segment(const std::string& name) {
 }
 
 std::string no_segment_text(const std::string& name) {
-  return base::text("there is no segment ", base::quoted(name), "; `", typed_words().front(),
-                    " segments` lists them");
+  return fmt::format("there is no segment {}; `{} segments` lists them", '"' + printable(name) + '"',
+                     typed_words().front());
 }
 
 namespace {
@@ -113,17 +121,17 @@ Exit collect(const Options& options) {
 // Those that can be opened are removed only while their name still is theirs; the others have but a path.
 void take_away(const SegmentInfo& info) {
   if (state_of(info) == SegmentState::published) return Segment::open(info.name).remove();
-  const int error = os::current().remove_file(info.path);
+  const int error = ::unlink(info.path.c_str()) == 0 ? 0 : errno;
   if (error != 0 && error != ENOENT)
     throw Failure(Exit::machine_cannot,
-                  base::text(printable(info.path), " cannot be removed: ", base::errno_text(error)));
+                  fmt::format("{} cannot be removed: {}", printable(info.path), errno_text(error)));
 }
 
 Exit remove(const Options& options) {
   const auto info = find_segment(options.name);
   if (!info) throw Failure(Exit::bad_input, no_segment_text(options.name));
   take_away(*info);
-  std::string text = base::text("removed ", printable(info->name), " (", base::human_bytes(info->bytes), ")");
+  std::string text = fmt::format("removed {} ({})", printable(info->name), human_bytes(info->bytes));
   if (info->held) text += "; who has it keeps it, and its memory, until the last of them ends";
   print(text + '\n');
   return Exit::done;

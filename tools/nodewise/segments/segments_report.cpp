@@ -4,10 +4,11 @@
 #include <algorithm>
 #include <chrono>
 
-#include "base/text.hpp"
-#include "os/os.hpp"
+#include <nodewise/sizes.hpp>
+
 #include "parts/describe.hpp"
 #include "parts/json.hpp"
+#include "parts/system.hpp"
 #include "parts/terminal.hpp"
 #include "segments/segments.hpp"
 
@@ -83,14 +84,14 @@ std::vector<std::string> row_of(const SeenSegment& seen, const Topology& topolog
   std::vector<std::string> row = {
       printable(info.name),
       kind_text(info),
-      base::human_bytes(info.bytes),
+      human_bytes(info.bytes),
       known ? fmt::format("{} {}", info.owner.pid, to_string(info.owner_state)) : "-",
       info.attached ? std::to_string(*info.attached) : "?",
       known ? age_text(age_seconds(info)) : "-",
       known ? (info.kept ? "yes" : "no") : "-"};
   for (const Node& node : topology.nodes()) {
     const std::uint64_t bytes = seen.residency ? seen.residency->bytes_on_node[node.index] : 0;
-    row.push_back(bytes > 0 ? base::human_bytes(bytes) : "-");
+    row.push_back(bytes > 0 ? human_bytes(bytes) : "-");
   }
   row.push_back(printable(info.source.path));
   return row;
@@ -106,10 +107,10 @@ std::string remarks(const std::vector<SeenSegment>& segments) {
     if (why_stay(info) == Stay::no_reason) ++unneeded;
     if (residency && residency->absent_bytes > 0)
       text += fmt::format("Absent   {} of {} is not in memory: swapped out, or never written\n",
-                          base::human_bytes(residency->absent_bytes), printable(info.name));
+                          human_bytes(residency->absent_bytes), printable(info.name));
     if (residency && residency->unknown_bytes > 0)
       text += fmt::format("Unknown  the kernel does not say where {} of {} lies\n",
-                          base::human_bytes(residency->unknown_bytes), printable(info.name));
+                          human_bytes(residency->unknown_bytes), printable(info.name));
   }
   if (unneeded > 0)
     text +=
@@ -184,7 +185,7 @@ std::string removed_text(const SegmentInfo& info, bool dry_run) {
                           : info.kept ? fmt::format("it was kept, for {} now", age_text(age_seconds(info)))
                                       : fmt::format("process {}, which made it, is dead", info.owner.pid);
   return fmt::format("{} {} ({}): {}\n", dry_run ? "would remove" : "removed", printable(info.name),
-                     base::human_bytes(info.bytes), why);
+                     human_bytes(info.bytes), why);
 }
 
 struct Group {
@@ -221,10 +222,10 @@ std::string left_text(const Collection& collection) {
 }  // namespace
 
 std::string segments_text(const std::vector<SeenSegment>& segments, const Topology& topology) {
-  if (segments.empty()) return fmt::format("no segments of user {}\n", os::current().user_id());
+  if (segments.empty()) return fmt::format("no segments of user {}\n", user_id());
   std::vector<std::vector<std::string>> rows = {
       {"name", "kind", "size", "made by", "attached", "age", "kept"}};
-  for (const Node& node : topology.nodes()) rows[0].push_back(base::text("node ", node.os_index));
+  for (const Node& node : topology.nodes()) rows[0].push_back(fmt::format("node {}", node.os_index));
   rows[0].push_back("source");
   std::uint64_t bytes = 0;
   for (const SeenSegment& seen : segments) {
@@ -232,18 +233,15 @@ std::string segments_text(const std::vector<SeenSegment>& segments, const Topolo
     bytes += seen.info.bytes;
   }
   const std::string alignment = "llrlrrl" + std::string(topology.nodes().size(), 'r') + 'l';
-  return fmt::format("{} of user {}, {}\n\n{}{}", counted(segments.size(), "segment"),
-                     os::current().user_id(), base::human_bytes(bytes), draw_table(rows, alignment),
-                     remarks(segments));
+  return fmt::format("{} of user {}, {}\n\n{}{}", counted(segments.size(), "segment"), user_id(),
+                     human_bytes(bytes), draw_table(rows, alignment), remarks(segments));
 }
 
 std::string segments_json(const std::vector<SeenSegment>& segments, const Topology& topology) {
   Json rows = Json::array();
   for (const SeenSegment& seen : segments) rows.push_back(json_of(seen, topology));
-  const Json document = {{"schema", "nodewise.segments/1"},
-                         {"host", os::current().host_name().value},
-                         {"uid", os::current().user_id()},
-                         {"segments", rows}};
+  const Json document = {
+      {"schema", "nodewise.segments/1"}, {"host", host_name()}, {"uid", user_id()}, {"segments", rows}};
   return document.text();
 }
 
@@ -251,7 +249,7 @@ std::string collection_text(const Collection& collection) {
   std::string text;
   for (const SegmentInfo& info : collection.removed) text += removed_text(info, collection.dry_run);
   text += fmt::format("{} {}removed, {} {}\n", counted(collection.removed.size(), "segment"),
-                      collection.dry_run ? "would be " : "", base::human_bytes(bytes_of(collection.removed)),
+                      collection.dry_run ? "would be " : "", human_bytes(bytes_of(collection.removed)),
                       collection.dry_run ? "to be freed" : "freed");
   return text + left_text(collection);
 }
@@ -266,8 +264,8 @@ std::string collection_json(const Collection& collection) {
     left.push_back(std::move(stayed));
   }
   const Json document = {{"schema", "nodewise.collection/1"},
-                         {"host", os::current().host_name().value},
-                         {"uid", os::current().user_id()},
+                         {"host", host_name()},
+                         {"uid", user_id()},
                          {"dry_run", collection.dry_run},
                          {"removed_bytes", bytes_of(collection.removed)},
                          {"removed", removed},
