@@ -47,7 +47,7 @@ class TemporaryFolder {
 fs::path counting_script() {
   const fs::path here = fs::read_symlink("/proc/self/exe").parent_path();
   const fs::path installed = here / ".." / NODEWISE_LIBEXEC_FROM_BIN / "count.py";
-  for (const fs::path& script : {here.parent_path() / "machines/count.py", installed})
+  for (const fs::path& script : {here.parent_path() / "count/count.py", installed})
     if (fs::exists(script)) return script;
   throw Failure(
       Exit::machine_cannot,
