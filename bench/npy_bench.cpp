@@ -1,7 +1,7 @@
 // A .npy file that the page cache holds, read into placed memory, beside what a program would do by hand.
 //
 //   npy/pages:K/mib:M/threads:T   f32; from opening the file to the last byte, and giving the memory back
-#include <nodewise/npy.hpp>
+#include <nodewise/load.hpp>
 
 #include <unistd.h>
 

@@ -30,7 +30,7 @@ import sys
 import weakref
 import zlib
 
-__all__ = ["Segment", "SegmentError", "Owner", "Source", "open_segment"]
+__all__ = ["Segment", "SegmentError", "Owner", "Origin", "open_segment"]
 
 # name and struct code of each field; none is padded
 FIELDS = (
@@ -39,9 +39,9 @@ FIELDS = (
     ("content_hash", "Q"), ("total_bytes", "Q"), ("data_offset", "Q"), ("data_bytes", "Q"),
     ("page_bytes", "Q"), ("owner_pid", "I"), ("owner_uid", "I"), ("owner_start_ticks", "Q"),
     ("owner_pid_namespace", "Q"), ("created_ns", "Q"), ("placing_rung", "I"), ("plan_bytes", "I"),
-    ("source_path_bytes", "I"), ("reserved_word", "I"), ("dtype", "8s"), ("samples", "Q"), ("features", "Q"),
-    ("batch_size", "Q"), ("source_bytes", "Q"), ("source_modified_ns", "Q"), ("source_device", "Q"),
-    ("source_inode", "Q"), ("parameters", "64s"), ("reserved", "48s"),
+    ("origin_bytes", "I"), ("reserved_word", "I"), ("dtype", "8s"), ("samples", "Q"), ("features", "Q"),
+    ("batch_size", "Q"), ("origin_state", "16s"), ("origin_content", "16s"), ("parameters", "64s"),
+    ("reserved", "48s"),
 )  # fmt: skip
 HEADER = struct.Struct("=" + "".join(code for _, code in FIELDS))
 Header = collections.namedtuple("Header", [name for name, _ in FIELDS])
@@ -74,7 +74,7 @@ FLOCK = struct.Struct("hhqqi4x")
 MAKER_BYTE, HOLDER_BYTE = 0, 1
 
 Owner = collections.namedtuple("Owner", "pid uid start_ticks pid_namespace")
-Source = collections.namedtuple("Source", "path bytes modified_ns device inode")
+Origin = collections.namedtuple("Origin", "name state content")
 
 
 class SegmentError(ValueError):
@@ -154,7 +154,7 @@ def _check_dataset(raw, dtype, what):
 
 
 def parse_header(start, file_bytes, what="the file"):
-    """(fixed part, element type, plan, source path) of a file of `file_bytes` that begins with `start`. The
+    """(fixed part, element type, plan, origin's name) of a file of `file_bytes` that begins with `start`. The
     texts are bytes. Raises SegmentError."""
     raw = _start_of(start, what)
     if raw.header_bytes > len(start):
@@ -169,8 +169,8 @@ def parse_header(start, file_bytes, what="the file"):
     if KINDS[raw.kind] == "dataset":
         _check_dataset(raw, dtype, what)
     plan_end = HEADER.size + raw.plan_bytes
-    if plan_end + raw.source_path_bytes != raw.header_bytes:
-        raise SegmentError(f"{what} has texts of {raw.plan_bytes} and {raw.source_path_bytes} bytes in a "
+    if plan_end + raw.origin_bytes != raw.header_bytes:
+        raise SegmentError(f"{what} has texts of {raw.plan_bytes} and {raw.origin_bytes} bytes in a "
                            f"header of {raw.header_bytes}")
     return raw, dtype, start[HEADER.size : plan_end], start[plan_end:]
 
@@ -331,7 +331,8 @@ class Segment:
     owner        Owner(pid, uid, start_ticks, pid_namespace): the process that made it
     created      a datetime, in UTC
     kept         whether it stays when its last holder ends
-    source       Source(path, bytes, modified_ns, device, inode) of the file that it was read from, or None
+    origin       Origin(name, state, content) of the source that its data came from, or None; the digests
+                 are pairs of numbers
     plan         what the plan says that its pages were placed by, as json.loads gives it, or None
     writable
 
@@ -343,7 +344,7 @@ class Segment:
         """Takes over the descriptor, unless it raises."""
         start = _read_start(descriptor, HEADER.size)
         start = _read_start(descriptor, _start_of(start, path).header_bytes)
-        raw, self.dtype, self._plan, source = parse_header(start, os.fstat(descriptor).st_size, path)
+        raw, self.dtype, self._plan, origin = parse_header(start, os.fstat(descriptor).st_size, path)
         if raw.page_bytes < mmap.PAGESIZE:
             raise SegmentError(f"{path} has pages of {raw.page_bytes} bytes, this machine of {mmap.PAGESIZE}")
         self.name, self.path, self.writable = name, path, writable
@@ -355,8 +356,8 @@ class Segment:
         self.created = datetime.datetime.fromtimestamp(raw.created_ns // 1000000000, datetime.timezone.utc)
         self.created += datetime.timedelta(microseconds=raw.created_ns % 1000000000 // 1000)
         self.kept = raw.keep == 1
-        self.source = Source(os.fsdecode(source), raw.source_bytes, raw.source_modified_ns,
-                             raw.source_device, raw.source_inode) if source else None
+        digests = (struct.unpack("=2Q", raw.origin_state), struct.unpack("=2Q", raw.origin_content))
+        self.origin = Origin(os.fsdecode(origin), *digests) if origin else None
         self._mapping = _NoBytes()
         if raw.data_bytes > 0:
             access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
@@ -453,7 +454,7 @@ def _describe(segment):
     yield "owner", f"process {segment.owner.pid} of user {segment.owner.uid}"
     yield "created", segment.created.isoformat()
     yield "kept", "yes" if segment.kept else "no"
-    yield "source", ascii(segment.source.path) if segment.source else "none"
+    yield "origin", ascii(segment.origin.name) if segment.origin else "none"
     plan = segment.plan
     if isinstance(plan, dict):
         yield "plan", ", ".join(f"{key} {plan[key]!a}" for key in ("policy", "binding") if key in plan)

@@ -25,7 +25,8 @@ enum class ErrorKind : std::uint8_t {
   owner_died = 6,        ///< OwnerDied
   broken_barrier = 7,    ///< BrokenBarrier
   out_of_memory = 8,     ///< OutOfMemory, and std::bad_alloc
-  foreign = 9,  ///< Any other exception: of the standard library, or of a function that the caller gave.
+  foreign = 9,   ///< Any other exception: of the standard library, or of a function that the caller gave.
+  stopped = 10,  ///< Stopped
 };
 NODEWISE_PUBLIC std::string_view to_string(ErrorKind kind) noexcept;
 
@@ -107,6 +108,15 @@ class NODEWISE_PUBLIC BrokenBarrier : public std::runtime_error, public Error {
   ~BrokenBarrier() override;
   const char* what() const noexcept override { return std::runtime_error::what(); }
   ErrorKind kind() const noexcept override { return ErrorKind::broken_barrier; }
+};
+
+/// A long call ended before it was done, as its stop token asked.
+class NODEWISE_PUBLIC Stopped : public std::runtime_error, public Error {
+ public:
+  using std::runtime_error::runtime_error;
+  ~Stopped() override;
+  const char* what() const noexcept override { return std::runtime_error::what(); }
+  ErrorKind kind() const noexcept override { return ErrorKind::stopped; }
 };
 
 /// A resource has no more memory to give.

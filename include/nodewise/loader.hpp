@@ -17,6 +17,7 @@
 #include <nodewise/means.hpp>
 #include <nodewise/placement.hpp>
 #include <nodewise/segment.hpp>
+#include <nodewise/stop.hpp>
 #include <nodewise/view.hpp>
 
 namespace nodewise {
@@ -35,6 +36,8 @@ struct LoaderOptions {
   /// The dataset's memory is a segment, for other processes to open; unset: this process's own. Nobody can
   /// open it before it is placed and filled.
   std::optional<SegmentOptions> segment;
+  /// Keep a copy, and request() ends the filling of the memory early: the load throws Stopped.
+  Stop stop = {};
 };
 
 /// What a loader with these options takes where they leave it open: the word in NODEWISE_BINDING or
@@ -44,6 +47,8 @@ NODEWISE_PUBLIC Binding chosen_binding(const LoaderOptions& options);
 NODEWISE_PUBLIC PageKind chosen_pages(const LoaderOptions& options);
 /// The options of the plan that a loader with these options makes on this machine. Throws as the two above.
 NODEWISE_PUBLIC PlanOptions plan_options(const LoaderOptions& options);
+
+struct Filling;  // private to the library
 
 /// A dataset of one of the twelve element types. Views stay valid while the loader or a copy of its pages()
 /// lives; moving the loader does not invalidate them; what points into a loader is not had from a temporary.
@@ -139,9 +144,9 @@ class NODEWISE_PUBLIC BatchLoader {
   explicit BatchLoader(std::unique_ptr<State> state) noexcept;
   /// The one that is not full. Throws OutOfRange.
   AnyBatchView short_batch(std::uint64_t batch) const;
-  void place(const Plan& plan, const Topology& topology, const LoaderOptions& options,
-             const Buffer::Fill& fill = {});
-  void place_in_segment(const Plan& plan, Team team, const LoaderOptions& options, const Buffer::Fill& fill);
+  friend struct LoaderAccess;
+  BatchLoader(const Plan& plan, const Topology& topology, const LoaderOptions& options,
+              const Filling& filling);
   void* element(std::uint64_t row, std::uint64_t col) const;
   void write_converted(void* at, DType from, const void* value);
   std::unique_ptr<State> state_;

@@ -14,6 +14,8 @@
 #include <nodewise/version.hpp>
 
 // Source: where a dataset comes from.
+#include <nodewise/source.hpp>
+
 #include <nodewise/npy.hpp>
 
 // Topology: what the machine is.
@@ -37,6 +39,8 @@
 
 #include <nodewise/buffer_stream.hpp>
 #include <nodewise/loader.hpp>
+
+#include <nodewise/load.hpp>
 
 // Means, and the report of where the pages are.
 #include <nodewise/means.hpp>

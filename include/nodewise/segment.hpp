@@ -14,6 +14,7 @@
 #include <nodewise/export.hpp>
 #include <nodewise/pages.hpp>
 #include <nodewise/plan.hpp>
+#include <nodewise/source.hpp>
 #include <nodewise/view.hpp>
 
 namespace nodewise {
@@ -24,16 +25,6 @@ NODEWISE_PUBLIC std::string_view to_string(Access access) noexcept;
 enum class SegmentKind : unsigned char { dataset, objects, ring };
 NODEWISE_PUBLIC std::string_view to_string(SegmentKind kind) noexcept;
 
-/// The file that a segment's content was read from, as it was then.
-struct SegmentSource {
-  std::string path;  ///< Absolute, without links; empty: from no file.
-  std::uint64_t bytes = 0;
-  std::uint64_t modified_ns = 0;  ///< Since 1970.
-  std::uint64_t device = 0;
-  std::uint64_t inode = 0;
-  friend bool operator==(const SegmentSource&, const SegmentSource&) = default;
-};
-
 /// Asks for a dataset's memory to be a segment (LoaderOptions::segment). With PageKind::hugetlb it is made of
 /// the pool's pages: a named one needs a hugetlbfs mount that this user may write to.
 struct SegmentOptions {
@@ -43,7 +34,7 @@ struct SegmentOptions {
   std::string name;
   /// The segment stays when the last process that has it ends, until it is removed. Not for memfds.
   bool keep = false;
-  SegmentSource source = {};  ///< Recorded in the segment.
+  Identity origin = {};  ///< Of the source of its data: recorded in the segment.
   /// Others can open it as soon as the loader is made; false: when BatchLoader::publish is called.
   bool publish = true;
 };
@@ -86,7 +77,8 @@ class NODEWISE_PUBLIC Segment {
   const SegmentOwner& owner() const noexcept;
   std::chrono::system_clock::time_point created() const noexcept;
   bool kept() const noexcept;
-  const SegmentSource& source() const noexcept;
+  /// Of the source that its data came from, as it was then; an empty name: from none.
+  const Identity& origin() const noexcept;
   /// Of a memfd, to send to others; stays the segment's. -1 for a named one.
   int descriptor() const noexcept;
   const Pages& pages() const& noexcept;  ///< The data; the header is not among them.
@@ -123,7 +115,7 @@ struct SegmentInfo {
   std::chrono::system_clock::time_point created;
   bool kept = false;
   bool published = false;  ///< False: being made, or its maker died over it.
-  SegmentSource source;
+  Identity origin;
   Dataset dataset;
   std::uint64_t bytes = 0;           ///< Of the file.
   std::optional<unsigned> attached;  ///< How often it is held, as a rule once by each process; nothing where

@@ -24,6 +24,8 @@ std::string_view to_string(ErrorKind kind) noexcept {
       return "out_of_memory";
     case ErrorKind::foreign:
       return "foreign";
+    case ErrorKind::stopped:
+      return "stopped";
   }
   return {};
 }
@@ -43,6 +45,7 @@ SystemError::~SystemError() = default;
 PlacementError::~PlacementError() = default;
 OwnerDied::~OwnerDied() = default;
 BrokenBarrier::~BrokenBarrier() = default;
+Stopped::~Stopped() = default;
 OutOfMemory::~OutOfMemory() = default;
 
 SystemError::SystemError(const std::string& message, int code)

@@ -6,6 +6,7 @@
 
 #include "base/convert_element.hpp"
 #include "base/text.hpp"
+#include "loader/filling.hpp"
 #include "os/os.hpp"
 #include "report.hpp"
 #include "segment/draft.hpp"
@@ -39,6 +40,11 @@ BatchLoader::FullBatches BatchLoader::State::full_batches() const noexcept {
 
 namespace {
 
+Filling filling_by(const Buffer::Fill& fill) {
+  if (!fill) return {};
+  return {.fill = [fill](std::byte* at, ByteRange bytes, const Stop&) { fill(at, bytes); }, .after = {}};
+}
+
 Topology chosen_topology(const LoaderOptions& options) {
   return options.topology ? *options.topology : Topology::this_machine();
 }
@@ -58,18 +64,14 @@ BatchLoader& BatchLoader::operator=(BatchLoader&& other) noexcept {
   return *this;
 }
 
-BatchLoader::BatchLoader(const Plan& plan, const LoaderOptions& options) {
-  const Topology topology = chosen_topology(options);
-  place(plan, topology, options);
-}
-
-BatchLoader::BatchLoader(const Buffer::Fill& fill, const Dataset& dataset, const LoaderOptions& options) {
-  const Topology topology = chosen_topology(options);
-  place(Plan(topology, dataset, plan_options(options)), topology, options, fill);
-}
+BatchLoader::BatchLoader(const Plan& plan, const LoaderOptions& options)
+    : BatchLoader(LoaderAccess::filled(plan, options, {})) {}
 
 BatchLoader::BatchLoader(const Dataset& dataset, const LoaderOptions& options)
-    : BatchLoader(Buffer::Fill(), dataset, options) {}
+    : BatchLoader(LoaderAccess::filled(dataset, options, {})) {}
+
+BatchLoader::BatchLoader(const Buffer::Fill& fill, const Dataset& dataset, const LoaderOptions& options)
+    : BatchLoader(LoaderAccess::filled(dataset, options, filling_by(fill))) {}
 
 BatchLoader::BatchLoader(const void* data, const Dataset& dataset, const LoaderOptions& options)
     : BatchLoader(
@@ -78,25 +80,36 @@ BatchLoader::BatchLoader(const void* data, const Dataset& dataset, const LoaderO
           },
           dataset, options) {}
 
-void BatchLoader::place(const Plan& plan, const Topology& topology, const LoaderOptions& options,
-                        const Buffer::Fill& fill) {
-  Team team(topology, options.team);
-  if (options.segment) return place_in_segment(plan, std::move(team), options, fill);
-  Buffer buffer = Buffer::allocate(plan, team, chosen_pages(options), fill);
-  if (plan.binding() == Binding::required) Placement::of(buffer).require_planned();
-  state_ = std::make_unique<State>(std::move(buffer), std::move(team));
-  full_ = state_->full_batches();
+BatchLoader LoaderAccess::filled(const Dataset& dataset, const LoaderOptions& options,
+                                 const Filling& filling) {
+  const Topology topology = chosen_topology(options);
+  return BatchLoader(Plan(topology, dataset, plan_options(options)), topology, options, filling);
 }
 
-void BatchLoader::place_in_segment(const Plan& plan, Team team, const LoaderOptions& options,
-                                   const Buffer::Fill& fill) {
-  SegmentDraft draft(plan, *options.segment, chosen_pages(options));
-  Buffer buffer = Buffer::place(plan, team, draft.pages(), fill);
+BatchLoader LoaderAccess::filled(const Plan& plan, const LoaderOptions& options, const Filling& filling) {
+  return BatchLoader(plan, chosen_topology(options), options, filling);
+}
+
+// The one order of making a loader. Whatever fails on the way, a segment's draft ends with its name.
+BatchLoader::BatchLoader(const Plan& plan, const Topology& topology, const LoaderOptions& options,
+                         const Filling& filling) {
+  const JointStop joint(options.stop);
+  Buffer::Fill fill;
+  if (filling.fill)
+    fill = [&](std::byte* at, ByteRange bytes) {
+      joint.run([&](const Stop& stop) { filling.fill(at, bytes, stop); });
+    };
+  Team team(topology, options.team);
+  std::optional<SegmentDraft> draft;
+  if (options.segment) draft.emplace(plan, *options.segment, chosen_pages(options));
+  Buffer buffer = draft ? Buffer::place(plan, team, draft->pages(), fill)
+                        : Buffer::allocate(plan, team, chosen_pages(options), fill);
   if (plan.binding() == Binding::required) Placement::of(buffer).require_planned();
+  if (filling.after) filling.after(buffer, team);
   state_ = std::make_unique<State>(std::move(buffer), std::move(team));
   state_->draft = std::move(draft);
   full_ = state_->full_batches();
-  if (options.segment->publish) publish();
+  if (options.segment && options.segment->publish) publish();
 }
 
 void BatchLoader::publish() {

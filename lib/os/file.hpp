@@ -9,6 +9,21 @@
 
 namespace nodewise::os {
 
+/// Reads on through short reads and interruptions: fewer than `bytes` only at the end of the file.
+inline Result<std::size_t> read_in_full(Os& os, int descriptor, void* data, std::size_t bytes,
+                                        std::uint64_t offset) {
+  std::size_t done = 0;
+  while (done < bytes) {
+    const auto got =
+        os.read_at(descriptor, static_cast<std::byte*>(data) + done, bytes - done, offset + done);
+    if (got.error == EINTR) continue;
+    if (!got.ok()) return {done, got.error};
+    if (got.value == 0) break;
+    done += got.value;
+  }
+  return {done, 0};
+}
+
 /// An open file, or none. It is closed by the Os that opened it. Thread class: value; any thread may read.
 class File {
  public:
@@ -38,18 +53,9 @@ class File {
   Result<std::uint64_t> size_bytes() const { return os_->file_bytes(descriptor_); }
   Result<FileStatus> status() const { return os_->file_status(descriptor_); }
 
-  /// Reads on through short reads and interruptions: fewer than `bytes` only at the end of the file.
+  /// As read_in_full.
   Result<std::size_t> read(void* data, std::size_t bytes, std::uint64_t offset) const {
-    std::size_t done = 0;
-    while (done < bytes) {
-      const auto got =
-          os_->read_at(descriptor_, static_cast<std::byte*>(data) + done, bytes - done, offset + done);
-      if (got.error == EINTR) continue;
-      if (!got.ok()) return {done, got.error};
-      if (got.value == 0) break;
-      done += got.value;
-    }
-    return {done, 0};
+    return read_in_full(*os_, descriptor_, data, bytes, offset);
   }
   /// The first `bytes` of the file, fewer where it has no more.
   Result<std::string> read_start(std::size_t bytes) const {

@@ -11,7 +11,7 @@ SegmentHeader header_of(const Plan& plan, const SegmentOptions& options) {
   SegmentHeader header;
   header.dataset = plan.dataset();
   header.keep = options.keep;
-  header.source = options.source;
+  header.origin = options.origin;
   header.plan = plan.to_json();
   return header;
 }

@@ -24,7 +24,7 @@ constexpr std::uint64_t known_features = 0;
   HeaderField {                                                             \
 #name, offsetof(RawSegmentHeader, name), sizeof(RawSegmentHeader::name) \
   }
-constexpr std::array<HeaderField, 34> fields = {
+constexpr std::array<HeaderField, 32> fields = {
     NODEWISE_FIELD(magic),
     NODEWISE_FIELD(byte_order),
     NODEWISE_FIELD(version),
@@ -47,16 +47,14 @@ constexpr std::array<HeaderField, 34> fields = {
     NODEWISE_FIELD(created_ns),
     NODEWISE_FIELD(placing_rung),
     NODEWISE_FIELD(plan_bytes),
-    NODEWISE_FIELD(source_path_bytes),
+    NODEWISE_FIELD(origin_bytes),
     NODEWISE_FIELD(reserved_word),
     NODEWISE_FIELD(dtype),
     NODEWISE_FIELD(samples),
     NODEWISE_FIELD(features),
     NODEWISE_FIELD(batch_size),
-    NODEWISE_FIELD(source_bytes),
-    NODEWISE_FIELD(source_modified_ns),
-    NODEWISE_FIELD(source_device),
-    NODEWISE_FIELD(source_inode),
+    NODEWISE_FIELD(origin_state),
+    NODEWISE_FIELD(origin_content),
     NODEWISE_FIELD(parameters),
     NODEWISE_FIELD(reserved),
 };
@@ -148,10 +146,10 @@ Dataset dataset_of(const RawSegmentHeader& raw, DType dtype, const Refusal& refu
 
 }  // namespace
 
-const std::array<HeaderField, 34> segment_header_fields = fields;
+const std::array<HeaderField, 32> segment_header_fields = fields;
 
 std::size_t segment_header_bytes(const SegmentHeader& header) {
-  return sizeof(RawSegmentHeader) + header.plan.size() + header.source.path.size();
+  return sizeof(RawSegmentHeader) + header.plan.size() + header.origin.name.size();
 }
 
 std::string write_segment_header(const SegmentHeader& header) {
@@ -179,16 +177,14 @@ std::string write_segment_header(const SegmentHeader& header) {
   raw.samples = header.dataset.shape().samples;
   raw.features = header.dataset.shape().features;
   raw.batch_size = header.dataset.batch_size();
-  raw.source_bytes = header.source.bytes;
-  raw.source_modified_ns = header.source.modified_ns;
-  raw.source_device = header.source.device;
-  raw.source_inode = header.source.inode;
+  std::copy(header.origin.state.words.begin(), header.origin.state.words.end(), raw.origin_state);
+  std::copy(header.origin.content.words.begin(), header.origin.content.words.end(), raw.origin_content);
   raw.plan_bytes = static_cast<std::uint32_t>(header.plan.size());
-  raw.source_path_bytes = static_cast<std::uint32_t>(header.source.path.size());
+  raw.origin_bytes = static_cast<std::uint32_t>(header.origin.name.size());
   std::copy(header.parameters.begin(), header.parameters.end(), raw.parameters);
   std::string bytes(reinterpret_cast<const char*>(&raw), sizeof raw);
   bytes += header.plan;
-  bytes += header.source.path;
+  bytes += header.origin.name;
   raw.checksum = checksum(bytes);
   std::memcpy(bytes.data(), &raw, sizeof raw);
   return bytes;
@@ -238,13 +234,14 @@ SegmentHeader parse_segment_header(std::string_view bytes, std::uint64_t file_by
   if (header.kind == SegmentKind::dataset) header.dataset = dataset_of(raw, *dtype, refuse);
   check_sizes(header, raw.header_bytes, file_bytes, refuse);
   if (header.kind == SegmentKind::dataset) check_dataset(header, refuse);
-  const std::uint64_t texts_end = sizeof raw + std::uint64_t{raw.plan_bytes} + raw.source_path_bytes;
+  const std::uint64_t texts_end = sizeof raw + std::uint64_t{raw.plan_bytes} + raw.origin_bytes;
   if (texts_end != raw.header_bytes)
-    refuse("has texts of ", raw.plan_bytes, " and ", raw.source_path_bytes, " bytes in a header of ",
+    refuse("has texts of ", raw.plan_bytes, " and ", raw.origin_bytes, " bytes in a header of ",
            raw.header_bytes);
   header.plan = bytes.substr(sizeof raw, raw.plan_bytes);
-  header.source = {std::string(bytes.substr(sizeof raw + raw.plan_bytes)), raw.source_bytes,
-                   raw.source_modified_ns, raw.source_device, raw.source_inode};
+  header.origin.name = bytes.substr(sizeof raw + raw.plan_bytes);
+  header.origin.state = {{raw.origin_state[0], raw.origin_state[1]}};
+  header.origin.content = {{raw.origin_content[0], raw.origin_content[1]}};
   return header;
 }
 

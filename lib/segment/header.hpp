@@ -37,16 +37,14 @@ struct RawSegmentHeader {
   std::uint64_t created_ns;
   std::uint32_t placing_rung;
   std::uint32_t plan_bytes;
-  std::uint32_t source_path_bytes;
+  std::uint32_t origin_bytes;
   std::uint32_t reserved_word;
   char dtype[8];
   std::uint64_t samples;
   std::uint64_t features;
   std::uint64_t batch_size;
-  std::uint64_t source_bytes;
-  std::uint64_t source_modified_ns;
-  std::uint64_t source_device;
-  std::uint64_t source_inode;
+  std::uint64_t origin_state[2];
+  std::uint64_t origin_content[2];
   std::uint64_t parameters[8];
   std::uint64_t reserved[6];
 };
@@ -58,7 +56,7 @@ struct HeaderField {
   std::size_t bytes;
 };
 /// Every field, in order.
-extern const std::array<HeaderField, 34> segment_header_fields;
+extern const std::array<HeaderField, 32> segment_header_fields;
 
 /// The longest header that is read; texts count.
 inline constexpr std::uint64_t segment_header_limit_bytes = std::uint64_t{1} << 20;
@@ -77,7 +75,7 @@ struct SegmentHeader {
   PlacingRung placing_rung = PlacingRung::none;
   Dataset dataset;          ///< Of a dataset; of other kinds none.
   DType dtype = DType::u8;  ///< Of other kinds' elements.
-  SegmentSource source;
+  Identity origin;
   std::string plan;
   std::array<std::uint64_t, 8> parameters{};  ///< Whatever the kind needs.
 };

@@ -47,7 +47,7 @@ void describe(SegmentInfo& info, const os::File& file) {
   info.owner_state = owner_state(header.owner);
   info.created = created_at(header.created_ns);
   info.kept = header.keep;
-  info.source = std::move(header.source);
+  info.origin = std::move(header.origin);
   info.dataset = header.dataset;
 }
 

@@ -72,8 +72,8 @@ std::chrono::system_clock::time_point Segment::created() const noexcept {
 bool Segment::kept() const noexcept {
   return state_->file->header().keep;
 }
-const SegmentSource& Segment::source() const noexcept {
-  return state_->file->header().source;
+const Identity& Segment::origin() const noexcept {
+  return state_->file->header().origin;
 }
 int Segment::descriptor() const noexcept {
   return name().empty() ? state_->file->descriptor() : -1;

@@ -10,7 +10,6 @@
 namespace nodewise::source {
 namespace {
 
-constexpr std::size_t chunk_bytes = std::size_t{8} << 20;    // of one read; a multiple of any element
 constexpr std::size_t scratch_bytes = std::size_t{1} << 20;  // of one worker, gaps apart
 constexpr std::size_t run_bytes = 256;      // of a row, written at once when transposing: whole cache lines
 constexpr std::size_t line_gap_bytes = 64;  // columns a power of two apart would share cache sets
@@ -34,12 +33,6 @@ void swap_words(std::byte* data, std::size_t bytes) {
     word = swapped(word);
     std::memcpy(data + at, &word, sizeof word);
   }
-}
-
-void swap_in_place(std::byte* data, std::size_t bytes, std::size_t element_bytes) {
-  if (element_bytes == 2) swap_words<std::uint16_t>(data, bytes);
-  if (element_bytes == 4) swap_words<std::uint32_t>(data, bytes);
-  if (element_bytes == 8) swap_words<std::uint64_t>(data, bytes);
 }
 
 /// Where elements lie: each of `count` lines at `line_bytes` from the one before.
@@ -66,40 +59,31 @@ void transpose(const std::byte* from, Lines columns, std::byte* to, Lines rows, 
 
 }  // namespace
 
-void NpyRowReader::read(base::Range rows, std::byte* dataset) {
-  if (header_.transposed())
-    read_columns(rows, dataset);
-  else
-    read_rows(rows, dataset);
+void swap_in_place(std::byte* data, std::size_t bytes, std::size_t element_bytes) {
+  if (element_bytes == 2) swap_words<std::uint16_t>(data, bytes);
+  if (element_bytes == 4) swap_words<std::uint32_t>(data, bytes);
+  if (element_bytes == 8) swap_words<std::uint64_t>(data, bytes);
 }
 
-void NpyRowReader::read_elements(std::byte* to, ByteRange bytes) const {
+void NpyColumnReader::read_elements(std::byte* to, ByteRange bytes) const {
   const auto got = file_.read(to, bytes.bytes(), header_.data_offset + bytes.begin);
   const std::uint64_t reached = header_.data_offset + bytes.begin + got.value;
   if (!got.ok())
-    throw SystemError(base::text("NpyFile::read_into: ", path_, " cannot be read at byte ", reached),
-                      got.error);
+    throw SystemError(base::text("Source::read: ", path_, " cannot be read at byte ", reached), got.error);
   if (got.value < bytes.bytes())
-    throw FormatError(base::text("NpyFile::read_into: ", path_,
-                                 " shrank while it was read: nothing is at byte ", reached,
-                                 ", its array goes to byte ", header_.data_offset + header_.data_bytes));
+    throw FormatError(base::text("Source::read: ", path_, " shrank while it was read: nothing is at byte ",
+                                 reached, ", its array goes to byte ",
+                                 header_.data_offset + header_.data_bytes));
   if (header_.swapped) swap_in_place(to, bytes.bytes(), dtype_bytes(header_.dtype));
 }
 
-void NpyRowReader::read_rows(base::Range rows, std::byte* dataset) const {
-  const std::uint64_t row_bytes = header_.shape.features * dtype_bytes(header_.dtype);
-  const std::uint64_t end = rows.end * row_bytes;
-  for (std::uint64_t at = rows.begin * row_bytes; at < end && !stop_; at += chunk_bytes)
-    read_elements(dataset + at, {at, std::min(at + chunk_bytes, end)});
-}
-
-/// Fortran order: a block of columns after another is read into the scratch memory and transposed from there.
-void NpyRowReader::read_columns(base::Range rows, std::byte* dataset) {
+/// A block of columns after another is read into the scratch memory and transposed from there.
+void NpyColumnReader::read(RowRange rows, std::byte* to) {
   const std::uint64_t features = header_.shape.features;
   const std::size_t element = dtype_bytes(header_.dtype);
   const std::uint64_t row_bytes = features * element;
   const std::uint64_t rows_at_once =
-      std::min(rows.size(), scratch_bytes / std::min<std::uint64_t>(row_bytes, run_bytes));
+      std::min(rows.count(), scratch_bytes / std::min<std::uint64_t>(row_bytes, run_bytes));
   const bool short_columns = header_.shape.samples * element <= short_column_bytes;
   const std::uint64_t column_bytes =
       std::max((short_columns ? header_.shape.samples : rows_at_once) * element, line_gap_bytes);
@@ -107,17 +91,18 @@ void NpyRowReader::read_columns(base::Range rows, std::byte* dataset) {
 
   for (std::uint64_t row = rows.begin; row < rows.end; row += rows_at_once)
     for (std::uint64_t feature = 0; feature < features; feature += features_at_once) {
-      if (stop_) return;
+      stop_.check("Source::read");
       const Block block{{row, std::min(row + rows_at_once, rows.end)},
                         {feature, std::min(feature + features_at_once, features)}};
       const std::size_t line_bytes = fill_scratch(block);
       transpose(scratch_.data(), {block.features.size(), line_bytes},
-                dataset + row * row_bytes + feature * element, {block.rows.size(), row_bytes}, element);
+                to + (row - rows.begin) * row_bytes + feature * element, {block.rows.size(), row_bytes},
+                element);
     }
 }
 
 /// Puts the block's columns into the scratch memory, and gives the distance from one to the next in bytes.
-std::size_t NpyRowReader::fill_scratch(const Block& block) {
+std::size_t NpyColumnReader::fill_scratch(const Block& block) {
   const std::size_t element = dtype_bytes(header_.dtype);
   const std::uint64_t file_line_bytes = header_.shape.samples * element;
   const std::uint64_t wanted_bytes = block.rows.size() * element;

@@ -1,10 +1,11 @@
 // From the bytes of a .npy file to rows of elements in memory.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <string_view>
 #include <vector>
+
+#include <nodewise/stop.hpp>
 
 #include "base/checked.hpp"
 #include "os/file.hpp"
@@ -12,35 +13,35 @@
 
 namespace nodewise::source {
 
-/// Reads ranges of rows, row-major and in this machine's byte order, whatever the file's. One for each
-/// worker: it owns the scratch memory, bounded, that turning Fortran order around needs.
-class NpyRowReader {
+/// Turns the bytes of each element around.
+void swap_in_place(std::byte* data, std::size_t bytes, std::size_t element_bytes);
+
+/// Reads ranges of rows from a file in Fortran order, row-major and in this machine's byte order. One for
+/// each call: it owns the scratch memory, bounded, that turning the elements around needs.
+class NpyColumnReader {
  public:
-  /// The three must outlive it. Once `stop` is set it returns early, rows unfinished.
-  NpyRowReader(const os::File& file, const NpyHeader& header, std::string_view path,
-               const std::atomic<bool>& stop) noexcept
+  /// The four must outlive it.
+  NpyColumnReader(const os::File& file, const NpyHeader& header, std::string_view path,
+                  const Stop& stop) noexcept
       : file_(file), header_(header), path_(path), stop_(stop) {}
 
-  /// `dataset` is where row 0 of the whole array goes. Throws SystemError, FormatError (the file shrank).
-  void read(base::Range rows, std::byte* dataset);
-
-  /// `bytes` of the array, counted from its first element and in the file's order of elements, in this
-  /// machine's byte order. Throws as read.
-  void read_elements(std::byte* to, ByteRange bytes) const;
+  /// `to` is where the first of `rows` goes. Throws Stopped, SystemError, FormatError (the file shrank).
+  void read(RowRange rows, std::byte* to);
 
  private:
   struct Block {
     base::Range rows;
     base::Range features;
   };
-  void read_rows(base::Range rows, std::byte* dataset) const;
-  void read_columns(base::Range rows, std::byte* dataset);
+  /// `bytes` of the array, counted from its first element and in the file's order of elements, in this
+  /// machine's byte order. Throws as read.
+  void read_elements(std::byte* to, ByteRange bytes) const;
   std::size_t fill_scratch(const Block& block);
 
   const os::File& file_;
   const NpyHeader& header_;
   std::string_view path_;
-  const std::atomic<bool>& stop_;
+  const Stop& stop_;
   std::vector<std::byte> scratch_;
 };
 

@@ -37,8 +37,8 @@ TEST_CASE("rows, bytes and batches of a dataset with a short last batch") {
 }
 
 TEST_CASE("batches follow one another and cover every row, whatever the sizes") {
-  for (const std::uint64_t samples : {0, 1, 2, 6, 7, 8, 100})
-    for (const std::uint64_t batch_size : {1, 2, 7, 100, 1000}) {
+  for (const std::uint64_t samples : {0U, 1U, 2U, 6U, 7U, 8U, 100U})
+    for (const std::uint64_t batch_size : {1U, 2U, 7U, 100U, 1000U}) {
       const Dataset dataset({samples, 3}, DType::i16, batch_size);
       std::uint64_t row = 0;
       for (std::uint64_t batch = 0; batch < dataset.num_batches(); ++batch) {

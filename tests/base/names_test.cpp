@@ -15,7 +15,7 @@
 using namespace nodewise;
 
 TEST_CASE_TEMPLATE("every value has a name of its own, and is found by it", E, Access, AskingRung, Backing,
-                   BatchRun::State, Binding, DegradationKind, Device::Kind, DType, ErrorKind, Layout,
+                   BatchRun::State, Binding, DegradationKind, Device::Kind, DType, ErrorKind, Layout, Calls,
                    PageKind, PlacingRung, Policy, RingEnds, Scheduling, SegmentKind, SegmentOwner::State,
                    SharedObjectKind, Spill, Weights) {
   const std::vector<E> all = all_values<E>();

@@ -87,7 +87,7 @@ class Segments(SegmentCase):
             placement = answer("placement", "--segment", self.name)
             self.assertEqual(listed(self.name)["attached"], 1)
         self.assertEqual(list(row), ["name", "path", "state", "fault", "bytes", "held", "attached", "kind",
-                                     "owner", "created_ns", "age_seconds", "kept", "source", "dataset",
+                                     "owner", "created_ns", "age_seconds", "kept", "origin", "dataset",
                                      "nodes", "absent_bytes", "unknown_bytes"])
         self.assertEqual((row["path"], row["state"], row["fault"]), (str(self.path), "published", None))
         self.assertEqual((row["kind"], row["kept"]), ("dataset", False))
@@ -95,8 +95,9 @@ class Segments(SegmentCase):
         self.assertEqual(row["owner"], {"pid": run.pid, "uid": os.getuid(), "state": "alive"})
         self.assertLess(row["age_seconds"], 60)
         source = SOURCE / DIGITS
-        self.assertEqual(row["source"], {"path": str(source.resolve()), "bytes": source.stat().st_size,
-                                         "modified_ns": source.stat().st_mtime_ns})
+        self.assertEqual(row["origin"]["name"], str(source.resolve()))
+        for digest in ("state", "content"):
+            self.assertRegex(row["origin"][digest], "^[0-9a-f]{32}$")
         self.assertEqual(row["dataset"],
                          {"samples": 1797, "features": 64, "dtype": "u8", "batch_size": 100})
         self.assertGreaterEqual(bytes_seen(row), DIGITS_BYTES)

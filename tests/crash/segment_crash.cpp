@@ -2,7 +2,7 @@
 #include <filesystem>
 #include <string>
 
-#include <nodewise/npy.hpp>
+#include <nodewise/load.hpp>
 #include <nodewise/segment.hpp>
 
 #include "crash.hpp"
@@ -56,7 +56,7 @@ class Round {
  private:
   void use() {
     while (!progress_->enough) {
-      const auto loader = open_or_create(file_, name_, 100, options_);
+      const auto loader = open_or_create(open_source(file_), name_, 100, options_);
       const auto first = loader.get_batch(0).as<std::uint8_t>();
       const auto last = loader.get_batch(loader.num_batches() - 1).as<std::uint8_t>();
       if (first(0, 2) != 5 || last.rows() != 97) throw std::runtime_error("not the file's data");
@@ -88,7 +88,7 @@ class Round {
   std::mt19937& random_;
   std::string file_;
   std::string name_;
-  SharedNpyOptions options_;
+  SharedLoadOptions options_;
   Shared<Progress> progress_;
   Crew crew_;
   Clock::time_point died_;

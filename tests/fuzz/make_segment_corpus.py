@@ -25,9 +25,9 @@ def header(plan=PLAN, path=PATH, **fields):
         "header_bytes": HEADER.size + len(plan) + len(path), "total_bytes": 3 * 4096, "data_offset": 4096,
         "data_bytes": 8192, "page_bytes": 4096, "owner_pid": 4711, "owner_uid": 1000,
         "owner_start_ticks": 123456, "owner_pid_namespace": 4026531836, "created_ns": 1700000000123456789,
-        "plan_bytes": len(plan), "source_path_bytes": len(path), "dtype": b"f64", "samples": 100,
-        "features": 10, "batch_size": 7, "source_bytes": 8128, "source_modified_ns": 1690000000000000000,
-        "source_device": 2049, "source_inode": 12, "parameters": b"", "reserved": b"",
+        "plan_bytes": len(plan), "origin_bytes": len(path), "dtype": b"f64", "samples": 100,
+        "features": 10, "batch_size": 7, "origin_state": bytes(range(1, 17)),
+        "origin_content": bytes(range(17, 33)), "parameters": b"", "reserved": b"",
     } | fields
     start = HEADER.pack(*Header(**raw)) + plan + path
     checksum = zlib.crc32(start[: raw["header_bytes"]])

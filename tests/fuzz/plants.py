@@ -44,7 +44,7 @@ PLANTS = {
     22: Plant("segment", "lib/base/dataset.cpp", "base::checked_mul(a, b)", "std::optional(a * b)",
               "the overflow of samples x features"),
     23: Plant("segment", "lib/segment/header.cpp",
-              "sizeof raw + std::uint64_t{raw.plan_bytes} + raw.source_path_bytes",
-              "sizeof raw + (raw.plan_bytes + raw.source_path_bytes)",
+              "sizeof raw + std::uint64_t{raw.plan_bytes} + raw.origin_bytes",
+              "sizeof raw + (raw.plan_bytes + raw.origin_bytes)",
               "the 64 bits that the lengths of two texts need together"),
 }

@@ -60,7 +60,7 @@ bool same(const SegmentHeader& a, const SegmentHeader& b) {
         header.keep ? 1U : 0U};
   };
   return words(a) == words(b) && a.kind == b.kind && a.placing_rung == b.placing_rung && a.dtype == b.dtype &&
-         a.dataset == b.dataset && a.source == b.source && a.plan == b.plan && a.parameters == b.parameters;
+         a.dataset == b.dataset && a.origin == b.origin && a.plan == b.plan && a.parameters == b.parameters;
 }
 
 void check_accepted(const SegmentHeader& got, std::string_view start, std::uint64_t file_bytes) {
@@ -68,7 +68,7 @@ void check_accepted(const SegmentHeader& got, std::string_view start, std::uint6
   require(begins_published(start) && needed_header_bytes(start, "it") == header_bytes);
   require(header_bytes <= start.size() && header_bytes <= segment_header_limit_bytes);
   require(start.substr(sizeof(RawSegmentHeader), header_bytes - sizeof(RawSegmentHeader)) ==
-          got.plan + got.source.path);
+          got.plan + got.origin.name);
   require(got.total_bytes == file_bytes);
   require(std::has_single_bit(got.page_bytes));
   require(got.data_offset >= header_bytes && got.data_offset % got.page_bytes == 0);

@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include <nodewise/error.hpp>
-#include <nodewise/npy.hpp>
+#include <nodewise/load.hpp>
 
 #include "support/process.hpp"
 
@@ -26,9 +26,9 @@ TEST_CASE("open_or_create: of processes that start together one loads, all see t
   for (int i = 0; i < count; ++i)
     children.push_back(std::make_unique<Child>([&] {
       go.await();
-      SharedNpyOptions options;
+      SharedLoadOptions options;
       options.keep = true;
-      const auto loader = open_or_create(path, name, 100, options);
+      const auto loader = open_or_create(open_source(path), name, 100, options);
       if (loader.segment()->owner().pid == static_cast<std::uint32_t>(::getpid())) ++*makers;
       return loader.means() == expected;
     }));
@@ -36,7 +36,7 @@ TEST_CASE("open_or_create: of processes that start together one loads, all see t
   for (auto& child : children) CHECK(child->wait() == 0);
   CHECK(*makers == 1);
   const Segment segment = Segment::open(name);
-  CHECK(segment.source().path == std::filesystem::canonical(path));
+  CHECK(segment.origin().name == std::filesystem::canonical(path));
   segment.remove();
 }
 
@@ -46,34 +46,35 @@ TEST_CASE("what was loaded into a segment says from which file, and open_or_crea
   LoaderOptions options;
   options.segment = SegmentOptions{.name = name};
   const auto loaded = load_npy(std::filesystem::relative(path), 100, options);
-  CHECK(loaded.segment()->source().path == path);
-  CHECK(loaded.segment()->source() == NpyFile(path).source());
-  CHECK(open_or_create(path, name, 100).segment()->created() == loaded.segment()->created());
-  options.segment = SegmentOptions{.name = name + ".of", .source = {.path = "elsewhere"}};
-  CHECK(load_npy(path, 100, options).segment()->source().path == "elsewhere");
+  CHECK(loaded.segment()->origin().name == path);
+  CHECK(loaded.segment()->origin() == npy_source(path).identity());
+  CHECK(open_or_create(open_source(path), name, 100).segment()->created() == loaded.segment()->created());
+  options.segment =
+      SegmentOptions{.name = name + ".of", .origin = {.name = "elsewhere", .state = {}, .content = {}}};
+  CHECK(load_npy(path, 100, options).segment()->origin().name == "elsewhere");
 }
 
 TEST_CASE("open_or_create maps what was kept, replaces what the file has outgrown, refuses another file") {
   const auto name = unique_name("again");
   const auto copy = std::filesystem::temp_directory_path() / (name + ".npy");
   std::filesystem::copy_file(NODEWISE_TEST_DATA "/digits.npy", copy);
-  SharedNpyOptions options;
+  SharedLoadOptions options;
   options.keep = true;
-  const auto first = open_or_create(copy, name, 100, options).segment()->created();
-  CHECK(open_or_create(copy, name, 100, options).segment()->created() == first);
-  CHECK_THROWS_AS(open_or_create(copy, name, 50, options), InvalidArgument);
-  CHECK_THROWS_AS(open_or_create(NODEWISE_TEST_DATA "/digits.npy", name, 100, options), InvalidArgument);
-  SharedNpyOptions other = options;
-  other.npy.as_bf16 = true;
-  CHECK_THROWS_AS(open_or_create(copy, name, 100, other), InvalidArgument);
-  const auto old = open_or_create(copy, name, 100, options);
+  const auto first = open_or_create(open_source(copy), name, 100, options).segment()->created();
+  CHECK(open_or_create(open_source(copy), name, 100, options).segment()->created() == first);
+  CHECK_THROWS_AS(open_or_create(open_source(copy), name, 50, options), InvalidArgument);
+  CHECK_THROWS_AS(open_or_create(open_source(NODEWISE_TEST_DATA "/digits.npy"), name, 100, options),
+                  InvalidArgument);
+  const auto memory = memory_source(&name, {1, 1}, DType::u8, {.key = "other"});
+  CHECK_THROWS_AS(open_or_create(memory, name, 100, options), InvalidArgument);
+  const auto old = open_or_create(open_source(copy), name, 100, options);
   std::filesystem::last_write_time(copy, std::filesystem::last_write_time(copy) - std::chrono::hours(1));
-  const auto renewed = open_or_create(copy, name, 100, options);
+  const auto renewed = open_or_create(open_source(copy), name, 100, options);
   CHECK(renewed.segment()->created() != first);
   CHECK(old.means() == renewed.means());  // who had it keeps it
   std::filesystem::remove(copy);
   try {
-    open_or_create(copy, name, 100, options);
+    open_or_create(open_source(copy), name, 100, options);
     FAIL("there is no file");
   } catch (const SystemError& error) {
     CHECK(error.code() == ENOENT);
@@ -95,7 +96,7 @@ TEST_CASE("open_or_create: when the loader dies, another one takes over") {
   Signal started;
   Child waiter([&] {
     started.give();
-    const auto mine = open_or_create(NODEWISE_TEST_DATA "/digits.npy", name, 100);
+    const auto mine = open_or_create(open_source(NODEWISE_TEST_DATA "/digits.npy"), name, 100);
     return mine.segment()->owner().pid == static_cast<std::uint32_t>(::getpid());
   });
   started.await();

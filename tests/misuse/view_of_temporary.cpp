@@ -1,6 +1,6 @@
 // A view of a loader that is gone already would read memory that is gone.
 // Error: deleted
-#include <nodewise/npy.hpp>
+#include <nodewise/load.hpp>
 
 double first(const nodewise::BatchLoader& loader) {
 #ifdef BROKEN

@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include <nodewise/error.hpp>
-#include <nodewise/npy.hpp>
+#include <nodewise/load.hpp>
 #include <nodewise/replicated.hpp>
 
 #include "support/machines.hpp"
@@ -34,11 +34,11 @@ void use_pools(const Team& team) {
 
 // The dataset once more, in a segment that is opened by name.
 std::vector<double> share(const LoaderOptions& options, const std::string& path) {
-  SharedNpyOptions shared;
+  SharedLoadOptions shared;
   shared.loader = options;
   const std::string name = test::unique_name("faults");
-  const auto maker = open_or_create(path, name, 100, shared);
-  const auto reader = open_or_create(path, name, 100, shared);
+  const auto maker = open_or_create(open_source(path), name, 100, shared);
+  const auto reader = open_or_create(open_source(path), name, 100, shared);
   static_cast<void>(list_segments());
   static_cast<void>(collect_segments());
   return reader.means();

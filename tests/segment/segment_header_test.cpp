@@ -94,11 +94,11 @@ TEST_CASE("the future, and sizes that lie, are refused though the checksum holds
   sound.page_bytes = 4096;
   sound.dataset = {{100, 10}, DType::f64, 7};
   sound.plan = "{}";
-  sound.source.path = "/some/file.npy";
+  sound.origin = {"/some/file.npy", {{1, 2}}, {{3, 4}}};
   const auto parsed = parse_segment_header(write_segment_header(sound), sound.total_bytes, "it");
   CHECK(parsed.dataset == sound.dataset);
   CHECK(parsed.plan == sound.plan);
-  CHECK(parsed.source == sound.source);
+  CHECK(parsed.origin == sound.origin);
   const auto refuses = [&](auto change) {
     SegmentHeader header = sound;
     change(header);

@@ -104,7 +104,7 @@ class Headers(SegmentTest):
 
     def test_the_longest_header(self):
         for size, opens in {1 << 20: True, (1 << 20) + 1: False}.items():
-            long = {"header_bytes": size, "plan_bytes": size - 320, "source_path_bytes": 0,
+            long = {"header_bytes": size, "plan_bytes": size - 320, "origin_bytes": 0,
                     "data_offset": 2 << 20, "total_bytes": (2 << 20) + 4096}
             self.whole = self.whole.ljust((2 << 20) + 4096, b"\0")
             self.assertEqual(self.refusal(self.forge(**long)) is None, opens)
@@ -112,13 +112,13 @@ class Headers(SegmentTest):
     def test_texts_are_believed_as_far_as_they_add_up(self):
         plan = nodewise_segment.Header._make(nodewise_segment.HEADER.unpack_from(self.whole)).plan_bytes
         path = self.header_bytes - 320 - plan
-        self.assertIsNone(self.refusal(self.forge(plan_bytes=plan + path, source_path_bytes=0)))
-        wrapped = {"plan_bytes": (1 << 32) - 8, "source_path_bytes": plan + path + 8}
+        self.assertIsNone(self.refusal(self.forge(plan_bytes=plan + path, origin_bytes=0)))
+        wrapped = {"plan_bytes": (1 << 32) - 8, "origin_bytes": plan + path + 8}
         self.assertIsInstance(self.refusal(self.forge(**wrapped)), SegmentError)
         pathlib.Path(self.path(self.copy)).write_bytes(self.forge(plan_bytes=plan + path,
-                                                                  source_path_bytes=0))
+                                                                  origin_bytes=0))
         with open_segment(self.copy) as segment:
-            self.assertIsNone(segment.source)
+            self.assertIsNone(segment.origin)
             self.assertRaises(SegmentError, lambda: segment.plan)
 
 

@@ -39,7 +39,7 @@ int hold(char** arguments, bool keep) {
   if (!dtype || elements.size() != shape.samples * shape.features * nodewise::dtype_bytes(*dtype)) return 2;
   nodewise::LoaderOptions options;
   options.segment = nodewise::SegmentOptions{.name = arguments[0], .keep = keep};
-  options.segment->source = {arguments[5], elements.size(), 1, 2, 3};
+  options.segment->origin = {arguments[5], {{1, 2}}, {{3, 4}}};
   const nodewise::BatchLoader loader(elements.data(),
                                      {shape, *dtype, std::strtoull(arguments[4], nullptr, 10)}, options);
   say("ready");

@@ -120,7 +120,7 @@ class Elements(SegmentTest):
             stat = pathlib.Path(f"/proc/{peer.process.pid}/stat").read_text()
             self.assertEqual(segment.owner.start_ticks, int(stat.rpartition(")")[2].split()[19]))
             self.assertLess(abs(time.time() - segment.created.timestamp()), 60)
-            self.assertEqual(segment.source, (peer.source, COUNT, 1, 2, 3))
+            self.assertEqual(segment.origin, (peer.source, (1, 2), (3, 4)))
             self.assertEqual((segment.plan["schema"], segment.plan["samples"]), ("nodewise.plan/1", SHAPE[0]))
         self.assertRaises(ValueError, segment.batch, 0)
         segment.close()
@@ -166,7 +166,7 @@ class Names(SegmentTest):
             lines = done.stdout.splitlines()
             self.assertIn(f"shape    103 x 7 of {dtype}", lines)
             self.assertIn("batches  11 of 10", lines)
-            self.assertIn(f"source   {peer.source!r}", lines)
+            self.assertIn(f"origin   {peer.source!r}", lines)
             self.assertEqual([list(map(float, line.split())) for line in lines[-5:]], rows_of(values)[:5])
             peer.end()
             done = subprocess.run([sys.executable, READER / "nodewise_segment.py", name], text=True,

@@ -13,8 +13,8 @@
 #include <numeric>
 
 #include <nodewise/error.hpp>
+#include <nodewise/load.hpp>
 #include <nodewise/loader.hpp>
-#include <nodewise/npy.hpp>
 #include <nodewise/segment.hpp>
 
 #include "segment/names.hpp"

@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-#include <nodewise/npy.hpp>
+#include <nodewise/load.hpp>
 
 namespace {
 
@@ -51,7 +51,7 @@ int main(int argc, char** argv) try {
       npy.as_bf16 = true;
       continue;
     }
-    const std::uint64_t all = std::max<std::uint64_t>(1, nodewise::NpyFile(argv[i], npy).shape().samples);
+    const std::uint64_t all = std::max<std::uint64_t>(1, nodewise::npy_source(argv[i], npy).shape().samples);
     for (const std::uint64_t batch_size : std::set<std::uint64_t>{1, 7, 1024, all})
       dump(argv[i], batch_size, options, npy);
   }

@@ -6,101 +6,35 @@
 // position, loaded on a fake machine of two nodes; calls that stutter, fail, or meet a file that shrank.
 #include <doctest/doctest.h>
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cerrno>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include <nodewise/error.hpp>
+#include <nodewise/load.hpp>
 #include <nodewise/npy.hpp>
 
+#include "source/arrays.hpp"
 #include "support/errors.hpp"
 #include "support/machines.hpp"
 
 using namespace nodewise;
+using test::Array;
 using test::contains;
 using test::message_of;
+using test::npy_file;
+using test::npy_header;
+using test::row_major;
+using test::TemporaryFile;
 using test::World;
 
 namespace {
-
-/// A file in the temporary folder, gone with its owner.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(const std::string& content)
-      : path_((std::filesystem::temp_directory_path() / "nodewise_npy_XXXXXX").string()) {
-    const int descriptor = ::mkstemp(path_.data());
-    REQUIRE(descriptor >= 0);
-    ::close(descriptor);
-    std::ofstream(path_, std::ios::binary) << content;
-  }
-  ~TemporaryFile() { std::filesystem::remove(path_); }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-struct Array {
-  Shape shape;
-  std::string code = "u1";
-  bool fortran = false;
-  bool other_byte_order = false;
-
-  std::size_t element_bytes() const { return static_cast<std::size_t>(code.back() - '0'); }
-  std::size_t total_bytes() const { return shape.samples * shape.features * element_bytes(); }
-};
-
-/// Byte `byte` of the element at (row, column), in this machine's order; neighbours differ in all directions.
-char byte_of(std::uint64_t row, std::uint64_t column, std::size_t byte) {
-  return static_cast<char>((row * 1000003 + column * 10007 + byte * 101 + 7) * 0x9e3779b97f4a7c15 >> 56);
-}
-
-std::string row_major(const Array& array) {
-  std::string bytes;
-  bytes.reserve(array.total_bytes());
-  for (std::uint64_t row = 0; row < array.shape.samples; ++row)
-    for (std::uint64_t column = 0; column < array.shape.features; ++column)
-      for (std::size_t byte = 0; byte < array.element_bytes(); ++byte) bytes += byte_of(row, column, byte);
-  return bytes;
-}
-
-std::string npy_header(const Array& array) {
-  const bool big = (std::endian::native == std::endian::big) != array.other_byte_order;
-  std::string literal = "{'descr': '" + std::string(big ? ">" : "<") + array.code +
-                        "', 'fortran_order': " + (array.fortran ? "True" : "False") + ", 'shape': (" +
-                        std::to_string(array.shape.samples) + ", " + std::to_string(array.shape.features) +
-                        "), }\n";
-  std::string start = "\x93NUMPY\x01";
-  start += '\0';
-  start += static_cast<char>(literal.size());
-  start += '\0';
-  return start + literal;
-}
-
-std::string npy_file(const Array& array) {
-  std::string out = npy_header(array);
-  out.reserve(out.size() + array.total_bytes());
-  const std::size_t bytes = array.element_bytes();
-  const std::uint64_t outer = array.fortran ? array.shape.features : array.shape.samples;
-  const std::uint64_t inner = array.fortran ? array.shape.samples : array.shape.features;
-  for (std::uint64_t i = 0; i < outer; ++i)
-    for (std::uint64_t j = 0; j < inner; ++j)
-      for (std::size_t byte = 0; byte < bytes; ++byte)
-        out += byte_of(array.fortran ? j : i, array.fortran ? i : j,
-                       array.other_byte_order ? bytes - 1 - byte : byte);
-  return out;
-}
 
 LoaderOptions with_workers(unsigned workers) {
   LoaderOptions options;
@@ -147,12 +81,11 @@ TEST_CASE("every element order, byte order and width, read by 1, 2, 3 and 8 work
 
 TEST_CASE("a file says what it is before it is read") {
   const TemporaryFile file(npy_file({{5, 3}, "i2", true, true}));
-  const NpyFile npy(file.path());
-  CHECK(npy.path() == file.path());
+  const Source npy = npy_source(file.path());
+  CHECK(npy.identity().name == file.path());
   CHECK(npy.shape() == Shape{5, 3});
   CHECK(npy.dtype() == DType::i16);
-  CHECK(npy.fortran_order());
-  CHECK(npy.swapped());
+  CHECK_FALSE(npy.has_extents());
 }
 
 TEST_CASE("bytes behind the array are left alone") {
@@ -178,18 +111,43 @@ TEST_CASE("two-byte elements as bfloat16") {
   CHECK((loaded_bytes(loader) == row_major(array)));
 }
 
-TEST_CASE("one open file fills several loaders, and moves") {
+TEST_CASE("one open file fills several loaders") {
   const Array array{{100, 3}, "f4"};
   const TemporaryFile file(npy_file(array));
-  NpyFile first(file.path());
-  NpyFile npy(std::move(first));
-  first = NpyFile(file.path());
-  npy = std::move(first);
+  const Source npy = npy_source(file.path());
   for (const std::uint64_t batch_size : {1U, 7U, 100U}) {
-    BatchLoader loader({npy.shape(), npy.dtype(), batch_size});
-    npy.read_into(loader);
+    BatchLoader loader(npy.dataset(batch_size));
+    read_into(npy, loader);
     CHECK((loaded_bytes(loader) == row_major(array)));
   }
+}
+
+TEST_CASE("a file's identity: another state after a change, the same content wherever a copy lies") {
+  const TemporaryFile file(npy_file({{10, 3}, "u2"})), copy(npy_file({{10, 3}, "u2"}));
+  const auto identity = [](const TemporaryFile& of, const NpyOptions& options = {}) {
+    return npy_source(of.path(), options).identity();
+  };
+  const Identity before = identity(file);
+  CHECK(before == identity(file));
+  CHECK(identity(copy).state != before.state);
+  CHECK(identity(copy).content == before.content);
+  const Identity halves = identity(file, {.as_bf16 = true});
+  CHECK(halves.name != before.name);
+  CHECK(halves.state != before.state);
+  CHECK(halves.content != before.content);
+  std::filesystem::last_write_time(file.path(),
+                                   std::filesystem::last_write_time(file.path()) - std::chrono::hours(1));
+  CHECK(identity(file).state != before.state);
+  CHECK(identity(file).content == before.content);
+}
+
+TEST_CASE("a file that is replaced while it is open goes on being read") {
+  const Array array{{3000, 7}, "f8"};
+  const TemporaryFile file(npy_file(array)), other(npy_file({{3, 7}, "f8"}));
+  const Source npy = npy_source(file.path());
+  std::filesystem::rename(other.path(), file.path());
+  CHECK((loaded_bytes(load(npy, 100, with_workers(3))) == row_major(array)));
+  CHECK(npy_source(file.path()).identity().state != npy.identity().state);
 }
 
 TEST_CASE("the handwritten digits have the means that Python's fsum gives") {
@@ -233,10 +191,10 @@ TEST_CASE("a file that shrinks after it was opened") {
   for (const bool fortran : {false, true}) {
     const Array array{{3000, 7}, "f8", fortran};
     const TemporaryFile file(npy_file(array));
-    const NpyFile npy(file.path());
-    BatchLoader loader({npy.shape(), npy.dtype(), 100}, with_workers(1));
+    const Source npy = npy_source(file.path());
+    BatchLoader loader(npy.dataset(100), with_workers(1));
     std::filesystem::resize_file(file.path(), 100'000);
-    const auto message = message_of<FormatError>([&] { npy.read_into(loader); });
+    const auto message = message_of<FormatError>([&] { read_into(npy, loader); });
     CAPTURE(message);
     CHECK(contains(message, file.path() + " shrank"));
     CHECK(contains(message, "nothing is at byte 100000"));
@@ -263,7 +221,7 @@ TEST_CASE("a file that shrinks while it is opened") {
   Overstating overstating(test::even_machine(1));
   const os::Scoped scoped(overstating);
   const TemporaryFile file("short");
-  const auto message = message_of<FormatError>([&] { NpyFile npy(file.path()); });
+  const auto message = message_of<FormatError>([&] { npy_source(file.path()); });
   CHECK(contains(message, file.path() + " shrank while it was opened, from 1005 to 5 bytes"));
 }
 
@@ -290,7 +248,7 @@ TEST_CASE("failing calls: file, place and cause are named, nothing stays open") 
 }
 
 TEST_CASE("what cannot be opened as a .npy file") {
-  const auto open = [](const std::string& path) { return [path] { static_cast<void>(NpyFile(path)); }; };
+  const auto open = [](const std::string& path) { return [path] { static_cast<void>(npy_source(path)); }; };
   CHECK(contains(message_of<SystemError>(open("/no/such.npy")), "/no/such.npy cannot be opened"));
   CHECK(contains(message_of<SystemError>(open("/tmp")), "/tmp cannot be read: Is a directory (EISDIR)"));
   const TemporaryFile empty("");
@@ -305,11 +263,11 @@ TEST_CASE("what cannot be opened as a .npy file") {
 
 TEST_CASE("a loader made for another shape or element type is refused") {
   const TemporaryFile file(npy_file({{10, 3}, "f4"}));
-  const NpyFile npy(file.path());
+  const Source npy = npy_source(file.path());
   for (auto& [shape, dtype] : std::vector<std::pair<Shape, DType>>{
            {{11, 3}, DType::f32}, {{10, 4}, DType::f32}, {{10, 3}, DType::i32}}) {
     BatchLoader loader({shape, dtype, 4});
-    const auto message = message_of<InvalidArgument>([&] { npy.read_into(loader); });
+    const auto message = message_of<InvalidArgument>([&] { read_into(npy, loader); });
     CHECK(contains(message, "10 x 3 f32"));
     CHECK(contains(message, std::to_string(shape.samples) + " x " + std::to_string(shape.features)));
   }

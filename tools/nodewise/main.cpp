@@ -53,6 +53,7 @@ Exit code_of(ErrorKind kind) {
     case ErrorKind::owner_died:
     case ErrorKind::broken_barrier:
     case ErrorKind::out_of_memory:
+    case ErrorKind::stopped:
     case ErrorKind::foreign:
       break;
   }

@@ -40,7 +40,7 @@ Described dataset_of(const Options& options) {
   if (options.file.empty() == !described)
     throw Failure(Exit::bad_input, "give either a FILE, or --samples, --features and --dtype");
   if (!options.file.empty()) {
-    const NpyFile file = open_npy(options.file, options.dtype);
+    const Source file = open_data(options.file, options.dtype);
     return {options.file, file.shape(), file.dtype()};
   }
   if (!options.samples || !options.features || !options.dtype)

@@ -9,6 +9,7 @@
 #include <nodewise/sizes.hpp>
 
 #include "command.hpp"
+#include "parts/describe.hpp"
 #include "parts/parse.hpp"
 
 namespace nodewise::tools {
@@ -194,15 +195,11 @@ Flags join(std::initializer_list<Flags> lists) {
   return all;
 }
 
-NpyFile open_npy(const std::string& path, std::optional<DType> dtype) {
+Source open_data(const std::string& path, std::optional<DType> dtype) {
   try {
-    NpyFile file(path, {.as_bf16 = dtype == DType::bf16});
-    if (dtype && file.dtype() != *dtype)
-      throw Failure(Exit::bad_input, fmt::format("{} holds {}, not {}; leave --dtype out", path,
-                                                 dtype_name(file.dtype()), dtype_name(*dtype)));
-    return file;
+    return open_source(path, {.dtype = dtype});
   } catch (const SystemError& error) {
-    throw Failure(Exit::bad_input, error.what());
+    throw Failure(Exit::bad_input, without_call(error.what()));
   }
 }
 

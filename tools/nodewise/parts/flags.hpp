@@ -11,7 +11,7 @@
 #include <vector>
 
 #include <nodewise/loader.hpp>
-#include <nodewise/npy.hpp>
+#include <nodewise/source.hpp>
 
 namespace nodewise::tools {
 
@@ -69,7 +69,8 @@ LoaderOptions resolve(const PlacingFlags& flags, const Topology& topology);
 /// Several lists of flags as one, in order.
 Flags join(std::initializer_list<Flags> lists);
 
-/// The .npy at `path`, whose elements must be `dtype` if that is given. Throws Failure, FormatError.
-NpyFile open_npy(const std::string& path, std::optional<DType> dtype);
+/// The dataset in the file at `path`, its elements read as `dtype` if that is given. Throws Failure,
+/// FormatError, InvalidArgument.
+Source open_data(const std::string& path, std::optional<DType> dtype);
 
 }  // namespace nodewise::tools

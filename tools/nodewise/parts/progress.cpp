@@ -2,8 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -60,14 +58,6 @@ std::uint64_t bytes_read_so_far() {
   std::string key;
   std::uint64_t bytes = 0;
   return io >> key >> bytes && key == "rchar:" ? bytes : 0;
-}
-
-std::uint64_t bytes_resident_now() {
-  std::ifstream statm("/proc/self/statm");
-  std::uint64_t mapped = 0;
-  std::uint64_t resident = 0;
-  if (!(statm >> mapped >> resident)) return 0;
-  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace nodewise::tools

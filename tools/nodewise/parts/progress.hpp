@@ -36,7 +36,5 @@ class Progress {
 
 /// Bytes that this process has read from files so far, for a Progress; 0 where the system does not say.
 std::uint64_t bytes_read_so_far();
-/// Bytes of memory that this process has touched, for a Progress; 0 where the system does not say.
-std::uint64_t bytes_resident_now();
 
 }  // namespace nodewise::tools

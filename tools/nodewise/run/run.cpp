@@ -11,6 +11,7 @@
 #include <fmt/core.h>
 
 #include <nodewise/error.hpp>
+#include <nodewise/load.hpp>
 
 #include "command.hpp"
 #include "parts/describe.hpp"
@@ -55,12 +56,10 @@ double timed(const Phase& phase) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-LoaderOptions loader_options(const Options& options, const NpyFile& file, const Topology& topology) {
+LoaderOptions loader_options(const Options& options, const Topology& topology) {
   LoaderOptions loader = resolve(options.placing, topology);
   loader.team.displaced = options.negative_control;
-  if (options.segment)
-    loader.segment = SegmentOptions{
-        .name = *options.segment, .keep = options.keep, .source = file.source(), .publish = false};
+  if (options.segment) loader.segment = SegmentOptions{.name = *options.segment, .keep = options.keep};
   if (options.workers) {
     constexpr std::uint64_t most = 1U << 20;  // the team has a limit of its own, and says so
     loader.team.workers = static_cast<unsigned>(std::min(*options.workers, most));
@@ -78,26 +77,26 @@ Plan plan_of(const std::string& path, const std::string& text, const Topology& t
   }
 }
 
-Plan saved_plan(const Options& options, const NpyFile& file, const Topology& topology) {
+Plan saved_plan(const Options& options, const Source& data, const Topology& topology) {
   const auto text = read_text(options.plan_file);
   if (!text.ok())
     throw Failure(Exit::bad_input,
                   fmt::format("--plan {}: cannot be read: {}", options.plan_file, errno_text(text.error)));
   Plan plan = plan_of(options.plan_file, text.value, topology);
-  if (plan.dataset().shape() == file.shape() && plan.dataset().dtype() == file.dtype()) return plan;
+  if (plan.dataset().shape() == data.shape() && plan.dataset().dtype() == data.dtype()) return plan;
   throw Failure(Exit::bad_input,
                 fmt::format("--plan {} is for {} x {} of {}, but {} holds {} x {} of {}", options.plan_file,
                             plan.dataset().shape().samples, plan.dataset().shape().features,
-                            dtype_name(plan.dataset().dtype()), file.path(), file.shape().samples,
-                            file.shape().features, dtype_name(file.dtype())));
+                            dtype_name(plan.dataset().dtype()), options.file, data.shape().samples,
+                            data.shape().features, dtype_name(data.dtype())));
 }
 
-// Places memory for the file. Where the binding is required, failing is an unmet requirement.
-BatchLoader place(const Options& options, const NpyFile& file, const Topology& topology) {
-  LoaderOptions wanted = loader_options(options, file, topology);
+// Places memory and reads the file into it. Where the binding is required, failing is an unmet requirement.
+BatchLoader place(const Options& options, const Source& data, const Topology& topology) {
+  LoaderOptions wanted = loader_options(options, topology);
   std::optional<Plan> saved;
   if (!options.plan_file.empty()) {
-    saved = saved_plan(options, file, topology);
+    saved = saved_plan(options, data, topology);
     // A plan for larger pages than the base page is one for a pool's pages.
     if (saved->page_bytes() != topology.page_bytes()) {
       if (wanted.pages && *wanted.pages != PageKind::hugetlb)
@@ -109,11 +108,10 @@ BatchLoader place(const Options& options, const NpyFile& file, const Topology& t
   }
   const Binding binding = saved ? saved->binding() : chosen_binding(wanted);
   try {
-    const Progress progress("placing",
-                            file.shape().samples * file.shape().features * dtype_bytes(file.dtype()),
-                            bytes_resident_now);
-    if (saved) return BatchLoader(*saved, wanted);
-    return BatchLoader({file.shape(), file.dtype(), *options.placing.batch_size}, wanted);
+    const Progress progress("placing and reading",
+                            data.shape().samples * data.shape().features * dtype_bytes(data.dtype()),
+                            [before = bytes_read_so_far()] { return bytes_read_so_far() - before; });
+    return saved ? load(data, *saved, wanted) : load(data, *options.placing.batch_size, wanted);
   } catch (const PlacementError& error) {
     throw Failure(binding == Binding::required ? Exit::unmet : Exit::machine_cannot, error.what());
   } catch (const SystemError& error) {  // no huge page in the pool, for one
@@ -128,15 +126,6 @@ void check_displaced(const Team& team) {
     if (worker.node != team.workers().front().node) return;
   throw Failure(Exit::machine_cannot,
                 "--negative-control needs workers on two nodes or more, and here all are on one");
-}
-
-// Who opens the segment by its name gets it whole.
-void read(const Options& options, const NpyFile& file, BatchLoader& loader) {
-  const std::uint64_t before = bytes_read_so_far();
-  const Progress progress("reading", loader.plan().dataset().total_bytes(),
-                          [before] { return bytes_read_so_far() - before; });
-  file.read_into(loader);
-  if (options.segment) loader.publish();
 }
 
 void compute(const Options& options, RunResult& result) {
@@ -184,7 +173,7 @@ Exit judge(const Options& options, const Placement& placement) {
 
 Exit run(const Options& options) {
   check(options);
-  const NpyFile file = open_npy(options.file, options.dtype);
+  const Source data = open_data(options.file, options.dtype);
   RunResult result;
   result.path = options.file;
   result.negative_control = options.negative_control;
@@ -194,10 +183,9 @@ Exit run(const Options& options) {
   std::optional<Topology> topology;
   result.timing.topology_seconds = timed([&] { topology = Topology::this_machine(); });
   std::optional<BatchLoader> loader;
-  result.timing.place_seconds = timed([&] { loader = place(options, file, *topology); });
+  result.timing.place_seconds = timed([&] { loader = place(options, data, *topology); });
   result.loader = &*loader;
   if (options.negative_control) check_displaced(loader->team());
-  result.timing.read_seconds = timed([&] { read(options, file, *loader); });
   result.timing.means_seconds = timed([&] { compute(options, result); });
   result.orphans = loader->team().orphans(loader->plan());
   if (result.means) result.reads = worker_reads(loader->buffer(), *result.means);

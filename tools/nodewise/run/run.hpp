@@ -12,8 +12,7 @@ namespace nodewise::tools {
 /// Wall-clock seconds of each phase.
 struct Timing {
   double topology_seconds = 0;
-  double place_seconds = 0;  ///< Planning, mapping, binding and populating.
-  double read_seconds = 0;   ///< From the file into placed memory.
+  double place_seconds = 0;  ///< Planning, mapping, binding, populating, and reading on the way.
   double means_seconds = 0;
   double verify_seconds = 0;  ///< Asking the kernel about every page.
 };

@@ -55,7 +55,6 @@ std::string run_json(const RunResult& result) {
   run.add("orphans", orphans_of(result));
   run.add("timing", {{"topology_seconds", result.timing.topology_seconds},
                      {"place_seconds", result.timing.place_seconds},
-                     {"read_seconds", result.timing.read_seconds},
                      {"means_seconds", result.timing.means_seconds},
                      {"verify_seconds", result.timing.verify_seconds}});
   return run.text();

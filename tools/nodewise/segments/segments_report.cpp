@@ -93,7 +93,7 @@ std::vector<std::string> row_of(const SeenSegment& seen, const Topology& topolog
     const std::uint64_t bytes = seen.residency ? seen.residency->bytes_on_node[node.index] : 0;
     row.push_back(bytes > 0 ? human_bytes(bytes) : "-");
   }
-  row.push_back(printable(info.source.path));
+  row.push_back(printable(info.origin.name));
   return row;
 }
 
@@ -138,9 +138,13 @@ Json owner_of(const SegmentInfo& info) {
   return {{"pid", info.owner.pid}, {"uid", info.owner.uid}, {"state", to_string(info.owner_state)}};
 }
 
-Json source_of(const SegmentSource& source) {
-  if (source.path.empty()) return nullptr;
-  return {{"path", source.path}, {"bytes", source.bytes}, {"modified_ns", source.modified_ns}};
+std::string digits_of(const Digest& digest) {
+  return digest.empty() ? "" : fmt::format("{:016x}{:016x}", digest.words[0], digest.words[1]);
+}
+
+Json origin_of(const Identity& origin) {
+  if (origin.name.empty()) return nullptr;
+  return {{"name", origin.name}, {"state", digits_of(origin.state)}, {"content", digits_of(origin.content)}};
 }
 
 Json dataset_of(const SegmentInfo& info) {
@@ -169,7 +173,7 @@ Json json_of(const SeenSegment& seen, const Topology& topology) {
           {"created_ns", if_known(created)},
           {"age_seconds", if_known(age_seconds(info))},
           {"kept", if_known(info.kept)},
-          {"source", if_known(source_of(info.source))},
+          {"origin", if_known(origin_of(info.origin))},
           {"dataset", if_known(dataset_of(info))},
           {"nodes", nodes_of(seen.residency, topology)},
           {"absent_bytes", seen.residency ? Json(seen.residency->absent_bytes) : Json()},
@@ -226,7 +230,7 @@ std::string segments_text(const std::vector<SeenSegment>& segments, const Topolo
   std::vector<std::vector<std::string>> rows = {
       {"name", "kind", "size", "made by", "attached", "age", "kept"}};
   for (const Node& node : topology.nodes()) rows[0].push_back(fmt::format("node {}", node.os_index));
-  rows[0].push_back("source");
+  rows[0].push_back("origin");
   std::uint64_t bytes = 0;
   for (const SeenSegment& seen : segments) {
     rows.push_back(row_of(seen, topology));

@@ -1,0 +1,43 @@
+// A request to end a long call early, such as a load that Ctrl-C should end.
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include <nodewise/export.hpp>
+
+namespace nodewise {
+
+/// A token that long calls poll. Copies are one token: who keeps a copy can end the calls that got another.
+/// A call that is ended so throws Stopped. Thread class: any thread; request() may be called in a signal
+/// handler.
+class NODEWISE_PUBLIC Stop {
+ public:
+  Stop();
+  /// For good: a token cannot be used again.
+  void request() noexcept { state_->requested.store(true, std::memory_order_relaxed); }
+  bool requested() const noexcept {
+    for (const State* state = state_.get(); state != nullptr; state = state->parent.get())
+      if (state->requested.load(std::memory_order_relaxed)) return true;
+    return false;
+  }
+  /// Throws Stopped, naming `call`, if this token was requested.
+  void check(const char* call) const {
+    if (requested()) [[unlikely]]
+      throw_stopped(call);
+  }
+  /// A token that is requested with this one, and alone too.
+  Stop child() const;
+
+ private:
+  struct State {
+    std::atomic<bool> requested{false};
+    std::shared_ptr<const State> parent;
+  };
+  static_assert(std::atomic<bool>::is_always_lock_free);
+  explicit Stop(std::shared_ptr<State> state) noexcept : state_(std::move(state)) {}
+  [[noreturn]] static void throw_stopped(const char* call);
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace nodewise

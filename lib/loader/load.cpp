@@ -1,0 +1,79 @@
+#include <nodewise/load.hpp>
+
+#include <utility>
+#include <vector>
+
+#include <nodewise/error.hpp>
+
+#include "base/text.hpp"
+#include "loader/filling.hpp"
+#include "team/run.hpp"
+#include "team/shares.hpp"
+
+namespace nodewise {
+namespace {
+
+std::string described(Shape shape, DType dtype) {
+  return base::text(shape.samples, " x ", shape.features, ' ', dtype_name(dtype));
+}
+
+void check_alike(const char* call, const Source& source, const Dataset& dataset) {
+  if (dataset.shape() == source.shape() && dataset.dtype() == source.dtype()) return;
+  throw InvalidArgument(base::text(call, ": ", source.identity().name, " holds ",
+                                   described(source.shape(), source.dtype()), ", and the memory is for ",
+                                   described(dataset.shape(), dataset.dtype())));
+}
+
+void read_rows(const Source& source, const Buffer& buffer, const Team& team, const Stop& stop) {
+  const Dataset& dataset = buffer.plan().dataset();
+  const auto rows = rows_by_worker(buffer.plan(), team);
+  const JointStop joint(stop);
+  run_team(team, [&](unsigned worker, bool) {
+    joint.run([&](const Stop& all) {
+      for (const base::Range& range : rows[worker]) {
+        const RowRange part{range.begin, range.end};
+        source.read(part, buffer.data() + dataset.bytes(part).begin, all);
+      }
+    });
+  });
+}
+
+Filling filling_from(const Source& source, const Stop& stop) {
+  if (source.has_extents())
+    return {.fill = [source](std::byte* at, ByteRange bytes,
+                             const Stop& all) { source.read_bytes(bytes, at, all); },
+            .after = {}};
+  return {.fill = {}, .after = [source, stop](const Buffer& buffer, const Team& team) {
+            read_rows(source, buffer, team, stop);
+          }};
+}
+
+LoaderOptions recording(const Source& source, const LoaderOptions& options) {
+  LoaderOptions all = options;
+  if (all.segment && all.segment->origin == Identity{}) all.segment->origin = source.identity();
+  return all;
+}
+
+}  // namespace
+
+BatchLoader load(const Source& source, std::uint64_t batch_size, const LoaderOptions& options) {
+  return LoaderAccess::filled(source.dataset(batch_size), recording(source, options),
+                              filling_from(source, options.stop));
+}
+
+BatchLoader load(const Source& source, const Plan& plan, const LoaderOptions& options) {
+  check_alike("load", source, plan.dataset());
+  return LoaderAccess::filled(plan, recording(source, options), filling_from(source, options.stop));
+}
+
+void read_into(const Source& source, BatchLoader& loader, const Stop& stop) {
+  check_alike("read_into", source, loader.dataset());
+  read_rows(source, loader.buffer(), loader.team(), stop);
+}
+
+BatchLoader load_npy(const std::string& path, std::uint64_t batch_size, const LoaderOptions& options,
+                     const NpyOptions& npy) {
+  return load(npy_source(path, npy), batch_size, options);
+}
+
+}  // namespace nodewise

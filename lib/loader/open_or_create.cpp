@@ -1,0 +1,52 @@
+// One copy of a source for all processes of a machine.
+#include <optional>
+
+#include <nodewise/error.hpp>
+#include <nodewise/load.hpp>
+
+#include "base/text.hpp"
+#include "segment/file.hpp"
+
+namespace nodewise {
+namespace {
+
+// The segment, if it holds this state of the source.
+std::optional<Segment> open_current(const std::string& name, const Source& source, std::uint64_t batch_size,
+                                    Access access) {
+  const Identity& identity = source.identity();
+  Segment segment = Segment::open(name, access);
+  const std::string& held = segment.origin().name;
+  if (segment.kind() != SegmentKind::dataset || held != identity.name)
+    throw InvalidArgument(base::text("open_or_create: segment \"", name, "\" holds ",
+                                     held.empty() ? "something else" : held, ", not ", identity.name,
+                                     "; choose another name"));
+  if (segment.origin().state != identity.state) {
+    segment.remove();  // of an older state: who has it keeps it
+    return std::nullopt;
+  }
+  if (segment.dataset().batch_size() != batch_size)
+    throw InvalidArgument(base::text("open_or_create: segment \"", name, "\" has batches of ",
+                                     segment.dataset().batch_size(), " samples, not ", batch_size,
+                                     "; ask for as many, or choose another name"));
+  return segment;
+}
+
+}  // namespace
+
+BatchLoader open_or_create(const Source& source, const std::string& name, std::uint64_t batch_size,
+                           const SharedLoadOptions& options) {
+  if (source.identity().state.empty())
+    throw InvalidArgument(base::text("open_or_create: ", source.identity().name,
+                                     " has no key, so that no other process could know its data again; give ",
+                                     "its source one, or use load"));
+  LoaderOptions creating = options.loader;
+  creating.segment = SegmentOptions{.name = name, .keep = options.keep};
+  const auto open = [&]() -> std::optional<BatchLoader> {
+    const auto segment = if_there([&] { return open_current(name, source, batch_size, options.access); });
+    if (!segment || !*segment) return std::nullopt;
+    return BatchLoader::open(**segment, options.loader);
+  };
+  return open_or_make(open, [&] { return load(source, batch_size, creating); });
+}
+
+}  // namespace nodewise

@@ -1,0 +1,42 @@
+// A file as it was when it was opened.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <nodewise/error.hpp>
+
+#include "base/text.hpp"
+#include "os/file.hpp"
+#include "source/digest.hpp"
+
+namespace nodewise::source {
+
+struct FileState {
+  std::string path;  ///< Absolute, without links.
+  os::FileStatus status;
+};
+
+/// Opens `path` and looks at it. Throws SystemError.
+inline FileState open_file(os::File& file, const std::string& path) {
+  if (const int error = file.open(path)) throw SystemError(base::text(path, " cannot be opened"), error);
+  const auto status = file.status();
+  if (!status.ok()) throw SystemError(base::text(path, " cannot be read"), status.error);
+  const auto real_path = os::current().real_path(path);
+  return {real_path.ok() ? real_path.value : path, status.value};
+}
+
+/// Of a file whose elements are read in that format as that type.
+inline Digest state_digest(const FileState& file, std::string_view format, DType dtype) {
+  return DigestOf()
+      .add(format)
+      .add(file.path)
+      .add(file.status.bytes)
+      .add(file.status.modified_ns)
+      .add(file.status.device)
+      .add(file.status.inode)
+      .add(dtype_name(dtype))
+      .get();
+}
+
+}  // namespace nodewise::source

@@ -1,0 +1,40 @@
+// Which formats of files there are. A new one is a line of the table.
+#include "source/formats.hpp"
+
+#include <nodewise/error.hpp>
+
+#include "base/text.hpp"
+#include "os/file.hpp"
+#include "source/npy.hpp"
+
+namespace nodewise {
+namespace {
+
+using source::FileFormat;
+
+const FileFormat* const formats[] = {
+    &source::npy_format,
+};
+
+std::string start_of(const std::string& path) {
+  os::File file;
+  if (const int error = file.open(path)) throw SystemError(base::text(path, " cannot be opened"), error);
+  const auto start = file.read_start(source::recognised_bytes);
+  if (!start.ok()) throw SystemError(base::text(path, " cannot be read"), start.error);
+  return start.value;
+}
+
+}  // namespace
+
+Source open_source(const std::string& path, const SourceOptions& options) {
+  const std::string start = start_of(path);
+  std::string known;
+  for (const FileFormat* format : formats) {
+    if (format->recognises(path, start)) return format->open(path, options);
+    known += base::text(known.empty() ? "" : ", ", format->name);
+  }
+  throw FormatError(base::text(path, " begins with ", base::quoted(start),
+                               ", which no format that is read here does (", known, ")"));
+}
+
+}  // namespace nodewise
