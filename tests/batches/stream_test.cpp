@@ -4,6 +4,7 @@
 // streams whose memory dies with the lease; rounds held against the plan's own division.
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <thread>
 #include <type_traits>
 #include <vector>
