@@ -19,13 +19,14 @@ class NODEWISE_PUBLIC BufferStream final : public BatchStream {
  public:
   explicit BufferStream(const Buffer& buffer);
 
-  const Dataset& dataset() const noexcept override { return plan_.dataset(); }
+  const Dataset& dataset() const noexcept override { return dataset_; }
   std::optional<BatchLease> next() override;
   bool ready() override;
   bool rewind() override;
 
  private:
-  Plan plan_;
+  Dataset dataset_;
+  std::vector<Shard> shards_;
   std::byte* data_;
   std::shared_ptr<const Pages> pages_;
   std::size_t next_shard_ = 0;

@@ -1,9 +1,9 @@
 #include "batches/rounds.hpp"
 
 #include <algorithm>
-#include <map>
 #include <numeric>
 #include <optional>
+#include <utility>
 
 #include <nodewise/error.hpp>
 
@@ -12,11 +12,11 @@
 namespace nodewise {
 namespace {
 
-// More in a round gain nothing, and a worker that looks for its next share passes those of a round.
+// More in a round gain nothing.
 constexpr std::size_t most_runs = 1024;
 
-// Of all `runs` taken for one sequence of units: the part of each run that lies in `units`.
-void add_parts(unsigned worker, const std::vector<std::size_t>& runs,
+// The units of `runs` as one sequence: gives `worker` the parts of runs that lie in `units` of it.
+void add_parts(unsigned worker, std::span<const std::size_t> runs,
                const std::vector<std::uint64_t>& units_of_run, base::Range units,
                std::vector<RunPart>& parts) {
   std::uint64_t begin = 0;  // of the run, in the sequence
@@ -26,6 +26,13 @@ void add_parts(unsigned worker, const std::vector<std::size_t>& runs,
     if (common.begin < common.end) parts.push_back({worker, run, {common.begin - begin, common.end - begin}});
     begin = end;
   }
+}
+
+std::vector<unsigned> readers_of(const Team& team, std::optional<unsigned> node) {
+  if (node) return team.readers_of_node(*node);
+  std::vector<unsigned> everyone(team.workers().size());
+  std::iota(everyone.begin(), everyone.end(), 0U);
+  return everyone;
 }
 
 }  // namespace
@@ -57,20 +64,25 @@ void StreamRounds::check(const BatchLease& run) {
 std::vector<RunPart> divide_round(std::span<const BatchLease> runs, const Team& team,
                                   const std::function<std::uint64_t(const BatchLease&)>& units_of) {
   std::vector<std::uint64_t> units;
-  std::map<std::optional<unsigned>, std::vector<std::size_t>> runs_by_node;
+  std::vector<std::size_t> order;  // of the runs: by nodes
   for (std::size_t run = 0; run < runs.size(); ++run) {
     units.push_back(units_of(runs[run]));
-    runs_by_node[runs[run].node()].push_back(run);
+    order.push_back(run);
   }
-  std::vector<unsigned> everyone(team.workers().size());
-  std::iota(everyone.begin(), everyone.end(), 0U);
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return std::pair(runs[a].node(), a) < std::pair(runs[b].node(), b);
+  });
   std::vector<RunPart> parts;
-  for (const auto& [node, on_node] : runs_by_node) {
-    const auto& readers = node ? team.readers_of_node(*node) : everyone;
+  for (auto begin = order.begin(); begin != order.end();) {
+    const auto node = runs[*begin].node();
+    const auto end =
+        std::find_if(begin, order.end(), [&](std::size_t run) { return runs[run].node() != node; });
     std::uint64_t all = 0;
-    for (const std::size_t run : on_node) all += units[run];
+    for (auto run = begin; run != end; ++run) all += units[*run];
+    const auto readers = readers_of(team, node);
     for (std::size_t i = 0; i < readers.size(); ++i)
-      add_parts(readers[i], on_node, units, base::split(all, readers.size(), i), parts);
+      add_parts(readers[i], {begin, end}, units, base::split(all, readers.size(), i), parts);
+    begin = end;
   }
   return parts;
 }

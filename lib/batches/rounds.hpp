@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <functional>
 #include <span>
-#include <string>
 #include <vector>
 
 #include <nodewise/stream.hpp>
@@ -19,7 +18,7 @@ namespace nodewise {
 class StreamRounds {
  public:
   /// `call`: the name of the function that reads, for errors.
-  StreamRounds(BatchStream& stream, std::string call) : stream_(stream), call_(std::move(call)) {}
+  StreamRounds(BatchStream& stream, const char* call) : stream_(stream), call_(call) {}
 
   /// Ends the leases of the last round, then leases as many runs as are ready, at most 1024. Waits for the
   /// first one only. Gives none at the end. Throws what the stream throws, and InvalidArgument where it gives
@@ -30,7 +29,7 @@ class StreamRounds {
   void check(const BatchLease& run);
 
   BatchStream& stream_;
-  std::string call_;
+  const char* call_;
   std::uint64_t batches_given_ = 0;
   std::vector<BatchLease> runs_;
 };

@@ -5,17 +5,19 @@
 namespace nodewise {
 
 BufferStream::BufferStream(const Buffer& buffer)
-    : plan_(buffer.plan()), data_(buffer.data()), pages_(std::make_shared<const Pages>(buffer.pages())) {}
+    : dataset_(buffer.plan().dataset()),
+      shards_(buffer.plan().shards()),
+      data_(buffer.data()),
+      pages_(std::make_shared<const Pages>(buffer.pages())) {}
 
 bool BufferStream::ready() {
-  const auto& shards = plan_.shards();
-  while (next_shard_ < shards.size() && shards[next_shard_].batches.count() == 0) ++next_shard_;
-  return next_shard_ < shards.size();
+  while (next_shard_ < shards_.size() && shards_[next_shard_].batches.count() == 0) ++next_shard_;
+  return next_shard_ < shards_.size();
 }
 
 std::optional<BatchLease> BufferStream::next() {
   if (!ready()) return std::nullopt;
-  const Shard& shard = plan_.shards()[next_shard_++];
+  const Shard& shard = shards_[next_shard_++];
   return BatchLease({pages_, data_ + shard.bytes.begin}, shard.batches, shard.node);
 }
 

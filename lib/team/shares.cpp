@@ -46,7 +46,7 @@ WorkShares::WorkShares(const Team& team)
 
 void WorkShares::give(unsigned worker, std::size_t group, base::Range units, std::uint64_t piece) {
   NODEWISE_EXPECTS(units.begin < units.end && piece > 0);
-  shares_[worker].emplace_back(group, units, stealing_ ? piece : units.size());
+  shares_[worker].all.emplace_back(group, units, stealing_ ? piece : units.size());
 }
 
 std::optional<WorkShares::Piece> WorkShares::take(unsigned worker, bool may_steal) {
@@ -58,12 +58,16 @@ std::optional<WorkShares::Piece> WorkShares::take(unsigned worker, bool may_stea
 }
 
 std::optional<WorkShares::Piece> WorkShares::take_from(unsigned worker) {
-  for (Share& share : shares_[worker]) {
+  auto& [shares, first] = shares_[worker];
+  for (std::size_t i = first.load(std::memory_order_relaxed); i < shares.size(); ++i) {
+    Share& share = shares[i];
     if (share.next.load(std::memory_order_relaxed) >= share.units.end) continue;
     const std::uint64_t begin = share.next.fetch_add(share.piece, std::memory_order_relaxed);
     if (begin >= share.units.end) continue;
+    first.store(i, std::memory_order_relaxed);
     return Piece{share.group, {begin, std::min(begin + share.piece, share.units.end)}};
   }
+  first.store(shares.size(), std::memory_order_relaxed);
   return std::nullopt;
 }
 

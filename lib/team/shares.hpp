@@ -54,7 +54,11 @@ class WorkShares {
   std::optional<Piece> take_from(unsigned worker);
 
   bool stealing_;
-  std::vector<std::deque<Share>> shares_;  // by worker
+  struct alignas(64) Shares {
+    std::deque<Share> all;
+    std::atomic<std::size_t> first{0};  // those before it are used up
+  };
+  std::vector<Shares> shares_;  // by worker
   std::vector<std::vector<unsigned>>
       nearest_;  // by worker: all others, nearest first; empty without stealing
 };
