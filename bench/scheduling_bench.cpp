@@ -32,7 +32,7 @@ Work work(unsigned threads, Scheduling scheduling, unsigned times_in_first_half)
   return [&set, times_in_first_half, team = nodewise::Team(machine(), options),
           means = std::vector<double>(batches)]() mutable {
     team.for_each_shard(set.plan, [&](const nodewise::ShardPart& part) {
-      for (auto batch = part.batches.begin; batch < part.batches.end; ++batch)
+      for (const auto batch : part.batches)
         for (unsigned i = 0; i < (batch < batches / 2 ? times_in_first_half : 1); ++i)
           means[batch] = nodewise::mean(set.data() + set.plan.dataset().batch_bytes(batch).begin,
                                         nodewise::DType::f64, set.batch_elements());

@@ -62,8 +62,8 @@ const Dataset& set_of(const Variant& variant) {
 Work reading(const Dataset& set, const nodewise::Team& readers, const ReadPass& read) {
   return [&set, &readers, pass = read.pass] {
     readers.for_each_shard(set.plan, [&](const nodewise::ShardPart& part) {
-      const std::uint64_t begin = set.plan.dataset().batch_bytes(part.batches.begin).begin;
-      const std::uint64_t end = set.plan.dataset().batch_bytes(part.batches.end - 1).end;
+      const std::uint64_t begin = set.plan.dataset().batch_bytes(part.batches.start).begin;
+      const std::uint64_t end = set.plan.dataset().batch_bytes(part.batches.stop - 1).end;
       benchmark::DoNotOptimize(pass(set.data() + begin, end - begin));
     });
   };

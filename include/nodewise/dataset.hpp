@@ -3,7 +3,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 
 #include <nodewise/dtype.hpp>
 #include <nodewise/export.hpp>
@@ -17,11 +19,38 @@ struct Shape {
   friend bool operator==(const Shape&, const Shape&) = default;
 };
 
-/// A half-open range of rows (samples).
+/// Goes through numbers one by one. Thread class: value.
+class NumberIterator {
+ public:
+  using iterator_concept = std::forward_iterator_tag;
+  using iterator_category = std::input_iterator_tag;  // what it gives is no reference
+  using value_type = std::uint64_t;
+  using difference_type = std::ptrdiff_t;
+  using reference = std::uint64_t;
+  using pointer = void;
+
+  constexpr NumberIterator() noexcept = default;
+  constexpr explicit NumberIterator(std::uint64_t number) noexcept : number_(number) {}
+  constexpr std::uint64_t operator*() const noexcept { return number_; }
+  constexpr NumberIterator& operator++() noexcept {
+    ++number_;
+    return *this;
+  }
+  constexpr NumberIterator operator++(int) noexcept { return NumberIterator(number_++); }
+  friend constexpr bool operator==(NumberIterator, NumberIterator) noexcept = default;
+
+ private:
+  std::uint64_t number_ = 0;
+};
+
+/// A half-open range of rows (samples), from `start` up to `stop`: `for (auto row : rows)` goes through their
+/// numbers. Precondition of that loop: start <= stop.
 struct RowRange {
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
-  std::uint64_t count() const noexcept { return end - begin; }
+  std::uint64_t start = 0;
+  std::uint64_t stop = 0;
+  std::uint64_t count() const noexcept { return stop - start; }
+  NumberIterator begin() const noexcept { return NumberIterator(start); }
+  NumberIterator end() const noexcept { return NumberIterator(stop); }
   friend bool operator==(const RowRange&, const RowRange&) = default;
 };
 
@@ -33,11 +62,13 @@ struct ByteRange {
   friend bool operator==(const ByteRange&, const ByteRange&) = default;
 };
 
-/// A half-open range of batches.
+/// A half-open range of batches, as RowRange is of rows: `for (auto batch : part.batches)`.
 struct BatchRange {
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
-  std::uint64_t count() const noexcept { return end - begin; }
+  std::uint64_t start = 0;
+  std::uint64_t stop = 0;
+  std::uint64_t count() const noexcept { return stop - start; }
+  NumberIterator begin() const noexcept { return NumberIterator(start); }
+  NumberIterator end() const noexcept { return NumberIterator(stop); }
   friend bool operator==(const BatchRange&, const BatchRange&) = default;
 };
 
@@ -78,9 +109,9 @@ class NODEWISE_PUBLIC Dataset {
   ByteRange batch_bytes(std::uint64_t batch) const { return bytes(batch_rows(batch)); }
   /// Throws OutOfRange where `rows` end behind the dataset, or before they begin.
   ByteRange bytes(RowRange rows) const {
-    if (rows.begin > rows.end || rows.end > shape_.samples) [[unlikely]]
+    if (rows.start > rows.stop || rows.stop > shape_.samples) [[unlikely]]
       throw_no_rows(rows);
-    return {rows.begin * row_bytes_, rows.end * row_bytes_};
+    return {rows.start * row_bytes_, rows.stop * row_bytes_};
   }
   /// Throws OutOfRange where `batches` end behind the dataset, or before they begin.
   RowRange rows(BatchRange batches) const;

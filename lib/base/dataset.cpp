@@ -33,12 +33,12 @@ Dataset::Dataset(Shape shape, DType dtype, std::uint64_t batch_size)
 }
 
 RowRange Dataset::rows(BatchRange batches) const {
-  if (batches.begin > batches.end || batches.end > num_batches_)
-    throw OutOfRange(text("batches ", batches.begin, " to ", batches.end, " are not among the ", num_batches_,
-                          " that there are"));
-  if (batches.count() == 0 && batches.begin == num_batches_) return {shape_.samples, shape_.samples};
-  return {batches.begin * batch_size_,
-          batches.end == num_batches_ ? shape_.samples : batches.end * batch_size_};
+  if (batches.start > batches.stop || batches.stop > num_batches_)
+    throw OutOfRange(text("batches ", batches.start, " to ", batches.stop, " are not among the ",
+                          num_batches_, " that there are"));
+  if (batches.count() == 0 && batches.start == num_batches_) return {shape_.samples, shape_.samples};
+  return {batches.start * batch_size_,
+          batches.stop == num_batches_ ? shape_.samples : batches.stop * batch_size_};
 }
 
 void Dataset::throw_no_batch(std::uint64_t batch) const {
@@ -48,7 +48,7 @@ void Dataset::throw_no_batch(std::uint64_t batch) const {
 
 void Dataset::throw_no_rows(RowRange rows) const {
   throw OutOfRange(
-      text("rows ", rows.begin, " to ", rows.end, " are not among the ", shape_.samples, " that there are"));
+      text("rows ", rows.start, " to ", rows.stop, " are not among the ", shape_.samples, " that there are"));
 }
 
 }  // namespace nodewise

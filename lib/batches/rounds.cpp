@@ -52,8 +52,8 @@ std::span<const BatchLease> StreamRounds::next() {
 void StreamRounds::check(const BatchLease& run) {
   const BatchRange batches = run.batches();
   const std::uint64_t all = stream_.dataset().num_batches();
-  if (batches.begin >= batches.end || batches.end > all || run.data() == nullptr)
-    throw InvalidArgument(base::text(call_, ": the stream gave batches ", batches.begin, " to ", batches.end,
+  if (batches.start >= batches.stop || batches.stop > all || run.data() == nullptr)
+    throw InvalidArgument(base::text(call_, ": the stream gave batches ", batches.start, " to ", batches.stop,
                                      run.data() == nullptr ? " without data" : "", " of a dataset of ", all));
   batches_given_ += batches.count();
   if (batches_given_ > all)

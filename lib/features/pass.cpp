@@ -62,7 +62,7 @@ void give_blocks(std::span<const BatchLease> runs, const Team& team, const Layou
   const std::uint64_t per_batch = blocks.per_batch();
   const auto blocks_of = [per_batch](const BatchLease& run) { return run.batches().count() * per_batch; };
   for (const RunPart& part : divide_round(runs, team, blocks_of)) {
-    const std::uint64_t first = runs[part.run].batches().begin * per_batch;
+    const std::uint64_t first = runs[part.run].batches().start * per_batch;
     shares.give(part.worker, part.run, {first + part.units.begin, first + part.units.end},
                 std::max<std::uint64_t>(part.units.size() / pieces_to_steal, 1));
   }
@@ -92,7 +92,7 @@ PassSums sum_features(BatchStream& stream, const Team& team, Layout layout, cons
         const BatchLease& run = runs[piece->group];
         for (std::uint64_t number = piece->units.begin; number < piece->units.end; ++number) {
           const LayoutBlock block = blocks.block(number);
-          pass->add(block, run.data() + (block.batch - run.batches().begin) * batch_bytes);
+          pass->add(block, run.data() + (block.batch - run.batches().start) * batch_bytes);
         }
       }
     });

@@ -49,7 +49,7 @@ std::vector<unsigned> give_units(const Plan& plan, const Team& team, std::uint64
   std::vector<unsigned> given;
   for (std::size_t shard = 0; shard < plan.shards().size(); ++shard) {
     const BatchRange batches = plan.shards()[shard].batches;
-    const std::uint64_t first = batches.begin * per_batch;
+    const std::uint64_t first = batches.start * per_batch;
     const auto readers = team.readers(plan, shard);
     for (std::size_t i = 0; i < readers.size(); ++i) {
       const auto part = base::split(batches.count() * per_batch, readers.size(), i);

@@ -31,7 +31,7 @@ class RunMeans {
       : data_(run.data()),
         dtype_(dataset.dtype()),
         element_bytes_(dtype_bytes(dtype_)),
-        first_batch_(run.batches().begin),
+        first_batch_(run.batches().start),
         batch_elements_(dataset.most_batch_bytes() / element_bytes_),
         elements_(dataset.bytes(run.batches()).bytes() / element_bytes_),
         values_(values + first_batch_) {}

@@ -30,7 +30,7 @@ BatchRun::State worse(BatchRun::State a, BatchRun::State b) noexcept {
 void BatchRuns::append(BatchRange batches, BatchRun::State state) {
   if (batches.count() == 0) return;
   if (!runs_.empty() && runs_.back().state == state)
-    runs_.back().batches.end = batches.end;
+    runs_.back().batches.stop = batches.stop;
   else
     runs_.push_back({batches, state});
 }

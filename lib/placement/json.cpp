@@ -12,7 +12,7 @@ void write_nodes(base::JsonWriter& json, const std::vector<ShardPlacement>& shar
     json.member("rank", 0);
     json.member("node", shard.node);
     json.member("os_index", shard.os_index);
-    json.member("first_batch", shard.batches.begin);
+    json.member("first_batch", shard.batches.start);
     json.member("num_batches", shard.batches.count());
     write_bytes(json, shard);
     json.key("bytes_on_node");
@@ -29,7 +29,7 @@ void write_batches(base::JsonWriter& json, const std::vector<BatchRun>& runs) {
   json.begin_array();
   for (const BatchRun& run : runs) {
     json.begin_object();
-    json.member("first_batch", run.batches.begin);
+    json.member("first_batch", run.batches.start);
     json.member("num_batches", run.batches.count());
     json.member("state", to_string(run.state));
     json.end_object();

@@ -15,8 +15,8 @@ std::string wrong_shards(const std::vector<ShardPlacement>& shards) {
   for (const ShardPlacement& shard : shards) {
     if (shard.misplaced_bytes + shard.absent_bytes + shard.unknown_bytes == 0) continue;
     if (++named > most_named) continue;
-    text += base::text("; shard ", shard.shard, " (node ", shard.os_index, ", batches ", shard.batches.begin,
-                       " to ", shard.batches.end - 1, "): ", shard.misplaced_bytes, " bytes misplaced");
+    text += base::text("; shard ", shard.shard, " (node ", shard.os_index, ", batches ", shard.batches.start,
+                       " to ", shard.batches.stop - 1, "): ", shard.misplaced_bytes, " bytes misplaced");
     if (shard.absent_bytes > 0) text += base::text(", ", shard.absent_bytes, " absent");
     if (shard.unknown_bytes > 0) text += base::text(", ", shard.unknown_bytes, " unknown");
   }

@@ -34,10 +34,10 @@ std::size_t rank_of(State state) {
 
 // The worst that is said about any of `batches`, which are not none.
 std::size_t worst_of(const std::vector<BatchRun>& runs, BatchRange batches) {
-  const auto ends_before = [](const BatchRun& run, std::uint64_t batch) { return run.batches.end <= batch; };
-  auto run = std::lower_bound(runs.begin(), runs.end(), batches.begin, ends_before);
+  const auto ends_before = [](const BatchRun& run, std::uint64_t batch) { return run.batches.stop <= batch; };
+  auto run = std::lower_bound(runs.begin(), runs.end(), batches.start, ends_before);
   std::size_t worst = rank_of(State::local);
-  for (; run != runs.end() && run->batches.begin < batches.end; ++run)
+  for (; run != runs.end() && run->batches.start < batches.stop; ++run)
     worst = std::min(worst, rank_of(run->state));
   return worst;
 }
@@ -70,8 +70,8 @@ std::string draw_strip(BatchRange batches, const std::vector<BatchRun>& runs, co
                        const TextStyle& style) {
   if (batches.count() == 0) return "";
   std::string strip = scale.cell > 1 ? "" : "|";
-  for (std::uint64_t batch = batches.begin; batch < batches.end; batch += scale.per_column) {
-    const BatchRange shown{batch, std::min(batch + scale.per_column, batches.end)};
+  for (std::uint64_t batch = batches.start; batch < batches.stop; batch += scale.per_column) {
+    const BatchRange shown{batch, std::min(batch + scale.per_column, batches.stop)};
     const std::size_t look = worst_of(runs, shown);
     strip += scale.cell > 0 ? draw_batch(batch, look, scale, style)
                             : base::inked(style, looks[look].ink, std::string(1, looks[look].mark));
@@ -103,8 +103,8 @@ std::vector<BatchRun> planned_batches(const Plan& plan) {
   std::vector<BatchRun> runs;
   const auto add = [&runs](std::uint64_t begin, std::uint64_t end, State state) {
     if (begin >= end) return;
-    if (!runs.empty() && runs.back().state == state && runs.back().batches.end == begin)
-      runs.back().batches.end = end;
+    if (!runs.empty() && runs.back().state == state && runs.back().batches.stop == begin)
+      runs.back().batches.stop = end;
     else
       runs.push_back({{begin, end}, state});
   };
@@ -133,8 +133,8 @@ std::vector<BatchRun> planned_batches(const Plan& plan) {
 
 std::string batches_text(BatchRange batches) {
   if (batches.count() == 0) return "no batch";
-  if (batches.count() == 1) return base::text("batch ", batches.begin);
-  return base::text("batches ", batches.begin, '-', batches.end - 1);
+  if (batches.count() == 1) return base::text("batch ", batches.start);
+  return base::text("batches ", batches.start, '-', batches.stop - 1);
 }
 
 std::string draw_strips(const std::vector<Strip>& strips, Policy policy, const std::vector<BatchRun>& runs,

@@ -33,12 +33,12 @@ std::string table_of(const Placement& placement) {
 
 // The batches of a shard that a byte of is misplaced, from the first to the last.
 BatchRange misplaced_batches(const Placement& placement, const ShardPlacement& shard) {
-  BatchRange range{shard.batches.end, shard.batches.end};
+  BatchRange range{shard.batches.stop, shard.batches.stop};
   for (const BatchRun& run : placement.batches()) {
-    const BatchRange part{std::max(run.batches.begin, shard.batches.begin),
-                          std::min(run.batches.end, shard.batches.end)};
-    if (run.state != BatchRun::State::misplaced || part.begin >= part.end) continue;
-    range = {std::min(range.begin, part.begin), part.end};
+    const BatchRange part{std::max(run.batches.start, shard.batches.start),
+                          std::min(run.batches.stop, shard.batches.stop)};
+    if (run.state != BatchRun::State::misplaced || part.start >= part.stop) continue;
+    range = {std::min(range.start, part.start), part.stop};
   }
   return range;
 }

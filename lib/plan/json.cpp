@@ -35,7 +35,7 @@ void write_shard(JsonWriter& json, const Shard& shard) {
   json.begin_object();
   json.member("node", shard.node);
   json.member("os_index", shard.os_index);
-  json.member("first_batch", shard.batches.begin);
+  json.member("first_batch", shard.batches.start);
   json.member("num_batches", shard.batches.count());
   write_range(json, "bytes", shard.bytes);
   write_range(json, "pages", shard.pages);

@@ -59,8 +59,8 @@ PlanParts parts_of(const Topology& topology, const Dataset& dataset, const PlanO
 
 /// "batch 7 needs", "batches 0 to 7 need".
 std::string who_needs(const BatchRange& batches) {
-  if (batches.count() == 1) return text("batch ", batches.begin, " needs ");
-  return text("batches ", batches.begin, " to ", batches.end - 1, " need ");
+  if (batches.count() == 1) return text("batch ", batches.start, " needs ");
+  return text("batches ", batches.start, " to ", batches.stop - 1, " need ");
 }
 
 /// Throws PlacementError where `shard` cannot lie whole on its node. `batch_bytes` is its first batch's.
@@ -149,7 +149,7 @@ Plan::Plan(const Topology& topology, const PlanParts& parts)
     const std::uint64_t end = parts.ends[index];
     shard.node = parts.nodes[index];
     shard.os_index = topology.node(shard.node).os_index;
-    shard.batches = {shard.batches.end, end};
+    shard.batches = {shard.batches.stop, end};
     shard.bytes = dataset_.bytes(shard.batches);
     shards_.push_back(shard);
   }
@@ -165,7 +165,7 @@ void Plan::check_nodes(const Topology& topology) {
     const std::uint64_t pages_bytes = shard.pages.bytes();
     if (binding_ == Binding::required)
       require_node(node, shard,
-                   shard.batches.count() == 0 ? 0 : dataset_.batch_bytes(shard.batches.begin).bytes());
+                   shard.batches.count() == 0 ? 0 : dataset_.batch_bytes(shard.batches.start).bytes());
     else if (pages_bytes > node.memory_bytes)
       shard.spill_bytes = pages_bytes - node.memory_bytes;
   }
@@ -186,7 +186,7 @@ std::uint64_t Plan::spill_bytes() const noexcept {
 std::size_t Plan::shard_of(std::uint64_t batch) const {
   dataset_.batch_rows(batch);  // for its check
   const auto ends_before = [](std::uint64_t wanted, const Shard& shard) {
-    return wanted < shard.batches.end;
+    return wanted < shard.batches.stop;
   };
   return static_cast<std::size_t>(std::upper_bound(shards_.begin(), shards_.end(), batch, ends_before) -
                                   shards_.begin());

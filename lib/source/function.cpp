@@ -31,12 +31,12 @@ class FunctionFormat final : public SourceFormat {
   void read(RowRange rows, std::byte* to, const Stop& stop) const override {
     const std::uint64_t granules =
         std::max<std::uint64_t>(1, piece_bytes / rows_.row_bytes() / granule_rows_);
-    for (std::uint64_t begin = rows.begin; begin < rows.end;) {
+    for (std::uint64_t begin = rows.start; begin < rows.stop;) {
       stop.check("Source::read");
       const std::uint64_t left = granule_rows_ - begin % granule_rows_;
       const std::uint64_t more = (granules - 1) * granule_rows_;
-      const std::uint64_t count = std::min(left + more, rows.end - begin);
-      fill_({begin, begin + count}, to + (begin - rows.begin) * rows_.row_bytes());
+      const std::uint64_t count = std::min(left + more, rows.stop - begin);
+      fill_({begin, begin + count}, to + (begin - rows.start) * rows_.row_bytes());
       begin += count;
     }
   }

@@ -89,14 +89,14 @@ void NpyColumnReader::read(RowRange rows, std::byte* to) {
       std::max((short_columns ? header_.shape.samples : rows_at_once) * element, line_gap_bytes);
   const std::uint64_t features_at_once = std::max<std::uint64_t>(1, scratch_bytes / column_bytes);
 
-  for (std::uint64_t row = rows.begin; row < rows.end; row += rows_at_once)
+  for (std::uint64_t row = rows.start; row < rows.stop; row += rows_at_once)
     for (std::uint64_t feature = 0; feature < features; feature += features_at_once) {
       stop_.check("Source::read");
-      const Block block{{row, std::min(row + rows_at_once, rows.end)},
+      const Block block{{row, std::min(row + rows_at_once, rows.stop)},
                         {feature, std::min(feature + features_at_once, features)}};
       const std::size_t line_bytes = fill_scratch(block);
       transpose(scratch_.data(), {block.features.size(), line_bytes},
-                to + (row - rows.begin) * row_bytes + feature * element, {block.rows.size(), row_bytes},
+                to + (row - rows.start) * row_bytes + feature * element, {block.rows.size(), row_bytes},
                 element);
     }
 }

@@ -265,7 +265,7 @@ void Team::for_each_shard(const Plan& plan, const std::function<void(const Shard
       const auto part = base::split(batches.count(), shared_by.size(), i);
       if (part.size() == 0) continue;
       const std::uint64_t piece = std::max<std::uint64_t>(part.size() / pieces_to_steal, 1);
-      shares.give(shared_by[i], shard, {batches.begin + part.begin, batches.begin + part.end}, piece);
+      shares.give(shared_by[i], shard, {batches.start + part.begin, batches.start + part.end}, piece);
     }
   }
   run_team(*this, [&](unsigned worker, bool own_threads) {

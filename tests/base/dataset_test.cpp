@@ -3,7 +3,10 @@
 // answer held against counting row by row.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <ranges>
+#include <vector>
 
 #include <nodewise/dataset.hpp>
 #include <nodewise/error.hpp>
@@ -43,16 +46,31 @@ TEST_CASE("batches follow one another and cover every row, whatever the sizes") 
       std::uint64_t row = 0;
       for (std::uint64_t batch = 0; batch < dataset.num_batches(); ++batch) {
         const RowRange rows = dataset.batch_rows(batch);
-        CHECK(rows.begin == row);
+        CHECK(rows.start == row);
         CHECK(rows.count() > 0);
         CHECK(rows.count() <= dataset.most_batch_rows());
         CHECK(dataset.rows({batch, batch + 1}) == rows);
-        CHECK(dataset.batch_bytes(batch) == ByteRange{rows.begin * 6, rows.end * 6});
-        row = rows.end;
+        CHECK(dataset.batch_bytes(batch) == ByteRange{rows.start * 6, rows.stop * 6});
+        row = rows.stop;
       }
       CHECK(row == samples);
       CHECK(dataset.rows({dataset.num_batches(), dataset.num_batches()}) == RowRange{samples, samples});
     }
+}
+
+TEST_CASE("a range is gone through number by number") {
+  const Dataset digits({1797, 64}, DType::f64, 100);
+  std::vector<std::uint64_t> rows;
+  for (const auto row : digits.batch_rows(17)) rows.push_back(row);
+  REQUIRE(rows.size() == 97);
+  CHECK(rows.front() == 1700);
+  CHECK(rows.back() == 1796);
+  const BatchRange batches{3, 6};
+  CHECK(std::vector<std::uint64_t>(batches.begin(), batches.end()) == std::vector<std::uint64_t>{3, 4, 5});
+  CHECK(std::ranges::count(BatchRange{7, 7}, 7) == 0);
+  static_assert(std::ranges::forward_range<BatchRange> && std::ranges::forward_range<const RowRange>);
+  // The last number that there is can be the end.
+  CHECK(*std::ranges::next(BatchRange{most - 1, most}.begin()) == most);
 }
 
 TEST_CASE("what is not in the dataset is out of range") {

@@ -163,7 +163,7 @@ TEST_CASE("a buffer is divided as its plan says, also where a node has no worker
     StreamRounds rounds(stream, "test");
     const auto runs = rounds.next();
     for (const RunPart& part : divide_round(runs, team, batches_of)) {
-      const auto readers = team.readers(plan, plan.shard_of(runs[part.run].batches().begin));
+      const auto readers = team.readers(plan, plan.shard_of(runs[part.run].batches().start));
       CHECK(std::count(readers.begin(), readers.end(), part.worker) == 1);
     }
   }

@@ -93,13 +93,13 @@ void check_plan(const Plan& plan) {
   std::uint64_t page = 0;
   std::uint64_t cut_bytes = 0;
   for (const Shard& shard : plan.shards()) {
-    require(shard.batches.begin == batch && shard.batches.end >= batch);
+    require(shard.batches.start == batch && shard.batches.stop >= batch);
     require(shard.bytes.begin == byte && shard.bytes.end >= byte);
     if (shard.batches.count() > 0) {
-      require(plan.dataset().batch_bytes(shard.batches.begin).begin == shard.bytes.begin);
-      require(plan.dataset().batch_bytes(shard.batches.end - 1).end == shard.bytes.end);
+      require(plan.dataset().batch_bytes(shard.batches.start).begin == shard.bytes.begin);
+      require(plan.dataset().batch_bytes(shard.batches.stop - 1).end == shard.bytes.end);
     }
-    batch = shard.batches.end;
+    batch = shard.batches.stop;
     byte = shard.bytes.end;
     cut_bytes += shard.cut_bytes;
     if (plan.policy() == Policy::interleaved) continue;

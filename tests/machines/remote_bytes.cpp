@@ -56,7 +56,7 @@ bool print(unsigned label, std::uint64_t cut_bytes, bool right) {
 std::vector<double> uneven_means(const nodewise::BatchLoader& loader) {
   std::vector<double> means(loader.num_batches());
   loader.team().for_each_shard(loader.plan(), [&](const nodewise::ShardPart& part) {
-    for (std::uint64_t batch = part.batches.begin; batch < part.batches.end; ++batch) {
+    for (const auto batch : part.batches) {
       if (batch < means.size() / 4) std::this_thread::sleep_for(std::chrono::milliseconds(20));
       const auto view = loader.get_batch(batch);
       means[batch] = nodewise::mean(view.data(), nodewise::DType::f64, view.rows() * view.cols());

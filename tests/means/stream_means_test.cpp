@@ -116,7 +116,7 @@ TEST_CASE("a stream is read from where it stands, and batches that it does not g
   const BatchRange gone = stream.next()->batches();
   const Means means = batch_means(stream, team);
   for (std::uint64_t batch = 0; batch < 15; ++batch) {
-    const bool given = batch < gone.begin || batch >= gone.end;
+    const bool given = batch < gone.start || batch >= gone.stop;
     CHECK(same(means.values[batch], given ? expected[batch] : std::bit_cast<double>(0x7ff8000000000000)));
   }
   REQUIRE(stream.rewind());
@@ -141,9 +141,8 @@ TEST_CASE("what reading a batch throws arrives, and batches given before it have
     CHECK_THROWS_WITH_AS(batch_means(stream, team, values), "batch 11", std::runtime_error);
     bool before = true;
     for (const BatchRange run : stream.runs()) {
-      before = before && !(run.begin <= 11 && 11 < run.end);
-      for (std::uint64_t batch = run.begin; batch < run.end; ++batch)
-        CHECK(same(values[batch], before ? expected[batch] : 5.0));
+      before = before && !(run.start <= 11 && 11 < run.stop);
+      for (const auto batch : run) CHECK(same(values[batch], before ? expected[batch] : 5.0));
     }
     CHECK(stream.leased() == 0);
   }

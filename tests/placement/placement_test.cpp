@@ -39,14 +39,14 @@ void check_sums(const Placement& placement) {
   std::uint64_t next = 0;
   for (const ShardPlacement& shard : placement.shards()) CHECK(adds_up(shard));
   for (const BatchRun& run : placement.batches()) {
-    CHECK(run.batches.begin == next);
-    next = run.batches.end;
+    CHECK(run.batches.start == next);
+    next = run.batches.stop;
   }
 }
 
 State state_of(const Placement& placement, std::uint64_t batch) {
   for (const BatchRun& run : placement.batches())
-    if (batch >= run.batches.begin && batch < run.batches.end) return run.state;
+    if (batch >= run.batches.start && batch < run.batches.stop) return run.state;
   FAIL("batch is in no run");
   return State::unknown;
 }
@@ -147,8 +147,8 @@ TEST_CASE("without move_pages each shard is counted as its mapping") {
   check_sums(placement);
   CHECK(placement.total().misplaced_bytes == 4096);
   CHECK(placement.shards()[2].misplaced_bytes == 4096);
-  CHECK(state_of(placement, shard.batches.begin) == State::misplaced);
-  CHECK(state_of(placement, shard.batches.begin - 1) == State::local);
+  CHECK(state_of(placement, shard.batches.start) == State::misplaced);
+  CHECK(state_of(placement, shard.batches.start - 1) == State::local);
 }
 
 TEST_CASE("shards of odd sizes are counted exactly by mappings too") {

@@ -74,8 +74,7 @@ Case random_case(std::mt19937_64& random) {
 std::map<std::uint64_t, std::map<std::size_t, std::uint64_t>> count_bytes(const Plan& plan) {
   std::map<std::uint64_t, std::map<std::size_t, std::uint64_t>> result;
   for (std::size_t shard = 0; shard < plan.shards().size(); ++shard)
-    for (std::uint64_t batch = plan.shards()[shard].batches.begin; batch < plan.shards()[shard].batches.end;
-         ++batch)
+    for (const auto batch : plan.shards()[shard].batches)
       for (std::uint64_t byte = plan.dataset().batch_bytes(batch).begin;
            byte < plan.dataset().batch_bytes(batch).end; ++byte)
         ++result[(byte + plan.base_offset()) / plan.page_bytes() * plan.page_bytes()][shard];
@@ -86,9 +85,9 @@ void check_partition(const Plan& plan) {
   std::uint64_t batch = 0;
   std::uint64_t byte = 0;
   for (const Shard& shard : plan.shards()) {
-    REQUIRE(shard.batches.begin == batch);
+    REQUIRE(shard.batches.start == batch);
     REQUIRE(shard.bytes.begin == byte);
-    for (; batch < shard.batches.end; ++batch) {
+    for (; batch < shard.batches.stop; ++batch) {
       REQUIRE(&plan.shards()[plan.shard_of(batch)] == &shard);
       REQUIRE(plan.dataset().batch_bytes(batch).begin == byte);
       byte = plan.dataset().batch_bytes(batch).end;

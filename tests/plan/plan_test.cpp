@@ -212,7 +212,7 @@ TEST_CASE("a million million batches on 64 nodes, and the largest dataset there 
   CHECK(plan.num_batches() == 1000000000001);
   CHECK(plan.shard_of(0) == 0);
   CHECK(plan.shard_of(1000000000000) == 63);
-  CHECK(plan.shards()[31].batches.end == 500000000000);
+  CHECK(plan.shards()[31].batches.stop == 500000000000);
   const std::uint64_t pages = highest / 4096;
   const Plan largest(even(3), {{pages, 512}, DType::f64, 1});
   CHECK(largest.dataset().total_bytes() == pages * 4096);

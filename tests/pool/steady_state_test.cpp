@@ -84,7 +84,7 @@ class Epochs {
     loader_.team().for_each_shard(loader_.plan(), [&](const ShardPart& part) {
       const double weight = table_.local()[1];
       double mine = 0;
-      for (std::uint64_t batch = part.batches.begin; batch < part.batches.end; ++batch) {
+      for (const auto batch : part.batches) {
         const auto view = loader_.get_batch(batch).as<float>();
         std::pmr::vector<float> slot(view.data(), view.data() + view.size(), &pools_.local());
         std::pmr::vector<double> wide(slot.begin(), slot.end(), &pools_.local());

@@ -22,7 +22,7 @@ void count_batches(Counter& counter) {
   const nodewise::Team team(topology, {.workers = 2});
   for (int round = 0; round < 100; ++round)
     team.for_each_shard(plan, [&](const nodewise::ShardPart& part) {
-      for (auto batch = part.batches.begin; batch < part.batches.end; ++batch) counter = counter + 1;
+      for (std::uint64_t i = 0; i < part.batches.count(); ++i) counter = counter + 1;
     });
 }
 

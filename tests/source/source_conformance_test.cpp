@@ -90,10 +90,10 @@ Made of_function(const Array& array, Calls calls) {
     const int inside = ++function->inside;
     if (inside > function->most_inside) function->most_inside = inside;
     std::this_thread::yield();
-    std::memcpy(to, function->bytes.data() + rows.begin * function->row_bytes,
+    std::memcpy(to, function->bytes.data() + rows.start * function->row_bytes,
                 rows.count() * function->row_bytes);
     --function->inside;
-    if (function->fails && rows.end > middle) throw std::runtime_error("the function fails");
+    if (function->fails && rows.stop > middle) throw std::runtime_error("the function fails");
   };
   return {function_source(array.shape, DType::i16, fill,
                           {.key = "a function", .calls = calls, .granule_rows = 3}),
@@ -165,7 +165,7 @@ TEST_CASE("any range of rows is that part of the whole, row-major and in this ma
   for_each_kind([&](Made& made) {
     for (const RowRange rows :
          {RowRange{0, 1000}, {0, 1}, {999, 1000}, {3, 5}, {10, 10}, {1000, 1000}, {1, 999}})
-      CHECK((read(made.source, rows) == whole.substr(rows.begin * row_bytes, rows.count() * row_bytes)));
+      CHECK((read(made.source, rows) == whole.substr(rows.start * row_bytes, rows.count() * row_bytes)));
     CHECK_THROWS_AS(read(made.source, {999, 1001}), OutOfRange);
   });
 }

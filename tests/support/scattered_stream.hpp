@@ -39,7 +39,7 @@ class ScatteredStream final : public BatchStream {
     for (std::uint64_t begin = 0; begin < dataset.num_batches();) {
       const std::uint64_t count = 1 + random_() % options.most_batches_of_run;
       runs_.push_back({begin, std::min(begin + count, dataset.num_batches())});
-      begin = runs_.back().end;
+      begin = runs_.back().stop;
     }
     shuffle();
   }
@@ -82,7 +82,7 @@ class ScatteredStream final : public BatchStream {
 
   bool fails_next() const {
     const auto bad = options_.unreadable_batch;
-    return bad && at_ < runs_.size() && runs_[at_].begin <= *bad && *bad < runs_[at_].end;
+    return bad && at_ < runs_.size() && runs_[at_].start <= *bad && *bad < runs_[at_].stop;
   }
 
   std::shared_ptr<const std::byte> copy_of(ByteRange bytes) {

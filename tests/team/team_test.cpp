@@ -60,7 +60,7 @@ std::vector<int> visits(const Team& team, const Plan& plan) {
     const std::lock_guard lock(mutex);
     const auto readers = team.readers(plan, part.shard);
     right = right && std::count(readers.begin(), readers.end(), part.worker.worker) == 1;
-    for (auto batch = part.batches.begin; batch < part.batches.end; ++batch) {
+    for (const auto batch : part.batches) {
       right = right && plan.shard_of(batch) == part.shard;
       ++seen[batch];
     }
@@ -283,7 +283,7 @@ TEST_CASE("with stealing, who is done goes on with what others have not begun") 
   std::uint64_t done = 0, of_worker_1 = 0;
   team.for_each_shard(plan, [&](const ShardPart& part) {
     std::unique_lock lock(mutex);
-    for (auto batch = part.batches.begin; batch < part.batches.end; ++batch) ++seen[batch];
+    for (const auto batch : part.batches) ++seen[batch];
     done += part.batches.count();
     if (part.worker.worker == 1) of_worker_1 += part.batches.count();
     changed.notify_all();

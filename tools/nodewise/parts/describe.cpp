@@ -77,7 +77,7 @@ std::string example_text(const Plan& plan, const std::vector<BatchRun>& runs) {
   const unsigned node = plan.shards()[plan.shard_of(batch)].os_index;
   auto state = BatchRun::State::local;
   for (const BatchRun& run : runs)
-    if (run.batches.begin <= batch && batch < run.batches.end) state = run.state;
+    if (run.batches.start <= batch && batch < run.batches.stop) state = run.state;
   switch (state) {
     case BatchRun::State::local:
       return fmt::format("batch {} lies on node {}", batch, node);
