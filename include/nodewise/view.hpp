@@ -100,7 +100,7 @@ class AnyBatchView {
   constexpr std::size_t size_bytes() const noexcept { return rows_ * cols_ * dtype_bytes(dtype_); }
 
   /// The same batch, typed. Throws InvalidArgument where T is not its element type.
-  template <Element T>
+  template <class T>  // not Element: dtype_of lists the twelve where T is none of them
   BatchView<T> as() const {
     if (dtype_of<T> != dtype_) throw_other(dtype_, dtype_of<T>);
     return {static_cast<T*>(data_), rows_, cols_, row_stride_};
