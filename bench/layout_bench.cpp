@@ -43,7 +43,7 @@ const Dataset& source(DType dtype, std::uint64_t features) {
 }
 
 /// A buffer beside the dataset, of its plan; kept as long as that is.
-const nodewise::Buffer& target(const Dataset& set) {
+nodewise::Buffer& target(const Dataset& set) {
   static std::optional<nodewise::Buffer> kept;
   if (!kept || !(kept->plan() == set.plan)) {
     kept.reset();
@@ -88,13 +88,21 @@ Work copying(const Dataset& set, unsigned threads, Copy copy) {
   };
 }
 
+/// The same bytes, taken for batches in `layout`.
+std::shared_ptr<nodewise::Buffer> seen_as(const Dataset& set, Layout layout) {
+  auto buffer = std::make_shared<nodewise::Buffer>(nodewise::Buffer::adopt_placed(
+      set.plan, set.buffer.topology(), set.buffer.pages(), set.buffer.placing_rung()));
+  buffer->assume_layout(layout);
+  return buffer;
+}
+
 void add_conversion(Layout from, Layout to, DType dtype, std::uint64_t features, unsigned threads) {
   const std::string name = fmt::format("layout/from:{}/to:{}/dtype:{}/features:{}/threads:{}",
                                        to_string(from), to_string(to), dtype_name(dtype), features, threads);
   add(name, "nodewise", [=]() -> Work {
     const Dataset& set = source(dtype, features);
-    return [=, &set, &into = target(set)] {
-      nodewise::convert_layout(set.buffer, from, into, to, team(threads));
+    return [=, buffer = seen_as(set, from), &into = target(set)] {
+      nodewise::convert_layout(*buffer, into, to, team(threads));
     };
   });
   add(name, "copy", [=] { return copying(source(dtype, features), threads, copy_lines); });
@@ -183,24 +191,24 @@ void add_statistics(std::uint64_t features, unsigned threads) {
   const auto name_of = [&](const char* what) {
     return fmt::format("{}/dtype:{}/features:{}/threads:{}", what, dtype_name(dtype), features, threads);
   };
-  const auto add_ours = [&](const char* what, const char* way, auto fn) {
+  const auto add_ours = [&](const char* what, const char* way, Layout layout, auto fn) {
     add(name_of(what), way, [=]() -> Work {
-      return [&set = source(dtype, features), threads, fn] {
-        benchmark::DoNotOptimize(fn(set.buffer, team(threads)));
+      return [buffer = seen_as(source(dtype, features), layout), threads, fn] {
+        benchmark::DoNotOptimize(fn(*buffer, team(threads)));
       };
     });
   };
   constexpr std::pair<Layout, const char*> ways[] = {
       {Layout::columns, "nodewise"}, {Layout::rows, "of_rows"}, {Layout::tiles, "of_tiles"}};
   for (const auto& [layout, way] : ways) {
-    add_ours("features", way, [layout = layout](const auto& buffer, const auto& workers) {
-      return nodewise::feature_means(buffer, workers, layout);
+    add_ours("features", way, layout, [](const auto& buffer, const auto& workers) {
+      return nodewise::feature_means(buffer, workers);
     });
-    add_ours("variances", way, [layout = layout](const auto& buffer, const auto& workers) {
-      return nodewise::feature_statistics(buffer, workers, layout);
+    add_ours("variances", way, layout, [](const auto& buffer, const auto& workers) {
+      return nodewise::feature_statistics(buffer, workers);
     });
   }
-  add_ours("batches_of_rows", "nodewise",
+  add_ours("batches_of_rows", "nodewise", Layout::rows,
            [](const auto& buffer, const auto& workers) { return nodewise::batch_means(buffer, workers); });
   for (const char* what : {"features", "variances", "batches_of_rows"})
     add_reads(name_of(what), dtype, features, threads);
@@ -279,10 +287,10 @@ void add_use(std::uint64_t features) {
   const auto add_work = [&](const char* work, auto fn) {
     add(fmt::format("use/work:{}/dtype:f32/features:{}", work, features), std::string(to_string(L)),
         [=]() -> Work {
-          return [&set = source(DType::f32, features), fn] {
+          return [buffer = seen_as(source(DType::f32, features), L), fn] {
             float all = 0;
-            for (std::uint64_t batch = 0; batch < set.plan.num_batches(); ++batch)
-              all += fn(nodewise::layout_view<const float, L>(set.buffer, batch));
+            for (std::uint64_t batch = 0; batch < buffer->plan().num_batches(); ++batch)
+              all += fn(nodewise::LayoutView<const float, L>(buffer->get_batch(batch)));
             benchmark::DoNotOptimize(all);
           };
         });

@@ -12,7 +12,7 @@
 namespace {
 
 using namespace bench;
-using nodewise::AnyBatchView;
+using nodewise::AnyConstBatchView;
 using nodewise::DType;
 
 constexpr std::uint64_t batches = 100000, batch_size = 4, features = 3, samples = batches * batch_size - 1;
@@ -34,7 +34,7 @@ Work by_loader() {
 }
 
 /// Nothing is checked, and the last batch is short.
-AnyBatchView view_at(std::byte* data, std::uint64_t batch) {
+AnyConstBatchView view_at(const std::byte* data, std::uint64_t batch) {
   const std::uint64_t row = batch * batch_size;
   return {data + row * features * sizeof(double), DType::f64, std::min(batch_size, samples - row), features,
           features};

@@ -54,12 +54,13 @@ std::shared_ptr<const Buffer> reserved(std::size_t bytes) {
 
 /// Where each page is, as the kernel says it, counted by node; `at_once` pages in a call.
 Work bare_loop(std::shared_ptr<const Buffer> buffer, std::size_t at_once) {
-  return [=, pages = std::vector<void*>(at_once), status = std::vector<int>(at_once),
+  return [=, pages = std::vector<void*>(at_once), data = const_cast<std::byte*>(buffer->data()),
+          status = std::vector<int>(at_once),
           on_node = std::vector<std::uint64_t>(machine().nodes().size())]() mutable {
     const std::size_t count = buffer->plan().mapped_bytes() / base_page_bytes;
     for (std::size_t first = 0; first < count; first += at_once) {
       const std::size_t now = std::min(at_once, count - first);
-      for (std::size_t i = 0; i < now; ++i) pages[i] = buffer->data() + (first + i) * base_page_bytes;
+      for (std::size_t i = 0; i < now; ++i) pages[i] = data + (first + i) * base_page_bytes;
       if (::move_pages(0, now, pages.data(), nullptr, status.data(), 0) != 0)
         throw std::system_error(errno, std::generic_category(), "move_pages");
       for (std::size_t i = 0; i < now; ++i)

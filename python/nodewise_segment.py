@@ -20,6 +20,7 @@ import collections
 import datetime
 import errno
 import fcntl
+import io
 import json
 import mmap
 import os
@@ -50,7 +51,8 @@ CHECKSUM = 44  # where it is
 MAGIC = b"nodewise"
 BYTE_ORDER = 0x01020304
 VERSION = 1
-KNOWN_FEATURES = 0
+LAYOUT_FEATURE = 2  # of required_features: reserved_word is a layout, else batches are in rows
+LAYOUTS, TILE_ROWS = ("rows", "columns", "tiles"), 16
 LONGEST_HEADER = 1 << 20
 KINDS = ("dataset", "objects", "ring")
 PLACING_RUNGS = ("mbind", "first_touch", "none")
@@ -113,7 +115,7 @@ def _start_of(start, what):
 def _check_words(raw, what):
     if raw.layout_hash != layout_hash():
         raise SegmentError(f"{what} has a header of another layout: use the reader of the build that made it")
-    if raw.required_features & ~KNOWN_FEATURES:
+    if raw.required_features & ~LAYOUT_FEATURE:
         raise SegmentError(f"{what} needs features ({raw.required_features}) that this reader does not have")
     if raw.kind >= len(KINDS):
         raise SegmentError(f"{what} is of unknown kind {raw.kind}")
@@ -121,6 +123,8 @@ def _check_words(raw, what):
         raise SegmentError(f"{what} has {raw.keep} for its mark of being kept")
     if raw.placing_rung >= len(PLACING_RUNGS):
         raise SegmentError(f"{what} names placing rung {raw.placing_rung}, which there is not")
+    if raw.required_features & LAYOUT_FEATURE and raw.reserved_word >= len(LAYOUTS):
+        raise SegmentError(f"{what} arranges its batches by layout {raw.reserved_word}, which there is not")
 
 
 def _element_type(raw, what):
@@ -202,12 +206,10 @@ def _path_of(name):
         raise ValueError(f"{name!r} cannot be a segment's name: letters, digits, '.', '_' and '-', a letter "
                          "or digit first, at most 200")
     file = f"nodewise.{os.geteuid()}.{name}"
-    usual = os.path.join("/dev/shm", file)
-    if not os.path.lexists(usual):
-        for folder in _huge_page_folders():
-            if os.path.lexists(os.path.join(folder, file)):
-                return os.path.join(folder, file)
-    return usual
+    for folder in ("/dev/shm", *_huge_page_folders()):
+        if os.path.lexists(os.path.join(folder, file)):
+            return os.path.join(folder, file)
+    return os.path.join("/dev/shm", file)
 
 
 def _open_file(path, writable):
@@ -262,9 +264,8 @@ def _leave_holders(descriptor, path, writable):
     if not writable:  # a lock that excludes others needs a descriptor that may write
         alone = _open_file(path, True)
     try:
-        if alone != descriptor:
-            if not os.path.samestat(os.fstat(descriptor), os.fstat(alone)):
-                return
+        if alone != descriptor and not os.path.samestat(os.fstat(descriptor), os.fstat(alone)):
+            return
         _lock(descriptor, HOLDER_BYTE, fcntl.F_UNLCK)  # first: of two who leave each would see the other
         if _lock(alone, HOLDER_BYTE, fcntl.F_WRLCK, F_OFD_SETLK):
             _lock(alone, MAKER_BYTE, fcntl.F_WRLCK)  # so that nobody else removes the name meanwhile
@@ -289,13 +290,6 @@ def _release(descriptor, path, writable, kept, process):
         pass  # the name stays, and `nodewise segments gc` removes it
     finally:
         os.close(descriptor)
-
-
-class _NoBytes:
-    """Stands for the mapping where there is nothing to map."""
-
-    def close(self):
-        pass
 
 
 def open_segment(name, writable=False):
@@ -328,6 +322,7 @@ class Segment:
     dtype        "f64", "f32", "f16", "bf16", "i64" ... "u8"
     batch_size   rows of every batch but the last one
     num_batches
+    layout       how the elements of each batch are arranged: "rows", "columns" or "tiles"
     owner        Owner(pid, uid, start_ticks, pid_namespace): the process that made it
     created      a datetime, in UTC
     kept         whether it stays when its last holder ends
@@ -350,6 +345,7 @@ class Segment:
         self.name, self.path, self.writable = name, path, writable
         self.kind = KINDS[raw.kind]
         self.shape = (raw.samples, raw.features)
+        self.layout = LAYOUTS[raw.reserved_word if raw.required_features & LAYOUT_FEATURE else 0]
         self.batch_size = raw.batch_size
         self.num_batches = -(-raw.samples // raw.batch_size) if self.kind == "dataset" else 0
         self.owner = Owner(raw.owner_pid, raw.owner_uid, raw.owner_start_ticks, raw.owner_pid_namespace)
@@ -358,7 +354,7 @@ class Segment:
         self.kept = raw.keep == 1
         digests = (struct.unpack("=2Q", raw.origin_state), struct.unpack("=2Q", raw.origin_content))
         self.origin = Origin(os.fsdecode(origin), *digests) if origin else None
-        self._mapping = _NoBytes()
+        self._mapping = io.BytesIO()  # where there is nothing to map
         if raw.data_bytes > 0:
             access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
             # Not by the opening that has the lock: a mapping keeps its opening, in forked children too.
@@ -395,9 +391,12 @@ class Segment:
 
         memoryview has no bfloat16, and float16 only from Python 3.12 on. Where it lacks the type, the view is
         of raw bytes, format "B" and shape (rows, features, 2): an element is the two bytes [row, column], in
-        the machine's order. Raises IndexError.
+        the machine's order. Raises IndexError, and ValueError where batches are not in rows.
         """
         view, rows = self._batch_bytes(i)
+        if self.layout != "rows":
+            raise ValueError(f"segment {self.name!r} has its batches in {self.layout}, not in rows; "
+                             "array(i) shows columns, element_offset finds any element")
         element = ELEMENTS[self.dtype]
         try:
             return view.cast(element.code or "", (rows, self.shape[1]))
@@ -408,12 +407,22 @@ class Segment:
         """Batch i as a NumPy array of shape (rows, features), read-only unless `writable`: no copy.
 
         NumPy has no bfloat16: of bf16 it gets the bits, as uint16, and (a.astype("u4") << 16).view("f4") is a
-        copy with the values. Raises IndexError, and ImportError where there is no NumPy.
+        copy with the values. Of batches in columns the array has strides that say so. Raises IndexError,
+        ValueError where batches are in tiles, and ImportError where there is no NumPy.
         """
         import numpy  # not needed for anything else
 
         view, rows = self._batch_bytes(i)
-        return numpy.frombuffer(view, ELEMENTS[self.dtype].numpy).reshape(rows, self.shape[1])
+        if self.layout == "tiles":
+            raise ValueError(f"segment {self.name!r} has its batches in tiles; use element_offset")
+        order = "F" if self.layout == "columns" else "C"
+        return numpy.frombuffer(view, ELEMENTS[self.dtype].numpy).reshape((rows, self.shape[1]), order=order)
+
+    def element_offset(self, rows, row, column):
+        """Where an element of a batch of `rows` rows is, in elements from the batch's first."""
+        height = {"rows": 1, "columns": rows, "tiles": TILE_ROWS}[self.layout]
+        first = row - row % height
+        return first * self.shape[1] + column * min(height, rows - first) + row % height
 
     def close(self):
         """Gives the segment up; with views of it alive, the last of them does. Once is enough."""
@@ -451,6 +460,7 @@ def _describe(segment):
     yield "kind", segment.kind
     yield "shape", f"{segment.shape[0]} x {segment.shape[1]} of {segment.dtype}"
     yield "batches", f"{segment.num_batches} of {segment.batch_size}"
+    yield "layout", segment.layout
     yield "owner", f"process {segment.owner.pid} of user {segment.owner.uid}"
     yield "created", segment.created.isoformat()
     yield "kept", "yes" if segment.kept else "no"
@@ -463,12 +473,12 @@ def _describe(segment):
 def _first_rows(segment, rows, columns=8):
     if segment.num_batches == 0:
         return
-    view, _ = segment._batch_bytes(0)
-    row_bytes = len(view) // min(segment.batch_size, segment.shape[0])
-    shown = min(columns * ELEMENTS[segment.dtype].bytes, row_bytes)
-    for row in range(min(rows, len(view) // row_bytes)):
-        numbers = decode(segment.dtype, bytes(view[row * row_bytes : row * row_bytes + shown]))
-        yield " ".join(map(str, numbers)) + (" ..." if shown < row_bytes else "")
+    view, batch_rows = segment._batch_bytes(0)
+    size, shown = ELEMENTS[segment.dtype].bytes, min(columns, segment.shape[1])
+    for row in range(min(rows, batch_rows)):
+        places = [segment.element_offset(batch_rows, row, column) * size for column in range(shown)]
+        numbers = decode(segment.dtype, b"".join(view[place : place + size] for place in places))
+        yield " ".join(map(str, numbers)) + (" ..." if shown < segment.shape[1] else "")
 
 
 def main():

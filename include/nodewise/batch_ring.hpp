@@ -83,7 +83,7 @@ class NODEWISE_PUBLIC RingLoan {
     if (member_ != nullptr) give_up();
   }
   /// All its rows, with whatever they last held.
-  AnyBatchView view() const noexcept;
+  AnyBatchView view() noexcept;
   /// Hands the first `rows` over. Throws InvalidArgument where a slot has fewer; the loan is then still
   /// there.
   void publish(std::uint64_t rows, BatchTag tag = {}) &&;
@@ -117,7 +117,8 @@ class NODEWISE_PUBLIC RingLease {
   ~RingLease() {
     if (member_ != nullptr) give_back();
   }
-  AnyBatchView view() const noexcept;  ///< The rows that were published.
+  /// The rows that were published, to be read: another consumer may get them again.
+  AnyConstBatchView view() const noexcept;
   BatchTag tag() const noexcept;
   /// Whether another consumer had it and died: what was done with it then is unknown.
   bool redelivered() const noexcept { return redelivered_; }

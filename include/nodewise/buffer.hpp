@@ -11,6 +11,7 @@
 #include <nodewise/pages.hpp>
 #include <nodewise/plan.hpp>
 #include <nodewise/team.hpp>
+#include <nodewise/view.hpp>
 
 namespace nodewise {
 
@@ -24,7 +25,9 @@ NODEWISE_PUBLIC std::string_view to_string(AskingRung rung) noexcept;
 struct PlacedMemory;  // private to the library
 
 /// The one flat buffer: mapped, bound before any touch, then populated by the pinned workers of each node,
-/// all nodes at once. Moves, never copies. Thread class: immutable but for the bytes, which are the caller's.
+/// all nodes at once. Its batches are in Layout::rows, until convert_layout or assume_layout says otherwise.
+/// Moves, never copies. Thread class: immutable but for the bytes, which are the caller's, and the layout,
+/// which one caller at a time may change.
 class NODEWISE_PUBLIC Buffer {
  public:
   /// Zeroed memory for `plan`. Precondition: plan.page_bytes() is the page of `kind` and base_offset is 0.
@@ -56,7 +59,18 @@ class NODEWISE_PUBLIC Buffer {
   Buffer(Buffer&&) noexcept = default;
   Buffer& operator=(Buffer&&) noexcept = default;
 
-  std::byte* data() const noexcept { return data_; }  ///< First byte of the dataset.
+  const std::byte* data() const noexcept { return data_; }  ///< First byte of the dataset.
+  /// The same, to be written. Throws InvalidArgument where the memory may only be read.
+  std::byte* data();
+  /// A view of the batch, not a copy. It may write where the memory may be written. Throws OutOfRange.
+  AnyBatchView get_batch(std::uint64_t batch) & { return view(batch); }
+  /// A view that only reads.
+  AnyConstBatchView get_batch(std::uint64_t batch) const& { return view(batch); }
+  AnyBatchView get_batch(std::uint64_t batch) const&& = delete;
+  /// How the elements of each batch are arranged.
+  Layout layout() const noexcept { return layout_; }
+  /// Says how they are arranged, and changes nothing else: for a caller that has written them so.
+  void assume_layout(Layout layout) noexcept { layout_ = layout; }
   const Plan& plan() const noexcept { return plan_; }
   const Topology& topology() const noexcept { return topology_; }
   const Pages& pages() const noexcept { return pages_; }
@@ -64,6 +78,7 @@ class NODEWISE_PUBLIC Buffer {
   const std::vector<Degradation>& degradations() const noexcept { return degradations_; }
 
  private:
+  AnyBatchView view(std::uint64_t batch) const;
   Buffer(Plan plan, Topology topology, PlacedMemory memory);
   static void check_machine(const char* call, const Plan& plan, const Topology& topology);
   static void check_memory(const char* call, const Plan& plan, const Pages& pages);
@@ -71,6 +86,7 @@ class NODEWISE_PUBLIC Buffer {
   Topology topology_;
   Pages pages_;
   std::byte* data_ = nullptr;  // inside pages_, not always at their beginning
+  Layout layout_ = Layout::rows;
   PlacingRung placing_rung_ = PlacingRung::none;
   std::vector<Degradation> degradations_;
 };

@@ -20,6 +20,7 @@ class NODEWISE_PUBLIC BufferStream final : public BatchStream {
   explicit BufferStream(const Buffer& buffer);
 
   const Dataset& dataset() const noexcept override { return dataset_; }
+  Layout layout() const noexcept override { return layout_; }
   std::optional<BatchLease> next() override;
   bool ready() override;
   bool rewind() override;
@@ -27,7 +28,8 @@ class NODEWISE_PUBLIC BufferStream final : public BatchStream {
  private:
   Dataset dataset_;
   std::vector<Shard> shards_;
-  std::byte* data_;
+  const std::byte* data_;
+  Layout layout_;
   std::shared_ptr<const Pages> pages_;
   std::size_t next_shard_ = 0;
 };

@@ -25,18 +25,6 @@ namespace nodewise {
 
 class NodePools;
 
-/// Where the element (row, col) of a batch of R rows and C columns is, in elements from the batch's first:
-/// rows     row * C + col
-/// columns  col * R + row, with the R of that batch: a short last one has shorter columns
-/// tiles    tile_rows rows are a tile, h = min(tile_rows, what is left) high: its first element is at
-///          (row / tile_rows) * tile_rows * C, and in it col * h + row % tile_rows
-/// None of them pads anything.
-enum class Layout : std::uint8_t { rows, columns, tiles };
-NODEWISE_PUBLIC std::string_view to_string(Layout layout) noexcept;
-
-/// Rows of a tile. Of f32, a column of a whole tile is as long as a cache line.
-inline constexpr std::size_t tile_rows = 16;
-
 /// A row or column of a LayoutView whose elements do not follow one another: a random-access range of T. Each
 /// step finds its element anew; loops over a column in tiles are faster by LayoutView::tile().
 /// Valid as long as the view's memory. Thread class: value.
@@ -137,15 +125,22 @@ class LayoutView {
   requires std::is_same_v<const U, T>
   constexpr LayoutView(const LayoutView<U, L>& other) noexcept
       : LayoutView(other.data(), other.rows(), other.cols()) {}
-  /// A batch as loaders hand it out. Throws InvalidArgument where there is room between its rows.
+  /// A batch as loaders hand it out. Throws InvalidArgument where T is not its element type or L not its
+  /// layout, where it may only be read and T is not const, and where there is room between its rows.
+  LayoutView(const AnyBatchView& batch)
+      : LayoutView(batch.template elements<T>(L), batch.rows(), batch.cols()) {
+    check_contiguous(batch.row_stride());
+  }
+  LayoutView(const AnyConstBatchView& batch) requires std::is_const_v<T>
+      : LayoutView(batch.template elements<T>(L), batch.rows(), batch.cols()) {
+    check_contiguous(batch.row_stride());
+  }
+  /// The same of a typed one.
   template <class U>
   requires(L == Layout::rows && (std::is_same_v<U, T> || std::is_same_v<const U, T>))
       LayoutView(const BatchView<U>& batch)
       : LayoutView(batch.data(), batch.rows(), batch.cols()) {
-    if (!batch.contiguous())
-      throw InvalidArgument("LayoutView: the rows of the batch are " + std::to_string(batch.row_stride()) +
-                            " elements apart and only " + std::to_string(cols_) +
-                            " long; a layout leaves no room between them");
+    check_contiguous(batch.row_stride());
   }
 
   constexpr T* data() const noexcept { return data_; }
@@ -156,10 +151,7 @@ class LayoutView {
   /// Precondition: row < rows(), col < cols().
   NODEWISE_EXPECTS_INLINE constexpr T& operator()(std::size_t row, std::size_t col) const noexcept {
     NODEWISE_EXPECTS(row < rows_ && col < cols_);
-    if constexpr (L == Layout::rows) return data_[row * cols_ + col];
-    if constexpr (L == Layout::columns) return data_[col * rows_ + row];
-    const std::size_t in_tile = row % tile_rows, first = row - in_tile;
-    return data_[first * cols_ + col * std::min(tile_rows, rows_ - first) + in_tile];
+    return data_[element_offset(L, rows_, cols_, row, col)];
   }
   /// As operator(), checked. Throws OutOfRange.
   T& at(std::size_t row, std::size_t col) const {
@@ -201,42 +193,49 @@ class LayoutView {
   }
 
  private:
+  void check_contiguous(std::size_t row_stride) const {
+    if (row_stride == cols_ || rows_ < 2) return;
+    throw InvalidArgument("LayoutView: the rows of the batch are " + std::to_string(row_stride) +
+                          " elements apart and only " + std::to_string(cols_) +
+                          " long; a layout leaves no room between them");
+  }
   T* data_ = nullptr;
   std::size_t rows_ = 0;
   std::size_t cols_ = 0;
 };
 
-/// Batch `batch` of `buffer`, whose elements are arranged as L says: that they are is the caller's to know.
-/// Throws OutOfRange, and InvalidArgument where T is not the element type.
-template <Element T, Layout L>
-LayoutView<T, L> layout_view(const Buffer& buffer, std::uint64_t batch) {
-  const Dataset& dataset = buffer.plan().dataset();
-  const RowRange rows = dataset.batch_rows(batch);
-  const std::uint64_t cols = dataset.shape().features;
-  const AnyBatchView any(buffer.data() + dataset.bytes(rows).begin, dataset.dtype(), rows.count(), cols,
-                         cols);
-  const BatchView<T> typed = any.template as<T>();
-  return {typed.data(), typed.rows(), typed.cols()};
+/// Calls `fn` with a LayoutView of `batch` in the layout that the batch has; `fn` takes each of the three and
+/// returns the same type for each. Throws as LayoutView's constructor, and what `fn` throws.
+template <Element T, class Fn>
+decltype(auto) with_layout(const AnyBatchView& batch, Fn&& fn) {
+  if (batch.layout() == Layout::rows) return fn(LayoutView<T, Layout::rows>(batch));
+  if (batch.layout() == Layout::columns) return fn(LayoutView<T, Layout::columns>(batch));
+  return fn(LayoutView<T, Layout::tiles>(batch));
+}
+/// The same of a batch that may only be read: `fn` has views of const T.
+template <Element T, class Fn>
+decltype(auto) with_layout(const AnyConstBatchView& batch, Fn&& fn) {
+  if (batch.layout() == Layout::rows) return fn(LayoutView<const T, Layout::rows>(batch));
+  if (batch.layout() == Layout::columns) return fn(LayoutView<const T, Layout::columns>(batch));
+  return fn(LayoutView<const T, Layout::tiles>(batch));
 }
 
-/// Arranges the batches of `to` as `to_layout` says, from those of `from`, which are as `from_layout` says.
+/// Fills `to` with the batches of `from`, arranged by `layout`, which is the layout of `to` from then on.
 /// Each shard of `to` is written by the workers that read it (Team::readers), unless they steal; where `from`
 /// is divided among the nodes as `to` is, they read locally too. Long batches are divided among workers. What
 /// a dataset of 4 MiB or more is written to goes past the caches. Throws InvalidArgument where the two differ
-/// in shape, element type or batch size, or overlap; PlacementError where one was made on another machine.
-/// Cost: 1 to 2 parallel copies (docs/layouts.md); 160 KiB of each worker's stack. Thread class: any thread;
-/// `from` may be read meanwhile.
-NODEWISE_PUBLIC void convert_layout(const Buffer& from, Layout from_layout, const Buffer& to,
-                                    Layout to_layout, const Team& team);
+/// in shape, element type or batch size, where they overlap, and where `to` may only be read; PlacementError
+/// where one was made on another machine. Cost: 1 to 2 parallel copies (docs/layouts.md); 160 KiB of each
+/// worker's stack. Thread class: any thread; `from` may be read meanwhile.
+NODEWISE_PUBLIC void convert_layout(const Buffer& from, Buffer& to, Layout layout, const Team& team);
 
-/// The same in place. A loader whose buffer it is goes on to hand out rows, and does not know: use
-/// layout_view. Each worker that has batches needs room for one, of the pool of its node, and gives it back.
-/// What the pools throw (OutOfMemory) is thrown before anything is touched, and then every batch is as it
-/// was; after any other exception it may be in either layout. Batches are not divided among workers. Cost:
-/// two copies, one of them in the cache, if it holds a batch. Thread class: one caller at a time for a
-/// buffer.
-NODEWISE_PUBLIC void convert_layout(const Buffer& buffer, Layout from_layout, Layout to_layout,
-                                    const Team& team, const NodePools& pools);
+/// Rearranges the batches of `buffer` in place. Each worker that has batches needs room for one, of the pool
+/// of its node, and gives it back. What the pools throw (OutOfMemory) is thrown before anything is touched,
+/// and then every batch is as it was; after any other exception a batch may be in either layout. Throws
+/// InvalidArgument where the memory may only be read, or is a segment, which others may be reading. Batches
+/// are not divided among workers. Cost: two copies, one of them in the cache, if it holds a batch. Thread
+/// class: one caller at a time for a buffer.
+NODEWISE_PUBLIC void convert_layout(Buffer& buffer, Layout layout, const Team& team, const NodePools& pools);
 
 /// One batch of any memory, on the calling thread. Preconditions: rows × cols elements at either place,
 /// aligned to an element. Throws InvalidArgument where the size overflows or the two overlap. Thread class:

@@ -22,6 +22,8 @@
 
 namespace nodewise {
 
+class NodePools;
+
 /// How a loader places its data. What is left unset comes from NODEWISE_BINDING, NODEWISE_PAGES and
 /// NODEWISE_WORKERS, else from the defaults of PlanOptions, PageKind::automatic and TeamOptions.
 struct LoaderOptions {
@@ -36,6 +38,9 @@ struct LoaderOptions {
   /// The dataset's memory is a segment, for other processes to open; unset: this process's own. Nobody can
   /// open it before it is placed and filled.
   std::optional<SegmentOptions> segment;
+  /// How the elements of each batch are arranged. Rows that are given or read are arranged so on their way,
+  /// by batches: each worker needs room for one. Memory that is adopted is arranged so already.
+  Layout layout = Layout::rows;
   /// Keep a copy, and request() ends the filling of the memory early: the load throws Stopped.
   Stop stop = {};
 };
@@ -63,14 +68,18 @@ class NODEWISE_PUBLIC BatchLoader {
   BatchLoader(const void* data, const Dataset& dataset, const LoaderOptions& options = {});
   /// A dataset that `fill` writes, piece by piece, as its pages are made: see Buffer::Fill.
   BatchLoader(const Buffer::Fill& fill, const Dataset& dataset, const LoaderOptions& options = {});
-  /// A saved plan, replayed: of the options only pages, team and topology count, the rest is the plan's.
+  /// A saved plan, replayed: of the options only pages, layout, team and topology count, the rest is the
+  /// plan's.
   explicit BatchLoader(const Plan& plan, const LoaderOptions& options = {});
   /// Memory of the caller, where it is: no copy, no move. `release(data)` is called once, when the last
   /// owner goes, or if this throws. Throws InvalidArgument where `data` is not aligned to an element.
   static BatchLoader adopt(void* data, const Dataset& dataset, const LoaderOptions& options = {},
                            std::function<void(void*)> release = {});
+  /// The same of memory that may only be read: write_to_buffer is refused, and views only read.
+  static BatchLoader adopt(const void* data, const Dataset& dataset, const LoaderOptions& options = {},
+                           std::function<void(const void*)> release = {});
   /// A dataset that another process made, where it is. Of the options team and topology count. Opened
-  /// read-only, it refuses write_to_buffer, and writing through a view ends the process by SIGSEGV. Throws
+  /// read-only, it refuses write_to_buffer, and its views only read. Throws
   /// InvalidArgument where there is no dataset in the segment, FormatError where its plan and its header
   /// contradict each other, PlacementError where it was made on another machine.
   static BatchLoader open(const Segment& segment, const LoaderOptions& options = {});
@@ -84,17 +93,22 @@ class NODEWISE_PUBLIC BatchLoader {
   const Dataset& dataset() const& noexcept;
   Dataset dataset() && noexcept { return std::as_const(*this).dataset(); }
   std::uint64_t num_batches() const noexcept { return dataset().num_batches(); }
-  /// A view of the batch, not a copy. Throws OutOfRange. Cost: O(1), no allocation, no lock.
-  AnyBatchView get_batch(std::uint64_t batch) const& {
-    if (batch >= full_.count) [[unlikely]]
-      return short_batch(batch);
-    return {full_.data + batch * full_.bytes, full_.dtype, full_.rows, full_.cols, full_.cols};
-  }
+  /// How the elements of each batch are arranged.
+  Layout layout() const noexcept { return full_.kind.layout; }
+  /// Rearranges the dataset in place; views that were got before see rearranged elements. Throws
+  /// InvalidArgument where the memory may only be read, or is a segment that is published: others may be
+  /// reading it. Otherwise as convert_layout(Buffer&, ...) (layout.hpp).
+  void convert_layout(Layout layout, const NodePools& pools);
+  /// A view of the batch, not a copy. It may write where the memory may be written. Throws OutOfRange. Cost:
+  /// O(1), no allocation, no lock.
+  AnyBatchView get_batch(std::uint64_t batch) & { return view<AnyBatchView>(batch); }
+  /// A view that only reads.
+  AnyConstBatchView get_batch(std::uint64_t batch) const& { return view<AnyConstBatchView>(batch); }
   AnyBatchView get_batch(std::uint64_t batch) const&& = delete;
   /// Whether what get_batch returns lies in the buffer and the buffer's memory is mapped, by asking.
   bool is_zero_copy(std::uint64_t batch) const;
   /// The same for any view: false for one that points elsewhere.
-  bool is_zero_copy(const AnyBatchView& view) const;
+  bool is_zero_copy(const AnyConstBatchView& view) const;
   /// Unrounded means, one for each batch.
   std::vector<double> means() const;
   /// Means rounded as Python's round(x, 4).
@@ -108,7 +122,7 @@ class NODEWISE_PUBLIC BatchLoader {
   template <class T>
   void write_to_buffer(std::uint64_t row, std::uint64_t col, T value) {
     void* const at = element(row, col);
-    if (dtype_of<T> == full_.dtype) [[likely]]
+    if (dtype_of<T> == full_.kind.dtype) [[likely]]
       std::memcpy(at, &value, sizeof value);
     else
       write_converted(at, dtype_of<T>, &value);
@@ -139,15 +153,22 @@ class NODEWISE_PUBLIC BatchLoader {
     std::uint64_t bytes = 0;
     std::uint64_t rows = 0;
     std::uint64_t cols = 0;
-    DType dtype = DType::f64;
+    BatchKind kind;
   };
+  template <class View>
+  View view(std::uint64_t batch) const {
+    if (batch >= full_.count) [[unlikely]]
+      return short_batch(batch);
+    return {full_.data + batch * full_.bytes, full_.kind, full_.rows, full_.cols, full_.cols};
+  }
   explicit BatchLoader(std::unique_ptr<State> state) noexcept;
   /// The one that is not full. Throws OutOfRange.
   AnyBatchView short_batch(std::uint64_t batch) const;
   friend struct LoaderAccess;
   BatchLoader(const Plan& plan, const Topology& topology, const LoaderOptions& options,
               const Filling& filling);
-  void* element(std::uint64_t row, std::uint64_t col) const;
+  static BatchLoader adopt(Pages pages, const Dataset& dataset, const LoaderOptions& options);
+  void* element(std::uint64_t row, std::uint64_t col);
   void write_converted(void* at, DType from, const void* value);
   std::unique_ptr<State> state_;
   FullBatches full_;
@@ -178,7 +199,13 @@ class ZeroCopyBatchLoader {
   }
 
   std::uint64_t num_batches() const noexcept { return loader_.num_batches(); }
-  BatchView<T> get_batch(std::uint64_t batch) const& { return loader_.get_batch(batch).template as<T>(); }
+  /// Throws OutOfRange, and InvalidArgument where the memory may only be read (take the view from a const
+  /// loader) or the batches are not in Layout::rows.
+  BatchView<T> get_batch(std::uint64_t batch) & { return loader_.get_batch(batch).template as<T>(); }
+  /// A view that only reads. Throws as above, but for the first.
+  BatchView<const T> get_batch(std::uint64_t batch) const& {
+    return loader_.get_batch(batch).template as<T>();
+  }
   BatchView<T> get_batch(std::uint64_t batch) const&& = delete;
   bool is_zero_copy(std::uint64_t batch) const { return loader_.is_zero_copy(batch); }
   std::vector<double> means() const { return loader_.means(); }

@@ -35,13 +35,17 @@ class NODEWISE_PUBLIC Pages {
   /// Wraps memory that exists. `release(data)`, if given, is called once, by the last owner; it is called
   /// too if this throws.
   static Pages adopt(void* data, std::size_t bytes, std::function<void(void*)> release = {});
+  /// The same of memory that may only be read.
+  static Pages adopt(const void* data, std::size_t bytes, std::function<void(const void*)> release = {});
 
-  std::byte* data() const noexcept;
+  const std::byte* data() const noexcept;
+  /// Throws InvalidArgument where the memory may only be read.
+  std::byte* data();
   std::size_t size_bytes() const noexcept;  ///< As mapped: whole pages, except where adopted.
   PageKind kind() const noexcept;           ///< What was got, never `automatic`.
   std::size_t page_bytes() const noexcept;  ///< Of a policy's granularity: base page, or the pool's page.
   Backing backing() const noexcept;
-  /// False for a segment that was opened for reading: writing to it ends the process by SIGSEGV.
+  /// False for a segment that was opened for reading, and for const memory that was adopted.
   bool writable() const noexcept;
   /// Why kind() is less than what was asked for; empty if it is not.
   std::string_view shortfall() const noexcept;

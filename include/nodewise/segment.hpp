@@ -19,8 +19,6 @@
 
 namespace nodewise {
 
-enum class Access : unsigned char { read_only, read_write };
-NODEWISE_PUBLIC std::string_view to_string(Access access) noexcept;
 /// What lies in a segment.
 enum class SegmentKind : unsigned char { dataset, objects, ring };
 NODEWISE_PUBLIC std::string_view to_string(SegmentKind kind) noexcept;
@@ -61,8 +59,8 @@ class SegmentFile;  // private to the library
 /// are the callers'.
 class NODEWISE_PUBLIC Segment {
  public:
-  /// The user's own segment of that name; one that is just being made is waited for. Read-only: writing
-  /// through a view ends the process by SIGSEGV. Throws SystemError (ENOENT: none; EPERM or EACCES: another
+  /// The user's own segment of that name; one that is just being made is waited for. Read-only: its views
+  /// only read. Throws SystemError (ENOENT: none; EPERM or EACCES: another
   /// user's), FormatError (not a segment, damaged, or of a version that this build does not read),
   /// InvalidArgument (no name for a segment). Cost: some ten system calls, whatever its size.
   static Segment open(const std::string& name, Access access = Access::read_only);
@@ -87,8 +85,12 @@ class NODEWISE_PUBLIC Segment {
   /// What it holds; of other kinds than datasets an empty one.
   const Dataset& dataset() const noexcept;
   std::uint64_t num_batches() const noexcept;
-  /// A view, not a copy. Throws OutOfRange. Cost: O(1).
-  AnyBatchView get_batch(std::uint64_t batch) const&;
+  /// How the elements of each batch are arranged.
+  Layout layout() const noexcept;
+  /// A view, not a copy. It may write where the segment was opened for that. Throws OutOfRange. Cost: O(1).
+  AnyBatchView get_batch(std::uint64_t batch) & { return view(batch); }
+  /// A view that only reads.
+  AnyConstBatchView get_batch(std::uint64_t batch) const& { return view(batch); }
   AnyBatchView get_batch(std::uint64_t batch) const&& = delete;
   /// The plan that its pages were placed by; Plan::from_json reads it. Empty if it is no dataset.
   const std::string& plan_json() const noexcept;
@@ -100,6 +102,7 @@ class NODEWISE_PUBLIC Segment {
  private:
   friend struct SegmentAccess;
   struct State;
+  AnyBatchView view(std::uint64_t batch) const;
   explicit Segment(std::shared_ptr<const State> state) noexcept : state_(std::move(state)) {}
   std::shared_ptr<const State> state_;
 };
@@ -116,6 +119,7 @@ struct SegmentInfo {
   bool kept = false;
   bool published = false;  ///< False: being made, or its maker died over it.
   Identity origin;
+  Layout layout = Layout::rows;
   Dataset dataset;
   std::uint64_t bytes = 0;           ///< Of the file.
   std::optional<unsigned> attached;  ///< How often it is held, as a rule once by each process; nothing where

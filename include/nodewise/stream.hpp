@@ -8,6 +8,7 @@
 
 #include <nodewise/dataset.hpp>
 #include <nodewise/export.hpp>
+#include <nodewise/view.hpp>
 
 namespace nodewise {
 
@@ -44,6 +45,8 @@ class NODEWISE_PUBLIC BatchStream {
   virtual ~BatchStream();
 
   virtual const Dataset& dataset() const noexcept = 0;
+  /// How the elements of each batch are arranged.
+  virtual Layout layout() const noexcept { return Layout::rows; }
   /// The next run, which has at least one batch; nothing at the end. Waits until there is one. If a batch
   /// cannot be read, throws in the place of that batch: all batches before it have been given.
   virtual std::optional<BatchLease> next() = 0;

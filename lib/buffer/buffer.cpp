@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "buffer/mapping.hpp"
 #include "buffer/placing.hpp"
+#include "pages/parts.hpp"
 
 namespace nodewise {
 
@@ -39,6 +40,22 @@ Buffer::Buffer(Plan plan, Topology topology, PlacedMemory memory)
       data_(memory.data),
       placing_rung_(memory.rung),
       degradations_(std::move(memory.degradations)) {}
+
+std::byte* Buffer::data() {
+  if (!pages_.writable())
+    throw InvalidArgument(
+        "Buffer::data: this memory may only be read; ask a const Buffer for its address, or open the segment "
+        "with Access::read_write");
+  return data_;
+}
+
+AnyBatchView Buffer::view(std::uint64_t batch) const {
+  const Dataset& dataset = plan_.dataset();
+  const RowRange rows = dataset.batch_rows(batch);
+  const std::uint64_t cols = dataset.shape().features;
+  const Access access = pages_.writable() ? Access::read_write : Access::read_only;
+  return {data_ + dataset.bytes(rows).begin, {dataset.dtype(), layout_, access}, rows.count(), cols, cols};
+}
 
 Buffer Buffer::allocate(const Plan& plan, const Team& team, PageKind kind) {
   return allocate(plan, team, kind, {});
@@ -93,7 +110,7 @@ Buffer Buffer::adopt(const Plan& plan, const Topology& topology, Pages pages) {
 Buffer Buffer::adopt_placed(const Plan& plan, const Topology& topology, Pages pages, PlacingRung rung) {
   check_machine("Buffer::adopt", plan, topology);
   check_memory("Buffer::adopt", plan, pages);
-  std::byte* const data = pages.data();
+  std::byte* const data = PagesParts::address(pages);
   const bool file = pages.backing() == Backing::segment || pages.backing() == Backing::memfd;
   if (file && needs_separate_shards(plan)) separate_shards(plan, data, 0);
   return Buffer(plan, topology, {std::move(pages), data, rung, {}});

@@ -8,6 +8,7 @@ BufferStream::BufferStream(const Buffer& buffer)
     : dataset_(buffer.plan().dataset()),
       shards_(buffer.plan().shards()),
       data_(buffer.data()),
+      layout_(buffer.layout()),
       pages_(std::make_shared<const Pages>(buffer.pages())) {}
 
 bool BufferStream::ready() {

@@ -70,8 +70,9 @@ void give_blocks(std::span<const BatchLease> runs, const Team& team, const Layou
 
 }  // namespace
 
-PassSums sum_features(BatchStream& stream, const Team& team, Layout layout, const double* means,
-                      const KernelSet& kernels, const char* call) {
+PassSums sum_features(BatchStream& stream, const Team& team, const double* means, const KernelSet& kernels,
+                      const char* call) {
+  const Layout layout = stream.layout();
   const Dataset& dataset = stream.dataset();
   const std::uint64_t cols = dataset.shape().features, batch_bytes = dataset.most_batch_bytes();
   PassSums all{FeatureSums(cols), 0};

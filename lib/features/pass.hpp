@@ -20,7 +20,7 @@ struct PassSums {
 /// From where `stream` stands to its end: the sums of the elements of each feature, or, where `means` is not
 /// null, of the squares of their differences from it. `call`: the name
 /// of the function that reads, for errors.
-PassSums sum_features(BatchStream& stream, const Team& team, Layout layout, const double* means,
-                      const KernelSet& kernels, const char* call);
+PassSums sum_features(BatchStream& stream, const Team& team, const double* means, const KernelSet& kernels,
+                      const char* call);
 
 }  // namespace nodewise

@@ -42,23 +42,22 @@ void begin_anew(BatchStream& stream) {
 
 }  // namespace
 
-std::vector<double> feature_means_with(const KernelSet& kernels, BatchStream& stream, const Team& team,
-                                       Layout layout) {
-  return means_of(sum_features(stream, team, layout, nullptr, kernels, "feature_means"),
+std::vector<double> feature_means_with(const KernelSet& kernels, BatchStream& stream, const Team& team) {
+  return means_of(sum_features(stream, team, nullptr, kernels, "feature_means"),
                   stream.dataset().shape().features);
 }
 
 FeatureStatistics feature_statistics_with(const KernelSet& kernels, BatchStream& stream, const Team& team,
-                                          Layout layout, std::uint64_t ddof) {
+                                          std::uint64_t ddof) {
   constexpr const char* call = "feature_statistics";
   begin_anew(stream);
-  const PassSums elements = sum_features(stream, team, layout, nullptr, kernels, call);
+  const PassSums elements = sum_features(stream, team, nullptr, kernels, call);
   FeatureStatistics statistics{means_of(elements, stream.dataset().shape().features), {}};
   const std::vector<double>& means = statistics.means;
   statistics.variances.assign(means.size(), canonical_nan());
   if (elements.samples <= ddof) return statistics;
   begin_anew(stream);
-  const PassSums squares = sum_features(stream, team, layout, means.data(), kernels, call);
+  const PassSums squares = sum_features(stream, team, means.data(), kernels, call);
   if (squares.samples != elements.samples)
     throw InvalidArgument(base::text("feature_statistics: the stream gave ", elements.samples,
                                      " samples, and ", squares.samples,
@@ -67,26 +66,24 @@ FeatureStatistics feature_statistics_with(const KernelSet& kernels, BatchStream&
   return statistics;
 }
 
-std::vector<double> feature_means(BatchStream& stream, const Team& team, Layout layout) {
-  return feature_means_with(best_kernels(), stream, team, layout);
+std::vector<double> feature_means(BatchStream& stream, const Team& team) {
+  return feature_means_with(best_kernels(), stream, team);
 }
 
-FeatureStatistics feature_statistics(BatchStream& stream, const Team& team, Layout layout,
-                                     std::uint64_t ddof) {
-  return feature_statistics_with(best_kernels(), stream, team, layout, ddof);
+FeatureStatistics feature_statistics(BatchStream& stream, const Team& team, std::uint64_t ddof) {
+  return feature_statistics_with(best_kernels(), stream, team, ddof);
 }
 
-std::vector<double> feature_means(const Buffer& buffer, const Team& team, Layout layout) {
+std::vector<double> feature_means(const Buffer& buffer, const Team& team) {
   team.check_plan(buffer.plan());
   BufferStream stream(buffer);
-  return feature_means(stream, team, layout);
+  return feature_means(stream, team);
 }
 
-FeatureStatistics feature_statistics(const Buffer& buffer, const Team& team, Layout layout,
-                                     std::uint64_t ddof) {
+FeatureStatistics feature_statistics(const Buffer& buffer, const Team& team, std::uint64_t ddof) {
   team.check_plan(buffer.plan());
   BufferStream stream(buffer);
-  return feature_statistics(stream, team, layout, ddof);
+  return feature_statistics(stream, team, ddof);
 }
 
 }  // namespace nodewise

@@ -12,9 +12,8 @@ namespace nodewise {
 
 /// As feature_means() and feature_statistics(), by `kernels`. Precondition: this processor can run
 /// them, else it ends the process.
-std::vector<double> feature_means_with(const KernelSet& kernels, BatchStream& stream, const Team& team,
-                                       Layout layout);
+std::vector<double> feature_means_with(const KernelSet& kernels, BatchStream& stream, const Team& team);
 FeatureStatistics feature_statistics_with(const KernelSet& kernels, BatchStream& stream, const Team& team,
-                                          Layout layout, std::uint64_t ddof);
+                                          std::uint64_t ddof);
 
 }  // namespace nodewise

@@ -14,7 +14,7 @@ namespace nodewise {
 /// Neither: it stays zero.
 struct Filling {
   std::function<void(std::byte* at, ByteRange bytes, const Stop& stop)> fill;
-  std::function<void(const Buffer& buffer, const Team& team)> after;
+  std::function<void(Buffer& buffer, const Team& team)> after;
 };
 
 /// The stop of several workers on one load: a failure of one stops the others, whose ending early is then no

@@ -6,6 +6,7 @@
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"
+#include "layout/arranging.hpp"
 #include "loader/filling.hpp"
 #include "team/run.hpp"
 #include "team/shares.hpp"
@@ -24,18 +25,28 @@ void check_alike(const char* call, const Source& source, const Dataset& dataset)
                                    described(dataset.shape(), dataset.dtype())));
 }
 
-void read_rows(const Source& source, const Buffer& buffer, const Team& team, const Stop& stop) {
-  const Dataset& dataset = buffer.plan().dataset();
-  const auto rows = rows_by_worker(buffer.plan(), team);
+void read_rows(const Source& source, const Plan& plan, std::byte* data, const Team& team, const Stop& stop) {
+  const Dataset& dataset = plan.dataset();
+  const auto rows = rows_by_worker(plan, team);
   const JointStop joint(stop);
   run_team(team, [&](unsigned worker, bool) {
     joint.run([&](const Stop& all) {
       for (const base::Range& range : rows[worker]) {
         const RowRange part{range.begin, range.end};
-        source.read(part, buffer.data() + dataset.bytes(part).begin, all);
+        source.read(part, data + dataset.bytes(part).begin, all);
       }
     });
   });
+}
+
+void read_batches(const Source& source, Buffer& buffer, const Team& team, const Stop& stop) {
+  const std::uint64_t row_bytes = buffer.plan().dataset().row_bytes();
+  const JointStop joint(stop);
+  const auto fill = [&](std::byte* at, ByteRange bytes) {
+    const RowRange rows{bytes.begin / row_bytes, bytes.end / row_bytes};
+    joint.run([&](const Stop& all) { source.read(rows, at, all); });
+  };
+  fill_arranged(buffer, fill, team);
 }
 
 Filling filling_from(const Source& source, const Stop& stop) {
@@ -43,8 +54,11 @@ Filling filling_from(const Source& source, const Stop& stop) {
     return {.fill = [source](std::byte* at, ByteRange bytes,
                              const Stop& all) { source.read_bytes(bytes, at, all); },
             .after = {}};
-  return {.fill = {}, .after = [source, stop](const Buffer& buffer, const Team& team) {
-            read_rows(source, buffer, team, stop);
+  return {.fill = {}, .after = [source, stop](Buffer& buffer, const Team& team) {
+            if (is_filled_as_rows(buffer.plan(), buffer.layout()))
+              read_rows(source, buffer.plan(), buffer.data(), team, stop);
+            else
+              read_batches(source, buffer, team, stop);
           }};
 }
 
@@ -68,7 +82,13 @@ BatchLoader load(const Source& source, const Plan& plan, const LoaderOptions& op
 
 void read_into(const Source& source, BatchLoader& loader, const Stop& stop) {
   check_alike("read_into", source, loader.dataset());
-  read_rows(source, loader.buffer(), loader.team(), stop);
+  if (loader.num_batches() == 0) return;
+  if (loader.layout() != Layout::rows)
+    throw InvalidArgument(base::text("read_into: the loader has its batches in ", to_string(loader.layout()),
+                                     "; load the source with LoaderOptions::layout, or convert the loader "
+                                     "after it was read in rows"));
+  auto* const data = static_cast<std::byte*>(loader.get_batch(0).data());
+  read_rows(source, loader.plan(), data, loader.team(), stop);
 }
 
 BatchLoader load_npy(const std::string& path, std::uint64_t batch_size, const LoaderOptions& options,

@@ -6,6 +6,7 @@
 
 #include "base/convert_element.hpp"
 #include "base/text.hpp"
+#include "layout/arranging.hpp"
 #include "loader/filling.hpp"
 #include "os/os.hpp"
 #include "report.hpp"
@@ -30,12 +31,13 @@ struct BatchLoader::State {
 // Where there is a full batch its bytes are counted by 64 bits; where there is none they do not matter.
 BatchLoader::FullBatches BatchLoader::State::full_batches() const noexcept {
   const Dataset& dataset = buffer.plan().dataset();
-  return {.data = buffer.data(),
+  return {.data = const_cast<std::byte*>(buffer.data()),  // `kind` says what views may do
           .count = dataset.num_full_batches(),
           .bytes = dataset.batch_size() * dataset.row_bytes(),
           .rows = dataset.batch_size(),
           .cols = dataset.shape().features,
-          .dtype = dataset.dtype()};
+          .kind = {dataset.dtype(), buffer.layout(),
+                   buffer.pages().writable() ? Access::read_write : Access::read_only}};
 }
 
 namespace {
@@ -102,8 +104,13 @@ BatchLoader::BatchLoader(const Plan& plan, const Topology& topology, const Loade
   Team team(topology, options.team);
   std::optional<SegmentDraft> draft;
   if (options.segment) draft.emplace(plan, *options.segment, chosen_pages(options));
-  Buffer buffer = draft ? Buffer::place(plan, team, draft->pages(), fill)
-                        : Buffer::allocate(plan, team, chosen_pages(options), fill);
+  // Where layouts put elements elsewhere than rows do, memory is filled once it is placed, batch by batch.
+  const bool at_once = is_filled_as_rows(plan, options.layout);
+  const Buffer::Fill while_placing = at_once ? fill : Buffer::Fill();
+  Buffer buffer = draft ? Buffer::place(plan, team, draft->pages(), while_placing)
+                        : Buffer::allocate(plan, team, chosen_pages(options), while_placing);
+  buffer.assume_layout(options.layout);
+  if (fill && !at_once) fill_arranged(buffer, fill, team);
   if (plan.binding() == Binding::required) Placement::of(buffer).require_planned();
   if (filling.after) filling.after(buffer, team);
   state_ = std::make_unique<State>(std::move(buffer), std::move(team));
@@ -114,7 +121,7 @@ BatchLoader::BatchLoader(const Plan& plan, const Topology& topology, const Loade
 
 void BatchLoader::publish() {
   if (!state_->draft) throw InvalidArgument("BatchLoader::publish: there is no segment that waits for it");
-  state_->segment = state_->draft->publish(buffer().placing_rung());
+  state_->segment = state_->draft->publish(buffer().placing_rung(), layout());
   state_->draft.reset();
 }
 
@@ -129,6 +136,7 @@ BatchLoader BatchLoader::open(const Segment& segment, const LoaderOptions& optio
     throw FormatError(base::text("BatchLoader::open: the plan and the header of segment \"", segment.name(),
                                  "\" contradict each other"));
   Buffer buffer = Buffer::adopt_placed(plan, topology, segment.pages(), segment.placing_rung());
+  buffer.assume_layout(segment.layout());
   auto state = std::make_unique<State>(std::move(buffer), options.team);
   state->segment = segment;
   return BatchLoader(std::move(state));
@@ -144,8 +152,17 @@ std::optional<Segment> BatchLoader::segment() const {
 
 BatchLoader BatchLoader::adopt(void* data, const Dataset& dataset, const LoaderOptions& options,
                                std::function<void(void*)> release) {
-  // From here on the memory has an owner, whatever is thrown.
-  Pages pages = Pages::adopt(data, dataset.total_bytes(), std::move(release));
+  return adopt(Pages::adopt(data, dataset.total_bytes(), std::move(release)), dataset, options);
+}
+
+BatchLoader BatchLoader::adopt(const void* data, const Dataset& dataset, const LoaderOptions& options,
+                               std::function<void(const void*)> release) {
+  return adopt(Pages::adopt(data, dataset.total_bytes(), std::move(release)), dataset, options);
+}
+
+// The memory has an owner by now, whatever is thrown.
+BatchLoader BatchLoader::adopt(Pages pages, const Dataset& dataset, const LoaderOptions& options) {
+  const std::byte* const data = std::as_const(pages).data();
   const auto address = reinterpret_cast<std::uintptr_t>(data);
   const std::size_t element_bytes = dtype_bytes(dataset.dtype());
   if (address % element_bytes != 0 || (data == nullptr && dataset.total_bytes() != 0))
@@ -157,6 +174,7 @@ BatchLoader BatchLoader::adopt(void* data, const Dataset& dataset, const LoaderO
   planned.page_bytes = topology.page_bytes();
   planned.base_offset = address % topology.page_bytes();
   Buffer buffer = Buffer::adopt(Plan(topology, dataset, planned), topology, std::move(pages));
+  buffer.assume_layout(options.layout);
   if (planned.binding == Binding::required) Placement::of(buffer).require_planned();
   return BatchLoader(std::make_unique<State>(std::move(buffer), options.team));
 }
@@ -180,18 +198,25 @@ const Pages& BatchLoader::pages() const& noexcept {
 AnyBatchView BatchLoader::short_batch(std::uint64_t batch) const {
   if (batch >= num_batches())
     throw OutOfRange(base::text("BatchLoader::get_batch: batch ", batch, " of ", num_batches()));
-  return {full_.data + batch * full_.bytes, full_.dtype, dataset().batch_rows(batch).count(), full_.cols,
-          full_.cols};
+  return state_->buffer.get_batch(batch);
+}
+
+void BatchLoader::convert_layout(Layout layout, const NodePools& pools) {
+  if (state_->segment)
+    throw InvalidArgument(base::text("BatchLoader::convert_layout: segment \"", state_->segment->name(),
+                                     "\" is published, and others may be reading it; make it in this layout "
+                                     "(LoaderOptions::layout), or convert into another buffer"));
+  convert_in_place(state_->buffer, layout, team(), pools);
+  full_ = state_->full_batches();
 }
 
 bool BatchLoader::is_zero_copy(std::uint64_t batch) const {
   return is_zero_copy(get_batch(batch));
 }
 
-bool BatchLoader::is_zero_copy(const AnyBatchView& view) const {
-  if (view.size_bytes() == 0) return false;
-  const std::size_t extent =
-      ((view.rows() - 1) * view.row_stride() + view.cols()) * dtype_bytes(view.dtype());
+bool BatchLoader::is_zero_copy(const AnyConstBatchView& view) const {
+  const std::size_t extent = view.extent_bytes();
+  if (extent == 0) return false;
   const std::less<const std::byte*> before;  // pointers into different objects have no other order
   const auto* begin = static_cast<const std::byte*>(view.data());
   const std::byte* first = buffer().data();
@@ -216,16 +241,19 @@ Placement BatchLoader::placement() const {
   return Placement::of(buffer());
 }
 
-void* BatchLoader::element(std::uint64_t row, std::uint64_t col) const {
+void* BatchLoader::element(std::uint64_t row, std::uint64_t col) {
   const auto [samples, features] = dataset().shape();
   if (row >= samples || col >= features)
     throw OutOfRange(base::text("BatchLoader::write_to_buffer: (", row, ", ", col, ") is outside ", samples,
                                 " x ", features));
   if (!pages().writable())
     throw InvalidArgument(
-        "BatchLoader::write_to_buffer: the segment was opened for reading; open it with "
+        "BatchLoader::write_to_buffer: this memory may only be read; open the segment with "
         "Access::read_write");
-  return buffer().data() + row * dataset().row_bytes() + col * dtype_bytes(dataset().dtype());
+  const AnyBatchView batch = get_batch(row / dataset().batch_size());
+  const std::size_t offset =
+      element_offset(layout(), batch.rows(), batch.cols(), row % dataset().batch_size(), col);
+  return static_cast<std::byte*>(batch.data()) + offset * dtype_bytes(dataset().dtype());
 }
 
 void BatchLoader::write_converted(void* at, DType from, const void* value) {

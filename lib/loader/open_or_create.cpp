@@ -12,9 +12,9 @@ namespace {
 
 // The segment, if it holds this state of the source.
 std::optional<Segment> open_current(const std::string& name, const Source& source, std::uint64_t batch_size,
-                                    Access access) {
+                                    const SharedLoadOptions& options) {
   const Identity& identity = source.identity();
-  Segment segment = Segment::open(name, access);
+  Segment segment = Segment::open(name, options.access);
   const std::string& held = segment.origin().name;
   if (segment.kind() != SegmentKind::dataset || held != identity.name)
     throw InvalidArgument(base::text("open_or_create: segment \"", name, "\" holds ",
@@ -28,6 +28,10 @@ std::optional<Segment> open_current(const std::string& name, const Source& sourc
     throw InvalidArgument(base::text("open_or_create: segment \"", name, "\" has batches of ",
                                      segment.dataset().batch_size(), " samples, not ", batch_size,
                                      "; ask for as many, or choose another name"));
+  if (const Layout layout = options.loader.layout; segment.layout() != layout)
+    throw InvalidArgument(base::text("open_or_create: segment \"", name, "\" has its batches in ",
+                                     to_string(segment.layout()), ", not in ", to_string(layout),
+                                     "; ask for that layout, or choose another name"));
   return segment;
 }
 
@@ -42,7 +46,7 @@ BatchLoader open_or_create(const Source& source, const std::string& name, std::u
   LoaderOptions creating = options.loader;
   creating.segment = SegmentOptions{.name = name, .keep = options.keep};
   const auto open = [&]() -> std::optional<BatchLoader> {
-    const auto segment = if_there([&] { return open_current(name, source, batch_size, options.access); });
+    const auto segment = if_there([&] { return open_current(name, source, batch_size, options); });
     if (!segment || !*segment) return std::nullopt;
     return BatchLoader::open(**segment, options.loader);
   };

@@ -154,6 +154,15 @@ Pages Pages::adopt(void* data, std::size_t bytes, std::function<void(void*)> rel
                            .release = std::move(release)});
 }
 
+Pages Pages::adopt(const void* data, std::size_t bytes, std::function<void(const void*)> release) {
+  return PagesParts::make({.data = static_cast<std::byte*>(const_cast<void*>(data)),  // never written
+                           .size_bytes = bytes,
+                           .page_bytes = os::current().base_page_bytes(),
+                           .backing = Backing::adopted,
+                           .writable = false,
+                           .release = std::move(release)});
+}
+
 Pages PagesParts::make(PagesParts parts) {
   struct Guard {  // until an owner has it, a failure here must release too
     PagesParts& parts;
@@ -185,7 +194,18 @@ int PagesParts::populate(const Pages& pages, std::byte* at, std::size_t bytes) {
   return os::current().populate_shared(owner.descriptor, offset, at, bytes);
 }
 
-std::byte* Pages::data() const noexcept {
+std::byte* PagesParts::address(const Pages& pages) noexcept {
+  return pages.owner_ ? pages.owner_->data : nullptr;
+}
+
+const std::byte* Pages::data() const noexcept {
+  return owner_ ? owner_->data : nullptr;
+}
+std::byte* Pages::data() {
+  if (!writable())
+    throw InvalidArgument(
+        "Pages::data: this memory may only be read; ask const Pages for its address, or open the segment "
+        "with Access::read_write");
   return owner_ ? owner_->data : nullptr;
 }
 std::size_t Pages::size_bytes() const noexcept {

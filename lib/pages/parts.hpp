@@ -21,6 +21,8 @@ struct PagesParts {
   static Pages make(PagesParts parts);
   /// Os::populate of a part of `pages`, by the way that their backing needs.
   static int populate(const Pages& pages, std::byte* at, std::size_t bytes);
+  /// Where they are, whether or not they may be written: for a caller that asks writable() before it writes.
+  static std::byte* address(const Pages& pages) noexcept;
 };
 
 }  // namespace nodewise

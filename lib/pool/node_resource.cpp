@@ -92,11 +92,12 @@ void* NodeResource::do_allocate(std::size_t bytes, std::size_t alignment) {
   if (alignment > page_bytes())
     throw InvalidArgument(base::text("NodeResource: blocks are aligned to pages of ", page_bytes(),
                                      " bytes, and ", alignment, " is asked for"));
-  auto block = std::make_shared<const Buffer>(place(std::max<std::size_t>(bytes, 1)));
+  auto block = std::make_shared<Buffer>(place(std::max<std::size_t>(bytes, 1)));
+  void* const data = block->data();
   const std::lock_guard lock(mutex_);
-  blocks_.emplace(block->data(), block);
   mapped_bytes_ += block->pages().size_bytes();
-  return block->data();
+  blocks_.emplace(data, std::move(block));
+  return data;
 }
 
 void NodeResource::do_deallocate(void* block, std::size_t, std::size_t) {

@@ -26,7 +26,7 @@ void RingLoan::give_up() noexcept {
   if (member_->epoch() == epoch_) member_->abandon(ticket_);
 }
 
-AnyBatchView RingLoan::view() const noexcept {
+AnyBatchView RingLoan::view() noexcept {
   const BatchRing::State& ring = member_->ring();
   base::pass(base::Mark::filling);
   return ring.view(member_->slot_of(ticket_), ring.rows);
@@ -46,7 +46,7 @@ void RingLease::give_back() noexcept {
 }
 
 // What another process wrote is not believed further than the slot goes.
-AnyBatchView RingLease::view() const noexcept {
+AnyConstBatchView RingLease::view() const noexcept {
   const BatchRing::State& ring = member_->ring();
   base::pass(base::Mark::reading);
   const std::uint64_t rows = member_->cell(ticket_).rows.load(std::memory_order_relaxed);

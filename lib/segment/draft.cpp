@@ -36,7 +36,8 @@ Pages SegmentDraft::pages() const {
   return SegmentFile::pages(file_);
 }
 
-Segment SegmentDraft::publish(PlacingRung rung) {
+Segment SegmentDraft::publish(PlacingRung rung, Layout layout) {
+  header_.layout = layout;
   header_.placing_rung = rung;
   file_->publish(header_);
   return SegmentAccess::of(file_);

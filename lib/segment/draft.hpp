@@ -22,7 +22,7 @@ class SegmentDraft {
   SegmentDraft(const Plan& plan, const SegmentOptions& options, PageKind kind);
   Pages pages() const;
   /// Once.
-  Segment publish(PlacingRung rung);
+  Segment publish(PlacingRung rung, Layout layout);
 
  private:
   SegmentHeader header_;

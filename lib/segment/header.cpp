@@ -18,7 +18,9 @@ namespace {
 constexpr std::string_view magic = "nodewise";
 constexpr std::uint32_t byte_order_mark = 0x01020304;
 constexpr std::uint32_t version = 1;
-constexpr std::uint64_t known_features = 0;
+// Set where batches are not in rows: a build that knows rows alone refuses such a segment.
+constexpr std::uint64_t layout_feature = 2;
+constexpr std::uint64_t known_features = layout_feature;
 
 #define NODEWISE_FIELD(name)                                                \
   HeaderField {                                                             \
@@ -158,6 +160,8 @@ std::string write_segment_header(const SegmentHeader& header) {
   raw.byte_order = byte_order_mark;
   raw.version = version;
   raw.layout_hash = layout_hash();
+  if (header.layout != Layout::rows) raw.required_features |= layout_feature;
+  raw.reserved_word = static_cast<std::uint32_t>(header.layout);
   raw.header_bytes = static_cast<std::uint32_t>(segment_header_bytes(header));
   raw.kind = static_cast<std::uint32_t>(header.kind);
   raw.content_hash = header.content_hash;
@@ -215,6 +219,9 @@ SegmentHeader parse_segment_header(std::string_view bytes, std::uint64_t file_by
   if (raw.keep > 1) refuse("has ", raw.keep, " for its mark of being kept");
   if (raw.placing_rung > static_cast<std::uint32_t>(PlacingRung::none))
     refuse("names placing rung ", raw.placing_rung, ", which there is not");
+  const bool has_layout = (raw.required_features & layout_feature) != 0;
+  if (has_layout && raw.reserved_word > static_cast<std::uint32_t>(Layout::tiles))
+    refuse("arranges its batches by layout ", raw.reserved_word, ", which there is not");
   SegmentHeader header;
   header.kind = static_cast<SegmentKind>(raw.kind);
   header.content_hash = raw.content_hash;
@@ -226,6 +233,7 @@ SegmentHeader parse_segment_header(std::string_view bytes, std::uint64_t file_by
   header.created_ns = raw.created_ns;
   header.keep = raw.keep == 1;
   header.placing_rung = static_cast<PlacingRung>(raw.placing_rung);
+  header.layout = has_layout ? static_cast<Layout>(raw.reserved_word) : Layout::rows;
   std::copy(std::begin(raw.parameters), std::end(raw.parameters), header.parameters.begin());
   const std::string_view name(raw.dtype, ::strnlen(raw.dtype, sizeof raw.dtype));
   const auto dtype = parse_dtype(name);

@@ -38,7 +38,7 @@ struct RawSegmentHeader {
   std::uint32_t placing_rung;
   std::uint32_t plan_bytes;
   std::uint32_t origin_bytes;
-  std::uint32_t reserved_word;
+  std::uint32_t reserved_word;  // the layout, under the feature of that name
   char dtype[8];
   std::uint64_t samples;
   std::uint64_t features;
@@ -76,6 +76,7 @@ struct SegmentHeader {
   Dataset dataset;          ///< Of a dataset; of other kinds none.
   DType dtype = DType::u8;  ///< Of other kinds' elements.
   Identity origin;
+  Layout layout = Layout::rows;
   std::string plan;
   std::array<std::uint64_t, 8> parameters{};  ///< Whatever the kind needs.
 };

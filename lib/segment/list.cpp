@@ -49,6 +49,7 @@ void describe(SegmentInfo& info, const os::File& file) {
   info.kept = header.keep;
   info.origin = std::move(header.origin);
   info.dataset = header.dataset;
+  info.layout = header.layout;
 }
 
 }  // namespace

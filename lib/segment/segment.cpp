@@ -4,20 +4,11 @@
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
+#include "pages/parts.hpp"
 #include "segment/draft.hpp"
 #include "segment/file.hpp"
 
 namespace nodewise {
-
-std::string_view to_string(Access access) noexcept {
-  switch (access) {
-    case Access::read_only:
-      return "read_only";
-    case Access::read_write:
-      return "read_write";
-  }
-  return {};
-}
 
 std::string_view to_string(SegmentKind kind) noexcept {
   switch (kind) {
@@ -94,7 +85,11 @@ PlacingRung Segment::placing_rung() const noexcept {
   return state_->file->header().placing_rung;
 }
 
-AnyBatchView Segment::get_batch(std::uint64_t batch) const& {
+Layout Segment::layout() const noexcept {
+  return state_->file->header().layout;
+}
+
+AnyBatchView Segment::view(std::uint64_t batch) const {
   if (batch >= num_batches())
     throw OutOfRange(
         base::text("Segment::get_batch: batch ", batch, " of ", num_batches(),
@@ -103,7 +98,8 @@ AnyBatchView Segment::get_batch(std::uint64_t batch) const& {
                        : base::text("; the segment is of kind ", to_string(kind()), ", no dataset")));
   const RowRange rows = dataset().batch_rows(batch);
   const std::uint64_t cols = dataset().shape().features;
-  return {state_->pages.data() + dataset().bytes(rows).begin, dataset().dtype(), rows.count(), cols, cols};
+  std::byte* const data = PagesParts::address(state_->pages) + dataset().bytes(rows).begin;
+  return {data, {dataset().dtype(), layout(), access()}, rows.count(), cols, cols};
 }
 
 void Segment::remove() const {

@@ -79,7 +79,7 @@ TEST_CASE("a buffer is a stream of its shards, whose leases outlive buffer and s
   std::vector<BatchLease> leases;
   {
     const Plan plan(topology, dataset);
-    const Buffer buffer = Buffer::allocate(plan, team);
+    Buffer buffer = Buffer::allocate(plan, team);
     std::copy(data.begin(), data.end(), buffer.data());
     BufferStream stream(buffer);
     CHECK(stream.dataset() == dataset);

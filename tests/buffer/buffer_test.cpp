@@ -49,7 +49,7 @@ bool every_page_on_its_node(const World& world, const Buffer& buffer) {
   auto& fake = const_cast<os::Fake&>(world.fake);
   for (const Shard& shard : buffer.plan().shards())
     for (auto at = shard.pages.begin; at < shard.pages.end; at += 4096) {
-      void* page = buffer.data() + at;
+      void* page = const_cast<std::byte*>(buffer.data() + at);
       int node = -1;
       fake.pages_status({&page, 1}, {&node, 1});
       if (node != static_cast<int>(shard.os_index)) return false;

@@ -99,7 +99,8 @@ class Segments(SegmentCase):
         for digest in ("state", "content"):
             self.assertRegex(row["origin"][digest], "^[0-9a-f]{32}$")
         self.assertEqual(row["dataset"],
-                         {"samples": 1797, "features": 64, "dtype": "u8", "batch_size": 100})
+                         {"samples": 1797, "features": 64, "dtype": "u8", "batch_size": 100,
+                          "layout": "rows"})
         self.assertGreaterEqual(bytes_seen(row), DIGITS_BYTES)
         self.assertLess(bytes_seen(row) + row["absent_bytes"], row["bytes"])  # the header is not counted
         self.assertEqual(placement["schema"], "nodewise.placement/1")

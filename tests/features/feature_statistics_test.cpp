@@ -4,6 +4,7 @@
 // magnitude and mild ones, each read from a buffer and as scattered runs; then special values, one at a time,
 // and columns too long for the reference against mean().
 #include <nodewise/feature_statistics.hpp>
+#include <nodewise/layout.hpp>
 
 #include <doctest/doctest.h>
 
@@ -84,6 +85,7 @@ PlacedSet dataset(const std::byte* rows, Shape shape, DType dtype, std::uint64_t
   PlacedSet set{Team(topology, options), Plan(topology, {shape, dtype, batch_size}), {}};
   for (const Layout layout : all_layouts) {
     set.by_layout.push_back(Buffer::allocate(set.plan, set.team));
+    set.by_layout.back().assume_layout(layout);
     for (std::uint64_t batch = 0; batch < set.plan.num_batches(); ++batch) {
       const std::uint64_t first = set.plan.dataset().batch_bytes(batch).begin;
       convert_batch(rows + first, Layout::rows, set.by_layout.back().data() + first, layout, dtype,
@@ -103,11 +105,11 @@ void check_all_layouts(const PlacedSet& set, const FeatureStatistics& expected, 
   const auto check = [&](const KernelSet& kernels, BatchStream& stream, Layout layout) {
     CAPTURE(to_string(layout));
     CAPTURE(kernels.instruction_set);
-    const auto found = feature_statistics_with(kernels, stream, set.team, layout, ddof);
+    const auto found = feature_statistics_with(kernels, stream, set.team, ddof);
     CHECK(differences(found.means, expected.means) == 0);
     CHECK(differences(found.variances, expected.variances) == 0);
     REQUIRE(stream.rewind());
-    CHECK(differences(feature_means_with(kernels, stream, set.team, layout), expected.means) == 0);
+    CHECK(differences(feature_means_with(kernels, stream, set.team), expected.means) == 0);
   };
   for (const Layout layout : all_layouts) {
     const Buffer& buffer = set.by_layout[static_cast<std::size_t>(layout)];
@@ -116,7 +118,7 @@ void check_all_layouts(const PlacedSet& set, const FeatureStatistics& expected, 
       check(kernels, stream, layout);
     }
     ScatteredStream scattered(set.plan.dataset(), buffer.data(),
-                              {.nodes = 1, .every_third_node_unknown = true});
+                              {.nodes = 1, .every_third_node_unknown = true, .layout = layout});
     check(best_kernels(), scattered, layout);
     CHECK(scattered.leased() == 0);
   }
@@ -181,10 +183,10 @@ TEST_CASE("the same bits from any number of workers and nodes, with and without 
         const auto set = dataset(rows, shape, DType::f64, batch_size, workers(count, scheduling));
         for (const Layout layout : all_layouts) {
           const Buffer& buffer = set.by_layout[static_cast<std::size_t>(layout)];
-          const FeatureStatistics found = feature_statistics(buffer, set.team, layout, 1);
+          const FeatureStatistics found = feature_statistics(buffer, set.team, 1);
           CHECK(differences(found.means, expected.means) == 0);
           CHECK(differences(found.variances, expected.variances) == 0);
-          CHECK(differences(feature_means(buffer, set.team, layout), expected.means) == 0);
+          CHECK(differences(feature_means(buffer, set.team), expected.means) == 0);
         }
       }
   }
@@ -223,8 +225,7 @@ TEST_CASE("squares that are finite and whose sum is not") {
   const auto set =
       dataset(reinterpret_cast<const std::byte*>(values.data()), {2, 2}, DType::f64, 2, workers(1));
   for (const Layout layout : all_layouts) {
-    const auto found =
-        feature_statistics(set.by_layout[static_cast<std::size_t>(layout)], set.team, layout, 1);
+    const auto found = feature_statistics(set.by_layout[static_cast<std::size_t>(layout)], set.team, 1);
     CHECK(found.variances == std::vector<double>{std::numeric_limits<double>::infinity(), 2});
   }
 }
@@ -245,7 +246,7 @@ TEST_CASE("variances are as near to the exact ones as docs/layouts.md says") {
       }
       const auto set =
           dataset(reinterpret_cast<const std::byte*>(values.data()), {n, 1}, DType::f64, 100, workers(2));
-      const auto found = feature_statistics(set.by_layout[0], set.team, Layout::rows);
+      const auto found = feature_statistics(set.by_layout[0], set.team);
       const auto exact = static_cast<long double>(n * squares - sum * sum) / (n * n);
       const auto mean = static_cast<long double>(sum) / n;
       const long double u = 0x1p-53L;
@@ -297,9 +298,10 @@ TEST_CASE("no samples, and fewer than the degrees of freedom") {
   World world(test::even_machine(2));
   const auto topology = Topology::this_machine();
   const Team team(topology, workers(2));
-  const Buffer empty = Buffer::allocate(Plan(topology, {{0, 3}, DType::f32, 5}), team);
+  Buffer empty = Buffer::allocate(Plan(topology, {{0, 3}, DType::f32, 5}), team);
   for (const Layout layout : all_layouts) {
-    const FeatureStatistics statistics = feature_statistics(empty, team, layout);
+    empty.assume_layout(layout);
+    const FeatureStatistics statistics = feature_statistics(empty, team);
     CHECK(differences(statistics.means, std::vector<double>(3, std::bit_cast<double>(0x7ff8000000000000))) ==
           0);
     CHECK(differences(statistics.variances, statistics.means) == 0);
@@ -308,7 +310,7 @@ TEST_CASE("no samples, and fewer than the degrees of freedom") {
   const auto set =
       dataset(reinterpret_cast<const std::byte*>(values.data()), {2, 2}, DType::f64, 2, workers(1));
   for (const std::uint64_t ddof : {0U, 1U, 2U, 3U}) {
-    const auto found = feature_statistics(set.by_layout[0], set.team, Layout::rows, ddof);
+    const auto found = feature_statistics(set.by_layout[0], set.team, ddof);
     CHECK(found.means == std::vector<double>{2, 3.5});
     if (ddof < 2)
       CHECK(found.variances == (ddof == 0 ? std::vector<double>{1, 2.25} : std::vector<double>{2, 4.5}));
@@ -326,7 +328,7 @@ TEST_CASE("the caller's rounding mode and flags change nothing and are left alon
   for (const int mode : {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO}) {
     std::fesetround(mode);
     std::feclearexcept(FE_ALL_EXCEPT);
-    const FeatureStatistics found = feature_statistics(set.by_layout[1], set.team, Layout::columns);
+    const FeatureStatistics found = feature_statistics(set.by_layout[1], set.team);
     const int mode_after = std::fegetround(), flags = std::fetestexcept(FE_ALL_EXCEPT);
     std::fesetround(FE_TONEAREST);
     CHECK(mode_after == mode);
@@ -345,7 +347,7 @@ TEST_CASE("runs that are lent a few at a time, in another order at each pass, on
   for (const std::size_t most_leased : {1U, 2U, 100U}) {
     ScatteredStream stream(dataset, reinterpret_cast<const std::byte*>(values.data()),
                            {.nodes = 3, .every_third_node_unknown = true, .most_leased = most_leased});
-    const FeatureStatistics found = feature_statistics(stream, team, Layout::rows, 1);
+    const FeatureStatistics found = feature_statistics(stream, team, 1);
     CHECK(differences(found.means, expected.means) == 0);
     CHECK(differences(found.variances, expected.variances) == 0);
     CHECK(stream.leased() == 0);
@@ -361,8 +363,8 @@ TEST_CASE("only the samples that a stream gives count") {
   std::vector<BatchLease> runs;
   runs.emplace_back(data, BatchRange{0, 2});
   test::ListStream stream({{3, 2}, DType::f64, 1}, std::move(runs));
-  CHECK(feature_means(stream, team, Layout::rows) == std::vector<double>{2, 3.5});
-  CHECK(std::isnan(feature_means(stream, team, Layout::rows)[0]));  // it stands at its end
+  CHECK(feature_means(stream, team) == std::vector<double>{2, 3.5});
+  CHECK(std::isnan(feature_means(stream, team)[0]));  // it stands at its end
 }
 
 TEST_CASE("variances of a stream that can be read only once are refused before anything is read") {
@@ -372,12 +374,12 @@ TEST_CASE("variances of a stream that can be read only once are refused before a
   const auto data = test::elements_of(dataset);
   ScatteredStream stream(dataset, data.data(), {.once = true});
   CHECK_THROWS_WITH_AS(
-      feature_statistics(stream, team, Layout::rows),
+      feature_statistics(stream, team),
       "feature_statistics: variances take two passes, and this stream can be read only once; "
       "feature_means takes one",
       InvalidArgument);
-  CHECK(feature_means(stream, team, Layout::rows).size() == 2);
-  CHECK(std::isnan(feature_means(stream, team, Layout::rows)[0]));
+  CHECK(feature_means(stream, team).size() == 2);
+  CHECK(std::isnan(feature_means(stream, team)[0]));
 }
 
 TEST_CASE("a stream that cannot be read throws from either pass") {
@@ -386,6 +388,6 @@ TEST_CASE("a stream that cannot be read throws from either pass") {
   const Dataset dataset({9, 2}, DType::f32, 2);
   const auto data = test::elements_of(dataset);
   ScatteredStream stream(dataset, data.data(), {.unreadable_batch = 3});
-  CHECK_THROWS_WITH_AS(feature_statistics(stream, team, Layout::rows), "batch 3", std::runtime_error);
+  CHECK_THROWS_WITH_AS(feature_statistics(stream, team), "batch 3", std::runtime_error);
   CHECK(stream.leased() == 0);
 }

@@ -201,23 +201,40 @@ TEST_CASE("views of a loader's batches") {
   World world(test::even_machine(2));
   std::vector<float> data(10 * 3);
   std::iota(data.begin(), data.end(), 0.0F);
-  const BatchLoader loader(data.data(), {{10, 3}, DType::f32, 4});
-  const auto rows = layout_view<const float, Layout::rows>(loader.buffer(), 2);
+  BatchLoader loader(data.data(), {{10, 3}, DType::f32, 4});
+  const BatchLoader& reading = loader;
+  const LayoutView<const float, Layout::rows> rows = reading.get_batch(2);
   CHECK(rows.rows() == 2);
   CHECK(rows(1, 2) == 29);
-  const auto columns = layout_view<float, Layout::columns>(loader.buffer(), 1);
-  CHECK(columns(1, 0) == 13);
-  CHECK_THROWS_AS((layout_view<float, Layout::rows>(loader.buffer(), 3)), OutOfRange);
-  CHECK_THROWS_AS((layout_view<double, Layout::rows>(loader.buffer(), 0)), InvalidArgument);
+  LayoutView<float, Layout::rows>(loader.get_batch(2))(1, 2) = -1;
+  CHECK(rows(1, 2) == -1);
+  CHECK_THROWS_AS((LayoutView<double, Layout::rows>(loader.get_batch(0))), InvalidArgument);
+  CHECK_THROWS_WITH_AS((LayoutView<float, Layout::columns>(loader.get_batch(0))),
+                       doctest::Contains("arranged by rows, not by columns"), InvalidArgument);
 
   const LayoutView<const float, Layout::rows> batch = loader.get_batch(1).as<float>();
-  CHECK(&batch(3, 2) == &loader.get_batch(1).as<float>()(3, 2));
+  CHECK(&batch(3, 2) == &reading.get_batch(1).as<float>()(3, 2));
   const auto spaced = [&] { return LayoutView<float, Layout::rows>(BatchView<float>(data.data(), 3, 2, 3)); };
-  CHECK_THROWS_WITH_AS(
-      spaced(),
-      "LayoutView: the rows of the batch are 3 elements apart and only 2 long; a layout leaves "
-      "no room between them",
-      InvalidArgument);
+  const std::string no_room =
+      "LayoutView: the rows of the batch are 3 elements apart and only 2 long; a layout leaves no room "
+      "between them";
+  CHECK_THROWS_WITH_AS(spaced(), no_room.c_str(), InvalidArgument);
+  const AnyBatchView any(data.data(), DType::f32, 3, 2, 3);
+  CHECK_THROWS_WITH_AS((LayoutView<float, Layout::rows>(any)), no_room.c_str(), InvalidArgument);
+}
+
+TEST_CASE("memory that may only be read is not converted into or in place") {
+  World world(test::even_machine(2));
+  auto set = dataset({100, 10}, DType::f32, 7, workers(2));
+  const std::vector<float> memory(1000);
+  const auto adopted = BatchLoader::adopt(memory.data(), {{100, 10}, DType::f32, 7});
+  Buffer buffer = Buffer::adopt(adopted.plan(), set.team.topology(), adopted.pages());
+  const NodePools pools(set.team);
+  CHECK_THROWS_WITH_AS(convert_layout(set.from, buffer, Layout::columns, set.team),
+                       doctest::Contains("may only be read"), InvalidArgument);
+  CHECK_THROWS_WITH_AS(convert_layout(buffer, Layout::columns, set.team, pools),
+                       doctest::Contains("may only be read"), InvalidArgument);
+  CHECK(buffer.layout() == Layout::rows);
 }
 
 TEST_CASE("every pair of layouts, every width, at the edges of tiles, vectors and blocks") {
@@ -278,7 +295,7 @@ TEST_CASE(
       for (const std::uint64_t batch_size : {1U, 7U, 16U, 100U, 500U, 5000U}) {
         const DType dtype = by_width[(count + batch_size) % 4];
         const auto scheduling = count == 2 ? Scheduling::stealing : Scheduling::local;
-        const auto set = dataset({997, 61}, dtype, batch_size, workers(count, scheduling));
+        auto set = dataset({997, 61}, dtype, batch_size, workers(count, scheduling));
         for (const Layout from : all_layouts)
           for (const Layout to : all_layouts) {
             CAPTURE(nodes);
@@ -286,7 +303,9 @@ TEST_CASE(
             CAPTURE(batch_size);
             CAPTURE(to_string(from));
             CAPTURE(to_string(to));
-            convert_layout(set.from, from, set.to, to, set.team);
+            set.from.assume_layout(from);  // any bytes will do
+            convert_layout(set.from, set.to, to, set.team);
+            CHECK(set.to.layout() == to);
             CHECK(converted(set.from.data(), from, set.to.data(), to, set.plan));
           }
       }
@@ -295,9 +314,9 @@ TEST_CASE(
 
 TEST_CASE("a dataset that is written past the caches") {
   World world(test::even_machine(2));
-  const auto set = dataset({5003, 257}, DType::f32, 1250, workers(3));
+  auto set = dataset({5003, 257}, DType::f32, 1250, workers(3));
   REQUIRE(set.plan.dataset().total_bytes() > 5000000);
-  convert_layout(set.from, Layout::rows, set.to, Layout::columns, set.team);
+  convert_layout(set.from, set.to, Layout::columns, set.team);
   CHECK(converted(set.from.data(), Layout::rows, set.to.data(), Layout::columns, set.plan));
 }
 
@@ -334,24 +353,22 @@ TEST_CASE("each worker has blocks of the shards that it reads, of one long batch
 
 TEST_CASE("buffers that differ or overlap are refused; empty ones have nothing to convert") {
   World world(test::even_machine(2));
-  const auto set = dataset({100, 10}, DType::f32, 7, workers(2));
-  const auto refused = [&](const PlacedSet& other) {
-    CHECK_THROWS_AS(convert_layout(set.from, Layout::rows, other.to, Layout::columns, set.team),
-                    InvalidArgument);
+  auto set = dataset({100, 10}, DType::f32, 7, workers(2));
+  const auto refused = [&](PlacedSet other) {
+    CHECK_THROWS_AS(convert_layout(set.from, other.to, Layout::columns, set.team), InvalidArgument);
   };
   refused(dataset({101, 10}, DType::f32, 7, workers(2)));
   refused(dataset({100, 11}, DType::f32, 7, workers(2)));
   refused(dataset({100, 10}, DType::i32, 7, workers(2)));
+  auto longer = dataset({100, 10}, DType::f32, 8, workers(2));
   CHECK_THROWS_WITH_AS(
-      convert_layout(set.from, Layout::rows, dataset({100, 10}, DType::f32, 8, workers(2)).to,
-                     Layout::columns, set.team),
+      convert_layout(set.from, longer.to, Layout::columns, set.team),
       "convert_layout: 100 x 10 elements of f32 in batches of 7 do not become 100 x 10 elements of f32 in "
       "batches of 8; make both buffers of the same shape, type and batch size",
       InvalidArgument);
-  CHECK_THROWS_AS(convert_layout(set.from, Layout::rows, set.from, Layout::columns, set.team),
-                  InvalidArgument);
-  const auto empty = dataset({0, 10}, DType::f32, 7, workers(2));
-  CHECK_NOTHROW(convert_layout(empty.from, Layout::rows, empty.to, Layout::columns, empty.team));
+  CHECK_THROWS_AS(convert_layout(set.from, set.from, Layout::columns, set.team), InvalidArgument);
+  auto empty = dataset({0, 10}, DType::f32, 7, workers(2));
+  CHECK_NOTHROW(convert_layout(empty.from, empty.to, Layout::columns, empty.team));
 }
 
 TEST_CASE("in place, with room from the pools, which have it back") {
@@ -361,10 +378,11 @@ TEST_CASE("in place, with room from the pools, which have it back") {
     for (const Layout from : all_layouts)
       for (const Layout to : all_layouts) {
         const auto scheduling = turn % 2 == 0 ? Scheduling::stealing : Scheduling::local;
-        const auto set = dataset({997, 61}, by_width[turn++ % 4], batch_size, workers(4, scheduling));
+        auto set = dataset({997, 61}, by_width[turn++ % 4], batch_size, workers(4, scheduling));
         const NodePools pools(set.team);
-        convert_layout(set.from, Layout::rows, set.to, from, set.team);
-        convert_layout(set.to, from, to, set.team, pools);
+        convert_layout(set.from, set.to, from, set.team);
+        convert_layout(set.to, to, set.team, pools);
+        CHECK(set.to.layout() == to);
         CHECK(converted(set.from.data(), Layout::rows, set.to.data(), to, set.plan));
         for (const NodePoolCounts& counts : pools.counts()) CHECK(counts.pool.live_bytes == 0);
       }
@@ -372,11 +390,11 @@ TEST_CASE("in place, with room from the pools, which have it back") {
 
 TEST_CASE("in place, batches past the caches; only those who have one need room") {
   World world(test::machine({{0, 4, 1024 * test::MiB}, {1, 4, 1024 * test::MiB}}));
-  const auto set = dataset({7000, 100}, DType::f64, 3000, workers(8));
-  REQUIRE(set.plan.dataset().most_batch_bytes() > 2000000);
+  auto set = dataset({7000, 100}, DType::f64, 3000, workers(8));
+  REQUIRE(set.plan.dataset().batch_bytes(0).bytes() > 2000000);
   const NodePools pools(set.team);
-  convert_layout(set.from, Layout::rows, set.to, Layout::rows, set.team);
-  convert_layout(set.to, Layout::rows, Layout::columns, set.team, pools);
+  convert_layout(set.from, set.to, Layout::rows, set.team);
+  convert_layout(set.to, Layout::columns, set.team, pools);
   CHECK(converted(set.from.data(), Layout::rows, set.to.data(), Layout::columns, set.plan));
   std::uint64_t rooms = 0;
   for (const NodePoolCounts& counts : pools.counts()) rooms += counts.pool.allocations;
@@ -386,8 +404,8 @@ TEST_CASE("in place, batches past the caches; only those who have one need room"
 TEST_CASE("where both layouts have all in the same places, one batch is copied by all who read it") {
   World world(test::machine({{0, 4, 1024 * test::MiB}}));
   for (const auto scheduling : {Scheduling::local, Scheduling::stealing}) {
-    const auto set = dataset({5000001, 1}, DType::i8, 5000001, workers(4, scheduling));
-    convert_layout(set.from, Layout::rows, set.to, Layout::tiles, set.team);
+    auto set = dataset({5000001, 1}, DType::i8, 5000001, workers(4, scheduling));
+    convert_layout(set.from, set.to, Layout::tiles, set.team);
     CHECK(std::equal(set.from.data(), set.from.data() + set.plan.dataset().total_bytes(), set.to.data()));
   }
 }
@@ -406,21 +424,19 @@ TEST_CASE("a team or a buffer of another machine is refused") {
     other.emplace(dataset({100, 10}, DType::f32, 7, workers(2)));
     other->to = Buffer::allocate(other->plan, other->team);
     World here(test::even_machine(2));
-    const auto set = dataset({100, 10}, DType::f32, 7, workers(2));
-    CHECK_THROWS_AS(convert_layout(set.from, Layout::rows, other->to, Layout::columns, set.team),
-                    PlacementError);
-    CHECK_THROWS_AS(convert_layout(set.from, Layout::rows, set.to, Layout::columns, other->team),
-                    PlacementError);
+    auto set = dataset({100, 10}, DType::f32, 7, workers(2));
+    CHECK_THROWS_AS(convert_layout(set.from, other->to, Layout::columns, set.team), PlacementError);
+    CHECK_THROWS_AS(convert_layout(set.from, set.to, Layout::columns, other->team), PlacementError);
   }
 }
 
 TEST_CASE(
     "in place without room on one of the nodes: nothing is touched, and the others' room is given back") {
   World world(test::machine({{0, 2, 1024 * test::MiB}, {1, 2, 64 * test::MiB}}));
-  const auto set = dataset({200000, 31}, DType::f64, 100000, workers(2));
+  auto set = dataset({200000, 31}, DType::f64, 100000, workers(2));
   const NodePools pools(set.team);
-  convert_layout(set.from, Layout::rows, set.to, Layout::rows, set.team);
-  CHECK_THROWS_AS(convert_layout(set.to, Layout::rows, Layout::columns, set.team, pools), std::bad_alloc);
+  convert_layout(set.from, set.to, Layout::rows, set.team);
+  CHECK_THROWS_AS(convert_layout(set.to, Layout::columns, set.team, pools), std::bad_alloc);
   CHECK(std::equal(set.from.data(), set.from.data() + set.plan.dataset().total_bytes(), set.to.data()));
   for (const NodePoolCounts& counts : pools.counts()) CHECK(counts.pool.live_bytes == 0);
 }

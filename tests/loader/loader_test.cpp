@@ -99,14 +99,14 @@ TEST_CASE("the source is copied once, and not looked at again") {
 
 TEST_CASE("zero copy is found out, not claimed") {
   const BatchLoader loader({{8, 2}, DType::f64, 4});
-  const auto view = loader.get_batch(1);
+  const AnyConstBatchView view = loader.get_batch(1);
   CHECK(loader.is_zero_copy(view));
   std::vector<double> copy(8);
   std::memcpy(copy.data(), view.data(), 64);
   CHECK_FALSE(loader.is_zero_copy(AnyBatchView(copy.data(), DType::f64, 4, 2, 2)));
   // Reaching over the end of the dataset is not inside it.
-  CHECK_FALSE(loader.is_zero_copy(AnyBatchView(view.data(), DType::f64, 5, 2, 2)));
-  CHECK_FALSE(loader.is_zero_copy(AnyBatchView(view.data(), DType::f64, 0, 2, 2)));
+  CHECK_FALSE(loader.is_zero_copy(AnyConstBatchView(view.data(), DType::f64, 5, 2, 2)));
+  CHECK_FALSE(loader.is_zero_copy(AnyConstBatchView(view.data(), DType::f64, 0, 2, 2)));
   const BatchLoader other({{8, 2}, DType::f64, 4});
   CHECK_FALSE(loader.is_zero_copy(other.get_batch(1)));
 }
@@ -186,7 +186,8 @@ TEST_CASE("adopted memory is released even when adopting fails") {
   CHECK(released == 1);
   void* odd = reinterpret_cast<char*>(memory.data()) + 1;
   CHECK_THROWS_AS(BatchLoader::adopt(odd, {{5, 2}, DType::f64, 4}, {}, release), InvalidArgument);
-  CHECK_THROWS_AS(BatchLoader::adopt(nullptr, {{5, 2}, DType::f64, 4}, {}, release), InvalidArgument);
+  CHECK_THROWS_AS(BatchLoader::adopt(static_cast<void*>(nullptr), {{5, 2}, DType::f64, 4}, {}, release),
+                  InvalidArgument);
   CHECK(released == 3);
 }
 

@@ -67,6 +67,9 @@ TEST_CASE("open_or_create maps what was kept, replaces what the file has outgrow
                   InvalidArgument);
   const auto memory = memory_source(&name, {1, 1}, DType::u8, {.key = "other"});
   CHECK_THROWS_AS(open_or_create(memory, name, 100, options), InvalidArgument);
+  SharedLoadOptions other = options;
+  other.loader.layout = Layout::columns;
+  CHECK_THROWS_AS(open_or_create(open_source(copy), name, 100, other), InvalidArgument);
   const auto old = open_or_create(open_source(copy), name, 100, options);
   std::filesystem::last_write_time(copy, std::filesystem::last_write_time(copy) - std::chrono::hours(1));
   const auto renewed = open_or_create(open_source(copy), name, 100, options);

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include <nodewise/feature_statistics.hpp>
+#include <nodewise/layout.hpp>
 #include <nodewise/loader.hpp>
 
 #include "../../tools/count/count_marks.hpp"
@@ -84,19 +85,18 @@ bool by_layout(const std::string& mode, std::uint64_t batch_size, unsigned label
   std::vector<double> rows(elements);
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<double>(i / features);
   const nodewise::BatchLoader loader(rows.data(), {{samples, features}, nodewise::DType::f64, batch_size});
-  const auto columns = nodewise::Buffer::allocate(loader.plan(), loader.team());
+  auto columns = nodewise::Buffer::allocate(loader.plan(), loader.team());
   std::vector<double> means(features, (samples - 1) / 2.0);
   mark_while(mode == "converted" ? columns.data() : loader.buffer().data(), label, [&] {
     if (mode == "features")
-      means = nodewise::feature_means(loader.buffer(), loader.team(), nodewise::Layout::rows);
+      means = nodewise::feature_means(loader.buffer(), loader.team());
     else
-      nodewise::convert_layout(loader.buffer(), nodewise::Layout::rows, columns, nodewise::Layout::columns,
-                               loader.team());
+      nodewise::convert_layout(loader.buffer(), columns, nodewise::Layout::columns, loader.team());
   });
   bool right = true;
   for (const double mean : means) right = right && mean == (samples - 1) / 2.0;
   for (std::uint64_t batch = 0; batch < loader.num_batches() && mode != "features"; ++batch) {
-    const auto view = nodewise::layout_view<const double, nodewise::Layout::columns>(columns, batch);
+    const nodewise::LayoutView<const double, nodewise::Layout::columns> view = columns.get_batch(batch);
     for (std::size_t row = 0; row < view.rows(); ++row)
       right = right && view(row, 0) == static_cast<double>(batch * batch_size + row);
   }

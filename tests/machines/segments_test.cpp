@@ -29,7 +29,7 @@ BatchLoader make(const std::string& name, PageKind pages = PageKind::base) {
   options.segment = SegmentOptions{.name = name};
   options.binding = Binding::required;
   options.pages = pages;
-  return {{16384, 128}, DType::f32, 64, options};
+  return BatchLoader({{16384, 128}, DType::f32, 64}, options);
 }
 
 bool lies_as_planned(const Placement& placement) {

@@ -166,7 +166,7 @@ TEST_CASE("a batch larger than a worker's fair share is divided") {
 TEST_CASE("infinities and NaN in a part of a divided batch are the whole batch's") {
   World world(test::even_machine(2, 4));
   for (const double special : {INFINITY, -INFINITY, NAN}) {
-    const auto set = dataset({4, 50000}, DType::f64, 2, workers(8));
+    auto set = dataset({4, 50000}, DType::f64, 2, workers(8));
     auto* elements = reinterpret_cast<double*>(set.buffer.data());
     elements[120000] = special;
     const Means means = batch_means(set.buffer, set.team);

@@ -1,13 +1,13 @@
-// Memory that may only be read cannot be adopted: every view could write to it.
-// Error: invalid conversion|no matching function|cannot initialize
+// Memory that may only be read is adopted as such: what releases it may not write it either.
+// Error: invalid conversion|no matching function|could not convert|no viable
 #include <nodewise/loader.hpp>
 
 #ifdef BROKEN
-using Memory = const float;
+using Released = void;
 #else
-using Memory = float;
+using Released = const void;
 #endif
 
-nodewise::BatchLoader wrap(Memory* data) {
-  return nodewise::BatchLoader::adopt(data, {{100, 4}, nodewise::DType::f32, 10});
+nodewise::BatchLoader wrap(const float* data) {
+  return nodewise::BatchLoader::adopt(data, {{100, 4}, nodewise::DType::f32, 10}, {}, [](Released*) {});
 }

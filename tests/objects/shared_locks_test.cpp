@@ -195,7 +195,8 @@ TEST_CASE("who sets an event and dies before he wakes anybody: they wake by them
   Child waits([&] { return event.wait_for(20s); });
   ::usleep(30000);
   const Segment segment = Segment::open_descriptor(objects.descriptor(), Access::read_write);
-  std::byte* const data = segment.pages().data();
+  Pages pages = segment.pages();
+  std::byte* const data = pages.data();
   const auto& entry = reinterpret_cast<objects::Directory*>(data)->entries[0];
   const auto begin = std::chrono::steady_clock::now();
   reinterpret_cast<objects::EventCell*>(data + entry.offset)->changes.store(1);

@@ -346,7 +346,8 @@ TEST_CASE("damaged words lead nobody outside the segment") {
     const auto made = SharedObjects::create("");
     made.array<int>("array", 4);
     const Segment segment = Segment::open_descriptor(made.descriptor(), Access::read_write);
-    change(*reinterpret_cast<objects::Directory*>(segment.pages().data()));
+    Pages pages = segment.pages();
+    change(*reinterpret_cast<objects::Directory*>(pages.data()));
     CHECK_THROWS_AS(made.array<int>("array", 4), FormatError);
     CHECK_THROWS_AS(made.event("new"), FormatError);
     CHECK_THROWS_AS(made.list(), FormatError);
@@ -365,7 +366,8 @@ TEST_CASE("damaged words lead nobody outside the segment") {
   const auto unterminated = SharedObjects::create("");
   unterminated.event("event");
   const Segment segment = Segment::open_descriptor(unterminated.descriptor(), Access::read_write);
-  auto& entry = reinterpret_cast<objects::Directory*>(segment.pages().data())->entries[0];
+  Pages pages = segment.pages();
+  auto& entry = reinterpret_cast<objects::Directory*>(pages.data())->entries[0];
   std::memset(entry.name, 'n', sizeof entry.name);
   std::memset(entry.type, 't', sizeof entry.type);
   entry.kind = 9;

@@ -192,7 +192,7 @@ TEST_CASE("pages that the kernel hides are unknown, not absent, and that is name
 
 TEST_CASE("pages never touched are absent") {
   World world(test::even_machine(2));
-  const auto pages = Pages::map(8 * MiB, PageKind::base);
+  auto pages = Pages::map(8 * MiB, PageKind::base);
   const auto loader = BatchLoader::adopt(pages.data(), {{8 * 128, 1024}, DType::f64, 8}, with_workers(2));
   CHECK(loader.placement().total().absent_bytes == 8 * MiB);
   world.fake.populate(pages.data(), MiB);
@@ -237,7 +237,7 @@ TEST_CASE("of what is cut, whole mappings say nothing") {
 TEST_CASE("residency of any memory, to the byte") {
   World world(test::even_machine(3));
   const auto topology = Topology::this_machine();
-  const auto pages = Pages::map(4 * 4096, PageKind::base);
+  auto pages = Pages::map(4 * 4096, PageKind::base);
   world.fake.bind(pages.data() + 4096, 4096, os::BindMode::preferred, 2);
   world.fake.populate(pages.data(), 2 * 4096);
   const auto found = residency(topology, pages.data() + 100, 3 * 4096);

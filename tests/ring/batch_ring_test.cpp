@@ -261,9 +261,9 @@ TEST_CASE("what another process wrote into a slot's words is not believed beyond
   auto producer = ring.producer();
   auto consumer = ring.consumer();
   publish(producer, 1, 5);
-  auto* const control = reinterpret_cast<ring::Control*>(ring.pages().data());
-  auto* const cells =
-      reinterpret_cast<ring::Cell*>(ring.pages().data() + (sizeof *control + 4095) / 4096 * 4096);
+  Pages pages = ring.pages();
+  auto* const control = reinterpret_cast<ring::Control*>(pages.data());
+  auto* const cells = reinterpret_cast<ring::Cell*>(pages.data() + (sizeof *control + 4095) / 4096 * 4096);
   REQUIRE(cells[0].rows == 5);
   cells[0].rows = ~std::uint64_t{0};
   CHECK(consumer.lease()->view().rows() == 100);

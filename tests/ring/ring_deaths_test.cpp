@@ -185,7 +185,7 @@ TEST_CASE("a consumer without a batch waits for those that others hold, as they 
 
 TEST_CASE("who died asleep is not called for ever") {
   const auto ring = BatchRing::create("", tags(4));
-  const auto& sleepers = reinterpret_cast<ring::Control*>(ring.pages().data())->consumers;
+  const auto& sleepers = reinterpret_cast<const ring::Control*>(ring.pages().data())->consumers;
   const auto asleep = [&] { return sleepers.members[0].load(); };
   auto producer = ring.producer();
   auto consumer = ring.consumer();

@@ -83,3 +83,19 @@ TEST_CASE("the page gives version and layout hash as they are written; it and th
   for (const DType dtype : all_dtypes)
     CHECK(reader.find('"' + std::string(dtype_name(dtype)) + "\": Element(") != std::string::npos);
 }
+
+TEST_CASE("a layout other than rows stands under a feature, so that a reader of rows alone refuses it") {
+  for (const Layout layout : {Layout::rows, Layout::columns, Layout::tiles}) {
+    SegmentHeader header;
+    header.layout = layout;
+    header.dataset = {{0, 1}, DType::u8, 4};
+    header.page_bytes = 4096;
+    header.data_offset = header.total_bytes = 4096;
+    const std::string bytes = write_segment_header(header);
+    RawSegmentHeader raw{};
+    std::memcpy(&raw, bytes.data(), sizeof raw);
+    CHECK(raw.required_features == (layout == Layout::rows ? 0 : 2));
+    CHECK(raw.reserved_word == static_cast<std::uint32_t>(layout));
+    CHECK(parse_segment_header(bytes, 4096, "it").layout == layout);
+  }
+}

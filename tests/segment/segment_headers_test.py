@@ -70,7 +70,12 @@ class Headers(SegmentTest):
         self.assertRegex(str(self.refusal(self.forge(version=2))), "version 2.*newer")
         self.assertIn("features", str(self.refusal(self.forge(required_features=4))))
         self.assertIn("layout", str(self.refusal(self.forge(layout_hash=4))))
-        self.assertIsNone(self.refusal(self.forge(optional_features=4, reserved=b"\1" * 48, reserved_word=1)))
+        self.assertIsNone(self.refusal(self.forge(optional_features=4, reserved=b"\1" * 48, reserved_word=9)))
+
+    def test_layouts_are_believed_under_their_feature_alone(self):
+        for word, opens in {0: True, 1: True, 2: True, 3: False, 1 << 31: False}.items():
+            self.assertEqual(self.refusal(self.forge(required_features=2, reserved_word=word)) is None, opens)
+        self.assertIn("layout 3", str(self.refusal(self.forge(required_features=2, reserved_word=3))))
 
     def test_python_opens_what_the_library_opens(self):
         """And refuses what it refuses, whatever is in the header's fields."""

@@ -1,6 +1,6 @@
 // The other side of segment_python_test.py: makes segments, and says which ones the library opens.
 //
-//     segment_peer hold NAME DTYPE SAMPLES FEATURES BATCH_SIZE FILE [keep]
+//     segment_peer hold NAME DTYPE SAMPLES FEATURES BATCH_SIZE FILE [LAYOUT] [keep]
 //     segment_peer open
 //
 // `hold` makes a segment of the elements in FILE, says "ready", and gives it up when standard input ends;
@@ -31,7 +31,7 @@ void say(const std::string& line) {
   std::fflush(stdout);
 }
 
-int hold(char** arguments, bool keep) {
+int hold(char** arguments, nodewise::Layout layout, bool keep) {
   const auto dtype = nodewise::parse_dtype(arguments[1]);
   const nodewise::Shape shape{std::strtoull(arguments[2], nullptr, 10),
                               std::strtoull(arguments[3], nullptr, 10)};
@@ -40,6 +40,7 @@ int hold(char** arguments, bool keep) {
   nodewise::LoaderOptions options;
   options.segment = nodewise::SegmentOptions{.name = arguments[0], .keep = keep};
   options.segment->origin = {arguments[5], {{1, 2}}, {{3, 4}}};
+  options.layout = layout;
   const nodewise::BatchLoader loader(elements.data(),
                                      {shape, *dtype, std::strtoull(arguments[4], nullptr, 10)}, options);
   say("ready");
@@ -65,9 +66,14 @@ int open_each() {
 
 int main(int argc, char** argv) try {
   const std::string verb = argc > 1 ? argv[1] : "";
-  if (verb == "hold" && (argc == 8 || argc == 9)) return hold(argv + 2, argc == 9);
+  if (verb == "hold" && argc >= 8) {
+    const bool keep = argv[argc - 1] == std::string("keep");
+    const auto layout = nodewise::parse<nodewise::Layout>(argc > 8 ? argv[8] : "");
+    return hold(argv + 2, layout.value_or(nodewise::Layout::rows), keep);
+  }
   if (verb == "open" && argc == 2) return open_each();
-  std::fprintf(stderr, "segment_peer: hold NAME DTYPE SAMPLES FEATURES BATCH_SIZE FILE [keep], or open\n");
+  std::fprintf(stderr,
+               "segment_peer: hold NAME DTYPE SAMPLES FEATURES BATCH_SIZE FILE [LAYOUT] [keep], or open\n");
   return 2;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "segment_peer: %s\n", error.what());

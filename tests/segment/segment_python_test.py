@@ -91,6 +91,32 @@ class Elements(SegmentTest):
                         self.assertRaises(IndexError, segment.batch, i)
                 self.assertEqual(peer.end(), list(map(exact_mean, batches_of(values))))
 
+    def test_every_layout(self):
+        """Elements lie where element_offset says; NumPy shows columns by strides, and tiles not at all."""
+        for layout in nodewise_segment.LAYOUTS:
+            with self.subTest(layout):
+                name, values = self.new_name(layout), make_values("i32", self.rng)
+                self.hold(name, "i32", values, layout=layout, batch_size=40)  # batches of 40, 40 and 23 rows
+                with open_segment(name) as segment:
+                    self.assertEqual(segment.layout, layout)
+                    for i, first in enumerate(range(0, SHAPE[0], 40)):
+                        rows = rows_of(values)[first : first + 40]
+                        raw = nodewise_segment.decode("i32", bytes(segment._batch_bytes(i)[0]))
+                        self.assertEqual([[raw[segment.element_offset(len(rows), row, column)]
+                                           for column in range(SHAPE[1])] for row in range(len(rows))], rows)
+                        if layout != "rows":
+                            self.assertRaisesRegex(ValueError, f"in {layout}", segment.batch, i)
+                        if numpy and layout != "tiles":
+                            self.assertEqual(segment.array(i).tolist(), rows)
+                            self.assertFalse(segment.array(i).flags.writeable)
+                        elif numpy:
+                            self.assertRaisesRegex(ValueError, "tiles", segment.array, i)
+                done = subprocess.run([sys.executable, READER / "nodewise_segment.py", name], text=True,
+                                      capture_output=True, check=True)
+                lines = done.stdout.splitlines()
+                self.assertIn(f"layout   {layout}", lines)
+                self.assertEqual([list(map(float, line.split())) for line in lines[-5:]], rows_of(values)[:5])
+
     def test_what_python_writes_others_see(self):
         for dtype in ELEMENTS:
             with self.subTest(dtype):

@@ -48,12 +48,13 @@ def make_values(dtype, rng):
 class Peer:
     """A process that holds a segment of `elements`."""
 
-    def __init__(self, name, dtype, elements, shape=SHAPE, keep=False):
+    def __init__(self, name, dtype, elements, shape=SHAPE, keep=False, layout="rows", batch_size=BATCH_SIZE):
         with tempfile.NamedTemporaryFile(prefix="nodewise-segment-") as file:
             file.write(elements)
             file.flush()
             self.source = file.name
-            command = [PEER, "hold", name, dtype, *map(str, shape), str(BATCH_SIZE), file.name]
+            command = [PEER, "hold", name, dtype, *map(str, shape), str(batch_size), file.name,
+                       layout]
             self.process = subprocess.Popen(command + ["keep"] * keep, stdin=subprocess.PIPE, text=True,
                                             stdout=subprocess.PIPE, env=PATIENT)
             line = self.process.stdout.readline()

@@ -27,6 +27,7 @@ struct ScatteredOptions {
   std::uint64_t seed = 1;
   /// Reading this batch fails.
   std::optional<std::uint64_t> unreadable_batch = {};
+  Layout layout = Layout::rows;
 };
 
 /// Copies of a dataset's batches, each run in memory of its own that begins at any element of a cache line.
@@ -45,6 +46,7 @@ class ScatteredStream final : public BatchStream {
   }
 
   const Dataset& dataset() const noexcept override { return dataset_; }
+  Layout layout() const noexcept override { return options_.layout; }
 
   std::optional<BatchLease> next() override {
     if (at_ == runs_.size()) return std::nullopt;

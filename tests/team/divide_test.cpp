@@ -134,7 +134,7 @@ TEST_CASE("a part computes what the whole does, and stays as it was divided") {
   const auto topology = Topology::this_machine();
   const Team whole(topology, workers(8, Scheduling::stealing));
   const Plan plan(topology, {{1000, 7}, DType::f32, 10});
-  const Buffer buffer = Buffer::allocate(plan, whole);
+  Buffer buffer = Buffer::allocate(plan, whole);
   for (unsigned i = 0; i < 7000; ++i) reinterpret_cast<float*>(buffer.data())[i] = static_cast<float>(i);
   const auto expected = batch_means(buffer, whole).values;
   for (const Team& part : whole.divide({1, 2, 1})) {

@@ -152,7 +152,8 @@ Json dataset_of(const SegmentInfo& info) {
   return {{"samples", info.dataset.shape().samples},
           {"features", info.dataset.shape().features},
           {"dtype", dtype_name(info.dataset.dtype())},
-          {"batch_size", info.dataset.batch_size()}};
+          {"batch_size", info.dataset.batch_size()},
+          {"layout", std::string(to_string(info.layout))}};
 }
 
 Json json_of(const SeenSegment& seen, const Topology& topology) {
