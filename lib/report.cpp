@@ -52,7 +52,7 @@ class Registry {
     for (const Watch* watch : alive_) answers_.push_back(watch->ask());
     os::current().write_text(path(), document());
   } catch (const std::exception&) {
-    // Nobody is left to tell.
+    // No caller is left that could be told.
   }
 
   std::string path() const {
@@ -94,7 +94,7 @@ class Registry {
   std::vector<Watch::Answer> answers_;
 };
 
-// In a forked child somebody who did not survive may hold the locks of what other threads use too.
+// In a forked child, locks may be held by threads that do not exist there.
 Watch::Answer Watch::ask() const {
   if (kind_ != Kind::placements && os::in_forked_child())
     return {kind_, {}, "pools and replicas say nothing in a forked child"};

@@ -10,8 +10,8 @@ namespace nodewise::report {
 /// What a report has of each; see docs/json.md.
 enum class Kind : unsigned char { placements, pools, replicas };
 
-/// Keeps something under watch while it lives; asks it for its JSON when it goes, or at exit. Does nothing
-/// unless NODEWISE_REPORT is set. What cannot be asked is reported as such.
+/// Registers an object for the report while this lives: the object's JSON is taken when this is destroyed, or
+/// at exit. Does nothing unless NODEWISE_REPORT is set. An object that fails to answer is reported as failed.
 class Watch {
  public:
   /// Precondition: whatever `describe` uses lives as long as this, which no check could see.

@@ -1,5 +1,5 @@
 // Batches handed from process to process without a copy, through a bounded ring that survives the death of
-// anybody who uses it.
+// any process that uses it.
 #pragma once
 
 #include <chrono>
@@ -21,53 +21,56 @@
 
 namespace nodewise {
 
-/// How many there may be at one time. `one` is faster, and a second one is refused.
+/// The number of producers, or of consumers, that may take part at one time. `one` is faster; a second one is
+/// then refused.
 enum class RingEnds : unsigned char { one, many };
 NODEWISE_PUBLIC std::string_view to_string(RingEnds ends) noexcept;
 
 struct RingOptions {
   std::uint64_t slots = 8;  ///< Batches in flight; rounded up to a power of two, at most 65536.
-  /// What a slot holds: up to so many rows of so many columns. 0 columns: nothing but the tag, for handing
-  /// over what lies elsewhere, as batches of a dataset in a segment.
+  /// The most rows that a slot holds, and their columns. With 0 columns a slot holds nothing but the tag, for
+  /// handing over data that lies elsewhere, such as batches of a dataset in a segment.
   std::uint64_t rows = 0;
   std::uint64_t cols = 0;
   DType dtype = DType::f32;
   RingEnds producers = RingEnds::many;
   RingEnds consumers = RingEnds::many;
-  /// Where the slots lie: the node of those who read them (logical index). Unset: with who makes the ring.
+  /// The node (logical index) where the slots lie: best the node of the consumers. Unset: the node of the
+  /// process that makes the ring.
   std::optional<unsigned> node = {};
   PageKind pages = PageKind::automatic;
   std::optional<Topology> topology = {};  ///< Must be this machine; unset: loaded afresh where `node` is set.
 };
 
-/// What a producer says of a batch, and its consumer reads: two words of the caller's.
+/// Two words of the caller's that a producer attaches to a batch, and its consumer reads.
 struct BatchTag {
   std::uint64_t batch = 0;
   std::uint64_t user = 0;
   friend bool operator==(const BatchTag&, const BatchTag&) = default;
 };
 
-/// How long to look again and again before sleeping. Waking a sleeper takes some ten microseconds and more.
+/// How long to poll before sleeping. Waking a sleeper takes ten microseconds or more.
 struct RingWaiting {
-  std::chrono::nanoseconds spin = std::chrono::microseconds(20);  ///< None where there is one CPU alone.
+  std::chrono::nanoseconds spin =
+      std::chrono::microseconds(20);  ///< No polling where the process may use only one CPU.
 };
 
-/// Sums over all who ever took part. Of those that were killed the last steps may be missing.
+/// Sums over all producers and consumers that ever took part. The last steps of killed ones may be missing.
 struct RingCounts {
   std::uint64_t published = 0;
   std::uint64_t returned = 0;
-  std::uint64_t redelivered = 0;     ///< Delivered again, as their consumer had died.
+  std::uint64_t redelivered = 0;     ///< Batches delivered again because their consumer had died.
   std::uint64_t recovered = 0;       ///< Slots taken back from dead producers and consumers.
-  std::uint64_t producer_waits = 0;  ///< How often the ring was full: back-pressure.
-  std::uint64_t consumer_waits = 0;  ///< How often it was empty.
+  std::uint64_t producer_waits = 0;  ///< How often a producer found the ring full (back-pressure).
+  std::uint64_t consumer_waits = 0;  ///< How often a consumer found it empty.
   std::uint64_t producer_waited_ns = 0;
   std::uint64_t consumer_waited_ns = 0;
 };
 
 class RingMember;  // private to the library
 
-/// A slot to be filled. Gives itself back unpublished, unless it is published. Moves, never copies; ends
-/// before its producer does. Thread class: as its producer.
+/// A slot to be filled. Unless it is published, its destructor gives the slot back. Movable, not copyable.
+/// Precondition: it is destroyed before its producer. Thread class: as its producer.
 class NODEWISE_PUBLIC RingLoan {
  public:
   RingLoan(RingLoan&& other) noexcept
@@ -82,10 +85,10 @@ class NODEWISE_PUBLIC RingLoan {
   ~RingLoan() {
     if (member_ != nullptr) give_up();
   }
-  /// All its rows, with whatever they last held.
+  /// All rows of the slot; they hold whatever was last written there.
   AnyBatchView view() noexcept;
-  /// Hands the first `rows` over. Throws InvalidArgument where a slot has fewer; the loan is then still
-  /// there.
+  /// Hands the first `rows` rows over to a consumer. Throws InvalidArgument where a slot has fewer; the loan
+  /// is then still valid.
   void publish(std::uint64_t rows, BatchTag tag = {}) &&;
 
  private:
@@ -98,7 +101,7 @@ class NODEWISE_PUBLIC RingLoan {
   std::uint64_t epoch_ = 0;
 };
 
-/// A batch that was published. Gives its slot back when it goes. As RingLoan otherwise.
+/// A batch that was published. Its destructor gives the slot back. Otherwise as RingLoan.
 class NODEWISE_PUBLIC RingLease {
  public:
   RingLease(RingLease&& other) noexcept
@@ -120,7 +123,8 @@ class NODEWISE_PUBLIC RingLease {
   /// The rows that were published, to be read: another consumer may get them again.
   AnyConstBatchView view() const noexcept;
   BatchTag tag() const noexcept;
-  /// Whether another consumer had it and died: what was done with it then is unknown.
+  /// Whether another consumer held this batch before and died; how far that consumer had processed it is
+  /// unknown.
   bool redelivered() const noexcept { return redelivered_; }
 
  private:
@@ -143,9 +147,9 @@ class NODEWISE_PUBLIC RingProducer {
   RingProducer(RingProducer&&) noexcept;
   RingProducer& operator=(RingProducer&&) noexcept;
   ~RingProducer();
-  /// Waits for a free slot; nothing once the ring is closed.
+  /// Waits for a free slot. Returns nullopt once the ring is closed.
   std::optional<RingLoan> loan();
-  /// The same, not longer than that; nothing too if the time was not enough.
+  /// As loan(), but waits at most `timeout`, and then returns nullopt.
   std::optional<RingLoan> loan_for(std::chrono::nanoseconds timeout);
   std::optional<RingLoan> try_loan();
 
@@ -155,15 +159,15 @@ class NODEWISE_PUBLIC RingProducer {
   std::unique_ptr<RingMember> member_;
 };
 
-/// Reads what was published. As RingProducer otherwise.
+/// Reads batches that were published. Otherwise as RingProducer.
 class NODEWISE_PUBLIC RingConsumer {
  public:
   RingConsumer(RingConsumer&&) noexcept;
   RingConsumer& operator=(RingConsumer&&) noexcept;
   ~RingConsumer();
-  /// Waits for a batch; nothing once the ring is closed and every batch was given back. Who holds a lease
-  /// gets nothing as soon as there is nothing more to take; who holds none waits for what others hold too, as
-  /// it comes back if they die.
+  /// Waits for a batch. Returns nullopt once the ring is closed and every batch was given back. After
+  /// close(), a consumer that holds a lease gets nullopt as soon as no batch is ready; a consumer that holds
+  /// none goes on waiting while others hold leases, because the batches of consumers that die come back.
   std::optional<RingLease> lease();
   std::optional<RingLease> lease_for(std::chrono::nanoseconds timeout);
   std::optional<RingLease> try_lease();
@@ -174,10 +178,11 @@ class NODEWISE_PUBLIC RingConsumer {
   std::unique_ptr<RingMember> member_;
 };
 
-/// The ring, in a segment of its own. Producers and consumers may come, go and be killed at any moment: a
-/// batch that was published is delivered to exactly one consumer, and to another one, marked, if that one
-/// dies while it holds it. What a dead producer had not published is lost with it. Others notice within some
-/// milliseconds. Up to 256 take part at a time. Copies share the ring. Thread class: any thread.
+/// The ring, in a segment of its own. Producers and consumers may start, end and be killed at any moment. A
+/// batch that was published is delivered to exactly one consumer; if that consumer dies while it holds the
+/// batch, the batch is delivered to another one and marked as redelivered. A loan that a dead producer had
+/// not published is lost. Other processes notice a death within some milliseconds. At most 256 producers and
+/// consumers take part at one time. Copies share the ring. Thread class: any thread.
 class NODEWISE_PUBLIC BatchRing {
  public:
   /// Throws InvalidArgument (sizes, name), SystemError (EEXIST: the name is taken; no room), PlacementError
@@ -190,15 +195,16 @@ class NODEWISE_PUBLIC BatchRing {
   /// Throws SystemError (EBUSY: there is one already, and there may be no more).
   RingProducer producer(const RingWaiting& waiting = {}) const;
   RingConsumer consumer(const RingWaiting& waiting = {}) const;
-  /// From now on nothing is lent; loans that are out may be published, and all that is published is
+  /// From now on no slot is lent. Outstanding loans may still be published, and every published batch is
   /// delivered.
   void close() const;
   bool closed() const noexcept;
-  /// Waits until the ring is closed and every batch was given back, not longer than that: whether it is so.
-  /// Throws as recover().
+  /// Waits at most `timeout` until the ring is closed and every batch was given back; returns whether that is
+  /// so. Throws as recover().
   bool drain(std::chrono::nanoseconds timeout) const;
-  /// Takes back what the dead held. Those who wait do so anyway; where everybody only tries, somebody should
-  /// call this now and then. How many slots that were. Throws SystemError.
+  /// Takes back the slots that dead processes held, and returns their number. Waiting producers and consumers
+  /// do so by themselves; where all processes only use the try_ functions, one of them should call this now
+  /// and then. Throws SystemError.
   unsigned recover() const;
   RingCounts counts() const noexcept;
 
@@ -206,11 +212,11 @@ class NODEWISE_PUBLIC BatchRing {
   std::uint64_t rows() const noexcept;
   std::uint64_t cols() const noexcept;
   DType dtype() const noexcept;
-  int descriptor() const noexcept;  ///< Of a memfd, to send to others; else -1.
+  int descriptor() const noexcept;  ///< The descriptor of a memfd, to be sent to other processes; else -1.
   const std::string& name() const noexcept;
   const Pages& pages() const& noexcept;
   const Pages& pages() const&& noexcept = delete;
-  /// What placing it was less than asked for; known to its maker alone.
+  /// What placing the ring lost. Only the process that made the ring knows it.
   const std::vector<Degradation>& degradations() const& noexcept;
   const std::vector<Degradation>& degradations() const&& noexcept = delete;
 

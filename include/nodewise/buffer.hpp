@@ -15,9 +15,9 @@
 
 namespace nodewise {
 
-/// Which means of placing worked.
+/// The rung of placing that worked.
 enum class PlacingRung : unsigned char { mbind, first_touch, none };
-/// Which means of asking where pages are worked.
+/// The rung of asking where pages are that worked.
 enum class AskingRung : unsigned char { move_pages, numa_maps, none };
 NODEWISE_PUBLIC std::string_view to_string(PlacingRung rung) noexcept;
 NODEWISE_PUBLIC std::string_view to_string(AskingRung rung) noexcept;
@@ -26,41 +26,40 @@ struct PlacedMemory;  // private to the library
 
 /// The one flat buffer: mapped, bound before any touch, then populated by the pinned workers of each node,
 /// all nodes at once. Its batches are in Layout::rows, until convert_layout or assume_layout says otherwise.
-/// Moves, never copies. Thread class: immutable but for the bytes, which are the caller's, and the layout,
+/// Movable, not copyable. Thread class: immutable, except the bytes, which the caller orders, and the layout,
 /// which one caller at a time may change.
 class NODEWISE_PUBLIC Buffer {
  public:
   /// Zeroed memory for `plan`. Precondition: plan.page_bytes() is the page of `kind` and base_offset is 0.
   /// Under Binding::required throws PlacementError where a node lacks the bytes or the page kind cannot be
-  /// had; under `preferred` such things become degradations. What the system refuses of binding is a
-  /// degradation under both: whether pages lie right all the same is Placement's to say, and BatchLoader asks
-  /// it. Memory that the machine, the cpuset's nodes or the control group lack throws PlacementError under
-  /// both. Throws SystemError, and InvalidArgument where hugetlb pages meet a plan for base pages.
+  /// had; under `preferred` such things become degradations. A refused binding is a degradation under both:
+  /// Placement tells whether the pages lie right all the same, and BatchLoader asks it. Memory that the
+  /// machine, the cpuset's nodes or the control group lack throws PlacementError under both. Throws
+  /// SystemError, and InvalidArgument where hugetlb pages meet a plan for base pages.
   static Buffer allocate(const Plan& plan, const Team& team, PageKind kind = PageKind::automatic);
 
-  /// Writes `bytes`, a range of the dataset, of which the first goes to `at`.
+  /// Writes the range `bytes` of the dataset to `at`.
   using Fill = std::function<void(std::byte* at, ByteRange bytes)>;
   /// Memory that `fill` fills, piece by piece: each by the worker that has just made its pages present, while
   /// the caches hold them. Pieces are disjoint, cover the dataset, and begin at multiples of the page. `fill`
-  /// is called from several threads at once; what it throws is thrown here, the first one, if several.
+  /// is called from several threads at once; the first exception that it throws is thrown here.
   static Buffer allocate(const Plan& plan, const Team& team, PageKind kind, const Fill& fill);
 
-  /// Memory that nobody has touched, a new segment's, placed as `allocate` does. Precondition: it begins at a
-  /// page, holds plan.mapped_bytes() and its pages are plan.page_bytes(), else InvalidArgument. Throws as
-  /// allocate.
+  /// Untouched memory, such as a new segment's, placed as by `allocate`. Precondition: it begins at a page,
+  /// holds plan.mapped_bytes() and its pages are plan.page_bytes(), else InvalidArgument. Throws as allocate.
   static Buffer place(const Plan& plan, const Team& team, Pages pages, const Fill& fill = {});
 
-  /// Memory that exists, as it is: not copied, moved, aligned or touched. Precondition: `data` modulo
-  /// plan.page_bytes() is plan.base_offset(), and `pages` holds its total_bytes(), else InvalidArgument; the
-  /// plan is for `topology`, else PlacementError.
+  /// Memory that exists already, used as it is: not copied, moved, aligned or touched. Precondition: `data`
+  /// modulo plan.page_bytes() is plan.base_offset(), and `pages` holds its total_bytes(), else
+  /// InvalidArgument; the plan is for `topology`, else PlacementError.
   static Buffer adopt(const Plan& plan, const Topology& topology, Pages pages);
-  /// The same of memory that was placed by this very plan, of which `rung` says how: a segment's.
+  /// The same for memory that was placed by this very plan, through `rung`: a segment's.
   static Buffer adopt_placed(const Plan& plan, const Topology& topology, Pages pages, PlacingRung rung);
   Buffer(Buffer&&) noexcept = default;
   Buffer& operator=(Buffer&&) noexcept = default;
 
   const std::byte* data() const noexcept { return data_; }  ///< First byte of the dataset.
-  /// The same, to be written. Throws InvalidArgument where the memory may only be read.
+  /// First byte of the dataset, for writing. Throws InvalidArgument where the memory may only be read.
   std::byte* data();
   /// A view of the batch, not a copy. It may write where the memory may be written. Throws OutOfRange.
   AnyBatchView get_batch(std::uint64_t batch) & { return view(batch); }
@@ -69,7 +68,8 @@ class NODEWISE_PUBLIC Buffer {
   AnyBatchView get_batch(std::uint64_t batch) const&& = delete;
   /// How the elements of each batch are arranged.
   Layout layout() const noexcept { return layout_; }
-  /// Says how they are arranged, and changes nothing else: for a caller that has written them so.
+  /// Records how the elements are arranged, and changes nothing else: for a caller that has written them in
+  /// that layout.
   void assume_layout(Layout layout) noexcept { layout_ = layout; }
   const Plan& plan() const noexcept { return plan_; }
   const Topology& topology() const noexcept { return topology_; }

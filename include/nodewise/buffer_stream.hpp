@@ -13,8 +13,8 @@
 namespace nodewise {
 
 /// One run for each shard that has batches, on the node that the plan gives it (of interleaved buffers: the
-/// node whose workers compute it). What it leases keeps the buffer's pages, beyond the buffer and the stream.
-/// Thread class: as BatchStream. Cost: O(shards).
+/// node whose workers compute it). Its leases keep the buffer's pages alive, beyond the life of the buffer
+/// and the stream. Thread class: as BatchStream. Cost: O(shards).
 class NODEWISE_PUBLIC BufferStream final : public BatchStream {
  public:
   explicit BufferStream(const Buffer& buffer);

@@ -1,5 +1,5 @@
-// What a dataset is: rows of features of one element type, in batches. It says how many rows and bytes they
-// are, and nothing of the memory that they may lie in.
+// What a dataset is: rows of features of one element type, in batches. It counts rows and bytes, and says
+// nothing about the memory that holds them.
 #pragma once
 
 #include <algorithm>
@@ -87,14 +87,14 @@ class NODEWISE_PUBLIC Dataset {
   DType dtype() const noexcept { return dtype_; }
   std::uint64_t batch_size() const noexcept { return batch_size_; }  ///< In samples.
   std::uint64_t num_batches() const noexcept { return num_batches_; }
-  /// Of all batches but a short last one.
+  /// The number of batches of full size: all but a short last one.
   std::uint64_t num_full_batches() const noexcept {
     return batch_size_ == 0 ? 0 : shape_.samples / batch_size_;
   }
 
   std::uint64_t row_bytes() const noexcept { return row_bytes_; }
   std::uint64_t total_bytes() const noexcept { return shape_.samples * row_bytes_; }
-  /// Of its largest batch, which is the first.
+  /// Rows of the largest batch, which is the first.
   std::uint64_t most_batch_rows() const noexcept { return std::min(batch_size_, shape_.samples); }
   std::uint64_t most_batch_bytes() const noexcept { return most_batch_rows() * row_bytes_; }
 

@@ -1,11 +1,11 @@
-// When a wait is to end.
+// The end of a wait.
 #pragma once
 
 #include <chrono>
 
 namespace nodewise::detail {
 
-/// The moment `time` from now, without running over: not later than a hundred years from now.
+/// The moment `time` from now, without overflow: at most a hundred years from now.
 template <class Rep, class Period>
 std::chrono::steady_clock::time_point after(const std::chrono::duration<Rep, Period>& time) {
   constexpr std::chrono::hours longest(24 * 365 * 100);

@@ -92,7 +92,7 @@ class NODEWISE_PUBLIC PlacementError : public std::runtime_error, public Error {
   ErrorKind kind() const noexcept override { return ErrorKind::placement; }
 };
 
-/// A process died while it held a mutex, and nobody has repaired since what the mutex guards.
+/// A process died while it held a mutex, and the data that the mutex guards has not been repaired since.
 class NODEWISE_PUBLIC OwnerDied : public std::runtime_error, public Error {
  public:
   using std::runtime_error::runtime_error;
@@ -101,7 +101,7 @@ class NODEWISE_PUBLIC OwnerDied : public std::runtime_error, public Error {
   ErrorKind kind() const noexcept override { return ErrorKind::owner_died; }
 };
 
-/// Somebody who waited at a barrier gave up, and so nobody passes it until it is reset.
+/// A caller that waited at a barrier gave up; no caller passes the barrier until it is reset.
 class NODEWISE_PUBLIC BrokenBarrier : public std::runtime_error, public Error {
  public:
   using std::runtime_error::runtime_error;

@@ -125,8 +125,8 @@ class LayoutView {
   requires std::is_same_v<const U, T>
   constexpr LayoutView(const LayoutView<U, L>& other) noexcept
       : LayoutView(other.data(), other.rows(), other.cols()) {}
-  /// A batch as loaders hand it out. Throws InvalidArgument where T is not its element type or L not its
-  /// layout, where it may only be read and T is not const, and where there is room between its rows.
+  /// A batch of a loader. Throws InvalidArgument where T is not its element type or L not its layout, where
+  /// it may only be read and T is not const, and where there are gaps between its rows.
   LayoutView(const AnyBatchView& batch)
       : LayoutView(batch.template elements<T>(L), batch.rows(), batch.cols()) {
     check_contiguous(batch.row_stride());
@@ -135,7 +135,7 @@ class LayoutView {
       : LayoutView(batch.template elements<T>(L), batch.rows(), batch.cols()) {
     check_contiguous(batch.row_stride());
   }
-  /// The same of a typed one.
+  /// The same for a typed view.
   template <class U>
   requires(L == Layout::rows && (std::is_same_v<U, T> || std::is_same_v<const U, T>))
       LayoutView(const BatchView<U>& batch)
@@ -170,7 +170,7 @@ class LayoutView {
     else
       return LayoutLine<LayoutView, true>(*this, row);
   }
-  /// The same of a column. Precondition: col < cols().
+  /// The same for a column. Precondition: col < cols().
   NODEWISE_EXPECTS_INLINE constexpr auto column(std::size_t col) const noexcept {
     NODEWISE_EXPECTS(col < cols_);
     if constexpr (L == Layout::columns)
@@ -179,8 +179,7 @@ class LayoutView {
       return LayoutLine<LayoutView, false>(*this, col);
   }
 
-  /// How many tiles there are. For loops that the compiler is to turn into vector code: in each tile, the
-  /// columns are spans.
+  /// The number of tiles. For loops that the compiler is to vectorise: in each tile the columns are spans.
   constexpr std::size_t tiles() const noexcept requires(L == Layout::tiles) {
     return rows_ / tile_rows + (rows_ % tile_rows != 0 ? 1 : 0);
   }
@@ -212,7 +211,7 @@ decltype(auto) with_layout(const AnyBatchView& batch, Fn&& fn) {
   if (batch.layout() == Layout::columns) return fn(LayoutView<T, Layout::columns>(batch));
   return fn(LayoutView<T, Layout::tiles>(batch));
 }
-/// The same of a batch that may only be read: `fn` has views of const T.
+/// The same for a batch that may only be read: `fn` gets views of const T.
 template <Element T, class Fn>
 decltype(auto) with_layout(const AnyConstBatchView& batch, Fn&& fn) {
   if (batch.layout() == Layout::rows) return fn(LayoutView<const T, Layout::rows>(batch));
@@ -222,19 +221,19 @@ decltype(auto) with_layout(const AnyConstBatchView& batch, Fn&& fn) {
 
 /// Fills `to` with the batches of `from`, arranged by `layout`, which is the layout of `to` from then on.
 /// Each shard of `to` is written by the workers that read it (Team::readers), unless they steal; where `from`
-/// is divided among the nodes as `to` is, they read locally too. Long batches are divided among workers. What
-/// a dataset of 4 MiB or more is written to goes past the caches. Throws InvalidArgument where the two differ
-/// in shape, element type or batch size, where they overlap, and where `to` may only be read; PlacementError
-/// where one was made on another machine. Cost: 1 to 2 parallel copies (docs/layouts.md); 160 KiB of each
-/// worker's stack. Thread class: any thread; `from` may be read meanwhile.
+/// is divided among the nodes as `to` is, they read locally too. Long batches are divided among workers. A
+/// result of 4 MiB or more is written past the caches. Throws InvalidArgument where the two differ in shape,
+/// element type or batch size, where they overlap, and where `to` may only be read; PlacementError where one
+/// was made on another machine. Cost: 1 to 2 parallel copies (docs/layouts.md); 160 KiB of each worker's
+/// stack. Thread class: any thread; `from` may be read meanwhile.
 NODEWISE_PUBLIC void convert_layout(const Buffer& from, Buffer& to, Layout layout, const Team& team);
 
-/// Rearranges the batches of `buffer` in place. Each worker that has batches needs room for one, of the pool
-/// of its node, and gives it back. What the pools throw (OutOfMemory) is thrown before anything is touched,
-/// and then every batch is as it was; after any other exception a batch may be in either layout. Throws
-/// InvalidArgument where the memory may only be read, or is a segment, which others may be reading. Batches
-/// are not divided among workers. Cost: two copies, one of them in the cache, if it holds a batch. Thread
-/// class: one caller at a time for a buffer.
+/// Rearranges the batches of `buffer` in place. Each worker that has batches takes room for one batch from
+/// the pool of its node, and gives it back. What the pools throw (OutOfMemory) is thrown before anything is
+/// changed; after any other exception a batch may be in either layout. Throws InvalidArgument where the
+/// memory may only be read, or is a published segment, which other processes may be reading. Batches are not
+/// divided among workers. Cost: two copies, one of them in the cache, if it holds a batch. Thread class: one
+/// caller at a time for a buffer.
 NODEWISE_PUBLIC void convert_layout(Buffer& buffer, Layout layout, const Team& team, const NodePools& pools);
 
 /// One batch of any memory, on the calling thread. Preconditions: rows × cols elements at either place,

@@ -33,19 +33,20 @@ NODEWISE_PUBLIC BatchLoader load_npy(const std::string& path, std::uint64_t batc
                                      const LoaderOptions& options = {}, const NpyOptions& npy = {});
 
 struct SharedLoadOptions {
-  /// Of a process that opens what another one loaded; the one that loads may write in any case.
+  /// The access of a process that opens what another one loaded; the process that loads may write in any
+  /// case.
   Access access = Access::read_only;
-  /// The segment stays when the last process that has it ends, so that the next run maps it at once.
+  /// The segment stays when no process holds it any more, so that the next run maps it at once.
   bool keep = false;
-  LoaderOptions loader = {};  ///< Its segment is replaced.
+  LoaderOptions loader = {};  ///< Its member `segment` is ignored.
 };
 
 /// One copy for all processes of this machine: the segment `name`, if it holds this source in this state
 /// (Identity), else the source is loaded into it. Of processes that call this together exactly one loads; the
 /// others wait, and one of them takes over if it dies. A segment of an older state loses its name, and stays
-/// with those who have it. Throws what load and BatchLoader::open throw, and InvalidArgument where the source
-/// has no identity (a function or memory without a key), or the segment holds another source or batches of
-/// another size.
+/// mapped in the processes that hold it. Throws what load and BatchLoader::open throw, and InvalidArgument
+/// where the source has no identity (a function or memory without a key), or the segment holds another source
+/// or batches of another size.
 NODEWISE_PUBLIC BatchLoader open_or_create(const Source& source, const std::string& name,
                                            std::uint64_t batch_size, const SharedLoadOptions& options = {});
 

@@ -24,7 +24,7 @@ namespace nodewise {
 
 class NodePools;
 
-/// How a loader places its data. What is left unset comes from NODEWISE_BINDING, NODEWISE_PAGES and
+/// How a loader places its data. Members that are left unset come from NODEWISE_BINDING, NODEWISE_PAGES and
 /// NODEWISE_WORKERS, else from the defaults of PlanOptions, PageKind::automatic and TeamOptions.
 struct LoaderOptions {
   std::optional<Binding> binding;
@@ -35,19 +35,20 @@ struct LoaderOptions {
   std::vector<unsigned> targets;  ///< Logical indices of nodes; empty: the topology's default targets.
   TeamOptions team;
   std::optional<Topology> topology;  ///< Must be this machine; unset: loaded afresh.
-  /// The dataset's memory is a segment, for other processes to open; unset: this process's own. Nobody can
-  /// open it before it is placed and filled.
+  /// Set: the dataset's memory is a segment that other processes can open, once it is placed and filled.
+  /// Unset: it is private memory of this process.
   std::optional<SegmentOptions> segment;
-  /// How the elements of each batch are arranged. Rows that are given or read are arranged so on their way,
-  /// by batches: each worker needs room for one. Memory that is adopted is arranged so already.
+  /// How the elements of each batch are arranged. Data that is copied or read in rows is rearranged on the
+  /// way, batch by batch; each worker needs room for one batch. Adopted memory must be arranged in this
+  /// layout already.
   Layout layout = Layout::rows;
   /// Keep a copy, and request() ends the filling of the memory early: the load throws Stopped.
   Stop stop = {};
 };
 
-/// What a loader with these options takes where they leave it open: the word in NODEWISE_BINDING or
-/// NODEWISE_PAGES, else the default. Throws InvalidArgument where the variable holds a word that means
-/// nothing.
+/// The binding, or the kind of pages, that a loader with these options uses: the option, else the value of
+/// NODEWISE_BINDING or NODEWISE_PAGES, else the default. Throws InvalidArgument where the variable has an
+/// unknown value.
 NODEWISE_PUBLIC Binding chosen_binding(const LoaderOptions& options);
 NODEWISE_PUBLIC PageKind chosen_pages(const LoaderOptions& options);
 /// The options of the plan that a loader with these options makes on this machine. Throws as the two above.
@@ -56,9 +57,9 @@ NODEWISE_PUBLIC PlanOptions plan_options(const LoaderOptions& options);
 struct Filling;  // private to the library
 
 /// A dataset of one of the twelve element types. Views stay valid while the loader or a copy of its pages()
-/// lives; moving the loader does not invalidate them; what points into a loader is not had from a temporary.
-/// Thread class: reading members may be called from any
-/// thread; elements are plain memory, so concurrent writes to one element are the caller's to order.
+/// lives; moving the loader does not invalidate them. Members that return pointers into the loader cannot be
+/// called on a temporary. Thread class: reading members may be called from any thread; elements are plain
+/// memory, so the caller must order concurrent writes to one element.
 class NODEWISE_PUBLIC BatchLoader {
  public:
   /// A zeroed dataset. Throws what Plan and Buffer::allocate throw.
@@ -66,24 +67,25 @@ class NODEWISE_PUBLIC BatchLoader {
   /// A copy of `data` (row-major, contiguous; precondition, which no check could see: dataset.total_bytes()
   /// readable bytes).
   BatchLoader(const void* data, const Dataset& dataset, const LoaderOptions& options = {});
-  /// A dataset that `fill` writes, piece by piece, as its pages are made: see Buffer::Fill.
+  /// A dataset that `fill` writes piece by piece, as the pages are made present: see Buffer::Fill.
   BatchLoader(const Buffer::Fill& fill, const Dataset& dataset, const LoaderOptions& options = {});
   /// A saved plan, replayed: of the options only pages, layout, team and topology count, the rest is the
   /// plan's.
   explicit BatchLoader(const Plan& plan, const LoaderOptions& options = {});
-  /// Memory of the caller, where it is: no copy, no move. `release(data)` is called once, when the last
-  /// owner goes, or if this throws. Throws InvalidArgument where `data` is not aligned to an element.
+  /// The caller's memory, used where it is: nothing is copied or moved. `release(data)` is called once, when
+  /// the last owner goes, or if this throws. Throws InvalidArgument where `data` is not aligned to an
+  /// element.
   static BatchLoader adopt(void* data, const Dataset& dataset, const LoaderOptions& options = {},
                            std::function<void(void*)> release = {});
-  /// The same of memory that may only be read: write_to_buffer is refused, and views only read.
+  /// The same for memory that may only be read: write_to_buffer is refused, and views only read.
   static BatchLoader adopt(const void* data, const Dataset& dataset, const LoaderOptions& options = {},
                            std::function<void(const void*)> release = {});
-  /// A dataset that another process made, where it is. Of the options team and topology count. Opened
-  /// read-only, it refuses write_to_buffer, and its views only read. Throws
-  /// InvalidArgument where there is no dataset in the segment, FormatError where its plan and its header
-  /// contradict each other, PlacementError where it was made on another machine.
+  /// A dataset that another process made, used where it is. Of the options only team and topology count.
+  /// Opened read-only, it refuses write_to_buffer, and its views only read. Throws InvalidArgument where
+  /// there is no dataset in the segment, FormatError where its plan and its header contradict each other,
+  /// PlacementError where it was made on another machine.
   static BatchLoader open(const Segment& segment, const LoaderOptions& options = {});
-  /// The same, by name. Throws as Segment::open too.
+  /// The same, by name. Throws also as Segment::open.
   static BatchLoader open(const std::string& name, Access access = Access::read_only,
                           const LoaderOptions& options = {});
   ~BatchLoader();
@@ -105,15 +107,16 @@ class NODEWISE_PUBLIC BatchLoader {
   /// A view that only reads.
   AnyConstBatchView get_batch(std::uint64_t batch) const& { return view<AnyConstBatchView>(batch); }
   AnyBatchView get_batch(std::uint64_t batch) const&& = delete;
-  /// Whether what get_batch returns lies in the buffer and the buffer's memory is mapped, by asking.
+  /// Whether the view that get_batch returns lies in the buffer, and the buffer's memory is mapped; the
+  /// kernel is asked.
   bool is_zero_copy(std::uint64_t batch) const;
-  /// The same for any view: false for one that points elsewhere.
+  /// The same for any view: false for a view that points elsewhere.
   bool is_zero_copy(const AnyConstBatchView& view) const;
   /// Unrounded means, one for each batch.
   std::vector<double> means() const;
   /// Means rounded as Python's round(x, 4).
   std::vector<double> get_batch_means() const;
-  /// Means with who read what.
+  /// The means, and which worker read which bytes.
   Means compute_means() const;
   /// Writes one element into the buffer; every view sees it, in other processes too. A number of another type
   /// is converted where it stays the same number: 1 and 0.5 into f32, but not 0.1, nor -1 into u8. Throws
@@ -135,18 +138,18 @@ class NODEWISE_PUBLIC BatchLoader {
   const Plan& plan() const&& noexcept = delete;
   const Team& team() const& noexcept;
   const Team& team() const&& noexcept = delete;
-  /// The memory's owner: keep a copy to keep views valid beyond the loader.
+  /// The owner of the memory: a copy of it keeps views valid beyond the loader's life.
   const Pages& pages() const& noexcept;
   const Pages& pages() const&& noexcept = delete;
-  /// Lets others open the segment that was made with `publish` false. Throws SystemError, and InvalidArgument
-  /// where there is nothing to publish.
+  /// Lets other processes open the segment that was made with SegmentOptions::publish false. Throws
+  /// SystemError, and InvalidArgument where there is nothing to publish.
   void publish();
-  /// The segment that the dataset lies in, once others can open it.
+  /// The segment that holds the dataset, once other processes can open it.
   std::optional<Segment> segment() const;
 
  private:
   struct State;
-  /// Every batch but a short last one: what get_batch has without a call.
+  /// The full batches, all but a short last one: everything that get_batch needs without a call.
   struct FullBatches {
     std::byte* data = nullptr;
     std::uint64_t count = 0;
@@ -162,7 +165,7 @@ class NODEWISE_PUBLIC BatchLoader {
     return {full_.data + batch * full_.bytes, full_.kind, full_.rows, full_.cols, full_.cols};
   }
   explicit BatchLoader(std::unique_ptr<State> state) noexcept;
-  /// The one that is not full. Throws OutOfRange.
+  /// A view of the short last batch. Throws OutOfRange.
   AnyBatchView short_batch(std::uint64_t batch) const;
   friend struct LoaderAccess;
   BatchLoader(const Plan& plan, const Topology& topology, const LoaderOptions& options,
@@ -229,7 +232,7 @@ class ZeroCopyBatchLoader {
   BatchLoader loader_;
 };
 
-/// Of a vector, a span, an array: whatever has its elements one after the other.
+/// For a vector, a span, an array, and every other contiguous range.
 template <std::ranges::contiguous_range Data>
 ZeroCopyBatchLoader(const Data&, std::uint64_t n_samples, std::uint64_t n_features, std::uint64_t batch_size,
                     const LoaderOptions& = {}) -> ZeroCopyBatchLoader<std::ranges::range_value_t<Data>>;

@@ -1,5 +1,5 @@
-// Lists and dictionaries with names, which any process reads and changes. Part of builds that found LMDB; not
-// in nodewise.hpp.
+// Lists and dictionaries with names, which any process of the user reads and changes. Only in builds that
+// found LMDB; nodewise.hpp does not include this header.
 #pragma once
 
 #include <cstddef>
@@ -20,14 +20,14 @@
 
 namespace nodewise {
 
-/// An array as a value: it owns a copy of its bytes. Large arrays belong in a segment, whose name is then the
-/// value. Thread class: value.
+/// An array as a value: it owns a copy of its bytes. Large arrays belong in a segment; store the segment's
+/// name as the value. Thread class: value.
 struct ManagedArray {
   DType dtype = DType::f64;
   std::vector<std::uint64_t> shape;  ///< Row-major.
-  std::vector<std::byte> bytes;      ///< As many as the shape says.
+  std::vector<std::byte> bytes;      ///< Precondition of every write: as many as shape and type need.
 
-  /// Copies `elements`; without a shape, as one row of them.
+  /// Copies `elements`; without a shape the array has one dimension.
   template <Element T>
   static ManagedArray of(std::span<T> elements, std::vector<std::uint64_t> shape) {
     const auto bytes = std::as_bytes(elements);
@@ -37,37 +37,39 @@ struct ManagedArray {
   static ManagedArray of(std::span<T> elements) {
     return of(elements, {elements.size()});
   }
-  /// Throws InvalidArgument if they are of another type.
+  /// Throws InvalidArgument if the elements are of another type.
   template <Element T>
   std::span<const T> elements() const {
     if (dtype != dtype_of<T>) throw_other_dtype(dtype_of<T>);
     return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
   }
-  friend bool operator==(const ManagedArray&, const ManagedArray&) = default;  ///< Compares bytes.
+  friend bool operator==(const ManagedArray&, const ManagedArray&) =
+      default;  ///< Compares the bytes of the elements, not their values.
 
  private:
   [[noreturn]] NODEWISE_PUBLIC void throw_other_dtype(DType wanted) const;
 };
 
-/// What a list or dictionary holds: nothing, a truth, a number, text (any bytes), or an array.
+/// What a list or dictionary holds: nothing, a boolean, a number, text (any bytes), or an array.
 using ManagedValue = std::variant<std::monostate, bool, std::int64_t, double, std::string, ManagedArray>;
 
 namespace detail {
 class ManagerScope;
 }
 
-// Handles of lists and dictionaries. Asking for one touches nothing: a name means an empty list or dictionary
-// until somebody writes to it. A handle that came from a Manager does each call in a transaction of its own,
-// seen by others whole or not at all; one that came from a change or a look works inside that, and ends with
-// it.
+// Handles of lists and dictionaries. Getting a handle touches nothing: a name stands for an empty list or
+// dictionary until the first write to it. A handle from a Manager does each call in a transaction of its own,
+// which others see as a whole or not at all. A handle from a change or a look works inside that change or
+// look, and becomes invalid when it ends.
 //
-// All calls throw InvalidArgument if the name is of the other kind; FormatError if what is stored is damaged;
-// SystemError as Manager says. Those that write throw OutOfMemory if the directory is full, and SystemError
-// (EDEADLK) if the calling thread is inside a change already, and this is not one of its handles. All throw
-// SystemError (EBUSY) where another process let the directory grow, and the calling thread is inside a change
-// or look of any Manager: it must end that first. Thread class of those from a Manager: any thread; of the
-// others: the thread of the change or look. Cost, where nothing is said: the logarithm of what there is, and
-// copying the values; for a write also what the file system takes to make it last.
+// All calls throw InvalidArgument if the name is of the other kind; FormatError if the stored data is
+// damaged; SystemError as Manager says. Writing calls throw OutOfMemory if the directory is full, and
+// SystemError (EDEADLK) if the calling thread is inside a change already and the handle is not of that
+// change. All calls throw SystemError (EBUSY) if another process let the directory grow while the calling
+// thread is inside a change or look of any Manager: that change or look must end first. Thread class of
+// handles from a Manager: any thread; of the others: the thread of the change or look. Cost, unless said
+// otherwise: logarithmic in the number of entries, plus copying the values; a write also waits until the file
+// system has stored it.
 
 /// A list, for reading.
 class NODEWISE_PUBLIC ManagedListReader {
@@ -75,7 +77,7 @@ class NODEWISE_PUBLIC ManagedListReader {
   std::uint64_t size() const;
   /// Throws OutOfRange.
   ManagedValue get(std::uint64_t i) const;
-  /// All, of one moment. Cost: their number.
+  /// All values, of one moment. Cost: linear in their number.
   std::vector<ManagedValue> values() const;
   const std::string& name() const noexcept { return name_; }
 
@@ -91,18 +93,18 @@ class NODEWISE_PUBLIC ManagedListReader {
 /// shape, and for more than 4 GiB.
 class NODEWISE_PUBLIC ManagedList : public ManagedListReader {
  public:
-  /// Returns its index.
+  /// Appends one value, and returns its index.
   std::uint64_t append(const ManagedValue& value) const;
-  /// All, one behind the other. Returns the index of the first.
+  /// Appends all `values`, and returns the index of the first of them.
   std::uint64_t extend(std::span<const ManagedValue> values) const;
   /// Throws OutOfRange.
   void set(std::uint64_t i, const ManagedValue& value) const;
-  /// Takes the last, or the first; nothing from an empty list.
+  /// Removes and returns the last value, or the first; nullopt from an empty list.
   std::optional<ManagedValue> pop_back() const;
   std::optional<ManagedValue> pop_front() const;
-  /// Throws OutOfRange. Cost: all behind it are moved.
+  /// Throws OutOfRange. Cost: linear in the number of values behind it, which are moved.
   void erase(std::uint64_t i) const;
-  /// Cost: their number.
+  /// Cost: linear in the number of values.
   void clear() const;
 
  private:
@@ -110,15 +112,15 @@ class NODEWISE_PUBLIC ManagedList : public ManagedListReader {
   using ManagedListReader::ManagedListReader;
 };
 
-/// A dictionary, for reading. Keys are up to 500 bytes, any bytes, in the order of those; of longer ones
-/// InvalidArgument is thrown.
+/// A dictionary, for reading. Keys have at most 500 bytes, of any value, and are ordered by their bytes.
+/// Every call throws InvalidArgument for a longer key.
 class NODEWISE_PUBLIC ManagedDictionaryReader {
  public:
   std::uint64_t size() const;
   bool contains(const std::string& key) const;
-  /// Nothing where it has no such key.
+  /// Returns nullopt where there is no such key.
   std::optional<ManagedValue> get(const std::string& key) const;
-  /// All, of one moment, in their order. Cost: their number.
+  /// All keys, or all entries, of one moment, in the order of the keys. Cost: linear in their number.
   std::vector<std::string> keys() const;
   std::vector<std::pair<std::string, ManagedValue>> items() const;
   const std::string& name() const noexcept { return name_; }
@@ -131,19 +133,19 @@ class NODEWISE_PUBLIC ManagedDictionaryReader {
   std::string name_;
 };
 
-/// A dictionary. `set` throws as that of a list.
+/// A dictionary. `set` throws as ManagedList::set.
 class NODEWISE_PUBLIC ManagedDictionary : public ManagedDictionaryReader {
  public:
-  /// Makes or replaces it.
+  /// Stores the value under `key`, in place of one that was there.
   void set(const std::string& key, const ManagedValue& value) const;
-  /// Stores what `next` makes of the value (nothing where there is none), and returns it; no other process
-  /// writes meanwhile. Throws what `next` throws; then nothing is changed. `next` may be called twice, as in
-  /// Manager::change.
+  /// Stores `next(value)`, and returns it; `next` gets nullopt where there is no such key. No other process
+  /// writes during the call. Throws what `next` throws; then nothing is changed. `next` may be called twice,
+  /// as in Manager::change.
   ManagedValue update(const std::string& key,
                       const std::function<ManagedValue(std::optional<ManagedValue>)>& next) const;
-  /// Whether it was there.
+  /// Returns whether the key was there.
   bool erase(const std::string& key) const;
-  /// Cost: their number.
+  /// Cost: linear in the number of entries.
   void clear() const;
 
  private:
@@ -151,14 +153,14 @@ class NODEWISE_PUBLIC ManagedDictionary : public ManagedDictionaryReader {
   using ManagedDictionaryReader::ManagedDictionaryReader;
 };
 
-/// One moment of everything in a Manager, however long one looks, and whoever writes. Throws InvalidArgument
-/// if used when the look is over. Thread class: one thread.
+/// The state of one moment of everything in a Manager, however long the look lasts and whatever is written
+/// during it. Throws InvalidArgument if it is used after the look has ended. Thread class: one thread.
 class NODEWISE_PUBLIC ManagerLook {
  public:
   /// Both throw InvalidArgument unless the name has 1 to 255 bytes.
   ManagedListReader list(const std::string& name) const;
   ManagedDictionaryReader dictionary(const std::string& name) const;
-  /// Of all lists and dictionaries, in the order of their bytes. Cost: their number.
+  /// The names of all lists and dictionaries, in the order of their bytes. Cost: linear in their number.
   std::vector<std::string> names() const;
 
  private:
@@ -167,8 +169,8 @@ class NODEWISE_PUBLIC ManagerLook {
   std::shared_ptr<const detail::ManagerScope> scope_;
 };
 
-/// Several changes that others see all at once. Reading in it sees what it has changed. Throws
-/// InvalidArgument if used when the change is over. Thread class: one thread.
+/// Several changes that others see all at once. Reads inside the change see what it has changed so far.
+/// Throws InvalidArgument if it is used after the change has ended. Thread class: one thread.
 class NODEWISE_PUBLIC ManagerChange {
  public:
   /// Both throw InvalidArgument unless the name has 1 to 255 bytes.
@@ -176,7 +178,8 @@ class NODEWISE_PUBLIC ManagerChange {
   ManagedDictionary dictionary(const std::string& name) const;
   /// Of all lists and dictionaries, in the order of their bytes. Cost: their number.
   std::vector<std::string> names() const;
-  /// Takes a list or dictionary away with all in it; whether there was one. Cost: what it held.
+  /// Removes a list or dictionary with all its entries; returns whether there was one. Cost: linear in its
+  /// entries.
   bool remove(const std::string& name) const;
 
  protected:
@@ -186,44 +189,48 @@ class NODEWISE_PUBLIC ManagerChange {
 };
 
 struct ManagerOptions {
-  /// What the directory may hold, at least 1 MiB; 0: what it was made for, 1 GiB for a new one. Opening with
-  /// more than it was made for lets it grow, for all processes. The file takes room only for what is in it.
+  /// The most bytes that the directory may hold, at least 1 MiB; 0: as many as it was made for, 1 GiB for a
+  /// new one. Opening with more than it was made for lets it grow, for all processes. The file takes room
+  /// only for what is stored.
   std::uint64_t max_bytes = 0;
 };
 
-/// Lists and dictionaries in a directory, of any process of this user: those that run together, and those
-/// that come later. They are changed in transactions: one writer at a time, however many processes and
-/// threads want to; readers wait for nobody, and nobody waits for them. Whoever is killed leaves the state
-/// before his change or after it. What a write returned from lasts, a crash of the machine included; in
-/// /dev/shm, where only a restart of the machine ends it, that costs nothing.
+/// Lists and dictionaries in a directory, for all processes of one user: those that run at the same time, and
+/// those that start later. They are changed in transactions. There is one writer at a time; readers wait for
+/// no writer, and no writer waits for readers. A writer that is killed leaves the state before its change, or
+/// the state after it. A write that has returned is durable, even if the machine crashes. In /dev/shm this
+/// costs nothing, and the data lasts until the machine restarts.
 ///
-/// All of one directory in one process share its opening, by whatever path. A forked child has a Manager of
-/// its own from its first use on, whatever its parent was doing; a change or look of its parent it cannot go
-/// on with (SystemError, EPERM). Copies are the same Manager. Thread class: any thread.
+/// All Managers of one directory in one process share one opening of it, whatever path they were opened by. A
+/// forked child gets an opening of its own at its first call; it cannot continue a change or look of its
+/// parent (SystemError, EPERM). Copies are handles of the same Manager. Thread class: any thread.
 ///
-/// The directory must lie on this machine: what other machines may have too is refused.
+/// The directory must be on a local file system: network file systems, which other machines may use too, are
+/// refused.
 class NODEWISE_PUBLIC Manager : public ManagerChange {
  public:
-  /// Makes the directory (mode 0700; those above it must be there), or takes an empty one. Throws SystemError
-  /// (EEXIST: a Manager is there already; ENOTDIR, EACCES, ...), InvalidArgument (options; the directory
-  /// holds other things), OutOfMemory.
+  /// Makes the directory (mode 0700; its parent must exist), or takes an empty one. Throws SystemError
+  /// (EEXIST: a Manager is there already; ENOTDIR, EACCES, ...), InvalidArgument (bad options, or the
+  /// directory holds other files), OutOfMemory.
   static Manager create(const std::string& directory, const ManagerOptions& options = {});
-  /// Throws SystemError (ENOENT: there is none, or its maker died over it; EPERM: it is another user's),
-  /// FormatError (damaged, truncated, of a version from the future, or of something else).
+  /// Throws SystemError (ENOENT: there is no Manager, or its maker died before it was finished; EPERM: it is
+  /// another user's), FormatError (the file is damaged, truncated, of a later version, or no Manager's).
   static Manager open(const std::string& directory, const ManagerOptions& options = {});
-  /// Of processes that do so at once, one makes it. Throws as both, but for EEXIST and ENOENT.
+  /// Opens the Manager, or makes it if there is none. Where several processes do so at once, one makes it.
+  /// Throws as create() and open(), except EEXIST and ENOENT.
   static Manager open_or_create(const std::string& directory, const ManagerOptions& options = {});
 
-  /// Does all that `change` does at once, or nothing of it if that throws, or this process is killed. All
-  /// other writers wait meanwhile. Reading by the Manager's own handles sees the state before. `change` is
-  /// called a second time where the directory was full because of a killed reader. Throws what `change`
-  /// throws; SystemError (EDEADLK: the calling thread is inside a change already).
+  /// Applies everything that `change` does at once; if `change` throws, or this process is killed, nothing of
+  /// it is applied. All other writers wait during the call. The Manager's own handles still read the state
+  /// before. `change` is called a second time where the directory was full because of a killed reader. Throws
+  /// what `change` throws; SystemError (EDEADLK: the calling thread is inside a change already).
   void change(const std::function<void(ManagerChange&)>& change) const;
-  /// Shows `look` one state. What is replaced meanwhile keeps its room until then: look briefly. Throws what
-  /// `look` throws; SystemError (EAGAIN: a thousand looks at once).
+  /// Calls `look` with the state of one moment. Values that are replaced during the look keep their room
+  /// until it ends, so it should be short. Throws what `look` throws; SystemError (EAGAIN: there are a
+  /// thousand looks already).
   void look(const std::function<void(const ManagerLook&)>& look) const;
 
-  const std::string& directory() const noexcept;  ///< Absolute, without links.
+  const std::string& directory() const noexcept;  ///< The absolute path, with symbolic links resolved.
   std::uint64_t max_bytes() const;
 
  private:

@@ -1,4 +1,4 @@
-// Per-batch means, the same to the bit whoever computes them.
+// Per-batch means: the same bits from any number of workers and nodes.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,8 @@
 
 namespace nodewise {
 
-/// The name of the definition of a mean in docs/means.md: "exact-1", for the sum is exact and has no order.
+/// The name of the definition of a mean in docs/means.md: "exact-1", because the sum is exact and so has no
+/// order.
 NODEWISE_PUBLIC std::string_view sum_order() noexcept;
 
 /// Elements that one worker read, in order: bytes of the dataset, as ByteRange counts them, wherever they
@@ -25,28 +26,29 @@ struct ReadRange {
   ByteRange bytes;
 };
 
-/// What a computation gave, and who read what.
+/// The means of a computation, and which worker read which bytes.
 struct Means {
-  std::vector<double> values;      ///< One for each batch.
-  std::vector<Worker> team;        ///< Each worker where it really ran: node and CPU as the kernel said.
+  std::vector<double> values;  ///< One for each batch.
+  std::vector<Worker>
+      team;  ///< Each worker, with the node and CPU where it really ran, as the kernel reported them.
   std::vector<ReadRange> reads;    ///< Disjoint, covering all batches that were read.
-  bool on_calling_thread = false;  ///< In a forked child, where no parallel region can be formed.
+  bool on_calling_thread = false;  ///< True in a forked child, where no parallel region can be formed.
 };
 
 /// Means over all elements of each batch of `buffer`, read by the workers of `team`: the exact sum divided by
-/// the count, rounded once. An empty dataset gives none. NaN results are the canonical quiet NaN. Cost: one
+/// the count, rounded once. An empty dataset has no means. NaN results are the canonical quiet NaN. Cost: one
 /// pass over the data. Thread class: any thread.
 NODEWISE_PUBLIC Means batch_means(const Buffer& buffer, const Team& team);
 
-/// The same into memory of the caller, which a loop can use again and again; `values` of the result stays
-/// empty. Throws InvalidArgument where `values` has not one element for each batch.
+/// The same, but the means are written to memory of the caller, which a loop can reuse; `values` of the
+/// result stays empty. Throws InvalidArgument unless `values` has one element for each batch.
 NODEWISE_PUBLIC Means batch_means(const Buffer& buffer, const Team& team, std::span<double> values);
 
 /// The same for the batches that `stream` gives from where it stands to its end, wherever each lies. The
 /// workers of a run's node read it; all workers do where the node is not known. A mean is stored by the
-/// number of its batch. The mean of a batch that the stream does not give is NaN, or what `values` held. As
-/// many runs are leased at once as there are without waiting, at most 1024; all these leases end before the
-/// next runs are leased. Throws what the stream throws: then the means of all batches before are in `values`.
+/// number of its batch. The mean of a batch that the stream does not give is NaN, or what `values` held. All
+/// runs that are ready are leased together, at most 1024; these leases end before the next runs are leased.
+/// Throws what the stream throws; `values` then holds the means of all batches that the stream gave before.
 /// Throws InvalidArgument where the stream gives batches that its dataset does not have, and OutOfRange where
 /// it names a node that the team's machine does not have. Cost: one pass over the data; a call of the team
 /// each time that runs are leased.

@@ -1,6 +1,6 @@
-// Memory of one node for whoever takes a std::pmr::memory_resource: containers, and other resources.
+// Memory of one node as a std::pmr::memory_resource, for containers and for other resources.
 //
-// Resources stand on one another, each the upstream of the next:
+// Resources are stacked, each the upstream of the next:
 //
 //     NodeResource node(team, 0);                    // whole pages of node 0
 //     LimitedResource limited(&node, 8ull << 30);    // no more than 8 GiB of them
@@ -24,32 +24,33 @@
 
 namespace nodewise {
 
-/// The bottom: whole pages of one node, placed as a dataset is under Binding::required: bound before any
-/// touch, populated by workers of that node, and looked for afterwards, so that whoever gets a block faults
-/// no more and reads no other node. Each block is a mapping of its own; let a PoolResource divide large ones.
-/// What is given back and is none of its blocks is left alone. Thread class: any thread. Cost: zeroing the
-/// pages, and some 0.3 ms.
+/// The bottom of the stack: whole pages of one node, placed as a dataset is under Binding::required. They are
+/// bound before any touch, populated by workers of that node, and verified afterwards, so that using a block
+/// causes no page fault and reads no other node. Each block is a mapping of its own; let a PoolResource
+/// divide large blocks. Deallocating a pointer that is none of its blocks does nothing. Thread class: any
+/// thread. Cost: zeroing the pages, and some 0.3 ms.
 class NODEWISE_PUBLIC NodeResource final : public std::pmr::memory_resource {
  public:
-  /// `node`: logical index. The team's workers of that node populate, else those nearest to it. Throws
-  /// OutOfRange.
+  /// `node`: logical index. The team's workers on that node populate its pages, or the nearest ones where
+  /// there are none. Throws OutOfRange.
   NodeResource(const Team& team, unsigned node, PageKind pages = PageKind::automatic);
-  /// Unmaps what was not given back.
+  /// Unmaps all blocks that were not given back.
   ~NodeResource() override;
   NodeResource(const NodeResource&) = delete;
   NodeResource& operator=(const NodeResource&) = delete;
 
   unsigned node() const noexcept { return node_; }
-  /// What is mapped now, in whole pages.
+  /// Bytes mapped now, in whole pages.
   std::uint64_t mapped_bytes() const;
-  /// Where that lies now, as the kernel says.
+  /// Where those bytes lie now, as the kernel says.
   PlacementBytes placement() const;
-  /// What was lost on the way with any block, each name once.
+  /// The degradations of all blocks, each kind once.
   std::vector<Degradation> degradations() const;
 
  private:
-  /// Throws OutOfMemory (the node, asked, free, and why), and InvalidArgument for an alignment beyond the
-  /// page. Where the kernel refuses to bind or to say where pages are, that is a degradation.
+  /// Throws OutOfMemory (it names the node, the bytes asked for and free, and the cause), and InvalidArgument
+  /// for an alignment larger than a page. Where the kernel refuses to bind pages, or to say where they are,
+  /// that is a degradation.
   void* do_allocate(std::size_t bytes, std::size_t alignment) override;
   void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override;
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }

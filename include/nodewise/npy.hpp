@@ -18,7 +18,7 @@ struct NpyOptions {
 /// An open .npy file, its header read and held against the file's size. A 1-D array of n is n × 1; bool is
 /// u8. Elements in Fortran order are read by rows, others have extents too. Throws SystemError (cannot be
 /// opened or read), FormatError (not .npy, unknown version, object, structured, complex or text elements,
-/// more than two dimensions, shorter than it says, sizes that lie).
+/// more than two dimensions, shorter than its header says, or sizes that overflow).
 NODEWISE_PUBLIC Source npy_source(const std::string& path, const NpyOptions& options = {});
 
 }  // namespace nodewise

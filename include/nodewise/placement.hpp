@@ -39,7 +39,7 @@ struct ShardPlacement : PlacementBytes {
   std::vector<std::uint64_t> bytes_on_node;
 };
 
-/// Consecutive batches of which the same can be said.
+/// Consecutive batches in the same state.
 struct BatchRun {
   enum class State : unsigned char { local, misplaced, cut, absent, unknown };
   BatchRange batches;
@@ -50,12 +50,12 @@ NODEWISE_PUBLIC std::string_view to_string(BatchRun::State state) noexcept;
 /// What a plan promises of each batch: local, or cut where a part of it lies on a neighbour's page.
 NODEWISE_PUBLIC std::vector<BatchRun> planned_batches(const Plan& plan);
 
-/// A picture for people: a line for each shard, its batches along it, and a legend. Precondition: `runs` say
-/// something about every batch, ascending, as planned_batches and Placement::batches do.
+/// A picture for people: a line for each shard, its batches along it, and a legend. Precondition: `runs`
+/// cover every batch, in ascending order, as planned_batches and Placement::batches give them.
 NODEWISE_PUBLIC std::string draw_batches(const Plan& plan, const std::vector<BatchRun>& runs,
                                          const TextStyle& style = {});
 
-/// What one worker read, and how much of it lay on its own node.
+/// The bytes that one worker read, and how many of them lay on its own node.
 struct WorkerReads {
   Worker worker;
   std::uint64_t local_bytes = 0;
@@ -79,8 +79,8 @@ class NODEWISE_PUBLIC Placement {
   static Placement of(const Buffer& buffer);
 
   PlacementBytes total() const;
-  // Each gives its content away where the report is a temporary, so that a loop over
-  // `loader.placement().shards()` holds what it loops over.
+  // On a temporary each of these moves its content out, so that a loop over `loader.placement().shards()`
+  // owns what it iterates over.
   const std::vector<ShardPlacement>& shards() const& noexcept { return shards_; }
   std::vector<ShardPlacement> shards() && noexcept { return std::move(shards_); }
   const std::vector<BatchRun>& batches() const& noexcept { return batches_; }
@@ -91,16 +91,17 @@ class NODEWISE_PUBLIC Placement {
   std::string_view granularity() const noexcept;
   /// local / planned; 1 for no data; nothing under `interleaved` or where the kernel could not be asked.
   std::optional<double> local_fraction() const;
-  /// What was lost on the way: the buffer's degradations, and those of asking.
+  /// The degradations of the buffer, and those of asking the kernel.
   const std::vector<Degradation>& degradations() const& noexcept { return degradations_; }
   std::vector<Degradation> degradations() && noexcept { return std::move(degradations_); }
 
-  /// Throws PlacementError, naming the shards that lie wrong (the first eight) and their bytes, unless at
-  /// least `wanted_fraction` of the planned bytes are local; also where nothing could be asked.
+  /// Throws PlacementError unless at least `wanted_fraction` of the planned bytes are local; it names the
+  /// shards that lie wrong (the first eight) and their bytes. Throws also where the kernel could not be
+  /// asked.
   void require(double wanted_fraction) const;
 
-  /// Throws PlacementError, as require, unless nothing is misplaced, absent or unknown: cuts, which the plan
-  /// announced, are no fault. What Binding::required checks.
+  /// Throws PlacementError, as require(), if any byte is misplaced, absent or unknown. Cut bytes are no
+  /// fault, because the plan announced them. Binding::required checks this.
   void require_planned() const;
 
   /// Schema "nodewise.placement/1", documented in docs/json.md.
@@ -109,7 +110,8 @@ class NODEWISE_PUBLIC Placement {
   /// For people, as `nodewise run` prints it: how pages were placed and checked, a strip of batches for each
   /// node, and a table of bytes. Several lines; docs/command.md says how to read them.
   std::string picture(const TextStyle& style = {}) const;
-  /// For people: whether all lies as planned, else what does not and why; and a line for each degradation.
+  /// For people: whether all bytes lie as planned, else which do not and why; and a line for each
+  /// degradation.
   std::string verdict(const TextStyle& style = {}) const;
   /// The picture, and the verdict.
   std::string summary(const TextStyle& style = {}) const;
@@ -137,13 +139,13 @@ class NODEWISE_PUBLIC Placement {
 /// Writes the summary, 80 columns wide and without colours.
 NODEWISE_PUBLIC std::ostream& operator<<(std::ostream& out, const Placement& placement);
 
-/// What some of a dataset's bytes, drawn at random, say of all of them: for datasets so large that asking
-/// about every page takes too long. Thread class: value.
+/// An estimate of the placement from some of the dataset's bytes, drawn at random: for datasets so large that
+/// asking about every page takes too long. Thread class: value.
 struct NODEWISE_PUBLIC PlacementSample {
   struct Bounds {
     double least = 0, most = 1;
   };
-  /// As those of Placement::total, of the bytes drawn.
+  /// Counts as in Placement::total, of the bytes drawn.
   PlacementBytes drawn;
   AskingRung asking_rung = AskingRung::none;  ///< move_pages; or none, and then all is unknown.
 
@@ -159,16 +161,16 @@ struct NODEWISE_PUBLIC PlacementSample {
 };
 
 /// Draws `bytes` of the dataset, with replacement, and asks about the pages that hold them. The same seed
-/// draws the same bytes: who asks again and again, or wants to know more, takes another one. Throws
-/// InvalidArgument for no bytes, and SystemError where the kernel refuses half way. Cost: about a microsecond
-/// for each byte, whatever the dataset's size; memory constant.
+/// draws the same bytes; use another seed for each further sample. Throws InvalidArgument for no bytes, and
+/// SystemError where the kernel refuses in the middle. Cost: about a microsecond for each byte, whatever the
+/// dataset's size; memory constant.
 NODEWISE_PUBLIC PlacementSample sample_placement(const Buffer& buffer, std::uint64_t bytes,
                                                  std::uint64_t seed = 0);
 
 /// Where the pages of [data, data + bytes) are; a page that is only partly inside counts its inside part.
 NODEWISE_PUBLIC Residency residency(const Topology& topology, const void* data, std::size_t bytes);
 
-/// What each worker of a computation read, split by where the pages are now.
+/// The bytes that each worker of a computation read, by where the pages are now.
 NODEWISE_PUBLIC std::vector<WorkerReads> worker_reads(const Buffer& buffer, const Means& means);
 
 }  // namespace nodewise

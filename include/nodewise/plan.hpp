@@ -48,12 +48,14 @@ struct Shard {
   /// of the dataset is at `b + base_offset` here); whole pages; the page ranges of all shards are disjoint
   /// and cover every page that holds data. Empty under `interleaved`, which promises no page to any node.
   ByteRange pages;
-  std::uint64_t cut_bytes = 0;  ///< Bytes of its batches on pages that another shard's node got; 0 as above.
+  std::uint64_t cut_bytes =
+      0;  ///< Bytes of its batches on pages that another shard's node got; 0 under `interleaved`.
   std::uint64_t spill_bytes = 0;  ///< Bytes of its pages beyond its node's memory; 0 under `required`.
   friend bool operator==(const Shard&, const Shard&) = default;
 };
 
-/// A page in which shards meet. It goes to the shard with the most bytes on it, of several to the first.
+/// A page in which shards meet. It goes to the shard with the most bytes on it; of several such shards, to
+/// the first.
 struct Cut {
   std::uint64_t page = 0;       ///< Byte offset of the page, counted as Shard::pages.
   std::uint32_t owner = 0;      ///< Shard (index into Plan::shards()) that got the page.
@@ -72,9 +74,9 @@ struct CutRemedy {
 
 struct PlanParts;  // private to the library
 
-/// The partition of a dataset. Under `interleaved` it still says who computes what. Two plans are equal if
-/// all they promise is equal. Thread class: immutable. Size and cost are O(nodes), whatever the number of
-/// batches.
+/// The partition of a dataset. Under `interleaved` it still says which node's workers compute which batches.
+/// Two plans are equal if all they promise is equal. Thread class: immutable. Size and cost are O(nodes),
+/// whatever the number of batches.
 class NODEWISE_PUBLIC Plan {
  public:
   /// Throws InvalidArgument (no features, bad options, pages that 64 bits cannot count), OutOfRange
@@ -90,7 +92,7 @@ class NODEWISE_PUBLIC Plan {
   Weights weights() const noexcept { return weights_; }
   std::size_t page_bytes() const noexcept { return page_bytes_; }
   std::size_t base_offset() const noexcept { return base_offset_; }
-  /// Of the topology it was made for.
+  /// The fingerprint of the topology that the plan was made for.
   const std::string& fingerprint() const noexcept { return fingerprint_; }
 
   const std::vector<Shard>& shards() const noexcept { return shards_; }
@@ -98,7 +100,7 @@ class NODEWISE_PUBLIC Plan {
   const std::vector<Cut>& cuts() const noexcept { return cuts_; }
   std::uint64_t cut_bytes() const noexcept;
   std::uint64_t spill_bytes() const noexcept;
-  /// Nothing where there is no cut, or nothing would help.
+  /// Empty where there is no cut, or where no change would help.
   std::optional<CutRemedy> cut_remedy() const noexcept { return remedy_; }
   /// Index of the shard that owns `batch`. Throws OutOfRange. Cost: O(log nodes).
   std::size_t shard_of(std::uint64_t batch) const;
@@ -107,9 +109,9 @@ class NODEWISE_PUBLIC Plan {
 
   /// Schema "nodewise.plan/1", documented in docs/json.md. Reads back equal on the same topology.
   std::string to_json() const;
-  /// A saved plan, for the same machine. Its partition is taken as it is, whatever today's defaults are; all
-  /// that follows from it is computed again. Throws FormatError where the text is malformed or contradicts
-  /// itself, PlacementError where the topology's fingerprint differs or as the constructor does.
+  /// Reads a saved plan for the same machine. The partition is taken as saved, whatever the defaults are now;
+  /// everything that follows from it is computed again. Throws FormatError where the text is malformed or
+  /// contradicts itself, PlacementError where the topology's fingerprint differs or as the constructor does.
   static Plan from_json(std::string_view text, const Topology& topology);
 
   NODEWISE_PUBLIC friend bool operator==(const Plan& a, const Plan& b);

@@ -1,4 +1,4 @@
-// Blocks of any size, cut from large pieces of another resource, and kept for the next who asks.
+// Blocks of any size, cut from large chunks of another resource, and kept for reuse.
 #pragma once
 
 #include <cstddef>
@@ -12,44 +12,47 @@
 namespace nodewise {
 
 struct PoolOptions {
-  /// What is taken from the upstream at once, where it has so much; else half, a quarter, ..., down to what
-  /// the block needs. Blocks larger than half a chunk, rounded down to a power of two, are the upstream's.
+  /// Bytes that are taken from the upstream at once. If the upstream has fewer, half of that is asked for,
+  /// then a quarter, and so on down to what the block needs. Blocks larger than half a chunk (rounded down to
+  /// a power of two) come from the upstream directly.
   std::size_t chunk_bytes = std::size_t{64} << 20;
 };
 
-/// What a pool holds and did.
+/// What a pool holds, and what it has done.
 struct PoolCounts {
-  std::uint64_t chunk_bytes = 0;  ///< Of the upstream, now.
-  std::uint64_t live_blocks = 0;  ///< Given and not yet back, the upstream's own included.
-  std::uint64_t live_bytes = 0;   ///< Of those, as rounded up to their size class.
+  std::uint64_t chunk_bytes = 0;  ///< Bytes of the chunks that it holds now.
+  std::uint64_t live_blocks =
+      0;  ///< Blocks given and not yet given back, those directly from the upstream included.
+  std::uint64_t live_bytes = 0;  ///< Bytes of those blocks, rounded up to their size classes.
   std::uint64_t allocations = 0;
-  std::uint64_t upstream_allocations = 0;  ///< Of them those, chunks included, that asked the upstream.
+  std::uint64_t upstream_allocations = 0;  ///< Calls to the upstream, for chunks and for blocks.
 };
 
-/// A pool with size classes, four to each doubling, from 64 bytes on. A block that was given back is the next
-/// one of its class to be given, whichever thread gives or takes it: it stays memory of this pool and its
-/// node. Chunks are never given back before release() or the end.
-/// Thread class: any thread. Cost: some tens of nanoseconds, unless the upstream must be asked.
+/// A pool with size classes, four to each doubling, from 64 bytes on. A block that is given back is the next
+/// one of its class to be given, by whichever thread: so it stays memory of this pool and its node. Chunks go
+/// back to the upstream only by release() or the destructor. Thread class: any thread. Cost: some tens of
+/// nanoseconds, unless the upstream is called.
 class NODEWISE_PUBLIC PoolResource final : public std::pmr::memory_resource {
  public:
   /// Precondition: `upstream` outlives this, which no check could see. Throws InvalidArgument for chunks of
   /// less than 64 KiB.
   explicit PoolResource(std::pmr::memory_resource* upstream, const PoolOptions& options = {});
-  /// Gives every chunk back: no block may be used any more.
+  /// Gives every chunk back to the upstream. Precondition: no block is used any more.
   ~PoolResource() override;
   PoolResource(const PoolResource&) = delete;
   PoolResource& operator=(const PoolResource&) = delete;
 
   std::pmr::memory_resource* upstream() const noexcept;
-  /// Takes as many bytes from the upstream, a chunk at least, as are missing from `bytes` never given so far:
-  /// for so many bytes of blocks, as rounded up to their size classes, and those aside that are the
-  /// upstream's own, it need not be asked. Throws what the upstream throws.
+  /// Makes sure that at least `bytes` bytes of chunks have never been given as blocks, and takes what is
+  /// missing from the upstream, one chunk or more. Afterwards blocks of up to `bytes` bytes in total, each
+  /// rounded up to its size class, need no call to the upstream; blocks that come from the upstream directly
+  /// do not count. Throws what the upstream throws.
   void reserve(std::size_t bytes);
-  /// The same, on a thread of its own; the future's get() throws what the upstream threw. The future must be
-  /// gone or ready before the pool goes; it waits where it goes. Throws SystemError where no thread can be
-  /// had.
+  /// As reserve(), on a thread of its own; the future's get() throws what the upstream threw. The future's
+  /// destructor waits for the thread. Precondition: the future is ready or destroyed before the pool is
+  /// destroyed. Throws SystemError where no thread can be started.
   [[nodiscard]] std::future<void> reserve_async(std::size_t bytes);
-  /// Gives all chunks back, if no block is out; whether none was.
+  /// Gives all chunks back if no block is outstanding; returns whether that was so.
   bool release() noexcept;
 
   PoolCounts counts() const;

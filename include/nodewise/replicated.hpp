@@ -1,4 +1,4 @@
-// Small data that everybody reads and hardly anybody writes, once on each node.
+// Small data that is read everywhere and rarely written, with one copy on each node.
 #pragma once
 
 #include <chrono>
@@ -19,15 +19,16 @@ namespace nodewise {
 
 /// What replicas cost.
 struct ReplicaCost {
-  /// By logical index: of that node's pool, whatever a copy holds.
+  /// Bytes taken from each node's pool, by the node's logical index.
   std::vector<std::uint64_t> bytes_on_node;
-  /// That making the present copies took.
+  /// How long making the present copies took.
   double seconds = 0;
 };
 
 namespace detail {
 
-/// What a Replicated is, whatever it holds: who has the memory of its copies, and what the report says.
+/// The part of a Replicated that does not depend on its type: the memory of its copies, and its entry in the
+/// report.
 class NODEWISE_PUBLIC Replicas {
  public:
   Replicas(NodePools& pools, std::string name);
@@ -38,12 +39,12 @@ class NODEWISE_PUBLIC Replicas {
   /// How many copies there are: one for each node that has memory.
   std::size_t copies() const noexcept;
   std::pmr::memory_resource& memory(std::size_t copy) const noexcept;
-  /// Which copy is the caller's, and which that of a node. Throws OutOfRange.
+  /// The index of the calling thread's copy, and of a node's copy. Throws OutOfRange.
   std::size_t local_copy() const;
   std::size_t copy_of(unsigned node) const;
   ReplicaCost cost() const;
   std::uint64_t version() const noexcept;
-  /// There are new copies, made in so many seconds, and no old ones any more.
+  /// Records that new copies, made in `seconds`, have replaced the old ones.
   void renewed(double seconds) noexcept;
   std::string to_json() const;
 
@@ -52,7 +53,7 @@ class NODEWISE_PUBLIC Replicas {
   std::unique_ptr<State> state_;
 };
 
-// A T whose memory, and that of what it holds, is of one resource.
+// A T whose memory, and the memory of everything it holds, comes from one resource.
 template <class T>
 class Replica {
  public:
@@ -72,7 +73,7 @@ class Replica {
   T* value_;
 };
 
-// Whether a T can be copied to a node with all that it holds; see Replicable.
+// Whether a T can be copied to a node with everything it holds; see Replicable.
 template <class T>
 inline constexpr bool takes_memory = std::uses_allocator_v<T, std::pmr::polymorphic_allocator<>>;
 template <class First, class Second>  // hands it on
@@ -102,9 +103,9 @@ constexpr bool is_replicable() {
 
 }  // namespace detail
 
-/// A T that can be copied to a node with all that it holds: one that is trivially copyable, or one that takes
-/// the memory of what it holds from a std::pmr::memory_resource (std::pmr::vector, not std::vector), and
-/// whose elements are such again. Pointers are copied as they are: what they point to stays where it was.
+/// A T that can be copied to a node with everything it holds. T is trivially copyable, or takes the memory of
+/// what it holds from a std::pmr::memory_resource (std::pmr::vector, not std::vector) and has elements that
+/// are Replicable. Pointers are copied as they are: the data that they point to stays where it is.
 template <class T>
 concept Replicable = detail::is_replicable<T>();
 
@@ -121,12 +122,14 @@ class Replicated {
   }
   Replicated(Replicated&&) noexcept = default;
 
-  /// The copy of the node on which the caller runs. Cost: some tens of nanoseconds; a worker asks once.
+  /// The copy on the node where the calling thread runs. Cost: some tens of nanoseconds; call it once for
+  /// each worker.
   const T& local() const { return copies_[replicas_->local_copy()].value(); }
-  /// The copy on `node` (logical index), or on the nearest that has memory. Throws OutOfRange.
+  /// The copy on `node` (logical index), or on the nearest node that has memory. Throws OutOfRange.
   const T& on(unsigned node) const { return copies_[replicas_->copy_of(node)].value(); }
 
-  /// Copies another value to each node, and then lets go of the old ones; where that fails, they stay.
+  /// Copies another value to each node, and then destroys the old copies. If copying throws, the old copies
+  /// stay.
   void update(const T& value) {
     const auto begin = std::chrono::steady_clock::now();
     std::vector<detail::Replica<T>> fresh;
@@ -143,7 +146,7 @@ class Replicated {
 
  private:
   std::unique_ptr<detail::Replicas> replicas_;
-  std::vector<detail::Replica<T>> copies_;  // goes before the memory
+  std::vector<detail::Replica<T>> copies_;  // destroyed before the memory
 };
 
 }  // namespace nodewise

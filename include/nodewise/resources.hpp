@@ -1,4 +1,4 @@
-// Small resources that stand between others: a limit, an order of spilling, a check, an arena.
+// Small memory resources that wrap others: a limit, an order of spilling, a check, an arena.
 #pragma once
 
 #include <atomic>
@@ -14,8 +14,8 @@
 
 namespace nodewise {
 
-/// Lets no more than so many bytes be out at once, as they are asked for: what its upstream rounds them up to
-/// is not its business, so it stands between a pool and what gives whole pages. Thread class: any thread.
+/// Limits the bytes that are outstanding at one time. It counts bytes as requested, before its upstream
+/// rounds them up; place it between a pool and the resource that gives whole pages. Thread class: any thread.
 class NODEWISE_PUBLIC LimitedResource final : public std::pmr::memory_resource {
  public:
   /// Precondition: `upstream` outlives this, which no check could see; here and below.
@@ -25,7 +25,7 @@ class NODEWISE_PUBLIC LimitedResource final : public std::pmr::memory_resource {
   std::pmr::memory_resource* upstream() const noexcept { return upstream_; }
   std::uint64_t limit_bytes() const noexcept { return limit_bytes_; }
   std::uint64_t live_bytes() const noexcept { return live_bytes_; }
-  /// The most that ever was out at once.
+  /// The largest number of bytes that was outstanding at one time.
   std::uint64_t peak_bytes() const noexcept { return peak_bytes_; }
 
  private:
@@ -40,21 +40,21 @@ class NODEWISE_PUBLIC LimitedResource final : public std::pmr::memory_resource {
   std::atomic<std::uint64_t> peak_bytes_{0};
 };
 
-/// Asks several resources, in a declared order, the next one where one has no more (std::bad_alloc,
-/// OutOfMemory included), and counts what came from where. Thread class: any thread.
+/// Asks several resources in a declared order: where one throws std::bad_alloc (OutOfMemory included) it asks
+/// the next one. It counts the bytes that came from each. Thread class: any thread.
 class NODEWISE_PUBLIC SpillResource final : public std::pmr::memory_resource {
  public:
-  /// Throws InvalidArgument for none.
+  /// Throws InvalidArgument where `order` is empty.
   explicit SpillResource(std::vector<std::pmr::memory_resource*> order);
 
   const std::vector<std::pmr::memory_resource*>& order() const noexcept { return order_; }
-  /// What is out now, of each in the order; all but the first is spilled.
+  /// The outstanding bytes of each resource, in order. Those of all but the first are spilled.
   std::vector<std::uint64_t> live_bytes() const;
-  /// What ever came from any but the first.
+  /// All bytes that ever came from a resource other than the first.
   std::uint64_t spilled_bytes() const;
 
  private:
-  /// Throws OutOfMemory, with what each of them said.
+  /// Throws OutOfMemory, with the message of each resource.
   void* do_allocate(std::size_t bytes, std::size_t alignment) override;
   void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override;
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
@@ -63,14 +63,14 @@ class NODEWISE_PUBLIC SpillResource final : public std::pmr::memory_resource {
 
   const std::vector<std::pmr::memory_resource*> order_;
   mutable std::mutex mutex_;
-  std::map<void*, std::size_t> spilled_;  // where blocks are from that are not the first one's
+  std::map<void*, std::size_t> spilled_;  // the resource of each block that is not the first one's
   std::vector<std::uint64_t> live_bytes_;
   std::uint64_t spilled_bytes_ = 0;
 };
 
 /// Cuts blocks one after the other from chunks, and takes none back until reset(), which keeps the chunks for
-/// the next epoch. Blocks that no chunk holds come from the upstream, and go back at reset(). Thread class:
-/// one thread at a time.
+/// reuse. Blocks that are larger than a chunk come from the upstream, and go back to it at reset(). Thread
+/// class: one thread at a time.
 class NODEWISE_PUBLIC ArenaResource final : public std::pmr::memory_resource {
  public:
   explicit ArenaResource(std::pmr::memory_resource* upstream,
@@ -82,13 +82,13 @@ class NODEWISE_PUBLIC ArenaResource final : public std::pmr::memory_resource {
   ArenaResource& operator=(const ArenaResource&) = delete;
 
   std::pmr::memory_resource* upstream() const noexcept { return upstream_; }
-  /// Every block ends; the chunks are cut again from the beginning.
+  /// Invalidates every block; the chunks are cut again from the beginning.
   void reset() noexcept;
-  /// The same, and the chunks go back to the upstream too.
+  /// As reset(), and gives the chunks back to the upstream.
   void release() noexcept;
-  /// What was cut since the last reset(), gaps included.
+  /// Bytes that were cut since the last reset(), alignment gaps included.
   std::uint64_t used_bytes() const noexcept;
-  /// Bytes of the chunks.
+  /// Bytes of all chunks.
   std::uint64_t chunk_bytes() const noexcept;
 
  private:
@@ -108,21 +108,22 @@ class NODEWISE_PUBLIC ArenaResource final : public std::pmr::memory_resource {
   const std::size_t chunk_bytes_;
   std::vector<std::byte*> chunks_;
   std::vector<Large> large_;
-  std::size_t current_ = 0;        // of the chunks
-  std::size_t used_ = 0;           // of that one
-  std::uint64_t used_before_ = 0;  // of those before it, and of large ones
+  std::size_t current_ = 0;        // index of the chunk that is being cut
+  std::size_t used_ = 0;           // bytes of that chunk that are used
+  std::uint64_t used_before_ = 0;  // bytes of the chunks before it, and of large blocks
 };
 
-/// For tests: looks, when a block comes back, whether it is out, of that size and alignment, and whether
-/// something was written before or behind it. live_blocks() says what did not come back; at those it does not
-/// look. Fills blocks with a pattern when they come and when they go, so that nobody lives on zeros or on
-/// what was. Thread class: any thread. Cost: a lock and two fills a block.
+/// For tests. When a block is given back it checks that the block is outstanding, that its size and alignment
+/// are right, and that nothing was written before or behind it. live_blocks() counts the blocks that were not
+/// given back; those are not checked. It fills each block with a pattern when it is given and when it comes
+/// back, so that no program can rely on zeros or on old contents. Thread class: any thread. Cost: a lock and
+/// two fills a block.
 class NODEWISE_PUBLIC CheckingResource final : public std::pmr::memory_resource {
  public:
   explicit CheckingResource(std::pmr::memory_resource* upstream) noexcept : upstream_(upstream) {}
 
   std::pmr::memory_resource* upstream() const noexcept { return upstream_; }
-  /// What was found so far, in words; a block given back wrongly is not passed on.
+  /// The faults found so far, in words. A block that was given back wrongly is not passed on to the upstream.
   std::vector<std::string> faults() const;
   std::uint64_t live_blocks() const;
   std::uint64_t live_bytes() const;
@@ -130,7 +131,7 @@ class NODEWISE_PUBLIC CheckingResource final : public std::pmr::memory_resource 
  private:
   struct Block {
     std::size_t bytes, alignment;
-    std::uint64_t number;  // of all that ever were, from 1
+    std::uint64_t number;  // counts all blocks ever given, from 1
   };
   void* do_allocate(std::size_t bytes, std::size_t alignment) override;
   void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override;

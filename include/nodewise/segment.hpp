@@ -27,18 +27,19 @@ NODEWISE_PUBLIC std::string_view to_string(SegmentKind kind) noexcept;
 /// the pool's pages: a named one needs a hugetlbfs mount that this user may write to.
 struct SegmentOptions {
   /// Letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 200. Another user may use
-  /// the same name for another segment. Empty: a memfd, which other processes get by its descriptor; its
-  /// size is sealed, so that nobody can shrink it under its readers.
+  /// the same name for another segment. Empty: a memfd, which other processes get by its descriptor; its size
+  /// is sealed, so that no process can shrink it while others read it.
   std::string name;
-  /// The segment stays when the last process that has it ends, until it is removed. Not for memfds.
+  /// The segment stays until it is removed, even when no process holds it any more. Not for memfds.
   bool keep = false;
-  Identity origin = {};  ///< Of the source of its data: recorded in the segment.
-  /// Others can open it as soon as the loader is made; false: when BatchLoader::publish is called.
+  Identity origin = {};  ///< Identity of the source of its data; recorded in the segment.
+  /// True: other processes can open it as soon as the loader is made; false: as soon as BatchLoader::publish
+  /// is called.
   bool publish = true;
 };
 
-/// A process that made a segment. Its number alone would not do: numbers are used again, and mean something
-/// else in another pid namespace.
+/// The process that made a segment. Its process number alone is not enough: numbers are used again, and they
+/// mean another process in another pid namespace.
 struct SegmentOwner {
   enum class State : unsigned char { alive, dead, unknown };  ///< unknown: of another pid namespace.
   std::uint32_t pid = 0;
@@ -52,37 +53,37 @@ NODEWISE_PUBLIC SegmentOwner::State owner_state(const SegmentOwner& owner);
 
 class SegmentFile;  // private to the library
 
-/// A segment that this process has mapped. Copies share it; the last one, its views' owner included
-/// (pages()), gives it up. The last process to do so removes the name, unless it is to be kept; what a
-/// process that is killed leaves behind is collect_segments()' to remove. A forked child sees the memory, and
-/// is no holder of its own. Format: docs/segment-format.md. Thread class: immutable but for the bytes, which
-/// are the callers'.
+/// A segment that this process has mapped. Copies share it, and the last copy releases it; copies of pages()
+/// count too. The last process to release a segment removes its name, unless the segment is kept. Segments of
+/// killed processes are removed by collect_segments(). A forked child sees the memory, but is not counted as
+/// a holder. Format: docs/segment-format.md. Thread class: immutable but for the bytes, which are the
+/// callers'.
 class NODEWISE_PUBLIC Segment {
  public:
-  /// The user's own segment of that name; one that is just being made is waited for. Read-only: its views
-  /// only read. Throws SystemError (ENOENT: none; EPERM or EACCES: another
-  /// user's), FormatError (not a segment, damaged, or of a version that this build does not read),
-  /// InvalidArgument (no name for a segment). Cost: some ten system calls, whatever its size.
+  /// Opens the user's own segment of this name; waits for a segment that is just being made. With
+  /// Access::read_only its views only read. Throws SystemError (ENOENT: there is none; EPERM or EACCES: it is
+  /// another user's), FormatError (no segment, damaged, or of a version that this build does not read),
+  /// InvalidArgument (not a valid name). Cost: some ten system calls, whatever the size.
   static Segment open(const std::string& name, Access access = Access::read_only);
-  /// A memfd, got from another process: over a socket, by fork, or from /proc/PID/fd. The descriptor stays
-  /// the caller's. Throws as open, and FormatError where its size is not sealed.
+  /// Opens a memfd whose descriptor came from another process: over a socket, by fork, or from /proc/PID/fd.
+  /// The caller keeps the descriptor. Throws as open, and FormatError where its size is not sealed.
   static Segment open_descriptor(int descriptor, Access access = Access::read_only);
 
   const std::string& name() const noexcept;  ///< Empty for a memfd.
-  const std::string& path() const noexcept;  ///< Of its file; empty for a memfd.
+  const std::string& path() const noexcept;  ///< The path of its file; empty for a memfd.
   SegmentKind kind() const noexcept;
   Access access() const noexcept;
   const SegmentOwner& owner() const noexcept;
   std::chrono::system_clock::time_point created() const noexcept;
   bool kept() const noexcept;
-  /// Of the source that its data came from, as it was then; an empty name: from none.
+  /// Identity of the source of the data at the time of loading; its name is empty where there was none.
   const Identity& origin() const noexcept;
-  /// Of a memfd, to send to others; stays the segment's. -1 for a named one.
+  /// The descriptor of a memfd, to be sent to other processes; the segment keeps it. -1 for a named segment.
   int descriptor() const noexcept;
   const Pages& pages() const& noexcept;  ///< The data; the header is not among them.
   const Pages& pages() const&& noexcept = delete;
 
-  /// What it holds; of other kinds than datasets an empty one.
+  /// The dataset; an empty one for segments of other kinds.
   const Dataset& dataset() const noexcept;
   std::uint64_t num_batches() const noexcept;
   /// How the elements of each batch are arranged.
@@ -92,11 +93,12 @@ class NODEWISE_PUBLIC Segment {
   /// A view that only reads.
   AnyConstBatchView get_batch(std::uint64_t batch) const& { return view(batch); }
   AnyBatchView get_batch(std::uint64_t batch) const&& = delete;
-  /// The plan that its pages were placed by; Plan::from_json reads it. Empty if it is no dataset.
+  /// The plan by which its pages were placed, for Plan::from_json. Empty for segments of other kinds.
   const std::string& plan_json() const noexcept;
   PlacingRung placing_rung() const noexcept;
 
-  /// Takes the name away now: who has the segment keeps it, nobody else gets it. Once is enough.
+  /// Removes the name now: processes that hold the segment keep it, and no other process can open it. Further
+  /// calls do nothing.
   void remove() const;
 
  private:
@@ -107,24 +109,24 @@ class NODEWISE_PUBLIC Segment {
   std::shared_ptr<const State> state_;
 };
 
-/// A segment as a list shows it.
+/// A segment, as list_segments() describes it.
 struct SegmentInfo {
   std::string name;
   std::string path;
-  std::string fault;  ///< Why its header cannot be read; then what follows is empty, up to `bytes`.
+  std::string fault;  ///< Why its header cannot be read; the members from here to `bytes` are then empty.
   SegmentKind kind = SegmentKind::dataset;
   SegmentOwner owner;
   SegmentOwner::State owner_state = SegmentOwner::State::unknown;
   std::chrono::system_clock::time_point created;
   bool kept = false;
-  bool published = false;  ///< False: being made, or its maker died over it.
+  bool published = false;  ///< False: it is being made, or its maker died before it was finished.
   Identity origin;
   Layout layout = Layout::rows;
   Dataset dataset;
-  std::uint64_t bytes = 0;           ///< Of the file.
+  std::uint64_t bytes = 0;           ///< Size of the file.
   std::optional<unsigned> attached;  ///< How often it is held, as a rule once by each process; nothing where
                                      ///< /proc/locks does not say.
-  bool held = false;                 ///< Somebody does, in whatever namespace.
+  bool held = false;                 ///< Whether any process holds it, in whatever namespace.
 };
 
 /// The segments of this user, by folder and name. Throws nothing for one that
@@ -133,12 +135,12 @@ NODEWISE_PUBLIC std::vector<SegmentInfo> list_segments();
 
 struct CollectOptions {
   bool dry_run = false;
-  /// Kept ones too, if they were made longer ago than this.
+  /// Removes kept segments too, if they were made longer ago than this.
   std::optional<std::chrono::nanoseconds> older_than = {};
 };
-/// Removes what nobody holds and whose owner is dead: segments of processes that were killed. A segment whose
-/// owner lives in another pid namespace stays, and so does one that is to be kept. What was (or would be)
-/// removed.
+/// Removes segments that no process holds and whose owner is dead: those of killed processes. A segment whose
+/// owner belongs to another pid namespace stays, and so does a kept segment. Returns the segments that were
+/// (or with dry_run would be) removed.
 NODEWISE_PUBLIC std::vector<SegmentInfo> collect_segments(const CollectOptions& options = {});
 
 }  // namespace nodewise

@@ -27,8 +27,8 @@ namespace nodewise {
 enum class SharedObjectKind : unsigned char { value, array, mutex, event, barrier };
 NODEWISE_PUBLIC std::string_view to_string(SharedObjectKind kind) noexcept;
 
-/// What may lie in shared memory: bytes that mean the same to every process. Pointers do not, nor do they
-/// inside a T, which nobody can see from here.
+/// What may lie in shared memory: bytes that mean the same to every process. A pointer does not, and neither
+/// does a T that holds one; the compiler cannot see the latter.
 template <class T>
 concept SharedData = std::is_trivially_copyable_v<T> && std::default_initializable<T> &&
                      std::is_same_v<T, std::remove_cv_t<T>> && !std::is_pointer_v<T> &&
@@ -36,8 +36,8 @@ concept SharedData = std::is_trivially_copyable_v<T> && std::default_initializab
 
 namespace detail {
 
-/// What two programs compare before they share a T: for numbers "i32", "f64" and the like, whatever they are
-/// called; for others what this compiler calls them.
+/// What two programs compare before they share a T. The name of a number type is "i32", "f64" and so on,
+/// whatever the program calls it; that of any other type is the compiler's.
 struct SharedType {
   std::string_view name;
   std::uint64_t bytes = 0;
@@ -72,7 +72,7 @@ SharedType shared_type() noexcept {
     return {typeid(T).name(), sizeof(T), alignof(T)};
 }
 
-/// An object, and what keeps its segment mapped.
+/// An object's address, and the owner that keeps its segment mapped.
 struct SharedPlace {
   std::shared_ptr<const void> segment;
   std::byte* at = nullptr;
@@ -92,10 +92,11 @@ T from_word(std::uint64_t word) noexcept {
   return value;
 }
 
-/// Of more than eight bytes. Never half a value.
+/// Reads a value of more than eight bytes; never half of one value and half of another.
 NODEWISE_PUBLIC void read_large(std::byte* at, void* value, std::size_t bytes);
 
-/// The only writer while it lives. Throws SystemError (EDEADLK: this thread is writing it already).
+/// Excludes all other writers of one large value while it lives. Throws SystemError (EDEADLK: this thread is
+/// writing the value already).
 class NODEWISE_PUBLIC LargeWriter {
  public:
   LargeWriter(std::byte* at, std::size_t bytes);
@@ -120,13 +121,13 @@ concept SharedComparable = SharedData<T> &&
 template <class T>
 concept SharedInteger = std::integral<T> && !std::is_same_v<T, bool>;
 
-/// A T that all read and change whole: nobody ever sees half of a change, also if who makes it is killed.
-/// Copies are the same value. Thread class: any thread.
+/// A T that processes read and change as a whole: no process sees half of a change, even if the process that
+/// makes the change is killed. Copies are handles of the same value. Thread class: any thread.
 template <SharedData T>
 class SharedValue {
  public:
-  /// Values of up to eight bytes are one word. Larger ones are written by one at a time, and read without
-  /// waiting for who writes.
+  /// Values of up to eight bytes are one atomic word. Larger values have one writer at a time, and readers do
+  /// not wait for the writer.
   static constexpr bool is_lock_free() noexcept { return sizeof(T) <= sizeof(std::uint64_t); }
 
   T load() const {
@@ -144,7 +145,7 @@ class SharedValue {
     else
       detail::LargeWriter(place_.at, sizeof(T)).write(&value);
   }
-  /// Stores `value`; returns what was there.
+  /// Stores `value`; returns the value before.
   T exchange(const T& value) const {
     return change([&](const T&) { return value; }).before;
   }
@@ -168,13 +169,14 @@ class SharedValue {
       return same;
     }
   }
-  /// Stores what `next` makes of the value, and returns it. `next` may be called several times; of a large
-  /// value once, with all other writers waiting. Throws what it throws; then nothing is changed.
+  /// Stores `next(value)`, and returns it. For values of up to eight bytes `next` may be called several
+  /// times; for larger ones it is called once, while all other writers wait. Throws what `next` throws; then
+  /// nothing is changed.
   template <class Next>
   requires std::is_invocable_r_v<T, Next&, const T&> T update(Next next)
   const { return change(next).after; }
 
-  // Of integers; they run over as unsigned ones do. Each returns what was there.
+  // For integers. They wrap around as unsigned integers do. Each returns the value before.
   T fetch_add(T more) const requires SharedInteger<T> { return fetch(more, std::plus<>()); }
   T fetch_sub(T less) const requires SharedInteger<T> { return fetch(less, std::minus<>()); }
   T fetch_and(T bits) const requires SharedInteger<T> { return fetch(bits, std::bit_and<>()); }
@@ -221,9 +223,9 @@ class SharedValue {
   detail::SharedPlace place_;
 };
 
-/// Elements side by side, zeros at first. They are plain memory: who writes while others read or write orders
-/// that by other means, a SharedMutex mostly. Copies are the same array. Thread class: immutable but for the
-/// elements, which are the callers'.
+/// Elements side by side, zeros at first. They are plain memory: concurrent accesses of which one is a write
+/// need an order of their own, from a SharedMutex for example. Copies are handles of the same array. Thread
+/// class: immutable but for the elements, which are the callers'.
 template <SharedData T>
 class SharedArray {
  public:
@@ -239,7 +241,7 @@ class SharedArray {
   T* end() const noexcept { return data() + size_; }
   std::span<T> span() const noexcept {
     return {data(), size_};
-  }  ///< Ends with the last of this array's copies.
+  }  ///< Valid until the last copy of this array is destroyed.
 
  private:
   friend class SharedObjects;
@@ -248,16 +250,17 @@ class SharedArray {
   std::size_t size_;
 };
 
-/// A mutex between processes, which outlives those who die holding it. What it guards may then be half
-/// changed: so nobody gets it before that is repaired. Not recursive; for std::lock_guard, std::unique_lock
-/// and std::scoped_lock, also of several. Copies are the same mutex. The last copy ends unlocked. Thread
-/// class: any thread, when_owner_died() apart.
+/// A mutex between processes that survives the death of a process that holds it. The data that it guards may
+/// then be half changed, so no process gets the mutex before the data is repaired. Not recursive. It works
+/// with std::lock_guard, std::unique_lock and std::scoped_lock. Copies are handles of the same mutex.
+/// Precondition: the mutex is unlocked when its last copy is destroyed. Thread class: any thread;
+/// when_owner_died() one thread at a time.
 class NODEWISE_PUBLIC SharedMutex {
  public:
-  /// Throws OwnerDied where somebody died with it (and does not have it then), SystemError (EDEADLK: the
-  /// calling thread has it already).
+  /// Throws OwnerDied where a process died while it held the mutex; the caller then does not hold it. Throws
+  /// SystemError (EDEADLK: the calling thread holds it already).
   void lock() const;
-  /// Throws OwnerDied. False too if the calling thread has it.
+  /// Throws OwnerDied. Returns false also if the calling thread holds the mutex.
   bool try_lock() const;
   /// Throw as lock().
   template <class Rep, class Period>
@@ -275,12 +278,13 @@ class NODEWISE_PUBLIC SharedMutex {
   /// not.
   void unlock() const noexcept;
 
-  /// Locks; if somebody died with it, calls `repair`, after which the data is taken for whole; unlocks. If
-  /// `repair` throws, or the process dies in it, the data stays suspect. Returns whether there was something
-  /// to repair. Throws SystemError as lock(), and what `repair` throws.
+  /// Locks the mutex; if a process died while it held the mutex, calls `repair` and marks the data as
+  /// consistent; unlocks. If `repair` throws, or the process dies in it, the data stays marked as suspect.
+  /// Returns whether `repair` was called. Throws SystemError as lock(), and what `repair` throws.
   bool repair(const std::function<void()>& repair) const;
-  /// From now on locking by this handle, and by copies made of it, repairs by itself and goes on. `repair`
-  /// runs with the mutex held. Thread class: one thread at a time.
+  /// From now on lock() by this handle, and by copies that are made of it later, calls `repair` where it
+  /// would throw OwnerDied, and then succeeds. `repair` runs while the mutex is held. Thread class: one
+  /// thread at a time.
   void when_owner_died(std::function<void()> repair);
 
  private:
@@ -292,17 +296,17 @@ class NODEWISE_PUBLIC SharedMutex {
   std::function<void()> repair_;
 };
 
-/// A flag to wait for. Copies are the same event. Thread class: any thread. A wake-up that its caller died
-/// over comes some fifty milliseconds late.
+/// A flag that processes wait for. Copies are handles of the same event. If a process dies inside set(),
+/// waiters may notice the flag some fifty milliseconds late. Thread class: any thread.
 class NODEWISE_PUBLIC SharedEvent {
  public:
-  /// Lets all go who wait, also if it is cleared at once.
+  /// Sets the flag and releases all waiters, even if the flag is cleared at once.
   void set() const noexcept;
   void clear() const noexcept;
   bool is_set() const noexcept;
-  /// Until it is set.
+  /// Returns when the flag is set.
   void wait() const noexcept;
-  /// Not longer than that: whether it was set.
+  /// Waits at most `timeout`; returns whether the flag was set.
   bool wait_for(std::chrono::nanoseconds timeout) const noexcept;
 
  private:
@@ -312,23 +316,26 @@ class NODEWISE_PUBLIC SharedEvent {
   detail::SharedPlace place_;
 };
 
-/// Lets nobody on before so many have arrived; then all, and begins anew. Who arrived counts, also if he is
-/// killed while he waits. Copies are the same barrier. Thread class: any thread.
+/// Blocks its callers until `parties` of them have arrived, then releases all of them and begins again. The
+/// arrival of a caller that is killed while it waits counts. Copies are handles of the same barrier. Thread
+/// class: any thread.
 class NODEWISE_PUBLIC SharedBarrier {
  public:
-  /// Waits for the others. Returns how many had come before: 0 to parties() - 1, each once. Throws
-  /// BrokenBarrier if it is broken, or is broken or reset meanwhile; also, rarely, to one who sleeps while
-  /// the others pass, come again, and break it.
+  /// Waits for the other parties. Returns the number of parties that had arrived before: each of 0 to
+  /// parties() - 1 is returned to one caller. Throws BrokenBarrier if the barrier is broken, or is broken or
+  /// reset during the wait. Rarely it throws to a caller that sleeps while the others pass, arrive again and
+  /// break the barrier.
   unsigned arrive_and_wait() const;
-  /// The same; who has waited so long breaks the barrier for all, and throws.
+  /// The same, but a caller that has waited for `timeout` breaks the barrier for all parties, and throws
+  /// BrokenBarrier.
   unsigned wait_for(std::chrono::nanoseconds timeout) const;
-  /// Breaks it: who waits or comes gets BrokenBarrier, until it is reset.
+  /// Breaks the barrier: waiting and later callers get BrokenBarrier until it is reset.
   void give_up() const noexcept;
-  /// Mends it. Who waits meanwhile gets BrokenBarrier.
+  /// Makes a broken barrier usable again. Callers that are waiting get BrokenBarrier.
   void reset() const noexcept;
 
   unsigned parties() const noexcept { return parties_; }
-  unsigned waiting() const noexcept;  ///< Who have arrived.
+  unsigned waiting() const noexcept;  ///< The number of parties that have arrived.
   bool broken() const noexcept;
 
  private:
@@ -341,46 +348,49 @@ class NODEWISE_PUBLIC SharedBarrier {
 };
 
 struct SharedObjectsOptions {
-  /// For the objects; each takes its size rounded up to 128, large values (over 8 bytes) twice theirs and 128
-  /// more. All is made present at once.
+  /// Room for the objects. Each takes its size rounded up to 128 bytes; a value of more than 8 bytes takes
+  /// twice that and 128 bytes more. All pages are made present at once.
   std::uint64_t bytes = std::uint64_t{1} << 20;
   bool keep = false;  ///< As SegmentOptions::keep.
 };
 
-/// An object as a list shows it.
+/// An object, as list() describes it.
 struct SharedObjectInfo {
   std::string name;
   SharedObjectKind kind = SharedObjectKind::value;
-  std::string type;  ///< Of a value or of elements: "i32", "f64", or what the compiler calls it.
+  std::string
+      type;  ///< The type of the value or of the elements: "i32", "f64", or the compiler's name of it.
   std::uint64_t element_bytes = 0;
-  std::uint64_t count = 0;  ///< Elements of an array, parties of a barrier; else 1.
-  std::uint64_t bytes = 0;  ///< That it takes.
+  std::uint64_t count = 0;  ///< The number of elements of an array, or of parties of a barrier; else 1.
+  std::uint64_t bytes = 0;  ///< The room that it takes.
 };
 
-/// Objects with names, in a segment of their own. Whoever asks for one first makes it; everybody else gets
-/// the same. Processes may come, go, fork and be killed at any moment. What a killed maker left unfinished is
-/// not there. Objects stay as long as their segment: none is removed singly. Up to 512; names of 1 to 63
-/// bytes. All processes are of one pid namespace, as the kernel knows owners of mutexes by their numbers.
-/// Copies share the segment, and so do objects, which keep it mapped. Thread class: any thread.
+/// Objects with names, in a segment of their own. The first process that asks for a name makes the object;
+/// every other process gets the same object. Processes may start, end, fork and be killed at any moment. An
+/// object whose maker was killed before it was finished does not exist. Objects live as long as their
+/// segment; single objects cannot be removed. There are at most 512, with names of 1 to 63 bytes. All
+/// processes must be in one pid namespace, because the kernel knows the owner of a mutex by its thread
+/// number. Copies share the segment, and the objects keep it mapped. Thread class: any thread.
 class NODEWISE_PUBLIC SharedObjects {
  public:
-  /// Without a name: a memfd, which forked children have, and others get by its descriptor. Throws
-  /// InvalidArgument (sizes, name), SystemError (EEXIST: the name is taken), PlacementError (no room). Cost:
-  /// some system calls, and making the bytes present.
+  /// An empty name makes a memfd: forked children inherit it, and other processes open it by its descriptor.
+  /// Throws InvalidArgument (sizes, name), SystemError (EEXIST: the name is taken), PlacementError (no room).
+  /// Cost: some system calls, and making the pages present.
   static SharedObjects create(const std::string& name, const SharedObjectsOptions& options = {});
   /// Throws as Segment::open, InvalidArgument if the segment holds something else, and SystemError (ENOTSUP)
   /// if it was made in another pid namespace.
   static SharedObjects open(const std::string& name);
   static SharedObjects open_descriptor(int descriptor);
-  /// Opens what has the name, whatever its options; else makes it. Of processes that do so at once, one makes
-  /// it, and the others wait for that. Throws as both.
+  /// Opens the segment with this name, whatever options it was made with, or makes it if there is none. Where
+  /// several processes do so at once, one makes it and the others wait. Throws as create() and open().
   static SharedObjects open_or_create(const std::string& name, const SharedObjectsOptions& options = {});
 
-  // What has the name, or a new one. All throw InvalidArgument if it is of another kind, type or size, or the
-  // name is none; OutOfMemory if there is no room; FormatError if the directory is damaged. Cost: some
-  // hundred nanoseconds for each object there is; ask once, and keep what you get.
+  // Each of these returns the object with this name, and makes it if there is none. All throw InvalidArgument
+  // if the object is of another kind, type or size, or if the name is not valid; OutOfMemory if there is no
+  // room; FormatError if the directory is damaged. Cost: some hundred nanoseconds for each existing object;
+  // call once and keep the handle.
 
-  /// Who makes it stores `initial`.
+  /// The process that makes the object stores `initial`.
   template <SharedData T>
   SharedValue<T> value(const std::string& name, const T& initial = {}) const {
     return SharedValue<T>(get(name, SharedObjectKind::value, detail::shared_type<T>(), 1, &initial));
@@ -394,12 +404,12 @@ class NODEWISE_PUBLIC SharedObjects {
   /// For 1 to 65535 parties.
   SharedBarrier barrier(const std::string& name, unsigned parties) const;
 
-  /// In the order in which they were made. Throws FormatError.
+  /// All objects, in the order in which they were made. Throws FormatError.
   std::vector<SharedObjectInfo> list() const;
   std::uint64_t bytes_left() const;          ///< Throws FormatError.
   const std::string& name() const noexcept;  ///< Empty for a memfd.
-  int descriptor() const noexcept;           ///< Of a memfd, to send to others; else -1.
-  /// Takes the name away now, as Segment::remove.
+  int descriptor() const noexcept;  ///< The descriptor of a memfd, to be sent to other processes; else -1.
+  /// Removes the name now, as Segment::remove does.
   void remove() const;
 
  private:

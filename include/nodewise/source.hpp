@@ -28,18 +28,18 @@ struct Digest {
   friend bool operator==(const Digest&, const Digest&) = default;
 };
 
-/// What a source is called, and how it is known again.
+/// The name of a source, and digests by which it is recognised.
 struct Identity {
   std::string name;  ///< For people: an absolute path, a key.
-  /// Equal while the source would give the same bytes on this machine: of a file its path, size, time of
-  /// change, inode, and what of it is read as what. A segment records it.
+  /// Equal as long as the source gives the same bytes on this machine. For a file it covers path, size, time
+  /// of change, inode, and how the file is read. A segment records it.
   Digest state;
   /// Equal wherever a copy of the same data lies: shape, element type, sizes of parts, the caller's version.
   Digest content;
   friend bool operator==(const Identity&, const Identity&) = default;
 };
 
-/// From how many threads a format may be read at once.
+/// Whether a format may be read by several threads at once.
 enum class Calls : std::uint8_t { any_thread, one_at_a_time };
 NODEWISE_PUBLIC std::string_view to_string(Calls calls) noexcept;
 
@@ -51,8 +51,8 @@ struct Extent {
   std::uint64_t bytes = 0;
 };
 
-/// What one format implements. Its users call Source. All members are const and are called from several
-/// threads at once, but for read() where calls() is one_at_a_time.
+/// The interface that each format implements; programs use Source. All members are const and are called from
+/// several threads at once, except read() where calls() is one_at_a_time.
 class NODEWISE_PUBLIC SourceFormat {
  public:
   virtual ~SourceFormat();
@@ -60,13 +60,14 @@ class NODEWISE_PUBLIC SourceFormat {
   virtual DType dtype() const = 0;
   virtual Identity identity() const = 0;
   virtual Calls calls() const { return Calls::any_thread; }
-  /// How many rows, from a multiple of that number on, are cheap to read together: a chunk's, a file's.
+  /// The number of rows that are cheap to read together, from a multiple of that number on: the rows of a
+  /// chunk, or of a file.
   virtual std::uint64_t granule_rows() const { return 1; }
   /// Writes `rows` to `to`: whole rows, row-major, in this machine's byte order. Polls `stop`. Throws
   /// Stopped, SystemError or FormatError, naming file and offset. As it stands here it reads extents().
   virtual void read(RowRange rows, std::byte* to, const Stop& stop) const;
-  /// Appends where `bytes` lie, in order and without gaps; false, and nothing is appended, if only read() can
-  /// tell them. The answer is the same for all ranges of a source.
+  /// Appends the extents of `bytes`, in order and without gaps. Returns false and appends nothing if only
+  /// read() can give the data. The answer is the same for all ranges of a source.
   virtual bool extents(ByteRange bytes, std::vector<Extent>& found) const;
   /// Turns what was copied from extents to `at` into this machine's byte order. `bytes` are whole elements.
   virtual void finish(std::byte* at, ByteRange bytes) const;
@@ -84,14 +85,14 @@ class NODEWISE_PUBLIC Source {
   const Identity& identity() const noexcept;
   Calls calls() const noexcept;
   std::uint64_t granule_rows() const noexcept;
-  /// The dataset that it is in batches of `batch_size`. Throws InvalidArgument for batches of 0 samples.
+  /// The source as a dataset in batches of `batch_size`. Throws InvalidArgument for batches of 0 samples.
   Dataset dataset(std::uint64_t batch_size) const { return {shape(), dtype(), batch_size}; }
 
   /// Writes `rows` to `to`, row-major and in this machine's byte order. Precondition: there is room for them
   /// at `to`. Throws OutOfRange, Stopped, SystemError or FormatError (naming file and offset), and whatever a
   /// caller's function throws; what is at `to` is then unspecified.
   void read(RowRange rows, std::byte* to, const Stop& stop = {}) const;
-  /// Whether extents() tell where the bytes lie, so that pieces that are no whole rows can be read.
+  /// Whether extents() gives where the bytes lie, so that pieces other than whole rows can be read.
   bool has_extents() const noexcept;
   /// As SourceFormat::extents. Throws OutOfRange.
   bool extents(ByteRange bytes, std::vector<Extent>& found) const;
@@ -107,7 +108,8 @@ class NODEWISE_PUBLIC Source {
 };
 
 struct MemorySourceOptions {
-  /// Names the data for open_or_create, and must change whenever they do; empty: they have no identity.
+  /// Names the data for open_or_create; must change whenever the data change. Empty: the data have no
+  /// identity.
   std::string key;
 };
 
@@ -128,7 +130,7 @@ Source memory_source(std::span<const T> data, std::uint64_t features,
 }
 
 struct FunctionSourceOptions {
-  /// As MemorySourceOptions::key, of what the function gives.
+  /// As MemorySourceOptions::key, for the data that the function gives.
   std::string key;
   Calls calls = Calls::one_at_a_time;
   std::uint64_t granule_rows = 1;  ///< As SourceFormat::granule_rows; at least 1.

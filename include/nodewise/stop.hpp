@@ -8,13 +8,13 @@
 
 namespace nodewise {
 
-/// A token that long calls poll. Copies are one token: who keeps a copy can end the calls that got another.
-/// A call that is ended so throws Stopped. Thread class: any thread; request() may be called in a signal
-/// handler.
+/// A token that long calls poll. Copies are the same token: a program that keeps a copy can end the calls
+/// that were given another copy. A call that ends in this way throws Stopped. Thread class: any thread;
+/// request() may be called in a signal handler.
 class NODEWISE_PUBLIC Stop {
  public:
   Stop();
-  /// For good: a token cannot be used again.
+  /// Requests the end. A token cannot be reset.
   void request() noexcept { state_->requested.store(true, std::memory_order_relaxed); }
   bool requested() const noexcept {
     for (const State* state = state_.get(); state != nullptr; state = state->parent.get())
@@ -26,7 +26,7 @@ class NODEWISE_PUBLIC Stop {
     if (requested()) [[unlikely]]
       throw_stopped(call);
   }
-  /// A token that is requested with this one, and alone too.
+  /// A token that is requested when this one is, and that can also be requested alone.
   Stop child() const;
 
  private:

@@ -1,4 +1,4 @@
-// Batches wherever they lie: a stream gives runs of consecutive batches, each run in contiguous memory.
+// Batches from any place: a stream gives runs of consecutive batches, each run in contiguous memory.
 #pragma once
 
 #include <cstddef>
@@ -13,13 +13,13 @@
 namespace nodewise {
 
 /// A run: consecutive batches in contiguous memory, which stays mapped and unchanged as long as the lease
-/// lives. Moves, never copies; one that was moved from has no data. Thread class: value; it may end on any
-/// thread.
+/// lives. Movable, not copyable; after a move the source has no data. Thread class: value; it may be
+/// destroyed on any thread.
 class BatchLease {
  public:
-  /// `data` points to the first byte of the first of `batches`, which follow one another without room between
-  /// them, and owns that memory or a share of it; it is let go when the lease ends. `node`: the logical index
-  /// of the node that the memory lies on, where that is known.
+  /// `data` points to the first byte of the first of `batches`, which follow one another without gaps. It
+  /// owns that memory, or a share of it, and is released when the lease ends. `node`: the logical index of
+  /// the node that the memory lies on, where that is known.
   BatchLease(std::shared_ptr<const std::byte> data, BatchRange batches,
              std::optional<unsigned> node = std::nullopt) noexcept
       : data_(std::move(data)), batches_(batches), node_(node) {}
@@ -47,14 +47,14 @@ class NODEWISE_PUBLIC BatchStream {
   virtual const Dataset& dataset() const noexcept = 0;
   /// How the elements of each batch are arranged.
   virtual Layout layout() const noexcept { return Layout::rows; }
-  /// The next run, which has at least one batch; nothing at the end. Waits until there is one. If a batch
-  /// cannot be read, throws in the place of that batch: all batches before it have been given.
+  /// Waits for the next run, which has at least one batch; returns nullopt at the end. If a batch cannot be
+  /// read, this throws in the place of that batch: all batches before it have been given.
   virtual std::optional<BatchLease> next() = 0;
   /// Whether next() would give a run without waiting. False also where next() would end or throw, and where a
   /// lease must end before there is memory for another run.
   virtual bool ready() = 0;
   /// Begins again with the same batches, perhaps in another order. A stream that can be read only once
-  /// returns false, even before anything was read, and goes on where it was.
+  /// returns false, even before its first run, and its position does not change.
   virtual bool rewind() = 0;
 
  protected:

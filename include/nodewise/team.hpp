@@ -35,21 +35,22 @@ struct Orphan {
   unsigned read_from = 0;  ///< The nearest node that has workers.
 };
 
-/// Who does a worker's part of the work. Results do not depend on it.
+/// Which workers do a worker's part of the work. Results do not depend on it.
 enum class Scheduling : unsigned char {
-  local,     ///< The worker, and nobody else: what is on its node is read from its node.
-  stealing,  ///< The worker first; who has nothing left helps those nearest to it, and may read from afar.
+  local,     ///< That worker alone: data on its node is read from its node.
+  stealing,  ///< That worker first. A worker that has nothing left helps the nearest ones, and may then read
+             ///< from other nodes.
 };
 NODEWISE_PUBLIC std::string_view to_string(Scheduling scheduling) noexcept;
 
 struct TeamOptions {
-  /// Number of workers; 0: NODEWISE_WORKERS, else one per allowed physical core, of which OMP_NUM_THREADS
-  /// and the CPU quota may leave fewer. Workers only stand on CPUs that the caller may run on; more workers
-  /// than CPUs share them.
+  /// Number of workers; 0: NODEWISE_WORKERS, else one per allowed physical core, of which OMP_NUM_THREADS and
+  /// the CPU quota may leave fewer. Workers are pinned only to CPUs that the caller may run on; where there
+  /// are more workers than CPUs, they share CPUs.
   unsigned workers = 0;
   /// Negative control for tests and benchmarks: every shard is read by the workers of the next node.
   bool displaced = false;
-  /// For work that is unevenly spread, or CPUs that others use too.
+  /// Stealing is for unevenly spread work, and for CPUs that other programs use too.
   Scheduling scheduling = Scheduling::local;
 };
 
@@ -60,7 +61,7 @@ struct TeamOptions {
 class NODEWISE_PUBLIC Team {
  public:
   /// Precondition: `topology` is this machine (a foreign one throws PlacementError). Throws SystemError where
-  /// not even the caller's own mask can be read or it holds no CPU of the topology.
+  /// the caller's own affinity mask cannot be read, or holds no CPU of the topology.
   explicit Team(const Topology& topology, const TeamOptions& options = {});
 
   std::span<const Worker> workers() const& noexcept;
@@ -70,21 +71,24 @@ class NODEWISE_PUBLIC Team {
   Scheduling scheduling() const noexcept { return scheduling_; }
   /// Throws PlacementError where `plan` was made for another machine.
   void check_plan(const Plan& plan) const;
-  /// CPUs (kernel numbers) that the team keeps to: its caller's when it was made, within the cpuset.
+  /// The CPUs (kernel numbers) that the team uses: those that its maker could run on when it was made, within
+  /// the cpuset.
   const IndexSet& usable_cpus() const noexcept { return usable_cpus_; }
   /// The workers (by number) that read `shard` of `plan`, never none. Throws OutOfRange; here and below a
   /// plan for another machine throws PlacementError.
   std::vector<unsigned> readers(const Plan& plan, std::size_t shard) const;
-  /// The same for whatever lies on a node (logical index). Throws OutOfRange.
+  /// The workers (by number) that read data on a node (logical index). Throws OutOfRange.
   const std::vector<unsigned>& readers_of_node(unsigned node) const;
-  /// The workers nearest to a node (logical index), displaced or not: those who populate its pages.
+  /// The workers nearest to a node (logical index), which populate its pages, whether the team is displaced
+  /// or not.
   const std::vector<unsigned>& home_workers(unsigned node) const;
   std::vector<Orphan> orphans(const Plan& plan) const;
 
   /// Calls `fn` for every part of every shard, each on the worker that the part names; a part with no batch
-  /// is left out. Without stealing a worker has one part of a shard, with it several, that others may take
-  /// from it. Parts of one worker run one after the other. `fn` is called from several threads at once;
-  /// what it throws is thrown again here, after all have finished (the first one, if several).
+  /// is left out. Without stealing a worker has one part of a shard; with stealing it has several, and other
+  /// workers may take some of them. The parts of one worker run one after the other. `fn` is called from
+  /// several threads at once; what it throws is thrown again here, after all have finished (the first one, if
+  /// several).
   void for_each_shard(const Plan& plan, const std::function<void(const ShardPart&)>& fn) const;
 
   /// Calls `fn` once for each worker, on the thread that is pinned to that worker's CPU: for work that no

@@ -1,4 +1,4 @@
-// What texts for people are made of.
+// Text for people: what their screen can show, and tables.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,8 @@
 
 namespace nodewise {
 
-/// What the reader's screen can show. The library does not look at any terminal: whoever prints says.
+/// What the reader's screen can show. The library does not examine any terminal; the caller that prints
+/// states this.
 struct TextStyle {
   std::size_t width = 80;  ///< In columns.
   bool colour = false;     ///< By the escape sequences of ECMA-48.

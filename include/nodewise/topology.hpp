@@ -27,10 +27,11 @@ class NODEWISE_PUBLIC Topology {
   static Topology from_xml(const std::string& path);
   /// From an hwloc synthetic description, such as "pack:2 numa:2 core:4 pu:2". Throws FormatError.
   static Topology from_synthetic(const std::string& description);
-  /// From parts, for tests and for callers who know better. Throws InvalidArgument unless there is a node,
-  /// indices are consecutive and kernel's numbers unique, a CPU is in one node at most, allowed CPUs and
-  /// cores are among the node's CPUs, distances are none or nodes × nodes, devices and memory attributes name
-  /// nodes that exist, the base page is a power of two, and no CPU or node has a number above 2^20.
+  /// From parts, for tests and for callers that know the machine better. Throws InvalidArgument unless there
+  /// is a node, indices are consecutive and kernel's numbers unique, a CPU is in one node at most, allowed
+  /// CPUs and cores are among the node's CPUs, distances are none or nodes × nodes, devices and memory
+  /// attributes name nodes that exist, the base page is a power of two, and no CPU or node has a number above
+  /// 2^20.
   static Topology from_data(MachineData data);
 
   std::span<const Node> nodes() const& noexcept;
@@ -43,8 +44,8 @@ class NODEWISE_PUBLIC Topology {
   std::optional<unsigned> node_of_cpu(unsigned cpu) const noexcept;
   /// Distance as the firmware states it (10 is local), or 10 and 20 where it is silent. Ordinal, no unit.
   unsigned distance(unsigned from, unsigned to) const;
-  /// Nodes other than `to`, by the distance from them to it, nearest first; ties by logical index. So the
-  /// first with CPUs should read its memory, where it has none.
+  /// All nodes but `to`, by their distance to it, nearest first; of equal distances the lower logical index
+  /// first. Where `to` has no CPUs, the first of these with CPUs should read its memory.
   std::vector<unsigned> nearest(unsigned to) const;
   /// Nodes with allowed CPUs and allowed memory: where a plan puts data unless told otherwise.
   std::vector<unsigned> default_targets() const;
@@ -58,7 +59,7 @@ class NODEWISE_PUBLIC Topology {
   std::optional<double> cpu_quota() const noexcept;
   /// False for a topology that describes another machine: it can be planned for, not allocated on.
   bool is_this_machine() const noexcept;
-  /// "this machine", or the file or text it came from.
+  /// "this machine", or the file or text that the topology was read from.
   const std::string& origin() const noexcept;
   /// Names the structure (nodes, CPUs, distances, base page), not the moment: 16 hexadecimal digits,
   /// stable across reboots, independent of the process's cpuset.

@@ -20,7 +20,7 @@
 
 namespace nodewise {
 
-/// What may be done with memory: a segment is opened for one or the other.
+/// Whether memory may only be read, or also written.
 enum class Access : std::uint8_t { read_only, read_write };
 NODEWISE_PUBLIC std::string_view to_string(Access access) noexcept;
 
@@ -113,7 +113,7 @@ class BatchView {
   std::size_t row_stride_ = 0;
 };
 
-/// What a batch is that its address and size do not say. One word, so that having a view is cheap.
+/// Element type, layout and access of a batch, in one word, so that a view is cheap to make.
 struct alignas(4) BatchKind {
   constexpr BatchKind() noexcept = default;
   constexpr BatchKind(DType type, Layout arranged = Layout::rows,
@@ -170,7 +170,7 @@ class NODEWISE_PUBLIC AnyConstBatchView {
   [[noreturn, gnu::cold]] static void throw_read_only(const char* call);
 
   const void* data_ = nullptr;
-  BatchKind kind_;  // its access is AnyBatchView's to ask
+  BatchKind kind_;  // its access matters to AnyBatchView alone
   std::size_t rows_ = 0;
   std::size_t cols_ = 0;
   std::size_t row_stride_ = 0;

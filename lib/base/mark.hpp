@@ -1,5 +1,5 @@
-// Where a process may be killed, for those who test what becomes of it: between two steps of something that
-// others depend on. Nothing is there unless the build asks for it.
+// Points at which tests kill a process: between two steps on which other processes depend. They are compiled
+// in only where the build asks for them.
 #pragma once
 
 #include <string_view>
@@ -7,44 +7,44 @@
 namespace nodewise::base {
 
 enum class Mark : unsigned {
-  // A slot of a ring. What an only producer or consumer has in hand is not written into it: there the end of
-  // the ring that says so moves after `claimed` and `taken`.
+  // A slot of a ring. The claims of an only producer or consumer are not written into it; their end of the
+  // ring moves after `claimed` and `taken`.
   claiming,        ///< Before it becomes `writing`.
-  claimed,         ///< After, and before the tail says so.
+  claimed,         ///< After that, and before the tail moves.
   filling,         ///< While the producer writes.
   publishing,      ///< Before it becomes `ready`.
   published,       ///< After, and before sleepers are woken.
   taking,          ///< Before it becomes `leased`.
-  taken,           ///< After, and before the head says so.
+  taken,           ///< After that, and before the head moves.
   reading,         ///< While the consumer reads.
   returning,       ///< Before it becomes `free`.
   returned,        ///< After, and before sleepers are woken.
   abandoning,      ///< Before an unpublished one becomes `free`.
-  recovering,      ///< With a dead member's lock in hand, before any of its slots is touched.
+  recovering,      ///< While a dead member's lock is held, before any of its slots is touched.
   recovered_slot,  ///< Between two of them, and before the head is taken back.
   recovered,       ///< After all, before the lock is given back.
-  joining,         ///< With a member's lock in hand, before what its predecessor left is dealt with.
+  joining,         ///< While a member's lock is held, before the slots of its predecessor are recovered.
   joined,          ///< After.
   closing,         ///< After a ring was closed, and before sleepers are woken.
   // A segment's file.
-  file_made,        ///< Before anybody's lock is on it.
+  file_made,        ///< Before any lock is on it.
   file_locked,      ///< With both locks of its maker.
   file_sized,       ///< Before it is mapped.
   file_filled,      ///< With all its data, before its header.
   header_written,   ///< All but the magic.
   header_complete,  ///< Published, before the maker's lock goes.
   replacing,        ///< Before a dead maker's file is removed.
-  file_held,        ///< By one who opens it, before it is known whether it is published.
-  leaving,          ///< Before it is known whether this was the last holder.
-  removing,         ///< Before the last holder takes the name away.
+  file_held,        ///< By a process that opens it, before it knows whether the file is published.
+  leaving,          ///< Before the process knows whether it was the last holder.
+  removing,         ///< Before the last holder removes the name.
   // Shared objects.
-  object_made,     ///< All of it is there, and the directory does not say so yet.
-  object_listed,   ///< After, with the lock of those who make.
+  object_made,     ///< The object is complete, and the directory does not list it yet.
+  object_listed,   ///< After that, while the makers' lock is held.
   value_copied,    ///< A large value's other copy is written, and does not hold yet.
-  value_changed,   ///< After, with the lock of those who write.
-  mutex_held,      ///< By a caller, half through a change; passed by the test itself.
-  mutex_suspect,   ///< The next owner has said so, and has not made the mutex consistent yet.
-  mutex_repaired,  ///< What it guards, and the word still says that it is suspect.
+  value_changed,   ///< After that, while the writers' lock is held.
+  mutex_held,      ///< By a caller in the middle of a change; the test itself passes this mark.
+  mutex_suspect,   ///< The next owner has set the word, and has not made the mutex consistent yet.
+  mutex_repaired,  ///< The data is repaired, and the word still says that it is suspect.
   event_set,       ///< Before sleepers are woken.
   barrier_passed,  ///< Before sleepers are woken.
 };

@@ -33,8 +33,8 @@ std::string text(const Pieces&... pieces) {
   return out;
 }
 
-/// A piece of somebody's file for a message: in quotation marks, what is not printable ASCII as \xNN, cut
-/// short after 40 bytes.
+/// Foreign text for a message: in quotation marks, bytes that are not printable ASCII as \xNN, cut short
+/// after 40 bytes.
 std::string quoted(std::string_view raw);
 
 /// "512 B", "64 KiB", "1.5 GiB".

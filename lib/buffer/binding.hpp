@@ -1,4 +1,5 @@
-// Which node the kernel is told to take a shard's pages from: mbind, and what is done where it is refused.
+// Tells the kernel from which node to take a shard's pages: mbind, and what happens where the kernel refuses
+// it.
 #pragma once
 
 #include <vector>
@@ -8,8 +9,8 @@
 namespace nodewise {
 
 /// Binds the untouched memory of `plan` at `data`: each shard's pages to its node, preferred, or all of them
-/// interleaved. How it is to be placed then: by these policies, or, where the kernel refuses them, by first
-/// touch. Throws PlacementError where a required interleaving is refused.
+/// interleaved. Returns how the pages are to be placed: by these policies, or by first touch where the kernel
+/// refuses them. Throws PlacementError where a required interleaving is refused.
 PlacingRung bind_memory(const Plan& plan, std::byte* data, std::vector<Degradation>& degradations);
 
 /// The shards that are larger than what is free of their node, page cache aside: the kernel may place their

@@ -20,7 +20,7 @@ struct MappedMemory {
 MappedMemory map_memory(const Plan& plan, const Topology& topology, PageKind kind,
                         std::vector<Degradation>& degradations);
 
-/// Memory that somebody else mapped and nobody has touched.
+/// Memory that the caller has mapped, and that is untouched.
 MappedMemory use_memory(const Plan& plan, Pages pages, std::vector<Degradation>& degradations);
 
 /// Whether each shard of `plan` must be a mapping of its own: where pages cannot be asked about one by one,

@@ -18,7 +18,7 @@ struct PlacedMemory {
 /// New memory of `kind`, placed as `plan` says and filled by `fill`, if given. Throws as Buffer::allocate.
 PlacedMemory place(const Plan& plan, const Team& team, PageKind kind, const Buffer::Fill& fill);
 
-/// The same of memory that nobody has touched.
+/// The same for memory that is mapped and untouched.
 PlacedMemory place(const Plan& plan, const Team& team, Pages pages, const Buffer::Fill& fill);
 
 }  // namespace nodewise

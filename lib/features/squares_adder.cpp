@@ -32,7 +32,7 @@ void SquaresAdder::add_piece(const std::byte* elements, std::uint64_t count, std
   const double mean = means_[feature];
   double* const lanes = &lanes_[2 * kernels_.lanes * feature];
   if (kernels_.add[type](elements, count, mean, lanes)) return;
-  empty_lanes(feature);  // one small square is in the way of many large ones
+  empty_lanes(feature);  // one small square keeps many large ones from adding exactly
   if (kernels_.add[type](elements, count, mean, lanes)) return;
   kernels_.squares[type](elements, count, mean, squares_.data());
   adder_.add(reinterpret_cast<const std::byte*>(squares_.data()), count, feature, 1);

@@ -1,5 +1,6 @@
-// Transposes in registers: a vector is so many lanes of 16 bytes, each of which transposes a square of its
-// own by interleaving, so that together they turn a column of squares into full vectors of one column each.
+// Transposes in registers: a vector is one or more lanes of 16 bytes, each of which transposes a square of
+// its own by interleaving, so that together they turn a column of squares into full vectors of one column
+// each.
 #include "kernels/set.hpp"
 
 #include "kernels/vectors.hpp"
@@ -8,7 +9,7 @@ namespace nodewise::NODEWISE_KERNELS {
 namespace {
 
 constexpr size_t lane_bytes = 16;
-// What is copied meanwhile, is so many bytes at once, or more: fewer cost as much.
+// At least this number of bytes is copied at once during reading: copying fewer costs as much.
 constexpr size_t least_copied = 1024;
 // How far ahead of the reading, in bytes of a block's rows; found by trying.
 constexpr size_t block_ahead = 4096;

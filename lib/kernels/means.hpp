@@ -10,9 +10,8 @@ namespace nodewise {
 
 /// Loops over elements at any address. Those over floats add elements, as doubles, to `lanes`: 32 running
 /// sums in a row, or several such rows; those of f16 and bf16 may keep to a quarter of them. Which element
-/// goes to which lane is nobody's business: a sum counts only if no addition was rounded
-/// (base::FpGuard::inexact), and then its order does not matter. They return whether the elements and the
-/// sums are finite.
+/// goes to which lane does not matter: a sum counts only if no addition was rounded (base::FpGuard::inexact),
+/// and then its order does not matter. They return whether the elements and the sums are finite.
 struct MeansKernels {
   static constexpr size_t lane_count = 32;
 

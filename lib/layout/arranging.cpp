@@ -67,7 +67,8 @@ void convert_in_place(Buffer& buffer, Layout layout, const Team& team, const Nod
   const LayoutConversion back(layout, layout, dtype_bytes(plan.dataset().dtype()),
                               batch_bytes >= least_past_caches, kernels);
   run_team(team, [&](unsigned worker, bool own_threads) {
-    if (!rooms[worker]) return;  // nothing is its own, and without room it cannot help
+    if (!rooms[worker])
+      return;  // the worker has no batch of its own, and without room it cannot take others'
     LayoutConversion::Scratch scratch;
     std::byte* const room = rooms[worker]->data();
     while (const auto piece = shares.take(worker, own_threads))

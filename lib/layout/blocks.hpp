@@ -1,4 +1,4 @@
-// What workers take of batches: blocks of so many rows and columns.
+// The units of work on layouts: blocks of rows and columns of batches.
 #pragma once
 
 #include <cstdint>
@@ -45,12 +45,12 @@ class LayoutBlocks {
   std::uint64_t features_;
   BlockShape shape_;
   Order order_;
-  std::uint64_t down_;    // blocks above one another in a batch
-  std::uint64_t across_;  // and beside one another
+  std::uint64_t down_;    // blocks from top to bottom of a batch
+  std::uint64_t across_;  // and from left to right
 };
 
-/// Gives to those who read them `per_batch` units for each batch: unit i is of batch i / per_batch. Who got
-/// any.
+/// Gives each batch's `per_batch` units to workers that read the batch: unit i belongs to batch i /
+/// per_batch. Returns the workers that got units.
 std::vector<unsigned> give_units(const Plan& plan, const Team& team, std::uint64_t per_batch,
                                  WorkShares& shares);
 

@@ -32,11 +32,11 @@ class LayoutConversion {
     LayoutRuns runs = {};  ///< Of the block that was gathered last.
   };
 
-  /// `past_caches`: whether what is written is too much for them.
+  /// `past_caches`: whether the result is too large for the caches, and so is written past them.
   LayoutConversion(Layout from, Layout to, std::size_t element_bytes, bool past_caches,
                    const LayoutKernels& kernels) noexcept;
 
-  /// Of batches so large: as much as half of the scratch holds; tiles are whole.
+  /// The shape of blocks for batches of this size: as much as half of the scratch holds, in whole tiles.
   BlockShape shape(std::uint64_t rows, std::uint64_t cols) const noexcept;
   /// The order of blocks in which reading goes on where it was.
   LayoutBlocks::Order order() const noexcept;

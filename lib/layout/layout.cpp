@@ -15,7 +15,7 @@
 namespace nodewise {
 namespace {
 
-// What is less is likely to be used while the caches still have it.
+// A smaller result is likely to be used while the caches still hold it.
 constexpr std::uint64_t least_past_caches = std::uint64_t{4} << 20;
 
 [[maybe_unused]] bool is_aligned(const void* at, std::size_t bytes) {  // for an assertion

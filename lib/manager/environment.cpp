@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::uint64_t usual_bytes = std::uint64_t{1} << 30;
 
-// Where it is full, taking something away needs pages, too: so the file is larger than it may be filled.
+// In a full directory removing something needs pages too: so the file may be larger than the limit for its
+// contents.
 std::uint64_t map_bytes_for(std::uint64_t max_bytes) noexcept {
   constexpr std::uint64_t unit = 65536;
   return base::round_up(max_bytes + max_bytes / 64 + 4 * unit, unit);
@@ -27,8 +28,8 @@ std::uint64_t map_bytes_for(std::uint64_t max_bytes) noexcept {
 // How many transactions the thread is in.
 thread_local unsigned depth = 0;
 
-// What this process has open. Children inherit it, and let the entries of their parents be. Never destroyed:
-// Managers may outlive whatever is destroyed at exit.
+// The directories that this process has open. Children inherit the registry, and do not touch their parents'
+// entries. Never destroyed, because Managers may outlive everything that is destroyed at exit.
 struct Registry {
   using Key = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>;  // generation, device, inode
   struct Entry {
@@ -40,7 +41,7 @@ struct Registry {
     return registry;
   }
   static Key key(const os::FileStatus& file) { return {lmdb::generation(), file.device, file.inode}; }
-  std::mutex mutex;  // only with a Pause of forks: a child never finds it locked
+  std::mutex mutex;  // locked only with a Pause of forks: a child never finds it locked
   std::map<Key, Entry> entries;
 };
 
@@ -51,7 +52,8 @@ struct RegistryLock {
 
 }  // namespace
 
-// A thread in transactions. In a child that was forked inside, what it would give back is the parent's.
+// A thread inside transactions. In a child that was forked inside one, everything that this would give back
+// belongs to the parent.
 class Environment::Session {
  public:
   explicit Session(Environment& environment) : environment_(environment) {
@@ -120,8 +122,8 @@ void Environment::write(const Work& work) {
   }
 }
 
-// What dead readers held, or what another process made it grow by. Only for the latter it is worth waiting
-// for other threads' looks to end.
+// Frees the pages of dead readers, or takes the room by which another process let the directory grow. Only
+// the latter is worth waiting until other threads' looks have ended.
 bool Environment::find_room() {
   if (!is_of_this_process()) return false;
   const bool cleared = lmdb_.clear_dead_readers() > 0;
@@ -182,8 +184,8 @@ void Environment::lengthen_file(std::uint64_t bytes) {
                       error);
 }
 
-// The file is never shorter than what it says of itself, so that one which is was truncated: and whatever is
-// written from the moment on when the map is larger says so. It is lengthened by one at a time.
+// A file is never shorter than its record says, so a shorter one was truncated. Every write after the map has
+// grown records the larger size. One process at a time lengthens the file.
 void Environment::grow(std::uint64_t max_bytes) {
   if (max_bytes == 0 || max_bytes <= this->max_bytes()) return;
   write([&](lmdb::Transaction&) { lengthen_file(map_bytes_for(max_bytes)); });
@@ -225,14 +227,14 @@ Environment& Directory::attach(Entry entry, std::uint64_t max_bytes) const {
         environment_ = environment = registered(entry, max_bytes == 0 ? usual_bytes : max_bytes);
     }
     if (environment != nullptr) break;
-    std::this_thread::sleep_for(look_again);  // not in there, where nobody could fork
+    std::this_thread::sleep_for(look_again);  // outside the Pause, so that other threads can fork
   }
   environment->grow(max_bytes);
   return *environment;
 }
 
-// Nothing while another process opens or makes it. Precondition, which no check here could see: the registry
-// is locked.
+// Returns null while another process opens or makes the directory. Precondition, which no check here could
+// see: the registry is locked.
 Environment* Directory::registered(Entry entry, std::uint64_t bytes_if_new) const {
   auto& entries = Registry::get().entries;
   const DataFile file(path_, entry != Entry::open);

@@ -1,5 +1,5 @@
-// A Manager's directory as one process uses it: opened once, however many Managers there are; transactions on
-// it; and what becomes of it in a forked child.
+// A Manager's directory as one process uses it: opened once, however many Managers there are; its
+// transactions; and its state in a forked child.
 #pragma once
 
 #include <atomic>
@@ -30,8 +30,8 @@ class Environment {
   void read(const Work& work);
   /// `work` may be called a second time.
   void write(const Work& work);
-  /// Lets it hold that much, if it is more than now. Precondition, which no check here could see: not called
-  /// under a lock that the work of other threads may want.
+  /// Raises the limit to `max_bytes`, if that is more than now. Precondition, which no check here could see:
+  /// not called under a lock that the work of other threads may want.
   void grow(std::uint64_t max_bytes);
   std::uint64_t max_bytes();
   bool is_of_this_process() const noexcept { return lmdb_.is_of_this_process(); }
@@ -45,9 +45,9 @@ class Environment {
   void resize(std::uint64_t map_bytes);  ///< 0: as its file says.
 
   lmdb::Environment lmdb_;
-  std::atomic<std::thread::id> writer_{};  // that is in a change
+  std::atomic<std::thread::id> writer_{};  // the thread that is in a change
   std::atomic<std::uint64_t> writes_{0};
-  std::mutex mutex_;  // of what follows: nobody is in a transaction while the map is changed
+  std::mutex mutex_;  // guards what follows; no thread is in a transaction while the map is changed
   std::condition_variable changed_;
   std::uint64_t sessions_ = 0;
   bool resizing_ = false;
@@ -64,7 +64,7 @@ class Directory {
   Directory& operator=(const Directory&) = delete;
 
   const std::string& path() const noexcept { return path_; }
-  /// Opened anew in a forked child. Valid as long as this.
+  /// In a forked child it is opened again. Valid as long as this object.
   Environment& environment() const;
 
  private:

@@ -133,7 +133,8 @@ void DataFile::fail(std::string_view doing, int error) const {
   throw SystemError(base::text("Manager: ", path_, ": ", doing), error);
 }
 
-// Who makes it may find that somebody else was faster, and that it is gone when he opens that.
+// A maker may find that another process made the file first, and that this file is removed before it can be
+// opened.
 void DataFile::open(const std::string& folder, bool make) {
   os::Os& os = os::current();
   while (true) {
@@ -166,7 +167,8 @@ bool DataFile::try_lock() const {
   return status.value.links != 0;
 }
 
-// Others may be writing: what cannot be may be half old and half new, and is read again.
+// Other processes may be writing. Contents that cannot be right may be half old and half new, so they are
+// read again.
 std::optional<Meta> DataFile::check() const {
   check_lock_file();
   constexpr int tries = 3;

@@ -15,30 +15,31 @@ namespace nodewise::managed {
 struct Meta {
   std::uint64_t page_bytes = 0;
   std::uint64_t map_bytes = 0;
-  std::uint64_t transaction = 0;  ///< 0: nobody has ever written to it.
+  std::uint64_t transaction = 0;  ///< 0: the file was never written to.
 };
 
-/// `pages` holds both, or what there is. Throws FormatError, naming `path`.
+/// `pages` holds both pages, or as much of them as the file has. Throws FormatError, naming `path`.
 Meta parse_meta(std::string_view pages, std::uint64_t file_bytes, const std::string& path);
 
-/// The directory itself: makes it if that is wanted. Returns its path, absolute and without links. Throws
-/// SystemError.
+/// Returns the absolute path of the directory, without symbolic links; makes the directory first if `make`.
+/// Throws SystemError.
 std::string prepare_folder(const std::string& folder, bool make);
 
-/// data.mdb, opened beside LMDB. A file is complete once somebody wrote to it: who makes one keeps it locked
-/// until then, and who dies over it leaves a draft. Whoever opens it for LMDB does so under the lock, too.
+/// data.mdb, opened beside LMDB. A file is complete once it was written to. Its maker keeps it locked until
+/// then; a maker that dies before leaves a draft. A process also holds this lock while it opens the file for
+/// LMDB.
 class DataFile {
  public:
   /// Throws SystemError (ENOENT: there is none), InvalidArgument (`make`: the folder holds other things).
   DataFile(const std::string& folder, bool make);
 
   const os::FileStatus& status() const noexcept { return status_; }
-  /// False: somebody else opens it, or it was removed; to be opened again.
+  /// False: another process is opening the file, or it was removed; open it again.
   bool try_lock() const;
-  /// Precondition, which no check here could see: locked. Nothing: it is a draft. Throws FormatError,
+  /// Precondition, which no check here could see: locked. Returns nullopt for a draft. Throws FormatError,
   /// SystemError (another user's lock file).
   std::optional<Meta> check() const;
-  /// Makes an empty draft of it. Precondition, which no check here could see: locked, and a draft.
+  /// Makes the file an empty draft. Precondition, which no check here could see: locked, and a draft.
   void clear() const;
 
  private:

@@ -16,7 +16,8 @@ static_assert(map_resized == MDB_MAP_RESIZED && readers_full == MDB_READERS_FULL
 
 std::atomic<std::uint64_t> forks{0};
 
-// From the beginning on: a fork amid its making would be missed. Never ended, as Managers may outlive it.
+// Made when the library is loaded, because a fork while it is made would be missed. Never destroyed, because
+// Managers may outlive it.
 [[maybe_unused]] const auto& fork_watch =
     *new os::ForkWatch([] { forks.fetch_add(1, std::memory_order_relaxed); });
 
@@ -49,7 +50,7 @@ class Cursor {
   Cursor(const Cursor&) = delete;
   Cursor& operator=(const Cursor&) = delete;
 
-  /// To the first whose key is at least `key`; false: there is none.
+  /// Moves to the first entry whose key is at least `key`; returns false if there is none.
   bool find(std::string_view key) {
     key_ = value_of(key);
     return move(key.empty() ? MDB_FIRST : MDB_SET_RANGE);
@@ -114,7 +115,7 @@ int Environment::open(std::uint64_t map_bytes) {
   return code;
 }
 
-// All lies in the one without a name. Handles are to be had before several threads want them.
+// Everything lies in the table without a name. Its handle must exist before several threads ask for it.
 int Environment::open_table() {
   MDB_txn* txn = nullptr;
   if (const int code = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn)) return code;
@@ -131,7 +132,8 @@ std::uint64_t Environment::last_byte() const {
   return (info_of(env_).me_last_pgno + 1) * page_bytes_;
 }
 
-// The table of free pages has lists of them, which begin with their lengths; only reading shows it.
+// The table of free pages holds lists of them, each of which begins with its length: only reading them gives
+// the sum.
 std::uint64_t Environment::used_bytes() const {
   constexpr MDB_dbi free_table = 0;
   Transaction transaction(*this);
@@ -205,7 +207,7 @@ int Transaction::begin(Mode mode) {
 void Transaction::commit() {
   check_usable();
   if (failed_) throw SystemError("Manager: part of the change failed, so none of it is made", ECANCELED);
-  const int code = mdb_txn_commit(txn_);  // ends it, unless it throws
+  const int code = mdb_txn_commit(txn_);  // ends the transaction, unless it throws
   txn_ = nullptr;
   if (code != 0) environment_.fail("writing", code);
 }
@@ -219,7 +221,8 @@ void Transaction::check_usable() const {
       EPERM);
 }
 
-// Half a change, by an error or an exception, must not be committed: so it counts as failed until it is made.
+// Half a change, after an error or an exception, must not be committed: so the transaction counts as failed
+// until the change is complete.
 template <class Fn>
 int Transaction::attempt(std::string_view doing, const Fn& change) {
   check_usable();
@@ -248,8 +251,8 @@ void Transaction::for_each(std::string_view prefix,
     visit(cursor.key().substr(prefix.size()), cursor.value());
 }
 
-// By cursors of ours: those that mdb_put and mdb_del have on their stacks stay in LMDB's list of them when
-// damaged() leaves these by an exception.
+// Uses cursors of its own: cursors that mdb_put and mdb_del have on their stacks would stay in LMDB's list
+// when damaged() leaves them by an exception.
 void Transaction::put(std::string_view key, std::string_view value) {
   attempt("writing", [&] { return Cursor(environment_, txn_, environment_.table()).put(key, value); });
 }

@@ -1,6 +1,6 @@
-// LMDB, wrapped: what it opens is closed once, and its codes become errors. LMDB is not to be used across a
-// fork: here a child's copies of its parent's things refuse to work, and are never closed, as that would end
-// the locks and the place in the table of readers that the parent still has.
+// LMDB, wrapped: what it opens is closed once, and its codes become errors. LMDB must not be used across a
+// fork. Here a child's copies of its parent's objects refuse to work; they are never closed, because closing
+// them would release the parent's locks and its slot in the table of readers.
 #pragma once
 
 #include <atomic>
@@ -20,13 +20,13 @@ namespace nodewise::lmdb {
 /// Another number in every forked child.
 std::uint64_t generation() noexcept;
 
-/// There is no room; what dead readers hold may be some.
+/// There is no room left; the pages that dead readers hold may give some.
 class MapFull final : public OutOfMemory {
  public:
   explicit MapFull(const std::string& message) : OutOfMemory(message) {}
 };
 
-// Of LMDB's codes those that are dealt with.
+// The codes of LMDB that are handled.
 inline constexpr int map_resized = -30785;  ///< Another process made it grow.
 inline constexpr int readers_full = -30790;
 
@@ -50,8 +50,8 @@ class Environment {
   /// That hold something. Precondition, which no check here could see: inside a transaction for writing, of
   /// whose changes none count.
   std::uint64_t used_bytes() const;
-  std::uint64_t last_byte() const;  ///< Behind the last page that was ever used; quickly had.
-  /// Gives up what readers hold whose processes have died; how many there were.
+  std::uint64_t last_byte() const;  ///< The end of the last page that was ever used. Cost: O(1).
+  /// Frees the reader slots of dead processes; returns their number.
   int clear_dead_readers() const;
   bool is_of_this_process() const noexcept { return generation_ == generation(); }
   const std::string& folder() const noexcept { return folder_; }
@@ -83,14 +83,14 @@ class Transaction {
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
 
-  /// 0, or LMDB's code. One for writing waits for all others.
+  /// Returns 0, or LMDB's code. A write transaction waits for all others to end.
   int begin(Mode mode);
   /// Throws if any put() or erase() before failed.
   void commit();
 
   /// Both are valid until the next change.
   std::optional<std::string_view> get(std::string_view key) const;
-  /// Those whose keys begin so, in their order, keys without that beginning.
+  /// Calls `fn` for the entries whose keys begin with `prefix`, in order; the prefix is cut off their keys.
   void for_each(std::string_view prefix,
                 const std::function<void(std::string_view key, std::string_view value)>& visit) const;
   void put(std::string_view key, std::string_view value);

@@ -6,7 +6,7 @@
 namespace nodewise {
 namespace detail {
 
-/// In what transaction a handle works.
+/// The transaction in which a handle works.
 class ManagerScope {
  public:
   using Work = std::function<void(managed::Store&)>;
@@ -22,7 +22,7 @@ namespace {
 using detail::ManagerScope;
 using managed::Store;
 
-/// One of its own for each call.
+/// A transaction of its own for each call.
 class OwnScope final : public ManagerScope {
  public:
   explicit OwnScope(std::shared_ptr<managed::Directory> directory) noexcept
@@ -42,7 +42,7 @@ class OwnScope final : public ManagerScope {
   std::shared_ptr<managed::Directory> directory_;
 };
 
-/// That of a change or a look, until this ends.
+/// The transaction of a change or a look, until that ends.
 class OpenScope final : public ManagerScope {
  public:
   explicit OpenScope(Store& store) noexcept : store_(&store) {}
@@ -58,7 +58,7 @@ class OpenScope final : public ManagerScope {
   Store* store_;
 };
 
-/// The scope of a transaction, for as long as that is open.
+/// The scope of a transaction while the transaction is open.
 struct Opened {
   explicit Opened(lmdb::Transaction& transaction)
       : store(transaction), scope(std::make_shared<OpenScope>(store)) {}
@@ -152,7 +152,7 @@ void ManagedDictionary::set(const std::string& key, const ManagedValue& value) c
 }
 ManagedValue ManagedDictionary::update(
     const std::string& key, const std::function<ManagedValue(std::optional<ManagedValue>)>& next) const {
-  const ManagedDictionary self = *this;  // also if `next` ends this
+  const ManagedDictionary self = *this;  // `next` may destroy this handle
   return write(self.scope_, [&](Store& store) {
     ManagedValue value = next(store.dictionary_get(self.name_, key));
     store.dictionary_set(self.name_, key, value);
@@ -200,7 +200,7 @@ Manager Manager::open_or_create(const std::string& directory, const ManagerOptio
 }
 
 void Manager::change(const std::function<void(ManagerChange&)>& change) const {
-  const auto scope = scope_;  // also if `change` ends this
+  const auto scope = scope_;  // `change` may destroy this Manager
   directory_of(*scope).environment().write([&](lmdb::Transaction& transaction) {
     const Opened opened(transaction);
     ManagerChange inside(opened.scope);

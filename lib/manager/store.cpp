@@ -57,7 +57,7 @@ std::uint64_t Store::max_bytes() const {
   return format().max_bytes;
 }
 
-// What was in use before this transaction; that it fits itself is for LMDB to find out.
+// Checks what was in use before this transaction; LMDB finds out whether the transaction itself fits.
 void Store::require_room() {
   if (has_room_) return;
   const auto& environment = transaction_.environment();
@@ -239,7 +239,7 @@ void Store::list_erase(const std::string& name, std::uint64_t i) {
   for (std::uint64_t position = list.begin + i + 1; position < list.end; ++position) {
     const auto moved = transaction_.get(key(list, position));
     if (!moved) throw FormatError("Manager: an element of a list is missing; the directory is damaged");
-    transaction_.put(key(list, position - 1), std::string(*moved));  // writing ends what was read
+    transaction_.put(key(list, position - 1), std::string(*moved));  // a write invalidates what was read
   }
   transaction_.erase(key(list, --list.end));
   put(name, list);

@@ -31,7 +31,7 @@ class Store {
  public:
   explicit Store(lmdb::Transaction& transaction) noexcept : transaction_(transaction) {}
 
-  /// Makes the record of the format, or writes it again with more max_bytes, if they are more.
+  /// Writes the record of the format, or raises its max_bytes if the given ones are more.
   void write_format(std::uint64_t max_bytes);
   /// Throws FormatError.
   void check_format() const;
@@ -75,11 +75,12 @@ class Store {
   };
   std::optional<Format> find_format() const;
   Format format() const;
-  /// Throws lmdb::MapFull. What takes something away needs no such check, and finds room behind max_bytes.
+  /// Throws lmdb::MapFull. Removing something needs no such check: it finds room beyond max_bytes.
   void require_room();
   void put_format(const Format& format);
   std::optional<Object> find(const std::string& name) const;
-  /// Throws InvalidArgument if it is of the other kind. An empty one where there is none: with number 0.
+  /// Throws InvalidArgument if the object is of the other kind. Where there is none, returns an empty one
+  /// with number 0.
   Object find(const std::string& name, Kind kind) const;
   Object find_or_make(const std::string& name, Kind kind);
   void put(const std::string& name, const Object& object);

@@ -13,7 +13,7 @@ namespace nodewise::managed {
 void put_little(std::string& out, std::uint64_t number);
 void put_big(std::string& out, std::uint64_t number);
 
-/// Takes one thing after the other from the front. Throws FormatError where there is too little.
+/// Takes values from the front of some bytes. Throws FormatError where there are too few bytes.
 class Reader {
  public:
   explicit Reader(std::string_view bytes) noexcept : rest_(bytes) {}

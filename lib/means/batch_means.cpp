@@ -21,9 +21,10 @@ namespace {
 
 using base::FpGuard;
 
-// Of a batch longer than this, workers may have parts: so many elements, or a multiple.
+// A batch longer than this number of elements may be divided among workers, in multiples of this number.
 constexpr std::uint64_t block_elements = 4096;
-// What a worker takes at once where others may take the rest from it: nothing beside the time that it takes.
+// The bytes that a worker takes at once where others may steal the rest: reading them takes long beside
+// taking them.
 constexpr std::uint64_t bytes_to_steal = std::uint64_t{1} << 20;
 
 // Consecutive elements of one run that one worker has read, counted from the run's first.
@@ -58,7 +59,7 @@ class Round {
     });
   }
 
-  // The means of the batches that workers shared; who read what, to `reads`.
+  // Computes the means of batches that several workers read; adds to `reads` which worker read which bytes.
   void finish(std::vector<ReadRange>& reads) {
     const FpGuard guard;
     const std::uint64_t element_bytes = dtype_bytes(dataset_.dtype());

@@ -36,7 +36,8 @@ class FloatSum {
 
  private:
   static constexpr std::size_t chunk_bytes = std::size_t{128} << 10;  // what is between is lost to beginning
-  static constexpr std::size_t distil_elements = 2048;  // the errors of so many fit the first cache
+  static constexpr std::size_t distil_elements =
+      2048;  // the errors of this number of elements fit the first-level cache
   static constexpr std::size_t lane_count = MeansKernels::lane_count;
   static constexpr std::size_t row_count = 4;
   static constexpr std::size_t row_bytes = lane_count * sizeof(double);

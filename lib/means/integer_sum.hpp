@@ -27,8 +27,9 @@ class IntegerSum {
  private:
   MeansKernels::SumIntegers sum_;
   std::size_t element_bytes_;
-  std::uint64_t flip_ = 0;  // signed elements: the sign bits; flipped, an element is unsigned,
-  std::int64_t least_ = 0;  // and so much greater than it was as the least element is less than zero
+  std::uint64_t flip_ =
+      0;  // signed elements: the sign bit of each, so that `x ^ flip_` is `x - least_` as an unsigned number;
+  std::int64_t least_ = 0;  // the least element; add() restores count × least_
   Int128 total_ = 0;
 };
 

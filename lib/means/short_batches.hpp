@@ -27,8 +27,8 @@ class ShortBatches {
   /// The means of `batches` that follow one another, NaN for those that this way cannot tell; whether all are
   /// told. Precondition: batches <= group().
   bool means(const std::byte* data, std::size_t batches, double* values) noexcept;
-  /// The sums of so many batches, each as the exact sum of two doubles; not finite where an element is not.
-  /// False where this way cannot tell. Precondition: as of means().
+  /// The sums of `batches` batches, each as the exact sum of two doubles; not finite where an element is not.
+  /// Returns false where this way cannot compute them. Precondition: as of means().
   bool sums(const std::byte* data, std::size_t batches, double* upper, double* lower) noexcept;
 
  private:

@@ -20,7 +20,7 @@ namespace {
 constexpr std::uint64_t first_object = base::round_up(sizeof(Directory), 4096);
 constexpr auto last_kind = SharedObjectKind::barrier;
 
-// A text of somebody else's, which may lack its zero.
+// A text that another process wrote, and that may lack its zero byte.
 template <std::size_t size>
 std::string_view text_of(const char (&text)[size]) noexcept {
   return {text, ::strnlen(text, size)};
@@ -63,7 +63,7 @@ bool matches(const Entry& entry, const Request& request) {
          entry.element_bytes == request.type.bytes && entry.count == request.count;
 }
 
-// What it takes, rounded up so that the next one has lines of its own.
+// The bytes of an object, rounded up so that the next one has cache lines of its own.
 std::optional<std::uint64_t> object_bytes(SharedObjectKind kind, std::uint64_t element_bytes,
                                           std::uint64_t count) {
   if (kind == SharedObjectKind::array) {
@@ -140,7 +140,7 @@ void Store::refuse(const std::string& fault) const {
                                "\" is damaged: ", fault, "; remove the segment and make it again"));
 }
 
-// Behind it, whatever the maker wrote before is seen.
+// After this load everything that the maker wrote before its store is visible.
 std::uint32_t Store::published() const {
   const auto count = directory_->control.published.load(std::memory_order_acquire);
   if (count > most_objects) refuse(base::text(count, " objects, of ", most_objects));
@@ -154,7 +154,7 @@ const Entry* Store::find(const std::string& name, std::uint32_t first, std::uint
   return found == entries + end ? nullptr : found;
 }
 
-// Nobody may be led outside the segment, whatever the words say.
+// Whatever the words say, no address outside the segment may come of them.
 void Store::check_place(const Entry& entry) const {
   const auto name = base::quoted(text_of(entry.name));
   if (entry.kind > static_cast<std::uint32_t>(last_kind))
@@ -183,7 +183,7 @@ std::uint64_t Store::end_of_objects(std::uint32_t count) const {
   return last.offset + last.bytes;
 }
 
-// Who only looks for what is there waits for nobody.
+// Finding an existing object waits for no other process.
 std::byte* Store::find_or_make(const Request& request) {
   check_name(request.name);
   const std::uint32_t seen = published();
@@ -207,7 +207,7 @@ std::byte* Store::make(const Request& request, std::uint32_t index) {
                                  left, " are left in segment \"", file_->name(),
                                  "\": make it with more (SharedObjectsOptions::bytes)"));
   std::byte* const object = file_->data() + begin;
-  std::memset(object, 0, *bytes);  // a maker that died may have left something
+  std::memset(object, 0, *bytes);  // a maker that died may have left bytes here
   if (const int error = initialise(object, request))
     throw SystemError(base::text(what, "a robust mutex between processes"), error);
   Entry& entry = directory_->entries[index];

@@ -1,4 +1,4 @@
-// What objects there are in a segment, and how one comes into being.
+// The objects of a segment, and how one of them is made.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@ struct Request {
   const void* initial = nullptr;  ///< Of a value.
 };
 
-/// Locks what guards something that no owner's death can spoil: what a single store did not publish is not
-/// there. Throws SystemError (EDEADLK: this thread has it already).
+/// Locks a mutex whose data no owner's death can damage, because changes become visible by a single store.
+/// Throws SystemError (EDEADLK: this thread holds the mutex already).
 void lock_for_writing(os::RobustMutex& mutex, const char* what);
 
 /// Thread class: any thread.
@@ -32,12 +32,12 @@ class Store {
   /// A new segment's, or another one's. Throws FormatError.
   explicit Store(std::shared_ptr<SegmentFile> file);
 
-  /// How many bytes a segment's data needs for so many of objects.
+  /// Bytes of a segment's data that `object_bytes` bytes of objects need.
   static std::uint64_t data_bytes(std::uint64_t object_bytes);
   /// Before the segment is published. Throws SystemError.
   void prepare();
 
-  /// Where the object lies, made first if need be. Throws as SharedObjects does.
+  /// The address of the object, which is made if it does not exist. Throws as SharedObjects does.
   std::byte* find_or_make(const Request& request);
   std::vector<SharedObjectInfo> list() const;
   std::uint64_t bytes_left() const;

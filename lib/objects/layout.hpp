@@ -1,8 +1,8 @@
 // Shared objects as they lie in a segment: a control block, the directory, then the objects.
 //
 // The number of published entries is the only word that decides what there is. An entry and its object are
-// written behind the last published one, and one store of that number publishes both: who dies before it has
-// left nothing that the next maker does not write over.
+// written behind the last published one, and one store of that number publishes both: whatever a maker that
+// died before that store has written, the next maker overwrites.
 #pragma once
 
 #include <atomic>
@@ -22,7 +22,7 @@ inline constexpr std::uint32_t most_objects = 512;
 inline constexpr std::size_t name_bytes = 64;  // with the zero behind it
 inline constexpr std::size_t type_bytes = 96;
 
-/// Nobody changes one that is published.
+/// A published entry never changes.
 struct alignas(line) Entry {
   char name[name_bytes];
   char type[type_bytes];  // for messages; cut short
@@ -38,7 +38,7 @@ static_assert(sizeof(Entry) == 256);
 
 struct alignas(line) Control {
   std::atomic<std::uint32_t> published;
-  alignas(line) os::RobustMutex mutex;  // of those who make objects
+  alignas(line) os::RobustMutex mutex;  // held by the maker of an object
 };
 
 struct Directory {
@@ -49,13 +49,13 @@ struct Directory {
 /// A value of more than eight bytes: copy `sequence % 2` holds, the other one is written next.
 struct LargeCell {
   alignas(line) std::atomic<std::uint64_t> sequence;
-  os::RobustMutex mutex;  // of those who write
+  os::RobustMutex mutex;  // held by a writer
   // the two copies follow
 };
 
 struct MutexCell {
   os::RobustMutex mutex;
-  std::atomic<std::uint32_t> suspect;  // an owner died, and nobody has repaired what it left
+  std::atomic<std::uint32_t> suspect;  // an owner died, and its data has not been repaired
 };
 
 struct EventCell {

@@ -1,6 +1,6 @@
 // The mutex of users: a robust one, and a word that says that what it guards is suspect. The word is set
-// before the mutex is made consistent, and cleared after the repair, both with the mutex held: whoever dies
-// in between leaves either the word, or a mutex whose next owner sets it.
+// before the mutex is made consistent, and cleared after the repair, both while the mutex is held: a process
+// that dies in between leaves either the word set, or a mutex whose next owner sets it.
 #include <cerrno>
 
 #include <nodewise/error.hpp>
@@ -15,7 +15,7 @@ objects::MutexCell& cell_at(const detail::SharedPlace& place) noexcept {
   return *reinterpret_cast<objects::MutexCell*>(place.at);
 }
 
-// Whether it is locked now. Throws what is neither this nor patience at its end.
+// Returns whether the mutex is locked now, false where the time was over. Throws for every other outcome.
 bool take(objects::MutexCell& cell, int outcome, const char* call) {
   switch (outcome) {
     case 0:

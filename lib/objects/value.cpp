@@ -1,6 +1,6 @@
 // A large value: two copies, and a sequence that says which one holds. Writers, one at a time, fill the other
-// copy and then count the sequence on, so a writer that dies leaves the old value whole. A reader's copy is
-// sound if the sequence did not move while he read: until it does, nobody writes there.
+// copy and then increase the sequence, so a writer that dies leaves the old value whole. What a reader copied
+// is sound if the sequence did not change during the copy: until it changes, no writer writes there.
 #include "objects/value.hpp"
 
 #include <algorithm>
@@ -27,7 +27,8 @@ std::atomic<std::uint64_t>* copy_at(std::byte* at, std::size_t bytes, std::uint6
   return reinterpret_cast<std::atomic<std::uint64_t>*>(at + offset);
 }
 
-// Word by word: nothing that comes later in the program is seen before, here by the order of each load.
+// Word by word, so that no later access of the program takes effect before: here by the memory order of each
+// load.
 void read_words(const std::atomic<std::uint64_t>* words, void* value, std::size_t bytes) noexcept {
   auto* to = static_cast<std::byte*>(value);
   for (std::size_t done = 0; done < bytes; done += word_bytes, ++words) {
@@ -36,7 +37,8 @@ void read_words(const std::atomic<std::uint64_t>* words, void* value, std::size_
   }
 }
 
-// And there by that of each store: who reads one of them also sees that the sequence had moved.
+// Here by the memory order of each store: a reader that sees one of them also sees that the sequence had
+// changed.
 void write_words(std::atomic<std::uint64_t>* words, const void* value, std::size_t bytes) noexcept {
   const auto* from = static_cast<const std::byte*>(value);
   for (std::size_t done = 0; done < bytes; done += word_bytes, ++words) {
@@ -67,8 +69,8 @@ int make_value(std::byte* at, const void* initial, std::size_t bytes) {
 
 namespace detail {
 
-// Writers that never rest could keep a reader from ever finding the sequence at rest: then he takes their
-// mutex.
+// Writers that follow one another without a pause could keep a reader from ever copying a sound value: the
+// reader then takes the writers' mutex.
 void read_large(std::byte* at, void* value, std::size_t bytes) {
   constexpr int patience = 100;
   const auto& sequence = objects::cell_at(at).sequence;

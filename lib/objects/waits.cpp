@@ -1,6 +1,6 @@
 // Events and barriers: words on which processes sleep. Each changes by one compare-exchange, so that a kill
-// leaves it as it was or as it was to be. Who changes a word may die before waking the others: so they sleep
-// in slices, and look.
+// leaves either the old or the new word. A process that changes a word may die before it wakes the others: so
+// they sleep in short slices and look again.
 #include <algorithm>
 #include <bit>
 #include <limits>
@@ -21,7 +21,7 @@ using Deadline = const Clock::time_point*;  // null: none
 
 constexpr std::chrono::milliseconds longest_sleep(50);
 
-// Sleeps while the word is `expected`, not long. False once it is too late.
+// Sleeps for a short while as long as the word is `expected`. Returns false once the deadline is over.
 bool sleep_on(const std::uint32_t* word, std::uint32_t expected, Deadline until) noexcept {
   std::chrono::nanoseconds sleep = longest_sleep;
   if (until != nullptr) {
@@ -53,7 +53,8 @@ void SharedEvent::set() const noexcept {
   while (!is_odd(seen) && !changes.compare_exchange_weak(seen, seen + 1)) {
   }
   base::pass(base::Mark::event_set);
-  os::current().wake(word_of(changes), os::all_sleepers);  // also if it was set: who set it may have died
+  os::current().wake(word_of(changes),
+                     os::all_sleepers);  // even if it was set before: the process that set it may have died
 }
 
 void SharedEvent::clear() const noexcept {
@@ -67,7 +68,7 @@ bool SharedEvent::is_set() const noexcept {
   return is_odd(changes_at(place_).load());
 }
 
-// Whatever changed since the first look, it was set meanwhile.
+// If the word has changed since the first look, the event was set in between.
 bool SharedEvent::wait_until(Deadline until) const noexcept {
   const auto& changes = changes_at(place_);
   const std::uint32_t first = changes.load();
@@ -88,14 +89,14 @@ bool SharedEvent::wait_for(std::chrono::nanoseconds timeout) const noexcept {
 
 namespace {
 
-// A barrier's word. A phase ends when all have arrived, or when it is broken or reset. Who sees that his
-// phase is over needs to know how: so the word says how many phases have ended well since the last that did
-// not.
+// A barrier's word. A phase ends when all have arrived, or when it is broken or reset. A waiter that sees
+// that its phase is over must learn how it ended: so the word counts the phases that have ended well since
+// the last one that was broken or reset.
 struct Barrier {
   std::uint32_t phase = 0;    // low half: sleepers sleep on it
   std::uint16_t arrived = 0;  // in this phase
   bool broken = false;
-  std::uint16_t well = most_well;  // most_well: so many or more, or there never was a bad one
+  std::uint16_t well = most_well;  // most_well: that many or more, or no phase ever ended badly
   static constexpr std::uint16_t most_well = 0x7fff;
 
   static constexpr Barrier of(std::uint64_t word) noexcept {
@@ -118,7 +119,7 @@ struct Barrier {
   constexpr Barrier failed(bool stays_broken) const noexcept {
     return {.phase = phase + 1, .broken = stays_broken, .well = 0};
   }
-  // Of a phase that is over: whether a bad end came at its end or later.
+  // For a phase that is over: whether it, or a later phase, ended badly.
   constexpr bool ended_badly(std::uint32_t earlier) const noexcept {
     return well < most_well && phase - earlier > well;
   }

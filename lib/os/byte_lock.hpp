@@ -1,4 +1,4 @@
-// Locks of bytes that others have for a moment only.
+// Locks of bytes that other processes hold only for a moment.
 #pragma once
 
 #include <cerrno>

@@ -7,7 +7,8 @@
 
 namespace nodewise::os {
 
-// A list that is whole in the child too: whoever changes it holds the mutex, and forking waits for that.
+// A list that is whole in the child too: it changes only while the mutex is held, and forking waits for the
+// mutex.
 struct ForkWatches {
   static void watch_forks() {
     static const int registered =

@@ -1,4 +1,4 @@
-// What is to be done in a forked child before anything else runs there.
+// Functions that run in a forked child before anything else runs there.
 #pragma once
 
 #include <functional>
@@ -15,7 +15,7 @@ class ForkWatch {
   ForkWatch(const ForkWatch&) = delete;
   ForkWatch& operator=(const ForkWatch&) = delete;
 
-  /// While it lives, other threads that fork wait: for what must not be half done in a child.
+  /// While it lives, other threads that fork wait: it protects steps that must not be half done in a child.
   class Pause {
    public:
     Pause();

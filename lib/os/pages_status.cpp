@@ -121,8 +121,8 @@ bool look_at_cached(std::span<void* const> pages, std::span<const int> status, P
   return found;
 }
 
-// Linux 6.1 says ENOENT, untouched, of pages that AutoNUMA has marked to see who reads them next. They are in
-// memory, so that is no answer: EBUSY.
+// Linux 6.1 says ENOENT, untouched, of pages that AutoNUMA has marked in order to see which CPU reads them
+// next. They are in memory, so that is no answer: EBUSY.
 void find_hidden(std::span<void* const> pages, std::span<int> status, Pagemap& pagemap) {
   for_untouched(pages, status, [&](std::size_t first, std::size_t end) {
     std::uint64_t words[Pagemap::most_words] = {};

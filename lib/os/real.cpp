@@ -280,7 +280,7 @@ class Real final : public RealShared {
 std::atomic<Os*> in_use{nullptr};
 bool forked = false;
 
-// Registered when the library is loaded, so that the answer does not depend on who called what before.
+// Registered when the library is loaded, so that the answer does not depend on earlier calls.
 [[maybe_unused]] const int at_fork = ::pthread_atfork(nullptr, nullptr, [] { forked = true; });
 
 }  // namespace

@@ -18,7 +18,8 @@ class RobustMutex {
   int lock() noexcept;
   int try_lock() noexcept;
   int lock_until(std::chrono::steady_clock::time_point until) noexcept;
-  /// After EOWNERDEAD: it is an ordinary mutex again once it is unlocked; without this, nobody ever gets it.
+  /// After EOWNERDEAD: makes it an ordinary mutex again once it is unlocked. Without this call no thread ever
+  /// gets it again.
   void make_consistent() noexcept;
   /// Nothing happens if the calling thread does not have it.
   void unlock() noexcept;

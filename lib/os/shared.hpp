@@ -23,7 +23,7 @@ struct FileStatus {
   std::uint64_t bytes = 0;
   std::uint64_t modified_ns = 0;  ///< Since 1970.
   unsigned uid = 0;
-  unsigned links = 0;  ///< Names; 0: none leads there any more.
+  unsigned links = 0;  ///< Number of names; 0: the file has been removed.
   bool regular = false;
   bool folder = false;
   bool same_file(const FileStatus& other) const noexcept {
@@ -33,18 +33,18 @@ struct FileStatus {
 
 enum class FileSystem { memory, huge_pages, other };
 
-/// What a file system holds and still takes.
+/// The capacity and the free room of a file system.
 struct Space {
   FileSystem kind = FileSystem::other;
   std::uint64_t total_bytes = 0;
   std::uint64_t free_bytes = 0;
-  std::uint64_t page_bytes = 0;  ///< Of huge_pages: the pool's page.
-  bool network = false;          ///< Other machines may have it too: NFS, Lustre and their like.
+  std::uint64_t page_bytes = 0;  ///< With huge_pages: the page size of the pool.
+  bool network = false;          ///< Other machines may use it too: NFS, Lustre and similar file systems.
 };
 
 enum class Lock { shared, exclusive };
 
-/// Of a word, for SharedOs::wake.
+/// Wakes all sleepers of a word; for SharedOs::wake.
 inline constexpr unsigned all_sleepers = 0x7fffffff;
 
 /// Calls return 0 or an errno, or a Result. Thread class: any thread.
@@ -64,7 +64,7 @@ class SharedOs {
   /// Another descriptor of the same opening.
   virtual Result<int> duplicate(int descriptor) = 0;
   virtual int resize_file(int descriptor, std::uint64_t bytes) = 0;
-  /// From now on nobody can change the size. Of memfds only.
+  /// Seals the size of a memfd: from now on no process can change it.
   virtual int seal_size(int descriptor) = 0;
   virtual bool is_size_sealed(int descriptor) = 0;  ///< Against shrinking.
   virtual Result<FileStatus> file_status(int descriptor) = 0;
@@ -72,7 +72,7 @@ class SharedOs {
   virtual Result<std::string> real_path(const std::string& path) = 0;    ///< Absolute, without links.
   virtual Result<FileStatus> entry_status(const std::string& path) = 0;  ///< Of a link itself.
   virtual int remove_file(const std::string& path) = 0;
-  /// That its owner alone may enter (mode 0700). EEXIST where there is something.
+  /// Makes a folder that only its owner may enter (mode 0700). EEXIST where the path exists.
   virtual int create_folder(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> list_folder(const std::string& path) = 0;
   virtual Result<Space> space(const std::string& path) = 0;
@@ -94,11 +94,11 @@ class SharedOs {
   virtual Result<bool> is_byte_locked(int descriptor, std::uint64_t offset) = 0;
 
   // Words between processes.
-  /// Sleeps while `word` is `expected`: until a wake, a signal, or `timeout_ns` have passed; no one of them
-  /// is told from the others.
+  /// Sleeps while `word` is `expected`: until a wake-up, a signal, or the end of `timeout_ns`; the caller
+  /// cannot tell which.
   virtual void wait_on(const std::uint32_t* word, std::uint32_t expected,
                        std::uint64_t timeout_ns) noexcept = 0;
-  /// Wakes up to that many (or all_sleepers); how many slept.
+  /// Wakes up to `sleepers` sleepers (or all_sleepers); returns how many slept.
   virtual unsigned wake(const std::uint32_t* word, unsigned sleepers) noexcept = 0;
 
   /// Returns when every running thread of the machine has passed a full memory barrier since it was called.

@@ -22,7 +22,7 @@ inline bool can_ask_pages() {
   return pages_refusal() == 0;
 }
 
-/// How many pages are asked about in one call.
+/// The number of pages in one question to the kernel.
 inline constexpr std::size_t pages_per_call = 16384;
 
 /// The node or state of the page that holds each address. Throws SystemError where the call is refused.

@@ -1,4 +1,4 @@
-// The kernel, asked where a buffer's pages are: by the best way that works here.
+// Asks the kernel where a buffer's pages are, by the best rung that works here.
 #pragma once
 
 #include <functional>
@@ -14,11 +14,11 @@ namespace nodewise {
 /// Thread class: immutable.
 class Asker {
  public:
-  /// Chooses the way. Precondition: `buffer` outlives this.
+  /// Chooses the rung. Precondition: `buffer` outlives this.
   explicit Asker(const Buffer& buffer);
 
   AskingRung rung() const noexcept { return rung_; }
-  /// What the chosen way lacks, and why no better one was to be had.
+  /// What the chosen rung lacks, and why no better one works.
   const std::vector<Degradation>& degradations() const noexcept { return degradations_; }
   /// With AskingRung::numa_maps: the sums over a shard's own mapping; nothing where it has none of its own.
   std::optional<NumaMaps::Sums> mapping_of(const Shard& shard) const;

@@ -1,4 +1,4 @@
-// What both ways of asking hold against the plan.
+// The comparison with the plan that all rungs of asking share.
 #pragma once
 
 #include <optional>
@@ -13,8 +13,8 @@ std::optional<unsigned> node_of(const Buffer& buffer, int state);
 /// The part of a shard's bytes that lies on its own pages; the rest, before and behind, is cut.
 ByteRange own_bytes(const Plan& plan, const Shard& shard);
 
-/// What is to be said of bytes of `shard`, on its own pages, where the kernel answers `state`: a node's
-/// number, page_absent or page_unknown. local, misplaced, absent or unknown.
+/// Judges bytes of `shard` on its own pages, for which the kernel answers `state` (a node's number,
+/// page_absent or page_unknown): local, misplaced, absent or unknown.
 BatchRun::State judge(const Buffer& buffer, const Shard& shard, int state);
 
 /// That of `bytes` which counts those in such a state.

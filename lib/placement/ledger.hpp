@@ -1,4 +1,4 @@
-// What is said about a shard's bytes, added up.
+// The bytes of a shard, added up by their state.
 #pragma once
 
 #include <nodewise/placement.hpp>

@@ -1,4 +1,4 @@
-// What a placement must be, for those who insist.
+// Requirements on a placement.
 #include <nodewise/error.hpp>
 #include <nodewise/placement.hpp>
 

@@ -1,4 +1,4 @@
-// What a placement says to people.
+// The text of a placement for people.
 #include <ostream>
 
 #include <nodewise/placement.hpp>

@@ -1,4 +1,4 @@
-// What each worker of a computation read, and from how far.
+// The bytes that each worker of a computation read, local and remote.
 #include <algorithm>
 
 #include <nodewise/placement.hpp>

@@ -22,7 +22,7 @@ bool has_memory(const Node& node) {
   return node.allowed && node.memory_bytes > 0;
 }
 
-// Nodes with memory that may be had, the nearest first; `node` before them, whether it has some or not.
+// `node`, and then the other nodes that have memory which the process may use, the nearest first.
 std::vector<unsigned> spill_order(const Topology& topology, unsigned node) {
   std::vector<unsigned> order{node};
   for (const unsigned near : topology.nearest(node))
@@ -56,12 +56,12 @@ struct NodePools::State {
   }
 
   const Topology topology;
-  std::vector<unsigned> nearest_with_memory;  // by node, itself if it has some
+  std::vector<unsigned> nearest_with_memory;  // by node: the node itself if it has memory
   std::vector<std::unique_ptr<NodeResource>> nodes;
   std::vector<std::unique_ptr<LimitedResource>> limits;
   std::vector<std::unique_ptr<SpillResource>> spills;  // null without spilling
   std::vector<std::unique_ptr<PoolResource>> pools;
-  std::unique_ptr<report::Watch> watch;  // goes first
+  std::unique_ptr<report::Watch> watch;  // destroyed first
 };
 
 NodePools::NodePools(const Team& team, const NodePoolsOptions& options)
@@ -70,7 +70,7 @@ NodePools::NodePools(const Team& team, const NodePoolsOptions& options)
 }
 
 NodePools::~NodePools() {
-  state_->watch.reset();  // it asks this
+  state_->watch.reset();  // it reads this state
 }
 
 const Topology& NodePools::topology() const noexcept {

@@ -23,8 +23,9 @@ namespace {
                                " free; ask for less, take another node, or let pools spill: ", why));
 }
 
-// Something in each page. Where Linux splits a huge page in order to move it (from 6.12 on) it drops the
-// parts that are all zero, and whoever writes to one later needs a page that a full node no longer has.
+// Writes something into each page. Where Linux (from 6.12 on) splits a huge page in order to move it, it
+// drops the parts that are all zero; a later write to such a part needs a page that a full node no longer
+// has.
 void mark_pages(std::byte* at, std::size_t bytes, std::size_t page_bytes) {
   for (std::size_t page = 0; page < bytes; page += page_bytes) at[page] = std::byte{1};
 }
@@ -53,7 +54,7 @@ Plan NodeResource::plan_of(std::size_t bytes) const {
   return Plan(team_.topology(), {{rows, options.page_bytes}, DType::u8, rows}, options);
 }
 
-// Looked at before it is given: what is not where it should be goes back at once.
+// Verifies each block before it is given: a block with a page on another node is unmapped at once.
 Buffer NodeResource::place(std::size_t bytes) {
   const Node& node = team_.topology().node(node_);
   if (bytes > node.memory_bytes)
@@ -113,7 +114,8 @@ std::uint64_t NodeResource::mapped_bytes() const {
 }
 
 PlacementBytes NodeResource::placement() const {
-  std::vector<std::shared_ptr<const Buffer>> blocks;  // which live until they were asked about
+  std::vector<std::shared_ptr<const Buffer>>
+      blocks;  // keeps the blocks alive until the kernel was asked about them
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [at, block] : blocks_) blocks.push_back(block);

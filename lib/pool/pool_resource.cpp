@@ -22,12 +22,12 @@ namespace nodewise {
 namespace {
 
 constexpr std::size_t least_chunk_bytes = std::size_t{64} << 10;
-constexpr std::size_t most_alignment = 4096;                // of blocks; more is the upstream's to give
-constexpr std::size_t kept_bytes = std::size_t{256} << 10;  // of one class, by the threads of one stripe
+constexpr std::size_t most_alignment = 4096;  // of blocks; a larger alignment goes to the upstream
+constexpr std::size_t kept_bytes = std::size_t{256} << 10;  // kept of one class by the threads of one stripe
 constexpr std::size_t largest_class_bytes = SizeClasses::bytes(SizeClasses::count - 1);
 constexpr unsigned most_stripes = 128;
 
-// A block that nobody has; where it is, the next one is written.
+// A free block; its first bytes hold the address of the next one.
 struct Free {
   Free* next;
 };
@@ -54,7 +54,7 @@ struct List {
   }
 };
 
-// Held for some instructions only, and mostly by the same thread as before.
+// Held for a few instructions, and mostly taken by the thread that held it before.
 class SpinLock {
  public:
   void lock() noexcept {
@@ -68,24 +68,24 @@ class SpinLock {
   std::atomic<bool> held_{false};
 };
 
-// Threads come to stripes by turns, in the order in which they first ask any pool.
+// Threads are assigned to stripes in turn, in the order of their first call to any pool.
 unsigned number_of_thread() noexcept {
   static std::atomic<unsigned> threads{0};
   thread_local const unsigned number = threads.fetch_add(1, std::memory_order_relaxed);
   return number;
 }
 
-// A power of two: two for each CPU that the process may use, as far as who makes the pool knows.
+// A power of two: about two for each CPU that the process may use when the pool is made.
 unsigned stripes_for(const os::Result<IndexSet>& cpus) noexcept {
   return std::min(std::bit_ceil(2 * std::max(cpus.value.size(), 1U)), most_stripes);
 }
 
-// How many blocks of a class the threads of one stripe keep to themselves: of large ones none.
+// The number of blocks of a class that the threads of one stripe keep to themselves: none of a large class.
 std::size_t most_kept(std::size_t size_class) noexcept {
   return kept_bytes / SizeClasses::bytes(size_class);
 }
 
-// What goes to everybody's lists at once, or is taken from them.
+// The number of blocks that move to or from the shared lists together.
 std::size_t batch_of(std::size_t size_class) noexcept {
   return std::max<std::size_t>(most_kept(size_class) / 2, 1);
 }
@@ -102,7 +102,8 @@ struct PoolResource::State {
 
   struct alignas(128) Stripe {  // no two share a cache line, nor a pair of them
     SpinLock lock;
-    std::uint64_t live_blocks = 0, live_bytes = 0;  // below zero, so to say, where what others took came back
+    std::uint64_t live_blocks = 0,
+                  live_bytes = 0;  // may wrap below zero where blocks that other stripes gave came back here
     std::uint64_t allocations = 0;
     Lists lists;
 
@@ -124,7 +125,7 @@ struct PoolResource::State {
         classes(SizeClasses::of(most_block_bytes) + 1) {}
 
   Stripe& stripe() noexcept { return stripes[number_of_thread() & (stripe_count - 1)]; }
-  // Nothing for what is the upstream's to give.
+  // Returns nullopt for blocks that the upstream gives.
   std::optional<std::size_t> class_of(std::size_t bytes, std::size_t alignment) const noexcept {
     if (bytes > most_block_bytes || alignment > std::min(most_alignment, most_block_bytes))
       return std::nullopt;
@@ -152,13 +153,13 @@ struct PoolResource::State {
   std::vector<Stripe> stripes{stripe_count};
   std::atomic<std::uint64_t> upstream_allocations{0};
 
-  std::mutex growing;  // taken before the next one
+  std::mutex growing;  // locked before the next mutex
 
-  std::mutex mutex;  // of all below
+  std::mutex mutex;  // guards everything below
   Lists lists;
   std::vector<Chunk> chunks;
-  std::size_t begun = 0;                        // of them; the last of these is being cut
-  std::byte *cursor = nullptr, *end = nullptr;  // what is left of that
+  std::size_t begun = 0;                        // number of chunks begun; the last of these is being cut
+  std::byte *cursor = nullptr, *end = nullptr;  // what is left of that chunk
 };
 
 void* PoolResource::State::ask_upstream(std::size_t bytes, std::size_t alignment) {
@@ -167,8 +168,8 @@ void* PoolResource::State::ask_upstream(std::size_t bytes, std::size_t alignment
   return block;
 }
 
-// Without the lock that others wait for, since the upstream may take long. Precondition, which no check here
-// could see: `growing` is held.
+// Does not hold the lock that other threads wait for, since the upstream may take long. Precondition, which
+// no check here could see: `growing` is held.
 void PoolResource::State::add_chunk(std::size_t bytes) {
   auto* const begin = static_cast<std::byte*>(ask_upstream(bytes, most_alignment));
   try {
@@ -213,7 +214,7 @@ void* PoolResource::State::carve(std::size_t size_class) noexcept {
   return reinterpret_cast<void*>(at);
 }
 
-// Some blocks, as many as there are up to a batch; none where the upstream must be asked.
+// Takes up to a batch of blocks; none where the upstream must be called.
 List PoolResource::State::take(std::size_t size_class) noexcept {
   const std::size_t most = batch_of(size_class);
   const std::lock_guard lock(mutex);
@@ -228,8 +229,8 @@ List PoolResource::State::take(std::size_t size_class) noexcept {
   return taken;
 }
 
-// At least one. One thread at a time asks the upstream, and who waited for it looks again. Where the upstream
-// has no more, other threads may.
+// Takes at least one block. One thread at a time calls the upstream; threads that waited for it then look
+// again. Where the upstream has no more, other threads' lists may still have blocks.
 List PoolResource::State::find(std::size_t size_class) {
   List some = take(size_class);
   if (some.count > 0) return some;
@@ -253,7 +254,7 @@ void PoolResource::State::keep(std::size_t size_class, List blocks) noexcept {
   while (blocks.count > 0) lists[size_class].push(blocks.pop());
 }
 
-// All that threads keep of one class, for everybody.
+// Moves all blocks of one class that threads keep to the shared list.
 void PoolResource::State::gather(std::size_t size_class) noexcept {
   for (Stripe& stripe : stripes) {
     List kept;
@@ -297,8 +298,8 @@ std::pmr::memory_resource* PoolResource::upstream() const noexcept {
   return state_->upstream;
 }
 
-// What is out is counted before a block is looked for and after it was put away: release() must never see
-// none out while somebody has one in his hands.
+// A block counts as outstanding from before it is looked for until after it was put away: release() must
+// never see a count of 0 while a thread holds a block.
 void* PoolResource::do_allocate(std::size_t bytes, std::size_t alignment) {
   State::Stripe& stripe = state_->stripe();
   const auto size_class = state_->class_of(bytes, alignment);

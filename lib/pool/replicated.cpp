@@ -33,8 +33,8 @@ struct Replicas::State {
   std::vector<unsigned> node_of;  // by copy, ascending
   std::vector<std::unique_ptr<LimitedResource>> memory;
   std::uint64_t version = 0;
-  ReplicaCost cost;                      // of the present copies
-  std::unique_ptr<report::Watch> watch;  // goes first
+  ReplicaCost cost;                      // cost of the present copies
+  std::unique_ptr<report::Watch> watch;  // destroyed first
 };
 
 Replicas::Replicas(NodePools& pools, std::string name)
@@ -43,7 +43,7 @@ Replicas::Replicas(NodePools& pools, std::string name)
 }
 
 Replicas::~Replicas() {
-  state_->watch.reset();  // it asks this
+  state_->watch.reset();  // it reads this state
 }
 
 std::size_t Replicas::copies() const noexcept {

@@ -100,7 +100,7 @@ ArenaResource::~ArenaResource() {
 }
 
 void* ArenaResource::do_allocate(std::size_t bytes, std::size_t alignment) {
-  bytes = std::max<std::size_t>(bytes, 1);  // no two blocks in one place
+  bytes = std::max<std::size_t>(bytes, 1);  // no two blocks share an address
   if (alignment >= chunk_bytes_ || bytes > chunk_bytes_ - alignment) return allocate_large(bytes, alignment);
   if (current_ < chunks_.size()) {
     const auto begin = reinterpret_cast<std::uintptr_t>(chunks_[current_]);
@@ -158,7 +158,7 @@ namespace {
 constexpr std::size_t guard_bytes = 64;
 constexpr int guard = 0xfd, fresh = 0xcd, gone = 0xdd;
 
-// Of the upstream's block: a guard, which keeps the alignment, then the block, then another guard.
+// The parts of the upstream's block: a guard, which keeps the alignment, then the block, then another guard.
 struct Guarded {
   Guarded(std::size_t block_bytes, std::size_t block_alignment)
       : before(std::max(guard_bytes, block_alignment)),

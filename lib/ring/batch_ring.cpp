@@ -29,7 +29,7 @@ std::string_view to_string(RingEnds ends) noexcept {
 
 namespace {
 
-constexpr std::uint64_t most_slots = std::uint64_t{1} << 16;  // whoever waits looks at all of them
+constexpr std::uint64_t most_slots = std::uint64_t{1} << 16;  // a waiting member examines all of them
 
 // Where the parts of a ring lie in its segment's data, and what its header says of it.
 struct Measures {

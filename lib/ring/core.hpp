@@ -1,23 +1,23 @@
-// The protocol of the ring: who may write, publish, read and give back which slot, and what becomes of the
-// slots of those who died. It is written over an abstract memory, so that tests can run every interleaving of
-// this very code.
+// The protocol of the ring: which member may write, publish, read and give back which slot, and what happens
+// to the slots of members that died. It is written over an abstract memory, so that tests can run every
+// interleaving of this very code.
 //
-// Each slot has one word: a state, the lap that it is in, and the owner of a slot in somebody's hands. The
-// ticket of slot i in lap L is L * slots + i. In its life a slot goes
+// Each slot has one word: a state, the lap that it is in, and the owner of a slot that a member holds. The
+// ticket of slot i in lap L is L * slots + i. A slot goes through these states:
 //
 //     free(L) -> writing(L, producer) -> ready(L) -> leased(L, consumer) -> free(L + 1)
 //
-// and two ways back: writing -> free(L + 1) if the producer gave up or died, leased -> ready, marked as
+// and has two ways back: writing -> free(L + 1) if the producer gave up or died, leased -> ready, marked as
 // redelivered, if the consumer died. The word alone decides. `tail` and `head` say where to look first: the
 // tail never stands behind a ticket that is not claimed yet, the head may stand beyond one that was made
 // ready again, and sweep() takes it back.
 //
-// What is in the hands of an only producer or an only consumer is not written into its slot, which the other
-// side is looking at: it is a free slot that the tail is past, or a ready one that the head is past. Only who
-// has that side's lock changes its end of the ring.
+// With an only producer or an only consumer, claims are not written into the slots, because the other side
+// reads these words: a free slot behind the tail is being written, and a ready slot behind the head is being
+// read. Only the member that holds that side's lock changes its end of the ring.
 //
-// Owners are numbers of participants. A participant is alive while it holds its lock, which the kernel takes
-// back when its process ends; what it owned is dealt with by whoever gets that lock.
+// Owners are numbers of members. A member is alive while it holds its lock, which the kernel releases when
+// its process ends. A member that then gets the lock recovers the slots of the dead one.
 #pragma once
 
 #include <algorithm>
@@ -71,7 +71,7 @@ class Core {
 
   std::uint64_t slot_of(Ticket ticket) const noexcept { return ticket & (memory_.slots() - 1); }
 
-  /// The next slot to write, in the order of tickets; nothing if all are in use or the ring is closed.
+  /// The next slot to write, in the order of tickets; nullopt if all are in use or the ring is closed.
   std::optional<Ticket> claim(Owner me) {
     for (Ticket ticket = memory_.tail().load();;) {
       const auto cell = memory_.cell(slot_of(ticket));
@@ -83,13 +83,14 @@ class Core {
         if (!memory_.one_producer() && !cell.replace(word, mine.word())) continue;
         memory_.mark(Mark::claimed);
         move_on(memory_.tail(), ticket, memory_.one_producer());
-        // Who closes has a barrier on every processor between these two; this is for the compiler.
+        // A process that closes the ring issues a barrier on every processor between these two; this one is
+        // for the compiler.
         std::atomic_signal_fence(std::memory_order_seq_cst);
         if (memory_.closed().load() == 0) return ticket;
-        abandon(ticket);  // closed before it was claimed: who looks for the end must not miss it
+        abandon(ticket);  // closed before it was claimed: a member that looks for the end must not miss it
         return std::nullopt;
       }
-      if (Slot::of(word).lap < lap) return std::nullopt;  // in use since the lap before
+      if (Slot::of(word).lap < lap) return std::nullopt;  // still in use from the lap before
       move_on(memory_.tail(), ticket, memory_.one_producer());
       ticket = memory_.tail().load();
     }
@@ -106,7 +107,7 @@ class Core {
     set_free(ticket);
   }
 
-  /// The next slot to read; nothing if none is ready.
+  /// The next slot to read; nullopt if none is ready.
   std::optional<Taken> take(Owner me) {
     for (Ticket ticket = memory_.head().load();;) {
       const auto cell = memory_.cell(slot_of(ticket));
@@ -172,7 +173,7 @@ class Core {
     return found;
   }
 
-  /// The same of the only consumer: what it had is to be delivered again.
+  /// The same for the only consumer: its leases are to be delivered again.
   unsigned settle_leases() {
     unsigned found = 0;
     Ticket first = memory_.head().load();
@@ -188,10 +189,10 @@ class Core {
     return found;
   }
 
-  /// Looks at every slot: dead owners' are dealt with, and no ready one stays behind the head. `locks` says
-  /// who is dead, and gives their locks: is_dead(owner), lock(owner), unlock(owner), and of an only producer
-  /// or consumer lock_producer(), lock_consumer(), which fail while there is one, and unlock_...(). Returns
-  /// how many slots were dealt with.
+  /// Examines every slot: slots of dead owners are recovered, and no ready slot stays behind the head.
+  /// `locks` knows which owners are dead, and gives their locks: is_dead(owner), lock(owner), unlock(owner);
+  /// and for an only producer or consumer lock_producer(), lock_consumer(), which fail while there is one,
+  /// and unlock_...(). Returns the number of slots that were recovered.
   template <class Locks>
   unsigned sweep(std::optional<Owner> me, Locks& locks) {
     unsigned found = 0;
@@ -220,7 +221,7 @@ class Core {
     return found;
   }
 
-  /// Whether nobody holds a slot, and none waits for a consumer.
+  /// Whether no member holds a slot, and no slot is ready for a consumer.
   bool is_empty() const {
     for (std::uint64_t i = 0; i < memory_.slots(); ++i) {
       const Slot slot = Slot::of(memory_.cell(i).load());
@@ -229,8 +230,8 @@ class Core {
     return true;
   }
 
-  /// After closing: whether nothing is left for a consumer to wait for. One that holds nothing itself waits
-  /// for what others hold too, as it would be redelivered if they died.
+  /// After closing: whether a consumer has nothing left to wait for. A consumer that holds no slot also waits
+  /// for the slots that others hold, because these are delivered again if their owners die.
   bool is_drained(Owner me) const {
     if (memory_.closed().load() == 0) return false;
     bool holds = false;
@@ -238,7 +239,7 @@ class Core {
     for (std::uint64_t i = 0; i < memory_.slots(); ++i) {
       const Slot slot = Slot::of(memory_.cell(i).load());
       if (is_on_lease(slot, i)) {
-        holds = true;  // there is no other consumer than who asks
+        holds = true;  // the caller is the only consumer
       } else if (slot.state == State::leased) {
         (slot.owner == me ? holds : others_hold) = true;
       } else if (slot.state != State::free || is_on_loan(slot, i)) {
@@ -267,7 +268,8 @@ class Core {
     memory_.cell(slot_of(ticket)).store(Slot{.state = State::free, .lap = lap_of(ticket) + 1}.word());
   }
 
-  // Past a ticket that is nobody's to claim or take any more; another one may have done it, where there is.
+  // Moves an end past a ticket that can no longer be claimed or taken; another member may have moved it
+  // already.
   template <class Word>
   static void move_on(const Word& word, Ticket ticket, bool alone) {
     if (alone)

@@ -1,4 +1,4 @@
-// Loans and leases, and who gives them out.
+// Loans and leases, and the producers and consumers that give them.
 #include <algorithm>
 
 #include <nodewise/batch_ring.hpp>

@@ -17,7 +17,8 @@ namespace nodewise::ring {
 inline constexpr std::size_t line = 128;  // two cache lines: processors fetch them in pairs
 inline constexpr unsigned most_members = 256;
 
-/// A member's own; whoever holds its lock writes. Numbers go on where its predecessor's ended.
+/// A member's own words; only the holder of its lock writes them. Counts continue where those of the previous
+/// member with this number ended.
 struct alignas(line) MemberEntry {
   std::atomic<std::uint64_t> published;
   std::atomic<std::uint64_t> returned;
@@ -29,7 +30,7 @@ struct alignas(line) MemberEntry {
   std::atomic<std::uint64_t> consumer_waited_ns;
 };
 
-/// Who sleeps on one side of the ring, a bit for each member, and what they sleep on.
+/// The sleepers of one side of the ring, a bit for each member, and the word they sleep on.
 struct alignas(line) Sleepers {
   std::array<std::atomic<std::uint64_t>, most_members / 64> members;
   std::atomic<std::uint32_t> calls;
@@ -44,7 +45,7 @@ struct Control {
   alignas(line) std::atomic<std::uint64_t> tail;
   alignas(line) std::atomic<std::uint64_t> head;
   alignas(line) std::atomic<std::uint64_t> closed;
-  std::atomic<std::uint64_t> recovered;  // by those who do not take part
+  std::atomic<std::uint64_t> recovered;  // by processes that are no members
   Sleepers producers;
   Sleepers consumers;
   std::array<MemberEntry, most_members> members;

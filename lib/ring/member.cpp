@@ -20,8 +20,8 @@ std::uint64_t role_byte(const RingMemory& memory, bool producing) {
   return memory.only_consumer ? ring::only_consumer_byte : no_role;
 }
 
-// Where there is one CPU, nobody else gets on while this spins. The mask of this process says nothing: who is
-// waited for may have another one.
+// On a machine of one CPU no other process runs while this one spins. The mask of this process does not
+// count: the awaited process may have another one.
 std::chrono::nanoseconds sensible_spin(const RingWaiting& waiting) {
   const auto online = os::current().read_text("/sys/devices/system/cpu/online");
   const bool several = !online.ok() || online.value.find_first_of("-,") != std::string::npos;
@@ -48,7 +48,7 @@ RingMember::~RingMember() {
   leave();
 }
 
-// From its first moment on the opening is known to whoever cleans up in a forked child.
+// From its first moment on the opening is known to the clean-up in forked children.
 void RingMember::join() {
   {
     const os::ForkWatch::Pause no_forks;
@@ -74,7 +74,7 @@ void RingMember::join() {
 
 void RingMember::lock_role() const {
   if (role_ == no_role) return;
-  // Who looks after what a dead one had in hand has it for a moment too.
+  // A process that recovers the slots of a dead member also holds this lock for a moment.
   if (const int error = os::lock_patiently(file_.descriptor(), role_))
     throw SystemError(
         base::text("BatchRing: it is made for one ", producing_ ? "producer" : "consumer",
@@ -96,7 +96,8 @@ bool RingMember::take_number() {
   return false;
 }
 
-// What whoever had this number before left, and what the only one of its kind may have left under another.
+// Recovers what the previous member with this number left, and what a previous only producer or consumer left
+// under another number.
 void RingMember::settle_predecessor() {
   base::pass(base::Mark::joining);
   ring::Control& control = *ring_->memory.control;
@@ -123,7 +124,7 @@ void RingMember::let_go() noexcept {
   file_.close();
 }
 
-// Whatever it still holds goes back the way of the dead's.
+// Slots that it still holds are recovered as those of a dead member are.
 void RingMember::leave() noexcept {
   if (!file_.is_open()) return;
   if (settle_own() > 0) wake_all(*ring_->memory.control);

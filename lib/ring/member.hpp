@@ -13,10 +13,11 @@
 
 namespace nodewise {
 
-/// Thread class: one thread at a time, its loans and leases included. Stays where it is, as they point to it.
+/// Thread class: one thread at a time, its loans and leases included. It is never moved, because loans and
+/// leases point to it.
 class RingMember {
  public:
-  /// Takes part. Throws SystemError.
+  /// Joins the ring. Throws SystemError.
   RingMember(std::shared_ptr<BatchRing::State> ring, bool producing, const RingWaiting& waiting);
   ~RingMember();
   RingMember(const RingMember&) = delete;
@@ -24,7 +25,7 @@ class RingMember {
 
   using Clock = std::chrono::steady_clock;
   using Deadline = std::optional<Clock::time_point>;
-  /// Nothing if there is none now.
+  /// Returns nullopt if there is none now.
   std::optional<ring::Ticket> claim() {
     if (!file_.is_open()) [[unlikely]]
       join();
@@ -35,7 +36,7 @@ class RingMember {
       join();
     return core_.take(me_);
   }
-  /// Until there is one, the ring is closed (and drained), or it is `until`.
+  /// Waits until there is one, or the ring is closed (and drained), or `until`.
   std::optional<ring::Ticket> wait_to_claim(Deadline until);
   std::optional<ring::Taken> wait_to_take(Deadline until);
 
@@ -50,7 +51,7 @@ class RingMember {
   void abandon(ring::Ticket ticket) {
     core_.abandon(ticket);
     call(ring_->memory.control->producers);
-    call(ring_->memory.control->consumers);  // a later slot may be next for them now
+    call(ring_->memory.control->consumers);  // a later slot may now be the next one for them
   }
   void give_back(ring::Ticket ticket) {
     core_.give_back(ticket);
@@ -64,7 +65,7 @@ class RingMember {
   const ring::Cell& cell(ring::Ticket ticket) const { return ring_->memory.cells[core_.slot_of(ticket)]; }
   std::uint64_t slot_of(ring::Ticket ticket) const { return core_.slot_of(ticket); }
   const BatchRing::State& ring() const noexcept { return *ring_; }
-  /// Loans and leases of another epoch are a parent's, or of a time before.
+  /// Loans and leases of another epoch belong to the parent process, or to an earlier membership.
   std::uint64_t epoch() const noexcept { return epoch_; }
 
  private:
@@ -78,7 +79,7 @@ class RingMember {
   template <class Attempt, class Ended>
   auto wait_for(Attempt attempt, Ended ended, ring::Sleepers& side, Deadline until) -> decltype(attempt());
 
-  // Its own words alone: a load and a store do.
+  // Only this member writes these words, so a load and a store are enough.
   static void count(std::atomic<std::uint64_t>& number, std::uint64_t more = 1) noexcept {
     number.store(number.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
   }

@@ -1,4 +1,5 @@
-// What is done for members that died: their slots go back to the ring, and those who waited for them wake.
+// What happens when members have died: their slots go back to the ring, and the members that waited for them
+// are woken.
 #pragma once
 
 #include <optional>
@@ -12,8 +13,8 @@ namespace nodewise {
 /// ring::Core::sweep wants. Thread class: value.
 class MemberLocks {
  public:
-  /// `me`: the member that asks, if it is one; `own_role`: the lock of an only one of its kind that it has,
-  /// or 0. Its own locks are no obstacle to itself.
+  /// `me`: the calling member, if the caller is one; `own_role`: the lock that it holds as the only producer
+  /// or consumer, or 0. Its own locks do not conflict.
   MemberLocks(int descriptor, std::optional<ring::Owner> me, std::uint64_t own_role) noexcept
       : descriptor_(descriptor), me_(me), own_role_(own_role) {}
   bool is_dead(ring::Owner owner);
@@ -36,15 +37,15 @@ class MemberLocks {
 };
 
 struct RingRecovery {
-  /// Deals with all dead members, and wakes all who may have waited for them. Arguments as of MemberLocks.
-  /// How many slots they held.
+  /// Recovers the slots of all dead members, and wakes the members that may have waited for them. Arguments
+  /// as MemberLocks. Returns the number of slots.
   static unsigned of(const BatchRing::State& ring, int descriptor, std::optional<ring::Owner> me,
                      std::uint64_t own_role);
-  /// Returns when whatever was claimed before the ring was seen to be closed can be seen too.
+  /// Returns when every claim from before the closing is visible to the caller.
   static void settle_closing();
 };
 
-/// The dead among those that are marked as sleepers are marked no longer: nobody calls them any more.
+/// Clears the sleeper bits of dead members, so that they are no longer woken.
 void forget_dead_sleepers(ring::Sleepers& side, MemberLocks locks);
 
 }  // namespace nodewise

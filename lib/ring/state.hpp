@@ -64,7 +64,7 @@ struct BatchRing::State {
   }
 };
 
-/// Wakes up to `sleepers` of one side: how many slept.
+/// Wakes up to `sleepers` members of one side; returns how many slept.
 unsigned wake(ring::Sleepers& side, unsigned sleepers);
 /// Wakes all producers and consumers that sleep.
 void wake_all(ring::Control& control);

@@ -1,5 +1,5 @@
-// How a member waits: it spins, then sleeps, never long; and after each sleep that nobody ended it recovers
-// what dead members held. So a consumer wakes whose producer died, whoever was to wake it.
+// How a member waits: it polls, then sleeps in short slices. After each sleep without a wake-up it recovers
+// the slots of dead members. So a sleeping consumer goes on even if the producer that was to wake it died.
 #include <algorithm>
 #include <utility>
 
@@ -12,7 +12,8 @@
 namespace nodewise {
 namespace {
 
-// How long a member sleeps, or spins, before it looks whether one died that may have been to wake it.
+// How long a member sleeps or polls before it looks for dead members, one of which may have been the one to
+// wake it.
 constexpr std::chrono::milliseconds longest_sleep(2);
 
 void pause_briefly() noexcept {
@@ -25,8 +26,8 @@ void pause_briefly() noexcept {
 
 }  // namespace
 
-// A member that died asleep would be called for ever: when many calls in a row woke nobody, the dead are
-// looked for.
+// A dead sleeper's bit stays set. After many fruitless wake-ups in a row the bits of dead members are
+// cleared.
 void RingMember::wake_one(ring::Sleepers& side) {
   constexpr unsigned many = 64;
   if (wake(side, 1) > 0) {
@@ -38,8 +39,8 @@ void RingMember::wake_one(ring::Sleepers& side) {
   forget_dead_sleepers(side, MemberLocks(file_.descriptor(), me_, role_));
 }
 
-// A member that goes to sleep says so, and looks once more for a little while: what others wrote before they
-// could see that it sleeps is visible by then. Should it not be, the sleep is short.
+// A member sets its bit before it sleeps, and then polls a little longer: by then it sees everything that
+// others wrote before they could see its bit. Should it miss something, the sleep is short.
 template <class Attempt, class Ended>
 auto RingMember::wait_for(Attempt attempt, Ended ended, ring::Sleepers& side, Deadline until)
     -> decltype(attempt()) {
@@ -80,7 +81,7 @@ auto RingMember::wait_for(Attempt attempt, Ended ended, ring::Sleepers& side, De
         until ? std::min<std::chrono::nanoseconds>(longest_sleep, *until - now) : longest_sleep;
     os::current().wait_on(reinterpret_cast<const std::uint32_t*>(&side.calls), calls,
                           static_cast<std::uint64_t>(sleep.count()));
-    if (Clock::now() - looked < longest_sleep) continue;  // called in time; else somebody may have died
+    if (Clock::now() - looked < longest_sleep) continue;  // woken in time; else a member may have died
     looked = Clock::now();
     recover();
   }

@@ -1,4 +1,4 @@
-// The removal of segments that nobody will miss.
+// The removal of segments whose maker is dead and that no process holds.
 #include <chrono>
 #include <utility>
 
@@ -15,7 +15,7 @@ bool old_enough(const SegmentInfo& info, const CollectOptions& options) {
 }
 
 bool collectable(const SegmentInfo& info, const CollectOptions& options) {
-  if (!info.published) return info.fault.empty();  // a dead maker's; a living one would hold it
+  if (!info.published) return info.fault.empty();  // its maker is dead; a living one would hold it
   if (info.kept) return old_enough(info, options);
   return info.owner_state == SegmentOwner::State::dead;
 }
@@ -31,9 +31,9 @@ std::vector<SegmentInfo> collect_segments(const CollectOptions& options) {
       if (!os.is_byte_locked(file.descriptor(), holder_byte).value) collected.push_back(std::move(info));
       return;
     }
-    // Whoever opens it from here on waits for the lock, and finds the name gone.
+    // A process that opens the file from here on waits for the lock, and then finds the name removed.
     if (os.lock_byte(file.descriptor(), holder_byte, os::Lock::exclusive, false) != 0) return;
-    // Since it was read it may have been published, and given up by all who had it.
+    // Since the header was read, the segment may have been published, and given up by all its holders.
     info = info_of(info.path, info.name, file);
     if (!collectable(info, options)) return;
     if (!is_named(file.descriptor(), info.path).value) return;

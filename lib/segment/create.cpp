@@ -15,7 +15,7 @@
 namespace nodewise {
 namespace {
 
-// Of this user: another folder may take it.
+// Errors that concern this folder and this user: another folder may accept the file.
 bool is_refusal(int error) {
   return error == EACCES || error == EPERM || error == EROFS || error == EOVERFLOW;
 }
@@ -53,7 +53,7 @@ std::vector<std::string> SegmentFile::possible_folders() const {
         "Segment: \"", name_, "\" is to be of pages of ", base::human_bytes(page_bytes_),
         ", and no hugetlbfs of them is mounted; mount -t hugetlbfs -o pagesize=", page_bytes_ >> 10,
         "K none FOLDER, or make a segment without a name"));
-  // A full one is the last resort.
+  // A full folder is the last resort.
   std::stable_partition(folders.begin(), folders.end(),
                         [&](const std::string& folder) { return has_room(os::current().space(folder)); });
   return folders;
@@ -79,7 +79,8 @@ bool SegmentFile::has_room(const os::Result<os::Space>& space) const {
   return !space.ok() || space.value.total_bytes == 0 || space.value.free_bytes >= data_offset_ + data_bytes_;
 }
 
-// Better refused now than found out half way; that it is enough is known when the pages are there.
+// A refusal now is better than a failure in the middle. Whether the space is enough is known only when the
+// pages are present.
 void SegmentFile::check_space() const {
   const std::string folder = path_.substr(0, path_.rfind('/'));
   const auto space = os::current().space(folder);
@@ -130,7 +131,7 @@ SegmentFile::Step SegmentFile::create_named(bool has_other_folders) {
   file_ = os::File(made);
   draft_ = true;
   base::pass(base::Mark::file_made);
-  // A reader may have it for a moment, to see whether a maker is there.
+  // A reader may hold the lock for a moment, to see whether the maker lives.
   int error = os.lock_byte(descriptor(), maker_byte, os::Lock::exclusive, true);
   if (error == 0) error = os.lock_byte(descriptor(), holder_byte, os::Lock::shared, false);
   const auto named = is_named(descriptor(), path_);
@@ -138,13 +139,13 @@ SegmentFile::Step SegmentFile::create_named(bool has_other_folders) {
   if (error == 0 && named.value) return Step::done;
   if (error == 0) error = named.error;
   if (error != 0 && error != EAGAIN) fail("locking the file", error);
-  draft_ = false;  // somebody found it before it was locked, and took it for a dead maker's
+  draft_ = false;  // another process found the file before it was locked, and took its maker for dead
   file_.close();
   return Step::again;
 }
 
-// A name is one segment's, wherever it lies. Of two makers in two folders each has its own file by now, so
-// that at least one of them finds the other's, and gives up its own.
+// A name belongs to one segment, whatever folder it lies in. Two makers in two folders both have their files
+// by now, so that at least one of them finds the other's file, and gives up its own.
 void SegmentFile::clear_other_folders() const {
   for (const std::string& folder : segment_folders()) {
     const std::string path = segment_path(folder, name_);

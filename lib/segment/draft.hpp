@@ -14,14 +14,14 @@ struct SegmentAccess {
   static Segment of(std::shared_ptr<SegmentFile> file);
 };
 
-/// Exclusive; gone with this object unless it was published.
+/// The file is exclusive, and is removed with this object unless it was published.
 class SegmentDraft {
  public:
   /// Throws InvalidArgument (name, page sizes), SystemError (EEXIST: the name is taken), PlacementError (no
   /// room).
   SegmentDraft(const Plan& plan, const SegmentOptions& options, PageKind kind);
   Pages pages() const;
-  /// Once.
+  /// Publishes the segment. Precondition: it is not published yet.
   Segment publish(PlacingRung rung, Layout layout);
 
  private:

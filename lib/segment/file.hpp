@@ -1,5 +1,5 @@
 // The file of a segment, as one process has it open: create.cpp makes it, open.cpp opens one, publish.cpp
-// lets others in, leave.cpp gives it up. locks.hpp says who is there.
+// lets others in, leave.cpp gives it up. The locks that tell its holders are in locks.hpp.
 #pragma once
 
 #include <cerrno>
@@ -30,8 +30,8 @@ struct SegmentRequest {
 
 class SegmentFile {
  public:
-  /// Makes the file, exclusively, and maps it; nobody else can open it as a segment before publish(). What a
-  /// dead maker left under the name is replaced. Throws SystemError (EEXIST: the name is taken),
+  /// Makes the file, exclusively, and maps it; no other process can open it as a segment before publish(). A
+  /// file that a dead maker left under the name is replaced. Throws SystemError (EEXIST: the name is taken),
   /// PlacementError (the file system lacks the bytes).
   static std::shared_ptr<SegmentFile> create(const SegmentRequest& request);
   /// Maps one that is published, waiting for its maker. Throws as Segment::open.
@@ -41,7 +41,7 @@ class SegmentFile {
   SegmentFile(const SegmentFile&) = delete;
   SegmentFile& operator=(const SegmentFile&) = delete;
 
-  /// Writes the header, of which the sizes are filled in, and lets others in.
+  /// Fills in the sizes of the header, writes it, and so lets other processes in.
   void publish(SegmentHeader header);
   /// Of one that was opened, or is published.
   const SegmentHeader& header() const noexcept { return header_; }
@@ -57,7 +57,7 @@ class SegmentFile {
   Access access() const noexcept { return access_; }
   /// Makes all data present, by the calling thread. Throws SystemError where there is no room.
   void make_present(const Pages& pages) const;
-  /// Takes the name away, if it still is this file's.
+  /// Removes the name, if it still leads to this file.
   void remove() const;
   /// The data, owned by `file` together with all that share it.
   static Pages pages(const std::shared_ptr<SegmentFile>& file);
@@ -89,7 +89,7 @@ class SegmentFile {
   std::string name_;
   std::string path_;
   os::File file_;
-  int process_ = 0;  // that opened it; in its forked children locks are not to be touched
+  int process_ = 0;  // the process that opened it; its forked children must not touch the locks
   bool draft_ = false;
   Access access_ = Access::read_write;
   PageKind kind_ = PageKind::base;
@@ -113,8 +113,8 @@ auto if_there(Open open) -> std::optional<decltype(open())> {
   }
 }
 
-/// What `open` gives; where that is nothing, what `create` makes. Whoever finds that another process was
-/// faster (EEXIST) looks again, and waits for its segment.
+/// Returns what `open` gives, or what `create` makes where that is nothing. A process that finds another one
+/// faster (EEXIST) opens again, and waits for that one's segment.
 template <class Open, class Create>
 auto open_or_make(Open open, Create create) -> decltype(create()) {
   while (true) {

@@ -1,4 +1,4 @@
-// What a segment says of itself in its first bytes. docs/segment-format.md describes it for readers in other
+// The header of a segment: its first bytes. docs/segment-format.md describes it for readers in other
 // languages, and a test holds that page against this file.
 #pragma once
 
@@ -13,7 +13,7 @@
 
 namespace nodewise {
 
-/// As it lies in memory, in the machine's byte order. Texts follow behind it.
+/// The header in memory, in the machine's byte order. Texts follow it.
 struct RawSegmentHeader {
   char magic[8];
   std::uint32_t byte_order;
@@ -61,7 +61,7 @@ extern const std::array<HeaderField, 32> segment_header_fields;
 /// The longest header that is read; texts count.
 inline constexpr std::uint64_t segment_header_limit_bytes = std::uint64_t{1} << 20;
 
-/// The same, checked.
+/// The header after its checks.
 struct SegmentHeader {
   SegmentKind kind = SegmentKind::dataset;
   std::uint64_t content_hash = 0;  ///< Of the structure of what lies in the data; 0 for a dataset.
@@ -83,7 +83,8 @@ struct SegmentHeader {
 
 /// The first bytes of the file.
 std::string write_segment_header(const SegmentHeader& header);
-/// A file that begins with zeros is being made, or was: the magic is written last, at once, and publishes it.
+/// A file that begins with zeros is being made, or its maker died: the magic is written last, by one store,
+/// and publishes the file.
 inline constexpr std::size_t segment_magic_bytes = sizeof(RawSegmentHeader::magic);
 
 inline std::chrono::system_clock::time_point created_at(std::uint64_t created_ns) noexcept {
@@ -91,17 +92,17 @@ inline std::chrono::system_clock::time_point created_at(std::uint64_t created_ns
       std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::nanoseconds(created_ns)));
 }
 
-/// How many bytes write_segment_header will give.
+/// The number of bytes that write_segment_header will return.
 std::size_t segment_header_bytes(const SegmentHeader& header);
 
-/// Whether a file that begins so is published, or is no segment at all.
+/// Whether a file with these first bytes is published, or is no segment at all.
 bool begins_published(std::string_view start) noexcept;
 
-/// How many bytes from the file's beginning parse_segment_header needs. Throws FormatError.
+/// The number of bytes from the file's beginning that parse_segment_header needs. Throws FormatError.
 std::uint64_t needed_header_bytes(std::string_view start, const std::string& what);
 
-/// Believes nothing: `bytes` are the first of a file of `file_bytes`; `what` names it in messages. Throws
-/// FormatError.
+/// Parses and checks the first bytes of a file of `file_bytes`, and believes none of them unchecked; `what`
+/// names the file in messages. Throws FormatError.
 SegmentHeader parse_segment_header(std::string_view bytes, std::uint64_t file_bytes, const std::string& what);
 
 }  // namespace nodewise

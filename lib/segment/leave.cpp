@@ -13,8 +13,8 @@ void SegmentFile::remove() const {
   if (const int error = remove_name(opening.descriptor(), path_)) fail("removing its name", error);
 }
 
-// Who lets go, and can then lock the holder byte for himself, is alone. Not the other way round: of two who
-// leave at once each would see the other one.
+// A process that has released its lock, and can then lock the holder byte exclusively, was the last holder.
+// The order matters: if two processes tried before they released, each would see the other one.
 void SegmentFile::leave() noexcept {
   os::Os& os = os::current();
   base::pass(base::Mark::leaving);
@@ -28,7 +28,7 @@ void SegmentFile::leave() noexcept {
     remove_name(opening.descriptor(), path_);
 }
 
-// A maker who did not come to an end has the maker byte still.
+// A maker that has not finished still holds the maker byte.
 void SegmentFile::give_up() noexcept {
   os::Os& os = os::current();
   if (is_named(descriptor(), path_).value) os.remove_file(path_);
@@ -46,8 +46,8 @@ SegmentFile::~SegmentFile() {
   file_.close();  // while the fork watch still is: no child may keep the descriptor
 }
 
-// The child sees the memory, and has an opening of its own, without a lock: what its parent has locked ends
-// with the parent.
+// The child sees the memory, and gets an opening of its own without locks: the parent's locks end with the
+// parent.
 void SegmentFile::detach() noexcept {
   if (name_.empty() || !file_.is_open()) return;
   file_ = os::File(os::current().reopen(descriptor()));

@@ -1,4 +1,4 @@
-// Which segments there are, and who holds them.
+// The list of segments, and their holders.
 #pragma once
 
 #include <functional>
@@ -10,7 +10,7 @@
 
 namespace nodewise {
 
-/// What the file of a segment says of it; without its holders.
+/// What the file of a segment says about it; its holders are left out.
 SegmentInfo info_of(const std::string& path, std::string name, const os::File& file);
 
 /// Calls `fn` for every segment of this user, with an opening of its file that may write.

@@ -1,9 +1,9 @@
 // The bytes of a segment's file that processes lock.
 //
-// Locks say who is there, and the kernel takes them back however a process ends. Who holds a segment has its
-// holder byte locked, shared. A maker has the maker byte too, exclusively, until the segment is published: a
-// file that is not published and whose maker byte is free was left by a dead maker, and whoever locks that
-// byte may take the name away.
+// Locks tell which processes are there, and the kernel releases them however a process ends. Every holder of
+// a segment has a shared lock on its holder byte. The maker also has an exclusive lock on the maker byte
+// until the segment is published. So a file that is not published and whose maker byte is free was left by a
+// dead maker; a process that locks that byte may remove the name.
 #pragma once
 
 #include <cstdint>

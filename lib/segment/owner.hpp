@@ -1,11 +1,11 @@
-// Who made a segment, as its header says it.
+// The process that made a segment, as its header names it.
 #pragma once
 
 #include <nodewise/segment.hpp>
 
 namespace nodewise {
 
-/// What this process says of itself in a header.
+/// This process, as a header names it.
 SegmentOwner this_process();
 
 }  // namespace nodewise

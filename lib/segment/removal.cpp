@@ -22,8 +22,8 @@ os::Result<bool> is_named(int descriptor, const std::string& path) {
   return {mine.value.same_file(named.value), 0};
 }
 
-// Whoever removes a name has the maker byte: so between the look and the deed nobody else removes it, and no
-// other file gets it.
+// A process removes a name only while it holds the maker byte: so between the check and the removal no other
+// process removes the name, and no other file gets it.
 int remove_name(int descriptor, const std::string& path) {
   if (const int error = os::lock_patiently(descriptor, maker_byte)) return error;
   const auto named = is_named(descriptor, path);
@@ -33,7 +33,7 @@ int remove_name(int descriptor, const std::string& path) {
   return error == ENOENT ? 0 : error;
 }
 
-// The name is taken: by a segment, or by what a dead maker left.
+// The name is taken: by a segment, or by a file that a dead maker left.
 void clear_name(const std::string& name, const std::string& path) {
   os::Os& os = os::current();
   const std::string taken = base::text("Segment: the name \"", name, "\" (", path, ')');
@@ -52,7 +52,7 @@ void clear_name(const std::string& name, const std::string& path) {
                       EEXIST);
   if (const int error = os.lock_byte(opening.descriptor(), maker_byte, os::Lock::exclusive, false)) {
     if (error != EAGAIN) refuse("its file cannot be locked", error);
-    // Only a maker excludes readers too; one of these goes on in a moment.
+    // Only a maker excludes readers too; a reader releases its lock in a moment.
     if (os.lock_byte(opening.descriptor(), maker_byte, os::Lock::shared, false) == 0) return;
     throw SystemError(base::text(taken, " is taken: a segment is just being made by another process"),
                       EEXIST);

@@ -35,8 +35,8 @@ void check_weights(const std::vector<unsigned>& weights, std::size_t cpus) {
                                      cpus, " CPUs; every part needs one of its own"));
 }
 
-// How many of `cpus` each part gets: one, and then each CPU goes where it is worth most, which is the method
-// of D'Hondt (1878).
+// The number of CPUs of each part: one first; each further CPU goes to the part with the largest quotient of
+// weight and CPUs, which is the method of D'Hondt (1878).
 std::vector<std::uint64_t> apportion(const std::vector<unsigned>& weights, std::size_t cpus) {
   std::vector<std::uint64_t> counts(weights.size(), 1);
   for (std::size_t left = cpus - counts.size(); left > 0; --left) {

@@ -15,7 +15,7 @@ namespace nodewise {
 
 struct StayingThreads;
 
-/// Where a thread stays between calls, and for whom.
+/// Where a thread stays between calls, and for which StayPinned.
 struct Stay {
   const StayingThreads* threads = nullptr;  ///< Null: it does not stay.
   std::uint64_t number = 0;                 ///< Of those threads: addresses are used again.
@@ -55,7 +55,7 @@ os::Result<IndexSet> caller_mask();
 /// then nothing is pinned. Thread class: the thread that made it.
 class Pin {
  public:
-  /// `callers`: for whom the thread stays that makes the call, and so may have started this one.
+  /// `callers`: the StayPinned threads of the calling thread, which may have started this one.
   explicit Pin(const StayingThreads* callers) : callers_(callers) {}
   ~Pin();
   Pin(const Pin&) = delete;

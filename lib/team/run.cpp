@@ -71,7 +71,7 @@ class Region {
 
   const Team& team_;
   const TeamWork& fn_;
-  TeamRun* run_;  // where to put what it was, if anybody asks
+  TeamRun* run_;  // where to record the region, if that is asked for
   const StayingThreads* callers_ = current_stay().threads;
   std::atomic<bool> failed_{false};
   std::exception_ptr failure_;

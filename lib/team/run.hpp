@@ -8,7 +8,7 @@
 
 namespace nodewise {
 
-/// What a region really was, for those who ask: looking costs time in every thread.
+/// What a region really was. It is recorded only on request, because looking costs time in every thread.
 struct TeamRun {
   std::vector<Worker> ran_on;      ///< By worker number: node and CPU as the kernel said, while it ran.
   std::vector<int> pin_errors;     ///< By worker number: errno of pinning, or 0.
@@ -27,7 +27,7 @@ void run_team(const Team& team, const TeamWork& fn);
 /// The same, and what it was.
 TeamRun recorded_run(const Team& team, const TeamWork& fn);
 
-/// How many threads a region of the team's has: no more than there are CPUs.
+/// The number of threads of a region of the team: at most one for each CPU.
 int thread_count(const Team& team);
 
 }  // namespace nodewise

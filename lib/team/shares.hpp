@@ -1,4 +1,4 @@
-// Who does what part of a team's work, and who helps whom when it runs dry.
+// Which worker does which part of a team's work, and which workers it helps when it has nothing left.
 #pragma once
 
 #include <atomic>
@@ -18,7 +18,8 @@ namespace nodewise {
 /// of a node's workers have some even where a shard has fewer batches than that. For filling the dataset.
 std::vector<std::vector<base::Range>> rows_by_worker(const Plan& plan, const Team& team);
 
-/// Into how many pieces a worker's part of a shard or run is divided for thieves: the last ones wait for one.
+/// The number of pieces into which a worker's part of a shard or run is divided for stealing: at the end
+/// workers wait at most for one piece.
 inline constexpr std::uint64_t pieces_to_steal = 16;
 
 /// Work that can be counted in units, such as elements or batches: first every worker is given its shares,
@@ -37,8 +38,8 @@ class WorkShares {
   /// `group`: what the units are counted in, such as a shard or a run; it comes back with each piece.
   /// Precondition: `units` is not empty, piece > 0. Pieces begin at units.begin plus multiples of `piece`.
   void give(unsigned worker, std::size_t group, base::Range units, std::uint64_t piece);
-  /// What `worker` does next, nothing when there is no more. `may_steal`: it has a thread of its own, and so
-  /// have the others, so that none of them waits for this one.
+  /// The next piece for `worker`; nullopt when there is none. `may_steal`: every worker has a thread of its
+  /// own, so that no worker waits for this one.
   std::optional<Piece> take(unsigned worker, bool may_steal);
 
  private:

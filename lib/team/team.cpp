@@ -24,7 +24,8 @@ namespace {
 constexpr unsigned most_workers = 8192;
 
 // Where OMP_PROC_BIND is set the runtime has already narrowed the calling thread to one place; what the
-// process was really given is the union of the places. A mask that is no place is somebody's own: it stands.
+// process was really given is the union of the places. A mask that is no place was set by the user, and is
+// kept.
 IndexSet openmp_places(const IndexSet& mask) {
   IndexSet all;
   bool mask_is_a_place = false;
@@ -82,7 +83,7 @@ std::optional<unsigned> count_from_environment(const char* name) {
   return count;  // OMP_NUM_THREADS may be a list by nesting level: the first counts
 }
 
-// Our own variable is checked as our other ones are; OpenMP's is OpenMP's.
+// nodewise's own variable is checked as its other ones are; OpenMP's variable is left to OpenMP.
 std::optional<unsigned> nodewise_workers() {
   const char* text = std::getenv("NODEWISE_WORKERS");
   if (text == nullptr || *text == '\0') return std::nullopt;

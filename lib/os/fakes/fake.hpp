@@ -30,13 +30,13 @@ class Fake : public RealShared {
   void hide(const void* data, std::size_t bytes);
   /// Whether a strict policy met a full node: the kernel would have killed the process.
   bool killed() const noexcept { return killed_; }
-  /// From now on who asks is user `uid`, while files still are made by the one who really runs this.
+  /// From now on the calling user is `uid`; files are still made by the user that really runs this process.
   void become_user(unsigned uid) noexcept { user_ = uid; }
   /// What the file system of `path` is said to have.
   void set_space(const std::string& path, const Space& space) { spaces_[path] = space; }
   /// Gives `path` a content; without one, it does not exist (but for what the fake itself answers).
   void set_text(const std::string& path, std::string text);
-  /// Who populated the page that holds `data`: the CPU of the thread.
+  /// The CPU of the thread that populated the page that holds `data`.
   std::optional<unsigned> populated_by_cpu(const void* data) const;
 
   std::size_t base_page_bytes() const noexcept override { return 4096; }
@@ -85,7 +85,7 @@ class Fake : public RealShared {
     bool dumped = true;
     bool hidden = false;
     std::optional<unsigned> node;  // kernel's number; none: untouched
-    unsigned cpu = 0;              // who touched it
+    unsigned cpu = 0;              // the CPU that touched it first
   };
 
   template <class Fn>

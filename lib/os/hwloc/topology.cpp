@@ -76,7 +76,8 @@ void quiet_hwloc() {
     char** const own = environ;
     environ = variables.data();
     make_hwloc_consult_its_environment();
-    if (environ == variables.data()) environ = own;  // otherwise somebody has put a newer one in its place
+    if (environ == variables.data())
+      environ = own;  // otherwise another thread has put a newer one in its place
   });
 }
 
