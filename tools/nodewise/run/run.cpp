@@ -114,9 +114,12 @@ BatchLoader place(const Options& options, const Source& data, const Topology& to
     return saved ? load(data, *saved, wanted) : load(data, *options.placing.batch_size, wanted);
   } catch (const PlacementError& error) {
     throw Failure(binding == Binding::required ? Exit::unmet : Exit::machine_cannot, error.what());
-  } catch (const SystemError& error) {  // no huge page in the pool, for one
+  } catch (const SystemError& error) {
     if (options.segment && error.code() == EEXIST) throw Failure(Exit::bad_input, without_call(error.what()));
-    throw Failure(binding == Binding::required ? Exit::unmet : Exit::machine_cannot, error.what());
+    // Memory that the system lacks, such as a huge page in the pool. A file that cannot be read is none.
+    const bool no_memory = error.code() == ENOMEM;
+    throw Failure(no_memory && binding == Binding::required ? Exit::unmet : Exit::machine_cannot,
+                  error.what());
   }
 }
 
