@@ -21,8 +21,8 @@
 
 namespace nodewise {
 
-/// The number of producers, or of consumers, that may take part at one time. `one` is faster; a second one is
-/// then refused.
+/// The number of producers, or of consumers, that may take part at one time. `one` is faster; a second
+/// producer (or consumer) is then refused.
 enum class RingEnds : unsigned char { one, many };
 NODEWISE_PUBLIC std::string_view to_string(RingEnds ends) noexcept;
 
@@ -120,7 +120,7 @@ class NODEWISE_PUBLIC RingLease {
   ~RingLease() {
     if (member_ != nullptr) give_back();
   }
-  /// The rows that were published, to be read: another consumer may get them again.
+  /// The published rows, read-only: if this consumer dies, another one gets the same rows.
   AnyConstBatchView view() const noexcept;
   BatchTag tag() const noexcept;
   /// Whether another consumer held this batch before and died; how far that consumer had processed it is
@@ -139,9 +139,10 @@ class NODEWISE_PUBLIC RingLease {
 };
 
 /// Fills slots. Several loans may be out; batches are delivered in the order of their loans. In a forked
-/// child it takes part anew at its first call, and the parent's loans are not the child's; where there may be
-/// one only, and the parent lives, that call throws SystemError (EBUSY). Thread class: one thread at a time,
-/// loans included: no loan is published or given up while another thread uses its producer.
+/// child the producer registers again at its first call, and loans made before the fork have no effect there.
+/// If the ring was made for one producer and the parent's still takes part, the child's first call throws
+/// SystemError (EBUSY). Thread class: one thread at a time, loans included: no loan is published or given up
+/// while another thread uses its producer.
 class NODEWISE_PUBLIC RingProducer {
  public:
   RingProducer(RingProducer&&) noexcept;
@@ -185,14 +186,16 @@ class NODEWISE_PUBLIC RingConsumer {
 /// consumers take part at one time. Copies share the ring. Thread class: any thread.
 class NODEWISE_PUBLIC BatchRing {
  public:
-  /// Throws InvalidArgument (sizes, name), SystemError (EEXIST: the name is taken; no room), PlacementError
-  /// (no room, or none on that node), OutOfRange (no such node). Without a name: a memfd.
+  /// Throws InvalidArgument (sizes, name), SystemError (EEXIST: the name is taken; or pages cannot be made
+  /// present), PlacementError (the file system has no space, or that node has no memory that this process may
+  /// use), OutOfRange (no such node). An empty name makes a memfd.
   static BatchRing create(const std::string& name, const RingOptions& options);
   /// Throws as Segment::open, and InvalidArgument where the segment holds something else.
   static BatchRing open(const std::string& name);
   static BatchRing open_descriptor(int descriptor);
 
-  /// Throws SystemError (EBUSY: there is one already, and there may be no more).
+  /// Throws SystemError (EBUSY: the ring is for one producer, or one consumer, and has one, or 256 of them
+  /// take part already).
   RingProducer producer(const RingWaiting& waiting = {}) const;
   RingConsumer consumer(const RingWaiting& waiting = {}) const;
   /// From now on no slot is lent. Outstanding loans may still be published, and every published batch is

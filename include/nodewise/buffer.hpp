@@ -17,7 +17,7 @@ namespace nodewise {
 
 /// The rung of placing that worked.
 enum class PlacingRung : unsigned char { mbind, first_touch, none };
-/// The rung of asking where pages are that worked.
+/// The rung that worked for asking the kernel where pages are.
 enum class AskingRung : unsigned char { move_pages, numa_maps, none };
 NODEWISE_PUBLIC std::string_view to_string(PlacingRung rung) noexcept;
 NODEWISE_PUBLIC std::string_view to_string(AskingRung rung) noexcept;
@@ -26,16 +26,17 @@ struct PlacedMemory;  // private to the library
 
 /// The one flat buffer: mapped, bound before any touch, then populated by the pinned workers of each node,
 /// all nodes at once. Its batches are in Layout::rows, until convert_layout or assume_layout says otherwise.
-/// Movable, not copyable. Thread class: immutable, except the bytes, which the caller orders, and the layout,
-/// which one caller at a time may change.
+/// Movable, not copyable. Thread class: immutable, except the bytes, to which the caller orders concurrent
+/// access, and the layout, which one caller at a time may change.
 class NODEWISE_PUBLIC Buffer {
  public:
   /// Zeroed memory for `plan`. Precondition: plan.page_bytes() is the page of `kind` and base_offset is 0.
   /// Under Binding::required throws PlacementError where a node lacks the bytes or the page kind cannot be
-  /// had; under `preferred` such things become degradations. A refused binding is a degradation under both:
-  /// Placement tells whether the pages lie right all the same, and BatchLoader asks it. Memory that the
-  /// machine, the cpuset's nodes or the control group lack throws PlacementError under both. Throws
-  /// SystemError, and InvalidArgument where hugetlb pages meet a plan for base pages.
+  /// had; under `preferred` such things become degradations. If the kernel refuses to bind a shard, that is a
+  /// degradation under `required` too; BatchLoader then asks Placement where the pages lie, and throws if
+  /// they lie elsewhere. A refused interleaving throws PlacementError under `required`. Throws PlacementError
+  /// under either binding if the machine, the cpuset's nodes or the control group have too little memory.
+  /// Throws SystemError, and InvalidArgument if `kind` is hugetlb and the plan is for base pages.
   static Buffer allocate(const Plan& plan, const Team& team, PageKind kind = PageKind::automatic);
 
   /// Writes the range `bytes` of the dataset to `at`.
@@ -49,9 +50,9 @@ class NODEWISE_PUBLIC Buffer {
   /// holds plan.mapped_bytes() and its pages are plan.page_bytes(), else InvalidArgument. Throws as allocate.
   static Buffer place(const Plan& plan, const Team& team, Pages pages, const Fill& fill = {});
 
-  /// Memory that exists already, used as it is: not copied, moved, aligned or touched. Precondition: `data`
-  /// modulo plan.page_bytes() is plan.base_offset(), and `pages` holds its total_bytes(), else
-  /// InvalidArgument; the plan is for `topology`, else PlacementError.
+  /// Memory that exists already, used as it is: not copied, moved, aligned or touched. Throws InvalidArgument
+  /// unless the address of `pages` modulo plan.page_bytes() is plan.base_offset() and `pages` has at least
+  /// plan.dataset().total_bytes() bytes; PlacementError where the plan is not for `topology`.
   static Buffer adopt(const Plan& plan, const Topology& topology, Pages pages);
   /// The same for memory that was placed by this very plan, through `rung`: a segment's.
   static Buffer adopt_placed(const Plan& plan, const Topology& topology, Pages pages, PlacingRung rung);

@@ -26,8 +26,8 @@ namespace nodewise {
 class NodePools;
 
 /// A row or column of a LayoutView whose elements do not follow one another: a random-access range of T. Each
-/// step finds its element anew; loops over a column in tiles are faster by LayoutView::tile().
-/// Valid as long as the view's memory. Thread class: value.
+/// step computes the position of its element anew. For a column in Layout::tiles, a loop over the tiles'
+/// columns (LayoutView::tile()) is faster. Valid as long as the view's memory. Thread class: value.
 template <class View, bool is_row>
 class LayoutLine : public std::ranges::view_base {
  public:
@@ -105,7 +105,7 @@ class LayoutLine<View, is_row>::iterator {
   difference_type at_ = 0;
 };
 
-/// A batch whose elements are arranged as L says, under the names that BatchView has. A pointer and two
+/// A batch whose elements are arranged as L says. Members are named as in BatchView. A pointer and two
 /// numbers; never owns. Valid as long as the memory it was got from. Thread class: value.
 template <Element T, Layout L>
 class LayoutView {
@@ -183,7 +183,8 @@ class LayoutView {
   constexpr std::size_t tiles() const noexcept requires(L == Layout::tiles) {
     return rows_ / tile_rows + (rows_ % tile_rows != 0 ? 1 : 0);
   }
-  /// Rows [tile * tile_rows, ...): tile_rows of them, or the last ones. Precondition: tile < tiles().
+  /// The rows from tile * tile_rows on: tile_rows of them, or as many as are left. Precondition: tile <
+  /// tiles().
   NODEWISE_EXPECTS_INLINE constexpr LayoutView<T, Layout::columns> tile(std::size_t tile) const noexcept
       requires(L == Layout::tiles) {
     NODEWISE_EXPECTS(tile < tiles());
@@ -221,11 +222,12 @@ decltype(auto) with_layout(const AnyConstBatchView& batch, Fn&& fn) {
 
 /// Fills `to` with the batches of `from`, arranged by `layout`, which is the layout of `to` from then on.
 /// Each shard of `to` is written by the workers that read it (Team::readers), unless they steal; where `from`
-/// is divided among the nodes as `to` is, they read locally too. Long batches are divided among workers. A
-/// result of 4 MiB or more is written past the caches. Throws InvalidArgument where the two differ in shape,
-/// element type or batch size, where they overlap, and where `to` may only be read; PlacementError where one
-/// was made on another machine. Cost: 1 to 2 parallel copies (docs/layouts.md); 160 KiB of each worker's
-/// stack. Thread class: any thread; `from` may be read meanwhile.
+/// is divided among the nodes as `to` is, they read locally too. Long batches are divided among workers. If
+/// the whole result is 4 MiB or more, its writes bypass the caches. Throws InvalidArgument where the two
+/// differ in shape, element type or batch size, where they overlap, and where `to` may only be read;
+/// PlacementError where the plans of the two buffers were made for different topologies. Cost: 1 to 2
+/// parallel copies (docs/layouts.md); 160 KiB of each worker's stack. Thread class: any thread; `from` may be
+/// read meanwhile.
 NODEWISE_PUBLIC void convert_layout(const Buffer& from, Buffer& to, Layout layout, const Team& team);
 
 /// Rearranges the batches of `buffer` in place. Each worker that has batches takes room for one batch from

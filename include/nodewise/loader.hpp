@@ -42,7 +42,7 @@ struct LoaderOptions {
   /// way, batch by batch; each worker needs room for one batch. Adopted memory must be arranged in this
   /// layout already.
   Layout layout = Layout::rows;
-  /// Keep a copy, and request() ends the filling of the memory early: the load throws Stopped.
+  /// To end a load early, keep a copy of this token and call its request(): the load throws Stopped.
   Stop stop = {};
 };
 
@@ -64,13 +64,12 @@ class NODEWISE_PUBLIC BatchLoader {
  public:
   /// A zeroed dataset. Throws what Plan and Buffer::allocate throw.
   explicit BatchLoader(const Dataset& dataset, const LoaderOptions& options = {});
-  /// A copy of `data` (row-major, contiguous; precondition, which no check could see: dataset.total_bytes()
-  /// readable bytes).
+  /// A copy of `data`, which is row-major and contiguous. Precondition, which cannot be checked:
+  /// dataset.total_bytes() bytes at `data` are readable.
   BatchLoader(const void* data, const Dataset& dataset, const LoaderOptions& options = {});
   /// A dataset that `fill` writes piece by piece, as the pages are made present: see Buffer::Fill.
   BatchLoader(const Buffer::Fill& fill, const Dataset& dataset, const LoaderOptions& options = {});
-  /// A saved plan, replayed: of the options only pages, layout, team and topology count, the rest is the
-  /// plan's.
+  /// A saved plan, replayed: policy, binding, weights and targets are the plan's; all other options count.
   explicit BatchLoader(const Plan& plan, const LoaderOptions& options = {});
   /// The caller's memory, used where it is: nothing is copied or moved. `release(data)` is called once, when
   /// the last owner goes, or if this throws. Throws InvalidArgument where `data` is not aligned to an
@@ -97,9 +96,9 @@ class NODEWISE_PUBLIC BatchLoader {
   std::uint64_t num_batches() const noexcept { return dataset().num_batches(); }
   /// How the elements of each batch are arranged.
   Layout layout() const noexcept { return full_.kind.layout; }
-  /// Rearranges the dataset in place; views that were got before see rearranged elements. Throws
-  /// InvalidArgument where the memory may only be read, or is a segment that is published: others may be
-  /// reading it. Otherwise as convert_layout(Buffer&, ...) (layout.hpp).
+  /// Rearranges the dataset in place. Earlier views keep the old layout and so read wrong elements: get new
+  /// ones. Throws InvalidArgument where the memory may only be read, or is a segment that is published:
+  /// others may be reading it. Otherwise as convert_layout(Buffer&, ...) (layout.hpp).
   void convert_layout(Layout layout, const NodePools& pools);
   /// A view of the batch, not a copy. It may write where the memory may be written. Throws OutOfRange. Cost:
   /// O(1), no allocation, no lock.
@@ -149,7 +148,7 @@ class NODEWISE_PUBLIC BatchLoader {
 
  private:
   struct State;
-  /// The full batches, all but a short last one: everything that get_batch needs without a call.
+  /// What get_batch needs in order to make a view without a call, for every batch but a short last one.
   struct FullBatches {
     std::byte* data = nullptr;
     std::uint64_t count = 0;
@@ -193,7 +192,7 @@ class ZeroCopyBatchLoader {
   ZeroCopyBatchLoader(std::uint64_t n_samples, std::uint64_t n_features, std::uint64_t batch_size,
                       const LoaderOptions& options = {})
       : loader_(Dataset{{n_samples, n_features}, dtype_of<T>, batch_size}, options) {}
-  /// A loader that exists. Throws InvalidArgument where T is not its element type.
+  /// Takes over an existing BatchLoader. Throws InvalidArgument where T is not its element type.
   explicit ZeroCopyBatchLoader(BatchLoader loader) : loader_(std::move(loader)) {
     if (loader_.dataset().dtype() != dtype_of<T>)
       throw InvalidArgument("ZeroCopyBatchLoader: the elements are " +
@@ -205,7 +204,8 @@ class ZeroCopyBatchLoader {
   /// Throws OutOfRange, and InvalidArgument where the memory may only be read (take the view from a const
   /// loader) or the batches are not in Layout::rows.
   BatchView<T> get_batch(std::uint64_t batch) & { return loader_.get_batch(batch).template as<T>(); }
-  /// A view that only reads. Throws as above, but for the first.
+  /// A view that only reads. Throws OutOfRange, and InvalidArgument where the batches are not in
+  /// Layout::rows.
   BatchView<const T> get_batch(std::uint64_t batch) const& {
     return loader_.get_batch(batch).template as<T>();
   }

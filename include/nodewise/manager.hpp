@@ -65,11 +65,11 @@ class ManagerScope;
 // All calls throw InvalidArgument if the name is of the other kind; FormatError if the stored data is
 // damaged; SystemError as Manager says. Writing calls throw OutOfMemory if the directory is full, and
 // SystemError (EDEADLK) if the calling thread is inside a change already and the handle is not of that
-// change. All calls throw SystemError (EBUSY) if another process let the directory grow while the calling
-// thread is inside a change or look of any Manager: that change or look must end first. Thread class of
-// handles from a Manager: any thread; of the others: the thread of the change or look. Cost, unless said
-// otherwise: logarithmic in the number of entries, plus copying the values; a write also waits until the file
-// system has stored it.
+// change. A call that begins a transaction throws SystemError (EBUSY) if another process has let the
+// directory grow and the calling thread is still inside a change or look of any Manager; end that one first.
+// Thread class of handles from a Manager: any thread; of the others: the thread of the change or look. Cost,
+// unless said otherwise: logarithmic in the number of entries, plus copying the values; a write also waits
+// until the file system has stored it.
 
 /// A list, for reading.
 class NODEWISE_PUBLIC ManagedListReader {
@@ -89,8 +89,8 @@ class NODEWISE_PUBLIC ManagedListReader {
   std::string name_;
 };
 
-/// A list. `set`, `append` and `extend` throw InvalidArgument for an array whose bytes are not those of its
-/// shape, and for more than 4 GiB.
+/// A list. `set`, `append` and `extend` throw InvalidArgument for an array whose number of bytes does not fit
+/// its shape and type, and for a value of 4 GiB or more.
 class NODEWISE_PUBLIC ManagedList : public ManagedListReader {
  public:
   /// Appends one value, and returns its index.
@@ -153,8 +153,8 @@ class NODEWISE_PUBLIC ManagedDictionary : public ManagedDictionaryReader {
   using ManagedDictionaryReader::ManagedDictionaryReader;
 };
 
-/// The state of one moment of everything in a Manager, however long the look lasts and whatever is written
-/// during it. Throws InvalidArgument if it is used after the look has ended. Thread class: one thread.
+/// Shows everything in a Manager as it was when the look began, whatever is written during the look. Throws
+/// InvalidArgument if it is used after the look has ended. Thread class: one thread.
 class NODEWISE_PUBLIC ManagerLook {
  public:
   /// Both throw InvalidArgument unless the name has 1 to 255 bytes.
@@ -176,7 +176,7 @@ class NODEWISE_PUBLIC ManagerChange {
   /// Both throw InvalidArgument unless the name has 1 to 255 bytes.
   ManagedList list(const std::string& name) const;
   ManagedDictionary dictionary(const std::string& name) const;
-  /// Of all lists and dictionaries, in the order of their bytes. Cost: their number.
+  /// The names of all lists and dictionaries, in the order of their bytes. Cost: linear in their number.
   std::vector<std::string> names() const;
   /// Removes a list or dictionary with all its entries; returns whether there was one. Cost: linear in its
   /// entries.
@@ -198,8 +198,9 @@ struct ManagerOptions {
 /// Lists and dictionaries in a directory, for all processes of one user: those that run at the same time, and
 /// those that start later. They are changed in transactions. There is one writer at a time; readers wait for
 /// no writer, and no writer waits for readers. A writer that is killed leaves the state before its change, or
-/// the state after it. A write that has returned is durable, even if the machine crashes. In /dev/shm this
-/// costs nothing, and the data lasts until the machine restarts.
+/// the state after it. A write that has returned is durable, even if the machine crashes. A directory in
+/// /dev/shm is the exception: a write waits for no disk there, and the data is lost when the machine restarts
+/// or crashes.
 ///
 /// All Managers of one directory in one process share one opening of it, whatever path they were opened by. A
 /// forked child gets an opening of its own at its first call; it cannot continue a change or look of its
@@ -220,10 +221,11 @@ class NODEWISE_PUBLIC Manager : public ManagerChange {
   /// Throws as create() and open(), except EEXIST and ENOENT.
   static Manager open_or_create(const std::string& directory, const ManagerOptions& options = {});
 
-  /// Applies everything that `change` does at once; if `change` throws, or this process is killed, nothing of
-  /// it is applied. All other writers wait during the call. The Manager's own handles still read the state
-  /// before. `change` is called a second time where the directory was full because of a killed reader. Throws
-  /// what `change` throws; SystemError (EDEADLK: the calling thread is inside a change already).
+  /// Applies all writes of `change` in one transaction; if `change` throws, or this process is killed, none
+  /// of them is applied. All other writers wait during the call. During the call, handles that came from the
+  /// Manager still read the state before the change. If the directory is full, and clearing killed readers or
+  /// growth by another process makes room, `change` is called a second time. Throws what `change` throws;
+  /// SystemError (EDEADLK: the calling thread is inside a change already).
   void change(const std::function<void(ManagerChange&)>& change) const;
   /// Calls `look` with the state of one moment. Values that are replaced during the look keep their room
   /// until it ends, so it should be short. Throws what `look` throws; SystemError (EAGAIN: there are a

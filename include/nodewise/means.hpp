@@ -19,8 +19,8 @@ namespace nodewise {
 /// order.
 NODEWISE_PUBLIC std::string_view sum_order() noexcept;
 
-/// Elements that one worker read, in order: bytes of the dataset, as ByteRange counts them, wherever they
-/// lay.
+/// Consecutive elements that one worker read, as a range of bytes counted from the dataset's first byte,
+/// wherever in memory they were.
 struct ReadRange {
   unsigned worker = 0;
   ByteRange bytes;
@@ -44,9 +44,10 @@ NODEWISE_PUBLIC Means batch_means(const Buffer& buffer, const Team& team);
 /// result stays empty. Throws InvalidArgument unless `values` has one element for each batch.
 NODEWISE_PUBLIC Means batch_means(const Buffer& buffer, const Team& team, std::span<double> values);
 
-/// The same for the batches that `stream` gives from where it stands to its end, wherever each lies. The
-/// workers of a run's node read it; all workers do where the node is not known. A mean is stored by the
-/// number of its batch. The mean of a batch that the stream does not give is NaN, or what `values` held. All
+/// The same for the batches that `stream` gives from where it stands to its end, wherever each lies. A run
+/// (consecutive batches in contiguous memory, see BatchLease) is read by the workers of its node, or by all
+/// workers if its node is not known. A mean is stored by the number of its batch. For a batch that the stream
+/// does not give, the first overload returns NaN; the second leaves its element of `values` unchanged. All
 /// runs that are ready are leased together, at most 1024; these leases end before the next runs are leased.
 /// Throws what the stream throws; `values` then holds the means of all batches that the stream gave before.
 /// Throws InvalidArgument where the stream gives batches that its dataset does not have, and OutOfRange where
@@ -59,8 +60,8 @@ NODEWISE_PUBLIC Means batch_means(BatchStream& stream, const Team& team, std::sp
 /// batch_means. An empty range gives NaN. `data` needs no alignment. Thread class: any thread.
 NODEWISE_PUBLIC double mean(const void* data, DType dtype, std::uint64_t count);
 
-/// As Python's round(value, 4): the exact binary value rounded half to even, to the nearest double.
-/// Infinities and NaN stay as they are. Thread class: any thread.
+/// As Python's round(value, 4): the exact binary value is rounded to four decimals, ties to even; the result
+/// is the double nearest to that decimal. Infinities and NaN stay as they are. Thread class: any thread.
 NODEWISE_PUBLIC double round_to_4(double value) noexcept;
 
 }  // namespace nodewise

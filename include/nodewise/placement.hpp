@@ -21,7 +21,7 @@ namespace nodewise {
 struct NODEWISE_PUBLIC PlacementBytes {
   std::uint64_t planned_bytes = 0;
   std::uint64_t local_bytes = 0;      ///< On the node that the plan names.
-  std::uint64_t misplaced_bytes = 0;  ///< On another node, though the plan gave the page to this one.
+  std::uint64_t misplaced_bytes = 0;  ///< On another node than the shard's, to which the plan gave the page.
   std::uint64_t cut_bytes = 0;        ///< On a page that the plan gave to another shard.
   std::uint64_t absent_bytes = 0;     ///< Untouched, swapped, or the zero page.
   std::uint64_t unknown_bytes = 0;    ///< The kernel did not say.
@@ -35,7 +35,8 @@ struct ShardPlacement : PlacementBytes {
   unsigned node = 0;
   unsigned os_index = 0;
   BatchRange batches;
-  /// Bytes of its own pages by the node they lie on, logical index; the rest is absent or unknown.
+  /// The shard's bytes by the logical index of the node they lie on; cut, absent and unknown bytes are not
+  /// counted.
   std::vector<std::uint64_t> bytes_on_node;
 };
 
@@ -43,7 +44,8 @@ struct ShardPlacement : PlacementBytes {
 struct BatchRun {
   enum class State : unsigned char { local, misplaced, cut, absent, unknown };
   BatchRange batches;
-  State state = State::local;  ///< Worst first: misplaced, absent, unknown, cut (partly), local.
+  State state = State::local;  ///< The worst state of any byte of the batch; from worst to best: misplaced,
+                               ///< absent, unknown, cut, local.
 };
 NODEWISE_PUBLIC std::string_view to_string(BatchRun::State state) noexcept;
 
@@ -74,8 +76,8 @@ struct Residency {
 /// The kernel's answer against the plan, at one moment. Thread class: value.
 class NODEWISE_PUBLIC Placement {
  public:
-  /// Asks the kernel about every page of `buffer`; no page is touched by asking. Cost: one call for some
-  /// thousands of pages, memory constant in the size.
+  /// Asks the kernel about every page of `buffer`; no page is touched by asking. Cost: one system call for
+  /// every 16384 pages, through a buffer of constant size.
   static Placement of(const Buffer& buffer);
 
   PlacementBytes total() const;
@@ -87,7 +89,8 @@ class NODEWISE_PUBLIC Placement {
   std::vector<BatchRun> batches() && noexcept { return std::move(batches_); }
   AskingRung asking_rung() const noexcept { return asking_rung_; }
   PlacingRung placing_rung() const noexcept { return placing_rung_; }
-  /// "page", or "shard" where the kernel only gave sums for whole mappings.
+  /// "page"; "shard" where the kernel gave only sums over a shard's mapping; "none" where it could not be
+  /// asked.
   std::string_view granularity() const noexcept;
   /// local / planned; 1 for no data; nothing under `interleaved` or where the kernel could not be asked.
   std::optional<double> local_fraction() const;
@@ -101,7 +104,8 @@ class NODEWISE_PUBLIC Placement {
   void require(double wanted_fraction) const;
 
   /// Throws PlacementError, as require(), if any byte is misplaced, absent or unknown. Cut bytes are no
-  /// fault, because the plan announced them. Binding::required checks this.
+  /// fault, because the plan announced them. BatchLoader calls this after placing or adopting data under
+  /// Binding::required.
   void require_planned() const;
 
   /// Schema "nodewise.placement/1", documented in docs/json.md.
@@ -154,9 +158,9 @@ struct NODEWISE_PUBLIC PlacementSample {
   /// Estimate of Placement::local_fraction: local / drawn; 1 for no data. Nothing under `interleaved`, or
   /// where move_pages is refused; Placement::of may still have sums then.
   std::optional<double> local_fraction() const;
-  /// Between these the whole dataset's fraction lies with at least this probability, whatever the dataset
-  /// (by Chernoff's inequality). Of 10000 bytes all local, at 0.99: from 0.99947; half of them: 0.484 to
-  /// 0.516. Throws InvalidArgument unless 0 < confidence < 1.
+  /// The whole dataset's fraction lies between these bounds with at least the probability `confidence`,
+  /// whatever the dataset (by Chernoff's inequality). With 10000 drawn bytes and 0.99 the bounds are 0.99947
+  /// to 1 if all are local, and 0.484 to 0.516 if half are. Throws InvalidArgument unless 0 < confidence < 1.
   Bounds local_fraction_bounds(double confidence = 0.99) const;
 };
 

@@ -18,8 +18,9 @@ namespace nodewise {
 
 enum class Policy : std::uint8_t { blocked, interleaved };
 enum class Binding : std::uint8_t { preferred, required };
-/// How batches are shared out among the target nodes: in proportion to 1, to allowed CPUs, to memory_bytes,
-/// or to given numbers (a number below 2^-41 of the largest counts as 0). Defined exactly in docs/plan.md.
+/// How batches are divided among the target nodes: equally, or in proportion to allowed CPUs, to
+/// memory_bytes, or to given numbers (a number below 2^-41 of the largest counts as 0). Defined exactly in
+/// docs/plan.md.
 enum class Weights : std::uint8_t { equal, cpus, capacity, given };
 
 NODEWISE_PUBLIC std::string_view to_string(Policy policy) noexcept;
@@ -38,15 +39,16 @@ struct PlanOptions {
   std::size_t base_offset = 0;  ///< Address of the first element modulo page_bytes.
 };
 
-/// The consecutive batches that one node owns. Every target has one, empty ones included.
+/// The consecutive batches that one node owns. Every target has a shard, even if it owns no batch.
 struct Shard {
   unsigned node = 0;      ///< Logical index.
   unsigned os_index = 0;  ///< The kernel's number of that node.
   BatchRange batches;
   ByteRange bytes;  ///< Of its batches.
-  /// The pages placed on its node, as bytes from the first byte of the dataset's first page (so a byte `b`
-  /// of the dataset is at `b + base_offset` here); whole pages; the page ranges of all shards are disjoint
-  /// and cover every page that holds data. Empty under `interleaved`, which promises no page to any node.
+  /// The pages placed on its node: a range of whole pages, in bytes from the start of the page that holds the
+  /// dataset's first byte. Byte `b` of the dataset is at `b + base_offset`. The page ranges of all shards are
+  /// disjoint and cover every page that holds data. Empty under `interleaved`, which promises no page to any
+  /// node.
   ByteRange pages;
   std::uint64_t cut_bytes =
       0;  ///< Bytes of its batches on pages that another shard's node got; 0 under `interleaved`.
@@ -63,12 +65,13 @@ struct Cut {
   friend bool operator==(const Cut&, const Cut&) = default;
 };
 
-/// The smallest changes that would make every cut zero. Batch sizes are those whose bytes are whole pages, so
-/// that no partition cuts a page; there are none where base_offset is not 0.
+/// The smallest changes that would make every cut zero. With a suggested batch size every full batch fills
+/// whole pages, so no partition cuts a page. None is suggested where base_offset is not 0.
 struct CutRemedy {
   std::optional<std::uint64_t> smaller_batch_size;  ///< The next below.
   std::optional<std::uint64_t> larger_batch_size;   ///< The next above that leaves more than one batch.
-  std::optional<std::size_t> page_bytes;  ///< The largest smaller page of this machine that would do.
+  std::optional<std::size_t> page_bytes;  ///< The largest page size of the topology, below the plan's, with
+                                          ///< which these shards cut no page.
   friend bool operator==(const CutRemedy&, const CutRemedy&) = default;
 };
 
@@ -96,7 +99,7 @@ class NODEWISE_PUBLIC Plan {
   const std::string& fingerprint() const noexcept { return fingerprint_; }
 
   const std::vector<Shard>& shards() const noexcept { return shards_; }
-  /// At most one fewer than there are shards, ascending; none under `interleaved`.
+  /// In ascending order of pages; there are always fewer cuts than shards. None under `interleaved`.
   const std::vector<Cut>& cuts() const noexcept { return cuts_; }
   std::uint64_t cut_bytes() const noexcept;
   std::uint64_t spill_bytes() const noexcept;
@@ -111,7 +114,8 @@ class NODEWISE_PUBLIC Plan {
   std::string to_json() const;
   /// Reads a saved plan for the same machine. The partition is taken as saved, whatever the defaults are now;
   /// everything that follows from it is computed again. Throws FormatError where the text is malformed or
-  /// contradicts itself, PlacementError where the topology's fingerprint differs or as the constructor does.
+  /// contradicts itself, PlacementError where the topology's fingerprint differs, or where the constructor
+  /// would throw it.
   static Plan from_json(std::string_view text, const Topology& topology);
 
   NODEWISE_PUBLIC friend bool operator==(const Plan& a, const Plan& b);

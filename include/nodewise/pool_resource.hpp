@@ -13,8 +13,8 @@ namespace nodewise {
 
 struct PoolOptions {
   /// Bytes that are taken from the upstream at once. If the upstream has fewer, half of that is asked for,
-  /// then a quarter, and so on down to what the block needs. Blocks larger than half a chunk (rounded down to
-  /// a power of two) come from the upstream directly.
+  /// then a quarter, and so on down to what the block needs. A block larger than half of chunk_bytes, that
+  /// half rounded down to a power of two, comes from the upstream directly.
   std::size_t chunk_bytes = std::size_t{64} << 20;
 };
 
@@ -28,9 +28,9 @@ struct PoolCounts {
   std::uint64_t upstream_allocations = 0;  ///< Calls to the upstream, for chunks and for blocks.
 };
 
-/// A pool with size classes, four to each doubling, from 64 bytes on. A block that is given back is the next
-/// one of its class to be given, by whichever thread: so it stays memory of this pool and its node. Chunks go
-/// back to the upstream only by release() or the destructor. Thread class: any thread. Cost: some tens of
+/// A pool with size classes, four to each doubling, from 64 bytes on. A block that is given back, by any
+/// thread, is kept for later allocations of its class, so it stays memory of this pool and its node. Chunks
+/// go back to the upstream only by release() or the destructor. Thread class: any thread. Cost: some tens of
 /// nanoseconds, unless the upstream is called.
 class NODEWISE_PUBLIC PoolResource final : public std::pmr::memory_resource {
  public:
@@ -43,8 +43,8 @@ class NODEWISE_PUBLIC PoolResource final : public std::pmr::memory_resource {
   PoolResource& operator=(const PoolResource&) = delete;
 
   std::pmr::memory_resource* upstream() const noexcept;
-  /// Makes sure that at least `bytes` bytes of chunks have never been given as blocks, and takes what is
-  /// missing from the upstream, one chunk or more. Afterwards blocks of up to `bytes` bytes in total, each
+  /// Makes at least `bytes` bytes of unused chunk memory available; if there is less, takes the rest from the
+  /// upstream in one call, at least chunk_bytes. Afterwards blocks of up to `bytes` bytes in total, each
   /// rounded up to its size class, need no call to the upstream; blocks that come from the upstream directly
   /// do not count. Throws what the upstream throws.
   void reserve(std::size_t bytes);

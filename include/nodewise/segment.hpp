@@ -23,14 +23,15 @@ namespace nodewise {
 enum class SegmentKind : unsigned char { dataset, objects, ring };
 NODEWISE_PUBLIC std::string_view to_string(SegmentKind kind) noexcept;
 
-/// Asks for a dataset's memory to be a segment (LoaderOptions::segment). With PageKind::hugetlb it is made of
-/// the pool's pages: a named one needs a hugetlbfs mount that this user may write to.
+/// Asks for a dataset's memory to be a segment (LoaderOptions::segment). With PageKind::hugetlb the segment
+/// consists of hugetlb pages; if it has a name, it needs a hugetlbfs mount that this user may write to.
 struct SegmentOptions {
   /// Letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 200. Another user may use
   /// the same name for another segment. Empty: a memfd, which other processes get by its descriptor; its size
   /// is sealed, so that no process can shrink it while others read it.
   std::string name;
-  /// The segment stays until it is removed, even when no process holds it any more. Not for memfds.
+  /// The segment stays until it is removed, even when no process holds it any more. With an empty name this
+  /// throws InvalidArgument.
   bool keep = false;
   Identity origin = {};  ///< Identity of the source of its data; recorded in the segment.
   /// True: other processes can open it as soon as the loader is made; false: as soon as BatchLoader::publish
@@ -56,14 +57,14 @@ class SegmentFile;  // private to the library
 /// A segment that this process has mapped. Copies share it, and the last copy releases it; copies of pages()
 /// count too. The last process to release a segment removes its name, unless the segment is kept. Segments of
 /// killed processes are removed by collect_segments(). A forked child sees the memory, but is not counted as
-/// a holder. Format: docs/segment-format.md. Thread class: immutable but for the bytes, which are the
-/// callers'.
+/// a holder. Format: docs/segment-format.md. Thread class: immutable, except the data, to which callers must
+/// order concurrent writes.
 class NODEWISE_PUBLIC Segment {
  public:
   /// Opens the user's own segment of this name; waits for a segment that is just being made. With
   /// Access::read_only its views only read. Throws SystemError (ENOENT: there is none; EPERM or EACCES: it is
-  /// another user's), FormatError (no segment, damaged, or of a version that this build does not read),
-  /// InvalidArgument (not a valid name). Cost: some ten system calls, whatever the size.
+  /// another user's), FormatError (the file is not a segment, is damaged, or of a version that this build
+  /// does not read), InvalidArgument (not a valid name). Cost: some ten system calls, whatever the size.
   static Segment open(const std::string& name, Access access = Access::read_only);
   /// Opens a memfd whose descriptor came from another process: over a socket, by fork, or from /proc/PID/fd.
   /// The caller keeps the descriptor. Throws as open, and FormatError where its size is not sealed.
@@ -113,7 +114,8 @@ class NODEWISE_PUBLIC Segment {
 struct SegmentInfo {
   std::string name;
   std::string path;
-  std::string fault;  ///< Why its header cannot be read; the members from here to `bytes` are then empty.
+  std::string fault;  ///< Why its header cannot be read; `kind` to `dataset`, except `published`, may then
+                      ///< have their defaults.
   SegmentKind kind = SegmentKind::dataset;
   SegmentOwner owner;
   SegmentOwner::State owner_state = SegmentOwner::State::unknown;
@@ -124,13 +126,13 @@ struct SegmentInfo {
   Layout layout = Layout::rows;
   Dataset dataset;
   std::uint64_t bytes = 0;           ///< Size of the file.
-  std::optional<unsigned> attached;  ///< How often it is held, as a rule once by each process; nothing where
-                                     ///< /proc/locks does not say.
-  bool held = false;                 ///< Whether any process holds it, in whatever namespace.
+  std::optional<unsigned> attached;  ///< The number of holders; a process that opened it twice counts twice;
+                                     ///< nothing where /proc/locks does not say.
+  bool held = false;  ///< Whether any process holds it, in whatever namespace.
 };
 
-/// The segments of this user, by folder and name. Throws nothing for one that
-/// is damaged or gone meanwhile.
+/// The segments of this user, by folder and name. A damaged segment is listed with its `fault`; one that can
+/// no longer be opened is left out.
 NODEWISE_PUBLIC std::vector<SegmentInfo> list_segments();
 
 struct CollectOptions {
@@ -139,8 +141,8 @@ struct CollectOptions {
   std::optional<std::chrono::nanoseconds> older_than = {};
 };
 /// Removes segments that no process holds and whose owner is dead: those of killed processes. A segment whose
-/// owner belongs to another pid namespace stays, and so does a kept segment. Returns the segments that were
-/// (or with dry_run would be) removed.
+/// owner belongs to another pid namespace stays, and a kept segment stays unless `older_than` selects it.
+/// Returns the segments that were (or with dry_run would be) removed.
 NODEWISE_PUBLIC std::vector<SegmentInfo> collect_segments(const CollectOptions& options = {});
 
 }  // namespace nodewise

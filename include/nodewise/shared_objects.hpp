@@ -27,8 +27,8 @@ namespace nodewise {
 enum class SharedObjectKind : unsigned char { value, array, mutex, event, barrier };
 NODEWISE_PUBLIC std::string_view to_string(SharedObjectKind kind) noexcept;
 
-/// What may lie in shared memory: bytes that mean the same to every process. A pointer does not, and neither
-/// does a T that holds one; the compiler cannot see the latter.
+/// What may lie in shared memory: bytes that mean the same to every process. A pointer means something in one
+/// process only. This concept rejects pointers, but cannot see one inside a T.
 template <class T>
 concept SharedData = std::is_trivially_copyable_v<T> && std::default_initializable<T> &&
                      std::is_same_v<T, std::remove_cv_t<T>> && !std::is_pointer_v<T> &&
@@ -95,8 +95,8 @@ T from_word(std::uint64_t word) noexcept {
 /// Reads a value of more than eight bytes; never half of one value and half of another.
 NODEWISE_PUBLIC void read_large(std::byte* at, void* value, std::size_t bytes);
 
-/// Excludes all other writers of one large value while it lives. Throws SystemError (EDEADLK: this thread is
-/// writing the value already).
+/// As long as a LargeWriter exists, no other one can write the same value. Throws SystemError (EDEADLK: this
+/// thread is writing the value already).
 class NODEWISE_PUBLIC LargeWriter {
  public:
   LargeWriter(std::byte* at, std::size_t bytes);
@@ -113,7 +113,8 @@ class NODEWISE_PUBLIC LargeWriter {
 
 }  // namespace detail
 
-/// A T whose bytes alone say whether two are equal.
+/// A T that can be compared byte for byte: one without padding, or a floating-point type, of which 0.0 and
+/// -0.0 then differ.
 template <class T>
 concept SharedComparable = SharedData<T> &&
     (std::has_unique_object_representations_v<T> || std::is_floating_point_v<T>);
@@ -149,8 +150,8 @@ class SharedValue {
   T exchange(const T& value) const {
     return change([&](const T&) { return value; }).before;
   }
-  /// Stores `desired` if the value is `expected`, byte for byte (so 0.0 is not -0.0); else reads it into
-  /// `expected`. Whether it was stored.
+  /// Stores `desired` if the value is `expected`, byte for byte (so 0.0 is not -0.0); otherwise copies the
+  /// current value into `expected`. Returns whether `desired` was stored.
   bool compare_exchange(T& expected, const T& desired) const requires SharedComparable<T> {
     if constexpr (is_lock_free()) {
       std::uint64_t was = detail::to_word(expected);
@@ -274,8 +275,8 @@ class NODEWISE_PUBLIC SharedMutex {
       if (Clock::now() >= until) return false;
     return true;
   }
-  /// Nothing happens where the calling thread does not have it, as a child that was forked meanwhile does
-  /// not.
+  /// Does nothing if the calling thread does not hold the mutex. A child that is forked while its parent
+  /// holds it does not hold it.
   void unlock() const noexcept;
 
   /// Locks the mutex; if a process died while it held the mutex, calls `repair` and marks the data as
@@ -316,15 +317,15 @@ class NODEWISE_PUBLIC SharedEvent {
   detail::SharedPlace place_;
 };
 
-/// Blocks its callers until `parties` of them have arrived, then releases all of them and begins again. The
-/// arrival of a caller that is killed while it waits counts. Copies are handles of the same barrier. Thread
-/// class: any thread.
+/// Blocks its callers until `parties` of them have arrived, then releases all of them and begins again. A
+/// caller that is killed while it waits still counts as arrived. Copies are handles of the same barrier.
+/// Thread class: any thread.
 class NODEWISE_PUBLIC SharedBarrier {
  public:
   /// Waits for the other parties. Returns the number of parties that had arrived before: each of 0 to
-  /// parties() - 1 is returned to one caller. Throws BrokenBarrier if the barrier is broken, or is broken or
-  /// reset during the wait. Rarely it throws to a caller that sleeps while the others pass, arrive again and
-  /// break the barrier.
+  /// parties() - 1 is returned to one caller. Throws BrokenBarrier if the barrier was already broken, or if a
+  /// party breaks or resets it during the wait. Rarely it throws although all had arrived: if a later phase
+  /// is broken or reset before this caller wakes.
   unsigned arrive_and_wait() const;
   /// The same, but a caller that has waited for `timeout` breaks the barrier for all parties, and throws
   /// BrokenBarrier.

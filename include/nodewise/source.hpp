@@ -31,10 +31,12 @@ struct Digest {
 /// The name of a source, and digests by which it is recognised.
 struct Identity {
   std::string name;  ///< For people: an absolute path, a key.
-  /// Equal as long as the source gives the same bytes on this machine. For a file it covers path, size, time
-  /// of change, inode, and how the file is read. A segment records it.
+  /// If it is equal, the source is taken to give the same bytes on this machine. For a file it covers path,
+  /// size, modification time, device, inode, format and element type. A segment records it.
   Digest state;
-  /// Equal wherever a copy of the same data lies: shape, element type, sizes of parts, the caller's version.
+  /// Equal wherever a copy of the same data lies. For a file it covers format, shape, element type and the
+  /// sizes of its parts, not the data itself; for memory and functions the caller's key, shape and element
+  /// type.
   Digest content;
   friend bool operator==(const Identity&, const Identity&) = default;
 };
@@ -60,16 +62,18 @@ class NODEWISE_PUBLIC SourceFormat {
   virtual DType dtype() const = 0;
   virtual Identity identity() const = 0;
   virtual Calls calls() const { return Calls::any_thread; }
-  /// The number of rows that are cheap to read together, from a multiple of that number on: the rows of a
-  /// chunk, or of a file.
+  /// Rows are read most cheaply in groups of this number that begin at a multiple of it: a chunk's rows, or a
+  /// file's.
   virtual std::uint64_t granule_rows() const { return 1; }
   /// Writes `rows` to `to`: whole rows, row-major, in this machine's byte order. Polls `stop`. Throws
-  /// Stopped, SystemError or FormatError, naming file and offset. As it stands here it reads extents().
+  /// Stopped, SystemError or FormatError, naming file and offset. The default throws InvalidArgument: it is
+  /// enough for a format with extents(), because Source::read then uses those.
   virtual void read(RowRange rows, std::byte* to, const Stop& stop) const;
   /// Appends the extents of `bytes`, in order and without gaps. Returns false and appends nothing if only
   /// read() can give the data. The answer is the same for all ranges of a source.
   virtual bool extents(ByteRange bytes, std::vector<Extent>& found) const;
-  /// Turns what was copied from extents to `at` into this machine's byte order. `bytes` are whole elements.
+  /// Converts, in place, elements at `at` that were copied from extents to this machine's byte order. `bytes`
+  /// are whole elements.
   virtual void finish(std::byte* at, ByteRange bytes) const;
 };
 
@@ -98,8 +102,8 @@ class NODEWISE_PUBLIC Source {
   bool extents(ByteRange bytes, std::vector<Extent>& found) const;
   /// As SourceFormat::finish.
   void finish(std::byte* at, ByteRange bytes) const;
-  /// Reads `bytes`, whole elements, by their extents. Throws InvalidArgument where there are none, and as
-  /// read().
+  /// Reads `bytes`, whole elements, by their extents. Throws InvalidArgument if the source has no extents,
+  /// and as read().
   void read_bytes(ByteRange bytes, std::byte* to, const Stop& stop = {}) const;
 
  private:
@@ -136,8 +140,8 @@ struct FunctionSourceOptions {
   std::uint64_t granule_rows = 1;  ///< As SourceFormat::granule_rows; at least 1.
 };
 
-/// Rows that `fill` writes: `rows` of them to `to`, row-major. It must write the same whenever it is asked
-/// for the same rows, in any order, and is asked for some MiB at a time. What it throws ends the load.
+/// Rows that `fill` writes: `rows` of them to `to`, row-major. It must write the same rows each time, in
+/// whatever order they are asked for. Each call asks for some MiB. What it throws ends the load.
 NODEWISE_PUBLIC Source function_source(Shape shape, DType dtype,
                                        std::function<void(RowRange rows, std::byte* to)> fill,
                                        const FunctionSourceOptions& options = {});
@@ -149,8 +153,8 @@ struct SourceOptions {
 };
 
 /// The file at `path`, in whichever format it is: the one that knows its first bytes or its name. Throws
-/// SystemError (it cannot be opened or read), FormatError (no format knows it, or it is not what it says),
-/// InvalidArgument (its elements cannot be read as the type that is asked for).
+/// SystemError (it cannot be opened or read), FormatError (no format recognises it, or its contents do not
+/// match its header), InvalidArgument (its elements cannot be read as the type that is asked for).
 NODEWISE_PUBLIC Source open_source(const std::string& path, const SourceOptions& options = {});
 
 }  // namespace nodewise

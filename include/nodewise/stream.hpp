@@ -17,9 +17,9 @@ namespace nodewise {
 /// destroyed on any thread.
 class BatchLease {
  public:
-  /// `data` points to the first byte of the first of `batches`, which follow one another without gaps. It
-  /// owns that memory, or a share of it, and is released when the lease ends. `node`: the logical index of
-  /// the node that the memory lies on, where that is known.
+  /// `data` points to the first byte of the first of `batches`, which follow one another without gaps. The
+  /// pointer owns that memory or a share of it; the lease releases the pointer when it ends. `node`: the
+  /// logical index of the node that the memory lies on, where that is known.
   BatchLease(std::shared_ptr<const std::byte> data, BatchRange batches,
              std::optional<unsigned> node = std::nullopt) noexcept
       : data_(std::move(data)), batches_(batches), node_(node) {}
@@ -37,9 +37,9 @@ class BatchLease {
 };
 
 /// Gives batches of a dataset, all or some of them, run by run and in any order, each batch once. Readers
-/// store results by the numbers of batches, so the order of the runs does not change a result. It is
-/// implemented for each place that batches come from; BufferStream is the first implementation.
-/// Thread class: one thread at a time; other threads may read what was leased, and end leases, at any time.
+/// store results by the numbers of batches, so the order of the runs does not change a result. Each source of
+/// batches has its own implementation; the library's is BufferStream. Thread class: one thread at a time;
+/// other threads may read what was leased, and end leases, at any time.
 class NODEWISE_PUBLIC BatchStream {
  public:
   virtual ~BatchStream();

@@ -36,7 +36,7 @@ NODEWISE_PUBLIC std::string_view to_string(Layout layout) noexcept;
 /// Rows of a tile. Of f32, a column of a whole tile is as long as a cache line.
 inline constexpr std::size_t tile_rows = 16;
 
-/// The table above. Precondition: row < rows, col < cols; not checked.
+/// The offset that the comment of Layout defines. Precondition: row < rows, col < cols; not checked.
 constexpr std::size_t element_offset(Layout layout, std::size_t rows, std::size_t cols, std::size_t row,
                                      std::size_t col) noexcept {
   if (layout == Layout::rows) return row * cols + col;
@@ -150,7 +150,7 @@ class NODEWISE_PUBLIC AnyConstBatchView {
 
   /// The same batch, typed: as<float>() and as<const float>() are the same here. Throws InvalidArgument where
   /// T is not its element type, or it is not in Layout::rows: LayoutView reads the others.
-  template <class T>  // not Element: dtype_of lists the twelve where T is none of them
+  template <class T>  // no concept Element here: for a wrong T, dtype_of gives an error that lists the twelve
   BatchView<const T> as() const {
     return {elements<T>(Layout::rows), rows_, cols_, row_stride_};
   }
@@ -164,7 +164,8 @@ class NODEWISE_PUBLIC AnyConstBatchView {
   }
 
  protected:
-  // Static, so that a view need not be in memory; apart, so that what does not throw is inlined.
+  // Static, so that a view can stay in registers; not inline, so that their callers are small enough to be
+  // inlined.
   [[noreturn, gnu::cold]] static void throw_other_type(DType dtype, DType wanted);
   [[noreturn, gnu::cold]] static void throw_other_layout(Layout layout, Layout wanted);
   [[noreturn, gnu::cold]] static void throw_read_only(const char* call);
@@ -176,8 +177,8 @@ class NODEWISE_PUBLIC AnyConstBatchView {
   std::size_t row_stride_ = 0;
 };
 
-/// A batch whose element type, layout and access are known at run time. It may write where the memory may be
-/// written. Thread class: value.
+/// A batch whose element type, layout and access are known at run time. Elements can be written through it if
+/// access() is read_write. Thread class: value.
 class NODEWISE_PUBLIC AnyBatchView : public AnyConstBatchView {
  public:
   constexpr AnyBatchView() noexcept = default;
@@ -192,8 +193,8 @@ class NODEWISE_PUBLIC AnyBatchView : public AnyConstBatchView {
     if (access() == Access::read_only) throw_read_only("data");
     return const_cast<void*>(data_);
   }
-  /// The same batch, typed. Throws as AnyConstBatchView::as, and where the memory may only be read, unless
-  /// T is const: as<const float>() reads everything.
+  /// The same batch, typed. Throws as AnyConstBatchView::as does. Throws InvalidArgument also where T is not
+  /// const and the memory may only be read: use as<const float>() there.
   template <class T>
   BatchView<T> as() const {
     return {elements<T>(Layout::rows), rows_, cols_, row_stride_};

@@ -13,8 +13,8 @@
 // ready again, and sweep() takes it back.
 //
 // With an only producer or an only consumer, claims are not written into the slots, because the other side
-// reads these words: a free slot behind the tail is being written, and a ready slot behind the head is being
-// read. Only the member that holds that side's lock changes its end of the ring.
+// reads these words: a free slot that the tail has passed is being written, and a ready slot that the head
+// has passed is being read. Only the member that holds that side's lock changes its end of the ring.
 //
 // Owners are numbers of members. A member is alive while it holds its lock, which the kernel releases when
 // its process ends. A member that then gets the lock recovers the slots of the dead one.
@@ -135,8 +135,8 @@ class Core {
     memory_.mark(Mark::returned);
   }
 
-  /// Deals with all that a participant owned. Precondition, which no check here could see: the caller has its
-  /// lock, and it is not alive. Returns how many slots there were.
+  /// Recovers all slots that a dead member owned. Precondition, which no check here could see: the caller has
+  /// its lock, and it is not alive. Returns how many slots there were.
   unsigned recover(Owner dead) {
     unsigned found = 0;
     memory_.mark(Mark::recovering);
