@@ -33,8 +33,8 @@ Source open_source(const std::string& path, const SourceOptions& options) {
     if (format->recognises(path, start)) return format->open(path, options);
     known += base::text(known.empty() ? "" : ", ", format->name);
   }
-  throw FormatError(base::text(path, " begins with ", base::quoted(start),
-                               ", which no format that is read here does (", known, ")"));
+  throw FormatError(base::text(path, " is in none of the formats that can be read (", known,
+                               "): it begins with ", base::quoted(start)));
 }
 
 }  // namespace nodewise
