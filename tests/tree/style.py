@@ -202,7 +202,30 @@ def signposts(tree):
                 yield f"{path}:{number}: names {name}, which does not exist"
 
 
-RULES = (sizes, signposts, words, system, defaults, public_enumerations, dead_files, ladder.findings)
+def included_files(tree, path, found):
+    """Adds `path` and every header of lib/ that it includes, directly or not, to `found`."""
+    if path not in tree or path in found:
+        return
+    found.add(path)
+    for bracket, included in ladder.INCLUDE.findall(tree[path]):
+        if bracket == '"':
+            included_files(tree, f"lib/{included}", found)
+
+
+def marked_sources(tree):
+    """The crash test builds every source that has marks once more: one that is missing
+    never kills a process at its marks, and the test waits for that in vain."""
+    listed = tree.get("tests/crash/meson.build", "")
+    for path in tree:
+        if not re.match(r"lib/.*\.cpp$", path):
+            continue
+        included_files(tree, path, found := set())
+        if "lib/base/mark.hpp" in found and f"'../../{path}'" not in listed:
+            yield f"{path}: has marks, and tests/crash/meson.build does not name it"
+
+
+RULES = (sizes, signposts, marked_sources, words, system, defaults, public_enumerations, dead_files,
+         ladder.findings)
 
 
 def findings(tree):

@@ -121,6 +121,12 @@ class Style(unittest.TestCase):
         self.finds("no meson.build names it", lib__base__plan_dot_cpp="int x;\n",
                    lib__meson_dot_build="files('plan/plan.cpp', 'base/text.cpp', 'os/real.cpp')\n")
 
+    def test_the_crash_test_builds_every_source_with_marks(self):
+        marked = {"lib__base__mark_dot_hpp": "", "lib__plan__parts_dot_hpp": '#include "base/mark.hpp"\n'}
+        self.finds("lib/plan/plan.cpp: has marks", **marked)
+        self.assertEqual(self.found(tests__crash__meson_dot_build="files('../../lib/plan/plan.cpp')\n",
+                                    **marked), [])
+
     def test_includes_run_down_the_ladder(self):
         for up in ({"lib__base__text_dot_cpp": '#include "os/real.hpp"\n'},
                    {"lib__os__real_dot_hpp": "#include <nodewise/plan.hpp>\n"},
