@@ -122,6 +122,7 @@ struct alignas(4) BatchKind {
   DType dtype = DType::f64;
   Layout layout = Layout::rows;
   Access access = Access::read_write;
+  std::uint8_t unused = 0;  ///< Fills the word: compilers then copy it whole, not member by member.
 };
 
 /// A batch that may only be read, whose element type and layout are known at run time: what a const loader
