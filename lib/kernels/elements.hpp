@@ -120,7 +120,7 @@ template <int shift>
 class Fours {
  public:
   static constexpr size_t bytes = 2;
-  static constexpr uint64_t upper = upper_half_bf16;  // of f16 nobody asks for halves
+  static constexpr uint64_t upper = upper_half_bf16;  // f16 is never split into halves
 
   // Calls fn with vectors 0 to 3.
   template <class Fn>

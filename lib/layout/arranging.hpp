@@ -8,7 +8,7 @@ namespace nodewise {
 
 class NodePools;
 
-/// As convert_layout in place, of memory that nobody else reads: a segment may be converted until it is
+/// As convert_layout in place, of memory that no other process reads: a segment may be converted until it is
 /// published.
 void convert_in_place(Buffer& buffer, Layout layout, const Team& team, const NodePools& pools);
 

@@ -21,7 +21,7 @@ std::optional<Segment> open_current(const std::string& name, const Source& sourc
                                      held.empty() ? "something else" : held, ", not ", identity.name,
                                      "; choose another name"));
   if (segment.origin().state != identity.state) {
-    segment.remove();  // of an older state: who has it keeps it
+    segment.remove();  // of an older state: its holders keep it
     return std::nullopt;
   }
   if (segment.dataset().batch_size() != batch_size)

@@ -8,12 +8,14 @@
 
 namespace nodewise::os {
 
-/// Lies where make() was called, and never moves. The kernel knows owners by their thread's number: all who
-/// use one are of one pid namespace. Locking calls return 0, or an errno: EOWNERDEAD (locked, but its last
-/// owner died), EDEADLK (the caller has it already), EBUSY, ETIMEDOUT. Thread class: any thread.
+/// Lies where make() was called, and never moves. The kernel knows owners by their thread's number: all
+/// processes that use one mutex must be in one pid namespace. Locking calls return 0, or an errno: EOWNERDEAD
+/// (locked, but its last owner died), EDEADLK (the caller has it already), EBUSY, ETIMEDOUT. Thread class:
+/// any thread.
 class RobustMutex {
  public:
-  /// Whatever was here before. Precondition, which no check could see: nobody uses it. Returns an errno.
+  /// Initialises the mutex, whatever the memory held before. Precondition, which cannot be checked: no thread
+  /// uses it. Returns an errno.
   int make() noexcept;
   int lock() noexcept;
   int try_lock() noexcept;
