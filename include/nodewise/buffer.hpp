@@ -1,4 +1,6 @@
-// A dataset's memory, placed as its plan says.
+// The memory of a dataset: one buffer whose pages lie on the NUMA nodes that a plan (plan.hpp) gives them. It
+// is placed by a team of workers, which are threads pinned to the nodes (team.hpp). Whatever the system
+// refuses on the way is recorded as a degradation (degradation.hpp).
 #pragma once
 
 #include <cstddef>
@@ -15,62 +17,76 @@
 
 namespace nodewise {
 
-/// The rung of placing that worked.
+/// The method by which pages were placed. "Rung" means that there are several methods, from best to worst,
+/// and the best one that works is used. `mbind`: a memory policy tells the kernel the node of each page.
+/// `first_touch`: without a policy, a page lies on the node of the worker that writes to it first. `none`:
+/// the library did not place the pages.
 enum class PlacingRung : unsigned char { mbind, first_touch, none };
-/// The rung that worked for asking the kernel where pages are.
+/// The method by which the kernel was asked where pages are. `move_pages` answers for each page,
+/// /proc/self/numa_maps gives only sums for each mapping, and with `none` the kernel could not be asked.
 enum class AskingRung : unsigned char { move_pages, numa_maps, none };
 NODEWISE_PUBLIC std::string_view to_string(PlacingRung rung) noexcept;
 NODEWISE_PUBLIC std::string_view to_string(AskingRung rung) noexcept;
 
 struct PlacedMemory;  // private to the library
 
-/// The one flat buffer: mapped, bound before any touch, then populated by the pinned workers of each node,
-/// all nodes at once. Its batches are in Layout::rows, until convert_layout or assume_layout says otherwise.
-/// Movable, not copyable. Thread class: immutable, except the bytes, to which the caller orders concurrent
-/// access, and the layout, which one caller at a time may change.
+/// The buffer of a dataset. Its memory is mapped, then bound (given a memory policy), and then populated: the
+/// pinned workers of all nodes write to their pages at the same time. Batches are in Layout::rows until
+/// convert_layout or assume_layout changes that. Movable, not copyable.
+///
+/// Thread class: immutable, except the bytes and the layout. Callers must order accesses to the same bytes if
+/// one of them is a write. Only one caller at a time may change the layout.
 class NODEWISE_PUBLIC Buffer {
  public:
-  /// Zeroed memory for `plan`. Precondition: plan.page_bytes() is the page of `kind` and base_offset is 0.
-  /// Under Binding::required throws PlacementError where a node lacks the bytes or the page kind cannot be
-  /// had; under `preferred` such things become degradations. If the kernel refuses to bind a shard, that is a
-  /// degradation under `required` too; BatchLoader then asks Placement where the pages lie, and throws if
-  /// they lie elsewhere. A refused interleaving throws PlacementError under `required`. Throws PlacementError
-  /// under either binding if the machine, the cpuset's nodes or the control group have too little memory.
-  /// Throws SystemError, and InvalidArgument if `kind` is hugetlb and the plan is for base pages.
+  /// Places zeroed memory for `plan`. Preconditions: in the plan, base_offset is 0 and page_bytes is the size
+  /// of pages of `kind`. Throws InvalidArgument if base_offset is not 0, or if `kind` is hugetlb and the plan
+  /// is for base pages.
+  ///
+  /// If a node has too little memory, or if pages of `kind` are not available, Binding::preferred records a
+  /// degradation and Binding::required throws PlacementError. The same holds if the kernel refuses to
+  /// interleave pages. If the kernel refuses to bind the pages of a shard (the part of one node), both
+  /// bindings record a degradation; under `required`, BatchLoader then checks where the pages really lie.
+  /// PlacementError is always thrown if the whole machine, the nodes of the cpuset or the control group have
+  /// too little memory, and if `plan` is for another machine. Throws SystemError if pages cannot be mapped or
+  /// populated.
   static Buffer allocate(const Plan& plan, const Team& team, PageKind kind = PageKind::automatic);
 
-  /// Writes the range `bytes` of the dataset to `at`.
+  /// A function that writes the range `bytes` of the dataset to `at`.
   using Fill = std::function<void(std::byte* at, ByteRange bytes)>;
-  /// Memory that `fill` fills, piece by piece: each by the worker that has just made its pages present, while
-  /// the caches hold them. Pieces are disjoint, cover the dataset, and begin at multiples of the page. `fill`
-  /// is called from several threads at once; the first exception that it throws is thrown here.
+  /// Places memory and has `fill` write it, piece by piece. A piece is filled by the worker that has just
+  /// populated its pages, while they are in the CPU's caches. Pieces are disjoint, cover the dataset, and
+  /// begin at page borders, so they can begin in the middle of a row. `fill` is called from several threads
+  /// at once. The first exception that it throws is rethrown here.
   static Buffer allocate(const Plan& plan, const Team& team, PageKind kind, const Fill& fill);
 
-  /// Untouched memory, such as a new segment's, placed as by `allocate`. Precondition: it begins at a page,
-  /// holds plan.mapped_bytes() and its pages are plan.page_bytes(), else InvalidArgument. Throws as allocate.
+  /// Places memory that is mapped but untouched, such as a new segment. Throws InvalidArgument unless `pages`
+  /// begins at a page border, has pages of plan.page_bytes(), and has room for the dataset. Otherwise as
+  /// allocate().
   static Buffer place(const Plan& plan, const Team& team, Pages pages, const Fill& fill = {});
 
-  /// Memory that exists already, used as it is: not copied, moved, aligned or touched. Throws InvalidArgument
-  /// unless the address of `pages` modulo plan.page_bytes() is plan.base_offset() and `pages` has at least
-  /// plan.dataset().total_bytes() bytes; PlacementError where the plan is not for `topology`.
+  /// Uses memory that exists already, where it is: nothing is copied, moved or touched. Throws
+  /// InvalidArgument unless `pages` has room for the dataset, and its address modulo plan.page_bytes() is
+  /// plan.base_offset(). Throws PlacementError if `plan` was not made for `topology`.
   static Buffer adopt(const Plan& plan, const Topology& topology, Pages pages);
-  /// The same for memory that was placed by this very plan, through `rung`: a segment's.
+  /// As adopt(), for memory that was placed before by the same plan, such as a segment. `rung` is the method
+  /// that placed it.
   static Buffer adopt_placed(const Plan& plan, const Topology& topology, Pages pages, PlacingRung rung);
   Buffer(Buffer&&) noexcept = default;
   Buffer& operator=(Buffer&&) noexcept = default;
 
   const std::byte* data() const noexcept { return data_; }  ///< First byte of the dataset.
-  /// First byte of the dataset, for writing. Throws InvalidArgument where the memory may only be read.
+  /// The same, for writing. Throws InvalidArgument if the memory is read-only.
   std::byte* data();
-  /// A view of the batch, not a copy. It may write where the memory may be written. Throws OutOfRange.
+  /// A view of a batch; it copies nothing. Elements can be written through it if the memory is writable.
+  /// Throws OutOfRange.
   AnyBatchView get_batch(std::uint64_t batch) & { return view(batch); }
-  /// A view that only reads.
+  /// A read-only view. Throws OutOfRange.
   AnyConstBatchView get_batch(std::uint64_t batch) const& { return view(batch); }
   AnyBatchView get_batch(std::uint64_t batch) const&& = delete;
   /// How the elements of each batch are arranged.
   Layout layout() const noexcept { return layout_; }
-  /// Records how the elements are arranged, and changes nothing else: for a caller that has written them in
-  /// that layout.
+  /// Records how the elements are arranged, and changes nothing else. It is for callers that have arranged
+  /// the elements themselves.
   void assume_layout(Layout layout) noexcept { layout_ = layout; }
   const Plan& plan() const noexcept { return plan_; }
   const Topology& topology() const noexcept { return topology_; }
@@ -86,7 +102,7 @@ class NODEWISE_PUBLIC Buffer {
   Plan plan_;
   Topology topology_;
   Pages pages_;
-  std::byte* data_ = nullptr;  // inside pages_, not always at their beginning
+  std::byte* data_ = nullptr;  // points into pages_, not always to the first byte
   Layout layout_ = Layout::rows;
   PlacingRung placing_rung_ = PlacingRung::none;
   std::vector<Degradation> degradations_;

@@ -1,4 +1,6 @@
-// The batch loader: a dataset in one placed buffer, served as views that never copy.
+// The batch loader: it holds a dataset in one buffer, whose pages lie on the NUMA nodes that a plan gives
+// them (plan.hpp). It gives out batches as views (view.hpp), which point into the buffer. Means of batches
+// are computed by a team: threads that are pinned to the nodes of their data (team.hpp).
 #pragma once
 
 #include <cstddef>
@@ -24,67 +26,75 @@ namespace nodewise {
 
 class NodePools;
 
-/// How a loader places its data. Members that are left unset come from NODEWISE_BINDING, NODEWISE_PAGES and
-/// NODEWISE_WORKERS, else from the defaults of PlanOptions, PageKind::automatic and TeamOptions.
+/// How a loader places its data. If an option is not set, the environment may set it: NODEWISE_BINDING for
+/// `binding`, NODEWISE_PAGES for `pages`, NODEWISE_WORKERS for `team.workers`. Otherwise the defaults are
+/// Binding::preferred, PageKind::automatic, and the number of workers that TeamOptions describes.
 struct LoaderOptions {
   std::optional<Binding> binding;
   std::optional<PageKind> pages;
   Policy policy = Policy::blocked;
   Weights weights = Weights::equal;
   std::vector<double> given_weights;
-  std::vector<unsigned> targets;  ///< Logical indices of nodes; empty: the topology's default targets.
+  /// The nodes that get data, by logical index. Empty: Topology::default_targets().
+  std::vector<unsigned> targets;
   TeamOptions team;
-  std::optional<Topology> topology;  ///< Must be this machine; unset: loaded afresh.
-  /// Set: the dataset's memory is a segment that other processes can open, once it is placed and filled.
-  /// Unset: it is private memory of this process.
+  std::optional<Topology> topology;  ///< Describes this machine. Unset: Topology::this_machine() is called.
+  /// If set, the dataset's memory is a segment, which other processes can open once it is filled. If unset,
+  /// the memory is private to this process.
   std::optional<SegmentOptions> segment;
-  /// How the elements of each batch are arranged. Data that is copied or read in rows is rearranged on the
-  /// way, batch by batch; each worker needs room for one batch. Adopted memory must be arranged in this
-  /// layout already.
+  /// How the elements of each batch are arranged (view.hpp). Data that is copied or read in rows is
+  /// rearranged on the way, one batch at a time; each worker needs memory for one batch. Adopted memory must
+  /// already be in this layout.
   Layout layout = Layout::rows;
-  /// To end a load early, keep a copy of this token and call its request(): the load throws Stopped.
+  /// To end a load early, keep a copy of this token and call its request(). The load then throws Stopped.
   Stop stop = {};
 };
 
-/// The binding, or the kind of pages, that a loader with these options uses: the option, else the value of
-/// NODEWISE_BINDING or NODEWISE_PAGES, else the default. Throws InvalidArgument where the variable has an
-/// unknown value.
+/// The binding, or the kind of pages, that a loader with these options uses: the option if it is set, else
+/// the value of NODEWISE_BINDING or NODEWISE_PAGES, else the default. Throws InvalidArgument if the variable
+/// has an unknown value.
 NODEWISE_PUBLIC Binding chosen_binding(const LoaderOptions& options);
 NODEWISE_PUBLIC PageKind chosen_pages(const LoaderOptions& options);
-/// The options of the plan that a loader with these options makes on this machine. Throws as the two above.
+/// The options of the plan that a loader with these options makes. Throws as the two functions above.
 NODEWISE_PUBLIC PlanOptions plan_options(const LoaderOptions& options);
 
 struct Filling;  // private to the library
 
-/// A dataset of one of the twelve element types. Views stay valid while the loader or a copy of its pages()
-/// lives; moving the loader does not invalidate them. Members that return pointers into the loader cannot be
-/// called on a temporary. Thread class: reading members may be called from any thread; elements are plain
-/// memory, so the caller must order concurrent writes to one element.
+/// A dataset in one placed buffer. Its elements have one of the twelve types of dtype.hpp. Views stay valid
+/// as long as the loader or a copy of its pages() exists; moving the loader does not invalidate them. Members
+/// that return references into the loader cannot be called on a temporary loader.
+///
+/// Constructors and open() throw what Topology::this_machine, Plan, Team and Buffer throw. Under
+/// Binding::required, constructors and adopt() throw PlacementError if the pages do not lie as planned.
+///
+/// Thread class: any number of threads may call const members at the same time. Elements are plain memory:
+/// callers must order accesses to the same element if one of them is a write.
 class NODEWISE_PUBLIC BatchLoader {
  public:
-  /// A zeroed dataset. Throws what Plan and Buffer::allocate throw.
+  /// A dataset of zeros.
   explicit BatchLoader(const Dataset& dataset, const LoaderOptions& options = {});
-  /// A copy of `data`, which is row-major and contiguous. Precondition, which cannot be checked:
+  /// A copy of `data`, which holds the rows one after the other. Precondition, which cannot be checked:
   /// dataset.total_bytes() bytes at `data` are readable.
   BatchLoader(const void* data, const Dataset& dataset, const LoaderOptions& options = {});
-  /// A dataset that `fill` writes piece by piece, as the pages are made present: see Buffer::Fill.
+  /// A dataset that `fill` writes piece by piece, as Buffer::Fill describes.
   BatchLoader(const Buffer::Fill& fill, const Dataset& dataset, const LoaderOptions& options = {});
-  /// A saved plan, replayed: policy, binding, weights and targets are the plan's; all other options count.
+  /// A dataset that is placed by a saved plan. The plan decides policy, binding, weights and targets; those
+  /// of `options` are ignored.
   explicit BatchLoader(const Plan& plan, const LoaderOptions& options = {});
-  /// The caller's memory, used where it is: nothing is copied or moved. `release(data)` is called once, when
-  /// the last owner goes, or if this throws. Throws InvalidArgument where `data` is not aligned to an
-  /// element.
+  /// Uses the caller's memory where it is: nothing is copied or moved. `release(data)` is called once: when
+  /// the last owner is destroyed, or when this function throws. Throws InvalidArgument if `data` is not
+  /// aligned to the element type.
   static BatchLoader adopt(void* data, const Dataset& dataset, const LoaderOptions& options = {},
                            std::function<void(void*)> release = {});
-  /// The same for memory that may only be read: write_to_buffer is refused, and views only read.
+  /// As above, for read-only memory: its views are read-only, and write_to_buffer throws.
   static BatchLoader adopt(const void* data, const Dataset& dataset, const LoaderOptions& options = {},
                            std::function<void(const void*)> release = {});
-  /// A dataset that another process made, used where it is. Of the options only team and topology count.
-  /// Opened read-only, it refuses write_to_buffer, and its views only read. Throws InvalidArgument where
-  /// there is no dataset in the segment, FormatError where its plan and its header contradict each other,
-  /// PlacementError where it was made on another machine.
+  /// Uses a dataset that another process has placed in a segment (segment.hpp), without copying it. Of the
+  /// options, only `team` and `topology` are used. If the segment was opened read-only, views are read-only
+  /// and write_to_buffer throws. Throws InvalidArgument if the segment holds no dataset, FormatError if its
+  /// plan and its header contradict each other, and PlacementError if it was made on another machine.
   static BatchLoader open(const Segment& segment, const LoaderOptions& options = {});
-  /// The same, by name. Throws also as Segment::open.
+  /// Opens the segment called `name`, and continues as above. Also throws what Segment::open throws.
   static BatchLoader open(const std::string& name, Access access = Access::read_only,
                           const LoaderOptions& options = {});
   ~BatchLoader();
@@ -96,31 +106,31 @@ class NODEWISE_PUBLIC BatchLoader {
   std::uint64_t num_batches() const noexcept { return dataset().num_batches(); }
   /// How the elements of each batch are arranged.
   Layout layout() const noexcept { return full_.kind.layout; }
-  /// Rearranges the dataset in place. Earlier views keep the old layout and so read wrong elements: get new
-  /// ones. Throws InvalidArgument where the memory may only be read, or is a segment that is published:
-  /// others may be reading it. Otherwise as convert_layout(Buffer&, ...) (layout.hpp).
+  /// Rearranges the dataset in place. Views that were taken before then show wrong elements: take new ones.
+  /// Throws InvalidArgument if the memory is read-only, or if it is a published segment, which other
+  /// processes may be reading. Otherwise as convert_layout(Buffer&, ...) in layout.hpp.
   void convert_layout(Layout layout, const NodePools& pools);
-  /// A view of the batch, not a copy. It may write where the memory may be written. Throws OutOfRange. Cost:
-  /// O(1), no allocation, no lock.
+  /// A view of a batch; it copies nothing. Elements can be written through it if the memory is writable.
+  /// Throws OutOfRange. Cost: O(1), without allocation or lock.
   AnyBatchView get_batch(std::uint64_t batch) & { return view<AnyBatchView>(batch); }
-  /// A view that only reads.
+  /// A read-only view. Throws OutOfRange.
   AnyConstBatchView get_batch(std::uint64_t batch) const& { return view<AnyConstBatchView>(batch); }
   AnyBatchView get_batch(std::uint64_t batch) const&& = delete;
-  /// Whether the view that get_batch returns lies in the buffer, and the buffer's memory is mapped; the
-  /// kernel is asked.
+  /// Whether the view that get_batch(batch) returns points into the buffer, and the kernel says that its
+  /// memory is mapped. Throws OutOfRange. Cost: one system call.
   bool is_zero_copy(std::uint64_t batch) const;
-  /// The same for any view: false for a view that points elsewhere.
+  /// The same for any view. False if the view is empty or points outside the buffer.
   bool is_zero_copy(const AnyConstBatchView& view) const;
-  /// Unrounded means, one for each batch.
+  /// The mean of each batch, not rounded to decimals (means.hpp).
   std::vector<double> means() const;
-  /// Means rounded as Python's round(x, 4).
+  /// The mean of each batch, rounded as Python's round(x, 4).
   std::vector<double> get_batch_means() const;
-  /// The means, and which worker read which bytes.
+  /// The mean of each batch, and which worker read which bytes.
   Means compute_means() const;
-  /// Writes one element into the buffer; every view sees it, in other processes too. A number of another type
-  /// is converted where it stays the same number: 1 and 0.5 into f32, but not 0.1, nor -1 into u8. Throws
-  /// OutOfRange, InvalidArgument (it would be another number: the message names the nearest one; or the
-  /// segment was opened for reading).
+  /// Writes one element into the buffer. Every view sees it, also in other processes. A number of another
+  /// type is converted if its value does not change: 1 and 0.5 can be written as f32, but 0.1 cannot, nor can
+  /// -1 as u8. Throws OutOfRange. Throws InvalidArgument if the value would change (the message names the
+  /// nearest possible value), and if the memory is read-only.
   template <class T>
   void write_to_buffer(std::uint64_t row, std::uint64_t col, T value) {
     void* const at = element(row, col);
@@ -130,6 +140,7 @@ class NODEWISE_PUBLIC BatchLoader {
       write_converted(at, dtype_of<T>, &value);
   }
 
+  /// Asks the kernel where each page is, and compares the answer with the plan.
   Placement placement() const;
   const Buffer& buffer() const& noexcept;
   const Buffer& buffer() const&& noexcept = delete;
@@ -137,18 +148,19 @@ class NODEWISE_PUBLIC BatchLoader {
   const Plan& plan() const&& noexcept = delete;
   const Team& team() const& noexcept;
   const Team& team() const&& noexcept = delete;
-  /// The owner of the memory: a copy of it keeps views valid beyond the loader's life.
+  /// The owner of the memory. Views stay valid as long as a copy of it exists, even after the loader is
+  /// destroyed.
   const Pages& pages() const& noexcept;
   const Pages& pages() const&& noexcept = delete;
-  /// Lets other processes open the segment that was made with SegmentOptions::publish false. Throws
-  /// SystemError, and InvalidArgument where there is nothing to publish.
+  /// Lets other processes open the loader's segment, if SegmentOptions::publish was false. Throws
+  /// InvalidArgument if there is nothing to publish, and SystemError.
   void publish();
-  /// The segment that holds the dataset, once other processes can open it.
+  /// The segment that holds the dataset. Empty if there is none, or if it is not published yet.
   std::optional<Segment> segment() const;
 
  private:
   struct State;
-  /// What get_batch needs in order to make a view without a call, for every batch but a short last one.
+  /// What get_batch needs to make a view inline. A last batch that is short is not counted here.
   struct FullBatches {
     std::byte* data = nullptr;
     std::uint64_t count = 0;
@@ -164,7 +176,7 @@ class NODEWISE_PUBLIC BatchLoader {
     return {full_.data + batch * full_.bytes, full_.kind, full_.rows, full_.cols, full_.cols};
   }
   explicit BatchLoader(std::unique_ptr<State> state) noexcept;
-  /// A view of the short last batch. Throws OutOfRange.
+  /// A view of the short last batch. Throws OutOfRange if `batch` does not exist.
   AnyBatchView short_batch(std::uint64_t batch) const;
   friend struct LoaderAccess;
   BatchLoader(const Plan& plan, const Topology& topology, const LoaderOptions& options,
@@ -176,23 +188,24 @@ class NODEWISE_PUBLIC BatchLoader {
   FullBatches full_;
 };
 
-/// BatchLoader with the element type known at compile time, which it takes from its data:
+/// A BatchLoader whose element type is known at compile time. The type is deduced from the data:
 /// `ZeroCopyBatchLoader loader(vector, ...)`. Thread class: as BatchLoader.
 template <class T>
 class ZeroCopyBatchLoader {
  public:
   using value_type = typename detail::ElementTraits<T>::type;
 
-  /// A copy of `data`, n_samples × n_features row by row. Throws InvalidArgument where the sizes differ.
+  /// A copy of `data`: n_samples rows of n_features elements each. Throws InvalidArgument if `data` has
+  /// another size.
   ZeroCopyBatchLoader(std::span<const T> data, std::uint64_t n_samples, std::uint64_t n_features,
                       std::uint64_t batch_size, const LoaderOptions& options = {})
       : loader_(checked(data, n_samples, n_features), {{n_samples, n_features}, dtype_of<T>, batch_size},
                 options) {}
-  /// A zeroed dataset.
+  /// A dataset of zeros.
   ZeroCopyBatchLoader(std::uint64_t n_samples, std::uint64_t n_features, std::uint64_t batch_size,
                       const LoaderOptions& options = {})
       : loader_(Dataset{{n_samples, n_features}, dtype_of<T>, batch_size}, options) {}
-  /// Takes over an existing BatchLoader. Throws InvalidArgument where T is not its element type.
+  /// Takes over a BatchLoader. Throws InvalidArgument if its element type is not T.
   explicit ZeroCopyBatchLoader(BatchLoader loader) : loader_(std::move(loader)) {
     if (loader_.dataset().dtype() != dtype_of<T>)
       throw InvalidArgument("ZeroCopyBatchLoader: the elements are " +
@@ -201,11 +214,10 @@ class ZeroCopyBatchLoader {
   }
 
   std::uint64_t num_batches() const noexcept { return loader_.num_batches(); }
-  /// Throws OutOfRange, and InvalidArgument where the memory may only be read (take the view from a const
-  /// loader) or the batches are not in Layout::rows.
+  /// Throws OutOfRange. Throws InvalidArgument if the batches are not in Layout::rows, or if the memory is
+  /// read-only; a const loader gives read-only views of it.
   BatchView<T> get_batch(std::uint64_t batch) & { return loader_.get_batch(batch).template as<T>(); }
-  /// A view that only reads. Throws OutOfRange, and InvalidArgument where the batches are not in
-  /// Layout::rows.
+  /// A read-only view. Throws OutOfRange, and InvalidArgument if the batches are not in Layout::rows.
   BatchView<const T> get_batch(std::uint64_t batch) const& {
     return loader_.get_batch(batch).template as<T>();
   }
@@ -232,7 +244,7 @@ class ZeroCopyBatchLoader {
   BatchLoader loader_;
 };
 
-/// For a vector, a span, an array, and every other contiguous range.
+/// Deduces T from a vector, a span, an array or any other contiguous range.
 template <std::ranges::contiguous_range Data>
 ZeroCopyBatchLoader(const Data&, std::uint64_t n_samples, std::uint64_t n_features, std::uint64_t batch_size,
                     const LoaderOptions& = {}) -> ZeroCopyBatchLoader<std::ranges::range_value_t<Data>>;

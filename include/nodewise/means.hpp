@@ -1,4 +1,5 @@
-// Per-batch means: the same bits from any number of workers and nodes.
+// Means of batches: the exact sum of the elements divided by their number, rounded once. So a mean has the
+// same bits for any number of workers (pinned threads, team.hpp) and nodes.
 #pragma once
 
 #include <cstddef>
@@ -15,12 +16,12 @@
 
 namespace nodewise {
 
-/// The name of the definition of a mean in docs/means.md: "exact-1", because the sum is exact and so has no
-/// order.
+/// The name of this definition of a mean in docs/means.md: "exact-1". An exact sum does not depend on the
+/// order in which elements are added.
 NODEWISE_PUBLIC std::string_view sum_order() noexcept;
 
-/// Consecutive elements that one worker read, as a range of bytes counted from the dataset's first byte,
-/// wherever in memory they were.
+/// Consecutive bytes that one worker read, as offsets from the first byte of the dataset. They do not say
+/// where in memory the batches lie.
 struct ReadRange {
   unsigned worker = 0;
   ByteRange bytes;
@@ -28,40 +29,41 @@ struct ReadRange {
 
 /// The means of a computation, and which worker read which bytes.
 struct Means {
-  std::vector<double> values;  ///< One for each batch.
-  std::vector<Worker>
-      team;  ///< Each worker, with the node and CPU where it really ran, as the kernel reported them.
-  std::vector<ReadRange> reads;    ///< Disjoint, covering all batches that were read.
-  bool on_calling_thread = false;  ///< True in a forked child, where no parallel region can be formed.
+  std::vector<double> values;    ///< One for each batch.
+  std::vector<Worker> team;      ///< Each worker, with the node and CPU on which the kernel said that it ran.
+  std::vector<ReadRange> reads;  ///< Disjoint; they cover all batches that were read.
+  bool on_calling_thread = false;  ///< True in a forked child, where the calling thread does all the work.
 };
 
-/// Means over all elements of each batch of `buffer`, read by the workers of `team`: the exact sum divided by
-/// the count, rounded once. An empty dataset has no means. NaN results are the canonical quiet NaN. Cost: one
-/// pass over the data. Thread class: any thread.
+/// The mean of all elements of each batch of `buffer`, which the workers of `team` read. An empty dataset has
+/// no means. A mean that is NaN is the canonical quiet NaN. Throws PlacementError if the buffer was planned
+/// for another machine. Cost: one pass over the data. Thread class: any thread.
 NODEWISE_PUBLIC Means batch_means(const Buffer& buffer, const Team& team);
 
-/// The same, but the means are written to memory of the caller, which a loop can reuse; `values` of the
-/// result stays empty. Throws InvalidArgument unless `values` has one element for each batch.
+/// As above, but writes the means to `values`, so that a loop can use the same memory again; Means::values
+/// stays empty. Throws InvalidArgument unless `values` has one element for each batch.
 NODEWISE_PUBLIC Means batch_means(const Buffer& buffer, const Team& team, std::span<double> values);
 
-/// The same for the batches that `stream` gives from where it stands to its end, wherever each lies. A run
-/// (consecutive batches in contiguous memory, see BatchLease) is read by the workers of its node, or by all
-/// workers if its node is not known. A mean is stored by the number of its batch. For a batch that the stream
-/// does not give, the first overload returns NaN; the second leaves its element of `values` unchanged. All
-/// runs that are ready are leased together, at most 1024; these leases end before the next runs are leased.
-/// Throws what the stream throws; `values` then holds the means of all batches that the stream gave before.
-/// Throws InvalidArgument where the stream gives batches that its dataset does not have, and OutOfRange where
-/// it names a node that the team's machine does not have. Cost: one pass over the data; a call of the team
-/// each time that runs are leased.
+/// The means of the batches that `stream` gives, from its present position to its end. A run (consecutive
+/// batches in contiguous memory, stream.hpp) is read by the workers of its node, or by all workers if its
+/// node is not known. Means are stored by batch number. For a batch that the stream does not give, the first
+/// function returns NaN, and the second one leaves its element of `values` unchanged.
+///
+/// All runs that are ready, at most 1024, are leased and then read in one call of the team; these leases end
+/// before more runs are leased. Throws what the stream throws; `values` then has the means of the batches
+/// that were given before. Throws InvalidArgument if the stream gives batches that its dataset does not have,
+/// and OutOfRange if it names a node that the machine does not have. Cost: one pass over the data, and the
+/// calls of the team. Thread class: one thread at a time for a stream.
 NODEWISE_PUBLIC Means batch_means(BatchStream& stream, const Team& team);
 NODEWISE_PUBLIC Means batch_means(BatchStream& stream, const Team& team, std::span<double> values);
 
-/// The mean of `count` elements at `data`, on the calling thread: by definition the same bits as
-/// batch_means. An empty range gives NaN. `data` needs no alignment. Thread class: any thread.
+/// The mean of `count` elements at `data`, computed on the calling thread, with the same bits as batch_means.
+/// The mean of 0 elements is NaN. `data` needs no alignment. Thread class: any thread.
 NODEWISE_PUBLIC double mean(const void* data, DType dtype, std::uint64_t count);
 
-/// As Python's round(value, 4): the exact binary value is rounded to four decimals, ties to even; the result
-/// is the double nearest to that decimal. Infinities and NaN stay as they are. Thread class: any thread.
+/// Rounds as Python's round(value, 4): the exact binary value is rounded to four decimals, ties to even, and
+/// the result is the double nearest to that decimal number. Infinities and NaN are returned as they are.
+/// Thread class: any thread.
 NODEWISE_PUBLIC double round_to_4(double value) noexcept;
 
 }  // namespace nodewise

@@ -1,8 +1,24 @@
-// All of nodewise, in the order of a batch's life: read the headers in this order too. Only manager.hpp is
-// left out, as a build without LMDB does not have it.
+// Includes every public header except manager.hpp, which a build without LMDB does not have. The groups below
+// follow a dataset from its source to the report of where it lies; read the headers in this order.
+//
+// Words that all headers use:
+//   node         a NUMA node. The API numbers nodes from 0: this is the logical index. The kernel's own
+//                number of a node is called os_index.
+//   dataset      a matrix of samples (rows) and features (columns), all elements of one type
+//   batch        consecutive rows of a dataset, batch_size of them; the last batch may be shorter
+//   plan         the division of a dataset among nodes. Each node owns a shard: consecutive batches, and the
+//                pages that hold them. A page in which two shards meet is a cut.
+//   placing      mapping memory, telling the kernel on which nodes its pages belong, and populating the pages
+//                (writing to them for the first time, which makes the kernel allocate them)
+//   degradation  a record of something that the library asked for and the system did not give
+//   team         a group of workers: threads that are pinned to CPUs while a call runs
+//   view         a pointer to a batch, and its numbers of rows and columns; a view does not own the memory
+//   stream       gives batches in runs; a run is some consecutive batches in contiguous memory
+//   lease        an object that keeps memory, such as that of a run, mapped and unchanged while it exists
+//   segment      memory with a name, which processes share
 #pragma once
 
-// The words that all other headers use.
+// Basic types that all other headers use.
 #include <nodewise/dataset.hpp>
 #include <nodewise/degradation.hpp>
 #include <nodewise/dtype.hpp>
@@ -18,14 +34,14 @@
 
 #include <nodewise/npy.hpp>
 
-// Topology: what the machine is.
+// Topology: a description of the machine.
 #include <nodewise/machine.hpp>
 #include <nodewise/topology.hpp>
 
-// Plan: what would lie where.
+// Plan: which data belongs on which node.
 #include <nodewise/plan.hpp>
 
-// Buffer: memory, populated by pinned workers as the plan says.
+// Buffer: memory placed as the plan says, and the team that places it.
 #include <nodewise/pages.hpp>
 #include <nodewise/team.hpp>
 
@@ -33,7 +49,7 @@
 #include <nodewise/buffer.hpp>
 #include <nodewise/stay_pinned.hpp>
 
-// Batches: views that never copy, the loader that hands them out, and streams of them.
+// Batches: views, the loader that gives them out, and streams.
 #include <nodewise/stream.hpp>
 #include <nodewise/view.hpp>
 
@@ -46,7 +62,7 @@
 #include <nodewise/means.hpp>
 #include <nodewise/placement.hpp>
 
-// Beside this life: arrangements inside a batch, and statistics of features.
+// The arrangement of elements inside a batch, and statistics of features.
 #include <nodewise/feature_statistics.hpp>
 #include <nodewise/layout.hpp>
 
@@ -58,7 +74,7 @@
 #include <nodewise/node_pools.hpp>
 #include <nodewise/replicated.hpp>
 
-// Between processes.
+// Memory and objects that processes share.
 #include <nodewise/segment.hpp>
 
 #include <nodewise/batch_ring.hpp>

@@ -1,5 +1,6 @@
-// What would lie where: which node owns which batches, and which pages. Pure arithmetic; touches no memory
-// and asks no kernel, so it can be computed for a machine that is not here.
+// A plan divides a dataset among the NUMA nodes of a machine: it says which node owns which batches, and on
+// which node each page belongs. It is computed by arithmetic alone, without touching memory or asking the
+// kernel. So it can also be computed for another machine.
 #pragma once
 
 #include <cstddef>
@@ -16,11 +17,15 @@
 
 namespace nodewise {
 
+/// How a dataset is divided. `blocked`: each node owns consecutive batches and the pages that hold them.
+/// `interleaved`: pages alternate over the nodes. It promises no node for any page; it is for comparison.
 enum class Policy : std::uint8_t { blocked, interleaved };
+/// What happens if a dataset cannot lie as planned. `preferred`: it is placed as well as possible, and each
+/// loss is recorded as a degradation (degradation.hpp). `required`: an exception is thrown.
 enum class Binding : std::uint8_t { preferred, required };
-/// How batches are divided among the target nodes: equally, or in proportion to allowed CPUs, to
-/// memory_bytes, or to given numbers (a number below 2^-41 of the largest counts as 0). Defined exactly in
-/// docs/plan.md.
+/// How many batches each target gets (a node that is to hold data): the same number, or numbers in proportion
+/// to the CPUs that this process may use there, to the node's memory, or to given weights. A weight below
+/// 2^-41 of the largest counts as 0. docs/plan.md has the exact definition.
 enum class Weights : std::uint8_t { equal, cpus, capacity, given };
 
 NODEWISE_PUBLIC std::string_view to_string(Policy policy) noexcept;
@@ -31,60 +36,64 @@ struct PlanOptions {
   Policy policy = Policy::blocked;
   Binding binding = Binding::preferred;
   Weights weights = Weights::equal;
-  /// With Weights::given: one finite weight ≥ 0 for each target, not all zero.
+  /// One finite number ≥ 0 for each target, not all of them 0. Empty unless `weights` is Weights::given.
   std::vector<double> given_weights = {};
-  /// Target nodes by logical index, in order, without repeats; empty: Topology::default_targets().
+  /// The targets by logical index, each once. Empty: Topology::default_targets().
   std::vector<unsigned> targets = {};
-  std::size_t page_bytes = 0;   ///< A power of two; 0: the topology's base page.
-  std::size_t base_offset = 0;  ///< Address of the first element modulo page_bytes.
+  std::size_t page_bytes = 0;   ///< A power of two. 0: the base page of the topology.
+  std::size_t base_offset = 0;  ///< The address of the first element, modulo page_bytes.
 };
 
-/// The consecutive batches that one node owns. Every target has a shard, even if it owns no batch.
+/// The part of a dataset that one node owns: consecutive batches, and pages. Every target has a shard, even
+/// if that shard has no batch. Under `interleaved`, shards say only which node's workers compute which
+/// batches.
 struct Shard {
   unsigned node = 0;      ///< Logical index.
   unsigned os_index = 0;  ///< The kernel's number of that node.
   BatchRange batches;
-  ByteRange bytes;  ///< Of its batches.
-  /// The pages placed on its node: a range of whole pages, in bytes from the start of the page that holds the
-  /// dataset's first byte. Byte `b` of the dataset is at `b + base_offset`. The page ranges of all shards are
-  /// disjoint and cover every page that holds data. Empty under `interleaved`, which promises no page to any
-  /// node.
+  ByteRange bytes;  ///< The bytes of these batches.
+  /// The pages that belong on the node, as a range of whole pages. Positions are counted in bytes from the
+  /// start of the page that holds the first byte of the dataset, so byte `b` of the dataset is at position
+  /// `b + base_offset`. The ranges of all shards are disjoint, and cover every page that holds data. Under
+  /// `interleaved` they are empty.
   ByteRange pages;
-  std::uint64_t cut_bytes =
-      0;  ///< Bytes of its batches on pages that another shard's node got; 0 under `interleaved`.
-  std::uint64_t spill_bytes = 0;  ///< Bytes of its pages beyond its node's memory; 0 under `required`.
+  /// The bytes of its batches that lie on pages of other shards. 0 under `interleaved`.
+  std::uint64_t cut_bytes = 0;
+  /// The bytes by which its pages exceed the node's memory. 0 under `required`.
+  std::uint64_t spill_bytes = 0;
   friend bool operator==(const Shard&, const Shard&) = default;
 };
 
-/// A page in which shards meet. It goes to the shard with the most bytes on it; of several such shards, to
-/// the first.
+/// A page in which shards meet. It belongs to the shard with the most bytes on it; if several have the same
+/// number, to the first of them.
 struct Cut {
-  std::uint64_t page = 0;       ///< Byte offset of the page, counted as Shard::pages.
-  std::uint32_t owner = 0;      ///< Shard (index into Plan::shards()) that got the page.
-  std::uint64_t cut_bytes = 0;  ///< Bytes of the other shards on it.
+  std::uint64_t page = 0;       ///< The position of the page, counted as in Shard::pages.
+  std::uint32_t owner = 0;      ///< The index in Plan::shards() of the shard that gets the page.
+  std::uint64_t cut_bytes = 0;  ///< The bytes of other shards on this page.
   friend bool operator==(const Cut&, const Cut&) = default;
 };
 
-/// The smallest changes that would make every cut zero. With a suggested batch size every full batch fills
-/// whole pages, so no partition cuts a page. None is suggested where base_offset is not 0.
+/// The smallest changes after which no page is cut. With a suggested batch size, every full batch fills whole
+/// pages. Batch sizes are suggested only if base_offset is 0.
 struct CutRemedy {
-  std::optional<std::uint64_t> smaller_batch_size;  ///< The next below.
-  std::optional<std::uint64_t> larger_batch_size;   ///< The next above that leaves more than one batch.
-  std::optional<std::size_t> page_bytes;  ///< The largest page size of the topology, below the plan's, with
-                                          ///< which these shards cut no page.
+  std::optional<std::uint64_t> smaller_batch_size;  ///< The next smaller batch size.
+  /// The next larger batch size; suggested only if it leaves more than one batch.
+  std::optional<std::uint64_t> larger_batch_size;
+  /// The largest page size of the topology with which these shards cut no page. It is smaller than the
+  /// plan's.
+  std::optional<std::size_t> page_bytes;
   friend bool operator==(const CutRemedy&, const CutRemedy&) = default;
 };
 
 struct PlanParts;  // private to the library
 
-/// The partition of a dataset. Under `interleaved` it still says which node's workers compute which batches.
-/// Two plans are equal if all they promise is equal. Thread class: immutable. Size and cost are O(nodes),
-/// whatever the number of batches.
+/// The division of a dataset into shards. Two plans are equal if all their contents are equal. Thread class:
+/// immutable. Cost and size: O(nodes), whatever the number of batches.
 class NODEWISE_PUBLIC Plan {
  public:
-  /// Throws InvalidArgument (no features, bad options, pages that 64 bits cannot count), OutOfRange
-  /// (a target that does not exist), PlacementError (`required`, and a shard exceeds its node's memory or its
-  /// node is not allowed).
+  /// Throws InvalidArgument (no features, bad options, sizes that exceed 64 bits), OutOfRange (a target that
+  /// does not exist) and, under `required`, PlacementError (a shard exceeds its node's memory, or this
+  /// process may not allocate on the node).
   Plan(const Topology& topology, const Dataset& dataset, const PlanOptions& options = {});
 
   const Dataset& dataset() const& noexcept { return dataset_; }
@@ -99,23 +108,22 @@ class NODEWISE_PUBLIC Plan {
   const std::string& fingerprint() const noexcept { return fingerprint_; }
 
   const std::vector<Shard>& shards() const noexcept { return shards_; }
-  /// In ascending order of pages; there are always fewer cuts than shards. None under `interleaved`.
+  /// In ascending order of pages. There are fewer cuts than shards, and none under `interleaved`.
   const std::vector<Cut>& cuts() const noexcept { return cuts_; }
   std::uint64_t cut_bytes() const noexcept;
   std::uint64_t spill_bytes() const noexcept;
-  /// Empty where there is no cut, or where no change would help.
+  /// Empty if there is no cut, or if no change would help.
   std::optional<CutRemedy> cut_remedy() const noexcept { return remedy_; }
-  /// Index of the shard that owns `batch`. Throws OutOfRange. Cost: O(log nodes).
+  /// The index of the shard that owns `batch`. Throws OutOfRange. Cost: O(log nodes).
   std::size_t shard_of(std::uint64_t batch) const;
-  /// Bytes from the start of the first page to the end of the last: what a buffer must map.
+  /// The size of the memory for this dataset: from the start of the first page to the end of the last one.
   std::uint64_t mapped_bytes() const noexcept;
 
-  /// Schema "nodewise.plan/1", documented in docs/json.md. Reads back equal on the same topology.
+  /// JSON with the schema "nodewise.plan/1" (docs/json.md). from_json() reads it back as an equal plan.
   std::string to_json() const;
-  /// Reads a saved plan for the same machine. The partition is taken as saved, whatever the defaults are now;
-  /// everything that follows from it is computed again. Throws FormatError where the text is malformed or
-  /// contradicts itself, PlacementError where the topology's fingerprint differs, or where the constructor
-  /// would throw it.
+  /// Reads a saved plan. The saved division is kept, and whatever follows from it is computed again. Throws
+  /// FormatError if the text is malformed or contradicts itself. Throws PlacementError if the plan was made
+  /// for another machine (the fingerprints differ), or if the constructor would throw it.
   static Plan from_json(std::string_view text, const Topology& topology);
 
   NODEWISE_PUBLIC friend bool operator==(const Plan& a, const Plan& b);

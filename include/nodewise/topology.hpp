@@ -1,7 +1,8 @@
-// What the machine is: NUMA nodes, their CPUs, memory, pages, distances and devices.
+// A topology describes a machine: its NUMA nodes with their CPUs, memory and pages; the distances between
+// nodes; and its devices.
 //
-// Nodes are named by their logical index everywhere in the API; the kernel's number (`os_index`) is kept
-// beside it for messages, files and the kernel itself.
+// The API names a node by its logical index, which counts from 0. The kernel has a number of its own for each
+// node, `os_index`, which appears in messages and files.
 #pragma once
 
 #include <cstddef>
@@ -18,51 +19,58 @@
 
 namespace nodewise {
 
-/// An immutable description of a machine. Copies share it. Thread class: immutable.
+/// An immutable description of a machine. Copies share the description. Thread class: immutable.
 class NODEWISE_PUBLIC Topology {
  public:
-  /// This machine, disallowed objects included. Throws SystemError. Cost: tens of milliseconds.
+  /// Describes this machine, including CPUs and nodes that this process may not use. Throws SystemError.
+  /// Cost: tens of milliseconds.
   static Topology this_machine();
-  /// From a file that `lstopo --of xml` of hwloc 2 or later wrote. Throws FormatError, SystemError.
+  /// Reads an XML file of hwloc 2 or later, such as `lstopo --of xml` writes. Throws FormatError,
+  /// SystemError.
   static Topology from_xml(const std::string& path);
-  /// From an hwloc synthetic description, such as "pack:2 numa:2 core:4 pu:2". Throws FormatError.
+  /// Reads an hwloc synthetic description, such as "pack:2 numa:2 core:4 pu:2". Throws FormatError.
   static Topology from_synthetic(const std::string& description);
-  /// From parts, for tests and for callers that know the machine better. Throws InvalidArgument unless there
-  /// is a node, indices are consecutive and kernel's numbers unique, a CPU is in one node at most, allowed
-  /// CPUs and cores are among the node's CPUs, distances are none or nodes × nodes, devices and memory
-  /// attributes name nodes that exist, the base page is a power of two, and no CPU or node has a number above
-  /// 2^20.
+  /// Takes a description that the caller made, for example in a test. Throws InvalidArgument unless all of
+  /// this holds: there is a node; logical indices are consecutive; the kernel's numbers of nodes are unique;
+  /// no CPU is in two nodes; allowed CPUs and cores are among the CPUs of their node; there are no distances,
+  /// or nodes × nodes of them; devices and memory attributes name existing nodes; the base page is a power of
+  /// two; no number of a CPU or node exceeds 2^20.
   static Topology from_data(MachineData data);
 
   std::span<const Node> nodes() const& noexcept;
-  std::span<const Node> nodes() const&& = delete;  // it would outlive the topology
+  std::span<const Node> nodes() const&& = delete;  // the span would outlive the topology
   /// Throws OutOfRange.
   const Node& node(unsigned index) const;
-  /// The node with the kernel's number `os_index`, if there is one.
+  /// The logical index of the node with the kernel's number `os_index`, if there is one.
   std::optional<unsigned> node_of_os_index(unsigned os_index) const noexcept;
-  /// The node that CPU `cpu` (kernel's number) belongs to, if any.
+  /// The logical index of the node that CPU `cpu` (the kernel's number) belongs to, if there is one.
   std::optional<unsigned> node_of_cpu(unsigned cpu) const noexcept;
-  /// Distance as the firmware states it (10 is local), or 10 and 20 where it is silent. Ordinal, no unit.
+  /// The distance that the firmware states; a node's distance to itself is usually 10. If the firmware states
+  /// none: 10 for the node itself, 20 for others. Distances have no unit and can only be compared. Throws
+  /// OutOfRange.
   unsigned distance(unsigned from, unsigned to) const;
-  /// All nodes but `to`, by their distance to it, nearest first; of equal distances the lower logical index
-  /// first. Where `to` has no CPUs, the first of these with CPUs should read its memory.
+  /// All other nodes, ordered by their distance to `to`, nearest first, and then by logical index. If `to`
+  /// has no CPUs, the first of them that has CPUs should read its memory. Throws OutOfRange.
   std::vector<unsigned> nearest(unsigned to) const;
-  /// Nodes with allowed CPUs and allowed memory: where a plan puts data unless told otherwise.
+  /// The nodes that have CPUs and memory that this process may use. A plan uses them unless it is given
+  /// others.
   std::vector<unsigned> default_targets() const;
 
-  std::size_t page_bytes() const noexcept;  ///< The base page.
+  std::size_t page_bytes() const noexcept;  ///< The size of a base page.
   std::span<const Device> devices() const& noexcept;
-  std::span<const Device> devices() const&& = delete;  // it would outlive the topology
+  std::span<const Device> devices() const&& = delete;  // the span would outlive the topology
   std::span<const MemoryAttribute> memory_attributes() const& noexcept;
-  std::span<const MemoryAttribute> memory_attributes() const&& = delete;  // it would outlive the topology
-  /// CPUs' worth of time that the control group grants, where it limits them.
+  // the span would outlive the topology
+  std::span<const MemoryAttribute> memory_attributes() const&& = delete;
+  /// The CPU time that the control group allows, as a number of CPUs, such as 1.5. Empty if there is no
+  /// limit.
   std::optional<double> cpu_quota() const noexcept;
-  /// False for a topology that describes another machine: it can be planned for, not allocated on.
+  /// False if another machine is described. A plan can be made for it, but no memory can be placed.
   bool is_this_machine() const noexcept;
-  /// "this machine", or the file or text that the topology was read from.
+  /// Where the description came from: "this machine", or the file or text that was read.
   const std::string& origin() const noexcept;
-  /// Names the structure (nodes, CPUs, distances, base page), not the moment: 16 hexadecimal digits,
-  /// stable across reboots, independent of the process's cpuset.
+  /// Identifies the structure of the machine (nodes, CPUs, distances, base page) by 16 hexadecimal digits. It
+  /// does not change when the machine restarts, and does not depend on the process's cpuset.
   const std::string& fingerprint() const noexcept;
 
  private:

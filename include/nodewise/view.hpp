@@ -1,4 +1,5 @@
-// Views of a batch. They point into the dataset's own memory and never own it.
+// Views of batches. A view is a pointer to a batch, with its rows and columns. It does not own the memory,
+// and must not be used after the memory is released.
 #pragma once
 
 #include <algorithm>
@@ -20,23 +21,26 @@
 
 namespace nodewise {
 
-/// Whether memory may only be read, or also written.
+/// Whether memory is read-only or writable.
 enum class Access : std::uint8_t { read_only, read_write };
 NODEWISE_PUBLIC std::string_view to_string(Access access) noexcept;
 
-/// Where the element (row, col) of a batch of R rows and C columns is, in elements from the batch's first:
-/// rows     row * C + col
-/// columns  col * R + row, with the R of that batch: a short last one has shorter columns
-/// tiles    tile_rows rows are a tile, h = min(tile_rows, what is left) high: its first element is at
-///          (row / tile_rows) * tile_rows * C, and in it col * h + row % tile_rows
-/// None of them pads anything.
+/// How the elements of a batch are arranged. For a batch of R rows and C columns, element (row, col) is at
+/// this position, counted in elements from the first element of the batch:
+///   rows     row * C + col
+///   columns  col * R + row
+///   tiles    (row / tile_rows) * tile_rows * C + col * h + row % tile_rows
+/// A tile consists of tile_rows consecutive rows, and its elements are arranged by columns. h is the number
+/// of rows of the tile: tile_rows, or fewer in the last tile. R is smaller for a last batch that is short.
+/// There is no padding.
 enum class Layout : std::uint8_t { rows, columns, tiles };
 NODEWISE_PUBLIC std::string_view to_string(Layout layout) noexcept;
 
-/// Rows of a tile. Of f32, a column of a whole tile is as long as a cache line.
+/// The rows of a tile. One column of a full tile of f32 is as long as a cache line.
 inline constexpr std::size_t tile_rows = 16;
 
-/// The offset that the comment of Layout defines. Precondition: row < rows, col < cols; not checked.
+/// The position that the comment of Layout defines. Preconditions, which are not checked: row < rows,
+/// col < cols.
 constexpr std::size_t element_offset(Layout layout, std::size_t rows, std::size_t cols, std::size_t row,
                                      std::size_t col) noexcept {
   if (layout == Layout::rows) return row * cols + col;
@@ -45,21 +49,21 @@ constexpr std::size_t element_offset(Layout layout, std::size_t rows, std::size_
   return first * cols + col * std::min(tile_rows, rows - first) + in_tile;
 }
 
-/// Rows × columns of T, row-major; elements of a row are contiguous, rows are `row_stride` elements apart.
-/// Valid as long as the memory it was got from. Thread class: value.
+/// A view of rows × columns elements of type T, row-major. The elements of a row are contiguous; consecutive
+/// rows begin `row_stride` elements apart. Valid as long as its memory. Thread class: value.
 template <class T>
 class BatchView {
  public:
   using value_type = typename detail::ElementTraits<T>::type;
 
   constexpr BatchView() noexcept = default;
-  /// Precondition: `data` points to at least (rows - 1) × row_stride + cols elements, row_stride ≥ cols.
+  /// Preconditions: row_stride ≥ cols, and `data` points to at least (rows - 1) × row_stride + cols elements.
   NODEWISE_EXPECTS_INLINE constexpr BatchView(T* data, std::size_t rows, std::size_t cols,
                                               std::size_t row_stride) noexcept
       : data_(data), rows_(rows), cols_(cols), row_stride_(row_stride) {
     NODEWISE_EXPECTS(row_stride >= cols && (data != nullptr || rows == 0 || cols == 0));
   }
-  /// A view that may write becomes one that only reads.
+  /// Converts a writable view to a read-only one.
   template <class U>
   requires std::is_same_v<const U, T>
   constexpr BatchView(const BatchView<U>& other) noexcept
@@ -90,7 +94,7 @@ class BatchView {
                             " long; go row by row, with row(i)");
     return {data_, size()};
   }
-  /// As operator(), checked. Throws OutOfRange.
+  /// As operator(), with a check: throws OutOfRange.
   T& at(std::size_t row, std::size_t col) const {
     if (row >= rows_ || col >= cols_)
       throw OutOfRange("BatchView::at: (" + std::to_string(row) + ", " + std::to_string(col) +
@@ -113,7 +117,7 @@ class BatchView {
   std::size_t row_stride_ = 0;
 };
 
-/// Element type, layout and access of a batch, in one word, so that a view is cheap to make.
+/// Element type, layout and access of a batch, packed into one word so that views are cheap to make.
 struct alignas(4) BatchKind {
   constexpr BatchKind() noexcept = default;
   constexpr BatchKind(DType type, Layout arranged = Layout::rows,
@@ -122,15 +126,15 @@ struct alignas(4) BatchKind {
   DType dtype = DType::f64;
   Layout layout = Layout::rows;
   Access access = Access::read_write;
-  std::uint8_t unused = 0;  ///< Fills the word: compilers then copy it whole, not member by member.
+  std::uint8_t unused = 0;  ///< Fills the word, so that compilers copy it whole and not member by member.
 };
 
-/// A batch that may only be read, whose element type and layout are known at run time: what a const loader
-/// gives, and what every AnyBatchView becomes. Thread class: value.
+/// A read-only batch whose element type and layout are known at run time. Const loaders return it, and every
+/// AnyBatchView converts to it. Thread class: value.
 class NODEWISE_PUBLIC AnyConstBatchView {
  public:
   constexpr AnyConstBatchView() noexcept = default;
-  /// Precondition: as BatchView's; where the layout is not rows, row_stride is cols.
+  /// Preconditions: as for BatchView. If the layout is not Layout::rows, row_stride is cols.
   constexpr AnyConstBatchView(const void* data, BatchKind kind, std::size_t rows, std::size_t cols,
                               std::size_t row_stride) noexcept
       : data_(data), kind_(kind), rows_(rows), cols_(cols), row_stride_(row_stride) {}
@@ -141,7 +145,7 @@ class NODEWISE_PUBLIC AnyConstBatchView {
   constexpr Layout layout() const noexcept { return kind_.layout; }
   constexpr std::size_t rows() const noexcept { return rows_; }
   constexpr std::size_t cols() const noexcept { return cols_; }
-  /// Elements from a row's first to the next row's first, in Layout::rows; in other layouts it is cols().
+  /// In Layout::rows, the distance in elements between the beginnings of two consecutive rows; else cols().
   constexpr std::size_t row_stride() const noexcept { return row_stride_; }
   constexpr std::size_t size_bytes() const noexcept { return rows_ * cols_ * dtype_bytes(dtype()); }
   /// Bytes from the first element to the end of the last one.
@@ -149,14 +153,15 @@ class NODEWISE_PUBLIC AnyConstBatchView {
     return size_bytes() == 0 ? 0 : ((rows_ - 1) * row_stride_ + cols_) * dtype_bytes(dtype());
   }
 
-  /// The same batch, typed: as<float>() and as<const float>() are the same here. Throws InvalidArgument where
-  /// T is not its element type, or it is not in Layout::rows: LayoutView reads the others.
-  template <class T>  // no concept Element here: for a wrong T, dtype_of gives an error that lists the twelve
+  /// The same batch as a BatchView; as<float>() and as<const float>() return the same type here. Throws
+  /// InvalidArgument if T is not the element type, or if the batch is not in Layout::rows. LayoutView
+  /// (layout.hpp) can read other layouts.
+  template <class T>  // not constrained by Element, because the error of dtype_of lists the twelve types
   BatchView<const T> as() const {
     return {elements<T>(Layout::rows), rows_, cols_, row_stride_};
   }
-  /// The first element, for a reader that knows where the others are. Throws InvalidArgument where T is not
-  /// the element type or `layout` not the layout.
+  /// The first element, for callers that compute the positions of the others. Throws InvalidArgument if T is
+  /// not the element type, or if `layout` is not the batch's layout.
   template <class T>
   const T* elements(Layout layout) const {
     if (dtype_of<T> != dtype()) throw_other_type(dtype(), dtype_of<T>);
@@ -165,14 +170,14 @@ class NODEWISE_PUBLIC AnyConstBatchView {
   }
 
  protected:
-  // Static, so that a view can stay in registers; not inline, so that their callers are small enough to be
-  // inlined.
+  // These are static so that a view can stay in registers, and not inline so that their callers stay small
+  // enough to be inlined.
   [[noreturn, gnu::cold]] static void throw_other_type(DType dtype, DType wanted);
   [[noreturn, gnu::cold]] static void throw_other_layout(Layout layout, Layout wanted);
   [[noreturn, gnu::cold]] static void throw_read_only(const char* call);
 
   const void* data_ = nullptr;
-  BatchKind kind_;  // its access matters to AnyBatchView alone
+  BatchKind kind_;  // only AnyBatchView uses its access
   std::size_t rows_ = 0;
   std::size_t cols_ = 0;
   std::size_t row_stride_ = 0;
@@ -183,24 +188,25 @@ class NODEWISE_PUBLIC AnyConstBatchView {
 class NODEWISE_PUBLIC AnyBatchView : public AnyConstBatchView {
  public:
   constexpr AnyBatchView() noexcept = default;
-  /// Preconditions: as AnyConstBatchView's; with Access::read_write the memory may be written.
+  /// Preconditions: as for AnyConstBatchView. With Access::read_write the memory must be writable.
   constexpr AnyBatchView(void* data, BatchKind kind, std::size_t rows, std::size_t cols,
                          std::size_t row_stride) noexcept
       : AnyConstBatchView(data, kind, rows, cols, row_stride) {}
 
   constexpr Access access() const noexcept { return kind_.access; }
-  /// Throws InvalidArgument where the memory may only be read.
+  /// Throws InvalidArgument if the memory is read-only.
   void* data() const {
     if (access() == Access::read_only) throw_read_only("data");
     return const_cast<void*>(data_);
   }
-  /// The same batch, typed. Throws as AnyConstBatchView::as does. Throws InvalidArgument also where T is not
-  /// const and the memory may only be read: use as<const float>() there.
+  /// The same batch as a BatchView. Throws as AnyConstBatchView::as. Also throws InvalidArgument if the
+  /// memory is read-only and T is not const; use as<const float>() there.
   template <class T>
   BatchView<T> as() const {
     return {elements<T>(Layout::rows), rows_, cols_, row_stride_};
   }
-  /// As AnyConstBatchView::elements. Throws as as().
+  /// As AnyConstBatchView::elements. Also throws InvalidArgument if the memory is read-only and T is not
+  /// const.
   template <class T>
   T* elements(Layout layout) const {
     const auto* first = AnyConstBatchView::elements<T>(layout);
