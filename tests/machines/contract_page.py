@@ -14,6 +14,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 HEAD = HERE / "contract_head.md"
 SHOWN = re.compile(r"^\[shown\] (.*)$", re.M)
 CASE = re.compile(r"^[0-9.]+ s: (.*)$", re.M)
+ABOUT_WORLDS = (
+    "The name `4x2` means a machine with four nodes and two CPUs on each. Each row of the tables is a run of",
+    "`nodewise run` on a dataset of 64 MiB. The row says what is promised, which options the run had, which",
+    "calls and files it had to do without, what happened while it held, and what it reported.")
 WORLD = re.compile(r"^### `(.*)`: ", re.M)
 
 
@@ -22,8 +26,8 @@ def cell(text):
 
 
 def machine(world):
-    prepared = ", prepared by" if world.get("prepare") else "."
-    return (f"Machine `{world['topology']}`, {world.get('mib', 384)} MiB a node, "
+    prepared = ", prepared by these commands:" if world.get("prepare") else "."
+    return (f"Machine `{world['topology']}` with {world.get('mib', 384)} MiB on each node and "
             f"Linux {world.get('kernel', '6.12')}{prepared}")
 
 
@@ -35,11 +39,11 @@ def section(result):
         lines += ["```sh", *world["prepare"], "```", ""]
     cases = CASE.findall(result.text)
     if cases:
-        lines += [f"{len(cases)} cases of the hardware tests, as listed above.", ""]
+        lines += [f"Cases of the hardware tests that ran here: {len(cases)}.", ""]
     rows = [json.loads(line) for line in SHOWN.findall(result.text)]
     if rows:
-        lines += ["| promised | asked for | reported |", "|---|---|---|"]
-        lines += [f"| {cell(row['promise'])} | {cell(row['asked']) or 'a plain run'} | {cell(row['shown'])} |"
+        lines += ["| promise | run with | report |", "|---|---|---|"]
+        lines += [f"| {cell(row['promise'])} | {cell(row['asked']) or 'no option'} | {cell(row['shown'])} |"
                   for row in rows]
         lines.append("")
     return lines
@@ -51,12 +55,12 @@ def text(results):
     for result in results:
         for case in CASE.findall(result.text):
             cases.setdefault(case, []).append(result.name)
-    lines += ["## What the hardware tests show", "", "| case | in |", "|---|---|"]
+    lines += ["## What the hardware tests show", "", "| case | worlds |", "|---|---|"]
     everywhere = max((len(names) for names in cases.values()), default=0)
     for case, names in cases.items():
-        where = "every world that runs them" if len(names) == everywhere else ", ".join(names)
+        where = "every world with hardware tests" if len(names) == everywhere else ", ".join(names)
         lines.append(f"| {cell(case)} | {where} |")
-    lines += ["", "## The worlds", ""]
+    lines += ["", "## The worlds", "", *ABOUT_WORLDS, ""]
     for result in results:
         lines += section(result)
     return "\n".join(lines).rstrip() + "\n"

@@ -127,9 +127,14 @@ def asked(run):
     """How the run differs from a plain one, for the same page."""
     words = [f"`{shlex.join(run['flags'])}`"] if "flags" in run else []
     words += [f"`{name}={value}`" for name, value in run.get("env", {}).items()]
-    words += [f"without {', '.join(run['without'])}"] if "without" in run else []
-    words += [f"meanwhile `{line}`" for line in run.get("meanwhile", [])]
+    without = ", ".join(run.get("without", [])).replace("docker", "the calls that Docker refuses")
+    words += [f"without {without}"] if without else []
+    words += [f"while it holds, `{line}`" for line in run.get("meanwhile", [])]
     return ", ".join(words)
+
+
+def by(done, method):
+    return f"not {done}" if method == "none" else f"{done} by {method}"
 
 
 def told(code, result, errors):
@@ -142,7 +147,7 @@ def told(code, result, errors):
         placement = result["placement"]
         parts = [f"{placement[part + '_bytes'] / 2**20:.0f} MiB {part}" for part in PARTS
                  if placement[part + "_bytes"]]
-        words.append(f"placed by {placement['placing_rung']}, asked by {placement['asking_rung']}")
+        words.append(f"{by('placed', placement['placing_rung'])}, {by('verified', placement['asking_rung'])}")
         words.append(", ".join(parts))
         words += sorted({lost["name"] for lost in placement["degradations"]})
     return "; ".join(words)

@@ -178,18 +178,18 @@ void check_interleaved(const BatchLoader& loader) {
 
 }  // namespace
 
-TEST_CASE("the contract: binding x pages x element size x batches that meet pages or do not") {
+TEST_CASE("the contract, with each binding, kind of pages, element size and batch size") {
   NEEDS_TWO_NODES();
   for (const auto pages : {PageKind::automatic, PageKind::base, PageKind::transparent}) check_blocked(pages);
 }
 
-TEST_CASE("the contract on pages of the pool: binding x element size x batches that meet pages or do not" *
+TEST_CASE("the contract on pages of a hugetlb pool, with each binding, element size and batch size" *
           doctest::test_suite("hugetlb")) {
   NEEDS_TWO_NODES();
   check_blocked(PageKind::hugetlb);
 }
 
-TEST_CASE("each node's share is within a batch of the others'") {
+TEST_CASE("the shares of any two nodes differ by at most one batch") {
   NEEDS_TWO_NODES();
   const BatchLoader loader({{100003, 16}, DType::f64, 100});
   std::uint64_t least = ~std::uint64_t{0}, most = 0;
@@ -200,7 +200,7 @@ TEST_CASE("each node's share is within a batch of the others'") {
   CHECK(most - least <= 100 * 16 * 8);
 }
 
-TEST_CASE("with mbind refused, first touch from the nodes keeps the contract, with many workers or one") {
+TEST_CASE("if mbind is refused, first touch keeps the contract, with many workers or one") {
   NEEDS_TWO_NODES();
   os::Faulty faulty(os::real());
   faulty.refuse(os::Call::bind, EPERM);
@@ -220,7 +220,7 @@ TEST_CASE("with mbind refused, first touch from the nodes keeps the contract, wi
   }
 }
 
-TEST_CASE("with move_pages refused, whole shards are counted, and a page moved away is found") {
+TEST_CASE("if move_pages is refused, whole shards are counted, and a page that was moved away is found") {
   NEEDS_TWO_NODES();
   os::Faulty faulty(os::real());
   faulty.refuse(os::Call::pages_status, EPERM);
@@ -241,7 +241,7 @@ TEST_CASE("with move_pages refused, whole shards are counted, and a page moved a
   }
 }
 
-TEST_CASE("a shard that another program moves is named") {
+TEST_CASE("if another program moves the pages of a shard, the shard is named") {
   NEEDS_TWO_NODES();
   const BatchLoader loader({{65536, 16}, DType::f64, 256}, options_of(Binding::preferred, PageKind::base));
   const Shard& moved = loader.plan().shards()[1];
@@ -257,7 +257,7 @@ TEST_CASE("a shard that another program moves is named") {
                        PlacementError);
 }
 
-TEST_CASE("workers on the wrong nodes: nothing is misplaced, everything is read from afar") {
+TEST_CASE("workers on the wrong nodes read everything from other nodes, and nothing is misplaced") {
   NEEDS_TWO_NODES();
   auto options = options_of(Binding::preferred, PageKind::base);
   for (const bool displaced : {false, true}) {
@@ -277,7 +277,7 @@ TEST_CASE("workers on the wrong nodes: nothing is misplaced, everything is read 
   }
 }
 
-TEST_CASE("workers really ran on the nodes that they name") {
+TEST_CASE("workers ran on the nodes that the report names") {
   NEEDS_TWO_NODES();
   const auto topology = Topology::this_machine();
   const BatchLoader loader({{65536, 16}, DType::f64, 256});
@@ -288,7 +288,7 @@ TEST_CASE("workers really ran on the nodes that they name") {
   }
 }
 
-TEST_CASE("interleaved memory is spread over the nodes and promises nothing, whatever binding and pages") {
+TEST_CASE("interleaved memory is spread over the nodes and promises nothing, with any binding and pages") {
   NEEDS_TWO_NODES();
   for (const auto binding : {Binding::preferred, Binding::required})
     for (const auto pages : {PageKind::automatic, PageKind::base, PageKind::transparent})
@@ -302,7 +302,7 @@ TEST_CASE("interleaved memory is spread over the nodes and promises nothing, wha
       }
 }
 
-TEST_CASE("a node that fills between look and touch: the process lives, and what spilled is counted") {
+TEST_CASE("if a node fills up between check and touch, the process survives, and spilled bytes are counted") {
   NEEDS_TWO_NODES();
   const unsigned filled = Topology::this_machine().default_targets().back();
   const Node node = Topology::this_machine().node(filled);
@@ -325,7 +325,7 @@ TEST_CASE("a node that fills between look and touch: the process lives, and what
   }
 }
 
-TEST_CASE("AutoNUMA moves what first touch placed and leaves what is bound; both are counted" *
+TEST_CASE("AutoNUMA moves pages that first touch placed, but not bound pages; both are counted" *
           doctest::test_suite("autonuma")) {
   NEEDS_TWO_NODES();
   os::Faulty faulty(os::real());
@@ -357,7 +357,7 @@ TEST_CASE("AutoNUMA moves what first touch placed and leaves what is bound; both
   }
 }
 
-TEST_CASE("a memory-only node takes data when it is named, read from the nearest node" *
+TEST_CASE("a memory-only node gets data if it is named, and workers on the nearest node read it" *
           doctest::test_suite("memory-only")) {
   NEEDS_TWO_NODES();
   const auto topology = Topology::this_machine();

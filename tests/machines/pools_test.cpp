@@ -96,7 +96,7 @@ std::vector<Block> exchange(const Team& team, Allocate allocate, Free free) {
 
 }  // namespace
 
-TEST_CASE("blocks are on their pool's node, though threads of other nodes gave them back") {
+TEST_CASE("blocks lie on the node of their pool, even if threads on other nodes freed them") {
   NEEDS_TWO_NODES();
   const Team team(Topology::this_machine());
   NodePools pools(team, {.pool = {.chunk_bytes = 4 * MiB}});
@@ -122,7 +122,7 @@ TEST_CASE("blocks are on their pool's node, though threads of other nodes gave t
   for (const Block& block : of_malloc) std::free(block.at);
 }
 
-TEST_CASE("what is reserved in the background is on its node, and asks the kernel no more") {
+TEST_CASE("memory reserved in the background lies on its node, and using it requests no more memory") {
   NEEDS_TWO_NODES();
   const Team team(Topology::this_machine());
   NodePools pools(team, {.pool = {.chunk_bytes = 4 * MiB}});
@@ -136,7 +136,7 @@ TEST_CASE("what is reserved in the background is on its node, and asks the kerne
   for (const Block& block : blocks) pools.on(last).deallocate(block.at, block.bytes);
 }
 
-TEST_CASE("a full node says so, or spills to the nearest and counts it") {
+TEST_CASE("a pool on a full node throws, or takes memory from the nearest node and counts it") {
   NEEDS_TWO_NODES();
   const Team team(Topology::this_machine());
   const Topology& topology = team.topology();
@@ -174,7 +174,7 @@ TEST_CASE("a full node says so, or spills to the nearest and counts it") {
   give_back(pools, blocks);
 }
 
-TEST_CASE("replicas are on their nodes, and workers read the one beside them") {
+TEST_CASE("each replica lies on its node, and workers read the replica on their own node") {
   NEEDS_TWO_NODES();
   const Team team(Topology::this_machine());
   NodePools pools(team, {.pool = {.chunk_bytes = MiB}});

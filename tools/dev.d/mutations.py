@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools/count"))
 import boot  # noqa: E402  (its folder is known only now)
 
-CONTRACT = "the contract: binding x pages x element size x batches that meet pages or do not"
+CONTRACT = "the contract, with each binding, kind of pages, element size and batch size"
 BOUND = "with mbind every page lies on its node, populated by that node's workers"
 BIND = "return os::current().bind(data + bound.pages.begin, bound.pages.bytes(), mode, bound.os_index);"
 
@@ -97,7 +97,7 @@ MUTATIONS = {
         "if ((words[page - first] & Pagemap::present) != 0) status[page] = -EBUSY;",
         "status[page] = -ENOENT;",
         "tests/machines/hardware_test",
-        "AutoNUMA moves what first touch placed and leaves what is bound; both are counted",
+        "AutoNUMA moves pages that first touch placed, but not bound pages; both are counted",
         "called_absent == 0", "4x2 6.1", (
             "mount -t debugfs none /sys/kernel/debug",
             "for knob in scan_delay_ms scan_period_min_ms; do "
