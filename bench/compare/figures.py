@@ -17,7 +17,7 @@ GROWTH = (("a plan, by nodes", r"plan/growth/nodes:(\d+)", "at most 1"),
           ("asking about reserved memory, by GiB", r"placement/reserved_gib:(\d+)", "1"),
           ("opening a segment and a view of it, by MiB", r"segment/open/mib:(\d+)", "0"),
           ("means of a large f64 dataset, by threads", r"means/dtype:f64/mib:\d+/threads:(\d+)",
-           "-1, or what the bound has"))
+           "-1, or that of the bound"))
 ONCE_KIB = 1024  # a smaller batch is read again and again, up to so much
 
 
@@ -138,19 +138,21 @@ def residency(known):
     asked = {name: min(some["local_before"], some["local"]) for name, some in known.items()
              if "local_before" in some and not name.startswith("variants/")}
     if not asked:
-        return "Residency was not asked."
+        return "The kernel was not asked where the bytes were."
     least = min(sorted(asked), key=asked.get)
     if asked[least] == 1:
-        return f"Every byte was on its reader's node before and after, in all {len(asked)} cases asked."
+        return (f"In all {len(asked)} cases where the kernel was asked, every byte was on its reader's node "
+                "before and after the measurement.")
     away = sum(local < 1 for local in asked.values())
-    return (f"Some bytes were not on their reader's node in {away} of {len(asked)} cases asked; the "
-            f"least were in {least}: {asked[least]:.4f} of all.")
+    return (f"In {away} of {len(asked)} cases where the kernel was asked, some bytes were not on their "
+            f"reader's node. The lowest fraction on it was {asked[least]:.4f}, in {least}.")
 
 
 def rows_of_bar(rows):
     """Lines of a table, with errors where those of both are known."""
     erring = any(None not in row["errors"] for row in rows)
-    lines = [f"| case | {rows[0]['who']} | beside | ratio | quartiles | |" + " errors, in ulp |" * erring,
+    lines = [f"| case | {rows[0]['who']} | compared with | ratio | quartiles | |"
+             + " errors, in ulp |" * erring,
              "|---|--:|---|--:|---|---|" + "---|" * erring]
     for row in rows:
         ours, theirs = row["errors"]
@@ -167,15 +169,17 @@ def table(rows, result):
     lines = [f"Measured in {len(result['rounds'])} rounds. {described}; load after: {result['load_after']}.",
              ""]
     context = next((c for c in result["contexts"].values() if c), {})
-    lines += [f"nodewise {context.get('nodewise', '?')}; bounds and peers: {context.get('compiler', '?')}, "
-              f"{context.get('flags', '?')}. {residency(result['figures'])}", ""]
+    lines += [f"nodewise {context.get('nodewise', '?')}; bounds and other packages: "
+              f"{context.get('compiler', '?')}, {context.get('flags', '?')}. {residency(result['figures'])}",
+              ""]
     for what in dict.fromkeys(row["what"] for row in rows):
         some = [row for row in rows if row["what"] == what]
         sign = "at most" if some[0]["at_most"] else "at least"
         lines += [f"**{what[0].upper()}{what[1:]}: {sign} {some[0]['bar']}**", "", *rows_of_bar(some), ""]
     if grown := growth(result["rounds"]):
-        lines += ["**Growth: the exponent of time against size**", "",
-                  "| what | from, to | exponent | at the limit |", "|---|---|--:|---|", *grown, ""]
+        lines += ["**Growth: time as a power of size**", "",
+                  "| time, by size | sizes | exponent | exponent of the limit |", "|---|---|--:|---|",
+                  *grown, ""]
     counts = {v: sum(row["verdict"] == v for row in rows) for v in ("pass", "touches", "short")}
     lines.append(f"{len(rows)} figures: {counts['pass']} pass, {counts['touches']} touch their bar, "
                  f"{counts['short']} are short.")

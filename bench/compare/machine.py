@@ -15,7 +15,7 @@ def read(path):
 
 
 def load():
-    return os.getloadavg()[0]
+    return round(os.getloadavg()[0], 2)
 
 
 def environment():

@@ -25,7 +25,7 @@ WAYS = {  # name: (mode, what it runs under, whether AutoNUMA is on)
     "stealing, uneven work": ("uneven", "", False),
     "serial init": ("serial", "", False),
     "OpenMP static twice": ("static", "", False),
-    "the same, no huge pages": ("small", "", False),
+    "OpenMP static twice, no huge pages": ("small", "", False),
     "`numactl --interleave=all`": ("serial", "numactl --interleave=all", False),
     "`numactl --membind=0`": ("serial", "numactl --membind=0", False),
     "AutoNUMA, after 10 s": ("mend", "", True),
@@ -98,7 +98,7 @@ def problems(topology, results):
 
 
 def table(measured):
-    head = ["machine", "batch", "announced cut", *WAYS]
+    head = ["machine", "batch", "cut bytes in the plan", *WAYS]
     lines = ["| " + " | ".join(head) + " |", "|---|---|" + "--:|" * (len(head) - 2)]
     for topology, results in measured.items():
         for batch_size, pages in BATCHES.items():

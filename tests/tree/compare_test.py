@@ -84,10 +84,12 @@ class Residency(unittest.TestCase):
 
     def test_what_is_said(self):
         known = {"a/nodewise": {"local_before": 1, "local": 1}, "b/nodewise": {"heap_bytes": 9}}
-        self.assertIn("in all 1 cases", figures.residency(known))
+        self.assertIn("In all 1 cases", figures.residency(known))
         known["c/nodewise"] = {"local_before": 0.25, "local": 0.5}
-        self.assertIn("1 of 2 cases asked; the least were in c/nodewise: 0.2500", figures.residency(known))
-        self.assertEqual(figures.residency({}), "Residency was not asked.")
+        said = figures.residency(known)
+        self.assertIn("In 1 of 2 cases", said)
+        self.assertIn("was 0.2500, in c/nodewise.", said)
+        self.assertEqual(figures.residency({}), "The kernel was not asked where the bytes were.")
 
 
 class Growing(unittest.TestCase):
