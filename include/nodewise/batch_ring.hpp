@@ -1,5 +1,7 @@
-// Batches handed from process to process without a copy, through a bounded ring that survives the death of
-// any process that uses it.
+// A ring hands batches from process to process without copying them. Its memory is a segment (segment.hpp)
+// that is divided into slots; a slot has room for one batch. A producer borrows a free slot (a loan), fills
+// it and publishes it. A consumer then gets the batch (a lease); when the lease is destroyed, the slot is
+// free again. Any of these processes may be killed at any moment.
 #pragma once
 
 #include <chrono>
@@ -21,56 +23,61 @@
 
 namespace nodewise {
 
-/// The number of producers, or of consumers, that may take part at one time. `one` is faster; a second
-/// producer (or consumer) is then refused.
+/// How many producers, or consumers, may take part at one time. `one` is faster; a second one is then
+/// refused.
 enum class RingEnds : unsigned char { one, many };
 NODEWISE_PUBLIC std::string_view to_string(RingEnds ends) noexcept;
 
 struct RingOptions {
-  std::uint64_t slots = 8;  ///< Batches in flight; rounded up to a power of two, at most 65536.
-  /// The most rows that a slot holds, and their columns. With 0 columns a slot holds nothing but the tag, for
-  /// handing over data that lies elsewhere, such as batches of a dataset in a segment.
+  std::uint64_t slots = 8;  ///< The number of slots, at most 65536; it is rounded up to a power of two.
+  /// The size of a slot: the most rows that a batch may have, and its columns. If both are 0, a slot has room
+  /// for a tag only. Such a ring can hand over data that lies elsewhere, such as batches of a dataset in a
+  /// segment.
   std::uint64_t rows = 0;
   std::uint64_t cols = 0;
   DType dtype = DType::f32;
   RingEnds producers = RingEnds::many;
   RingEnds consumers = RingEnds::many;
-  /// The node (logical index) where the slots lie: best the node of the consumers. Unset: the node of the
-  /// process that makes the ring.
+  /// The node on which the slots lie (logical index), best that of the consumers. Unset: the node of the
+  /// process that creates the ring.
   std::optional<unsigned> node = {};
   PageKind pages = PageKind::automatic;
-  std::optional<Topology> topology = {};  ///< Must be this machine; unset: loaded afresh where `node` is set.
+  /// Describes this machine; it is needed only if `node` is set. Unset: Topology::this_machine() is called.
+  std::optional<Topology> topology = {};
 };
 
-/// Two words of the caller's that a producer attaches to a batch, and its consumer reads.
+/// Two numbers that a producer attaches to a batch. The library does not interpret them.
 struct BatchTag {
   std::uint64_t batch = 0;
   std::uint64_t user = 0;
   friend bool operator==(const BatchTag&, const BatchTag&) = default;
 };
 
-/// How long to poll before sleeping. Waking a sleeper takes ten microseconds or more.
+/// How long a producer or consumer that waits polls before it sleeps. It takes ten microseconds or more to
+/// wake a sleeper.
 struct RingWaiting {
-  std::chrono::nanoseconds spin =
-      std::chrono::microseconds(20);  ///< No polling where the process may use only one CPU.
+  /// On a machine with one CPU, 0 is used instead.
+  std::chrono::nanoseconds spin = std::chrono::microseconds(20);
 };
 
-/// Sums over all producers and consumers that ever took part. The last steps of killed ones may be missing.
+/// Sums over all producers and consumers since the ring was created. The last steps of killed processes may
+/// be missing.
 struct RingCounts {
   std::uint64_t published = 0;
   std::uint64_t returned = 0;
   std::uint64_t redelivered = 0;     ///< Batches delivered again because their consumer had died.
   std::uint64_t recovered = 0;       ///< Slots taken back from dead producers and consumers.
-  std::uint64_t producer_waits = 0;  ///< How often a producer found the ring full (back-pressure).
-  std::uint64_t consumer_waits = 0;  ///< How often a consumer found it empty.
+  std::uint64_t producer_waits = 0;  ///< How often a producer found the ring full.
+  std::uint64_t consumer_waits = 0;  ///< How often a consumer found the ring empty.
   std::uint64_t producer_waited_ns = 0;
   std::uint64_t consumer_waited_ns = 0;
 };
 
 class RingMember;  // private to the library
 
-/// A slot to be filled. Unless it is published, its destructor gives the slot back. Movable, not copyable.
-/// Precondition: it is destroyed before its producer. Thread class: as its producer.
+/// A slot that a producer has borrowed. If a loan is destroyed before it is published, its slot becomes free
+/// again. Movable, not copyable. Precondition: it is destroyed before its producer. Thread class: as
+/// RingProducer.
 class NODEWISE_PUBLIC RingLoan {
  public:
   RingLoan(RingLoan&& other) noexcept
@@ -85,10 +92,10 @@ class NODEWISE_PUBLIC RingLoan {
   ~RingLoan() {
     if (member_ != nullptr) give_up();
   }
-  /// All rows of the slot; they hold whatever was last written there.
+  /// A view of all rows of the slot, which contain what was last written there.
   AnyBatchView view() noexcept;
-  /// Hands the first `rows` rows over to a consumer. Throws InvalidArgument where a slot has fewer; the loan
-  /// is then still valid.
+  /// Publishes the first `rows` rows, so that a consumer gets them. Throws InvalidArgument if the slot has
+  /// fewer rows; the loan is then still valid.
   void publish(std::uint64_t rows, BatchTag tag = {}) &&;
 
  private:
@@ -101,7 +108,8 @@ class NODEWISE_PUBLIC RingLoan {
   std::uint64_t epoch_ = 0;
 };
 
-/// A batch that was published. Its destructor gives the slot back. Otherwise as RingLoan.
+/// A published batch that a consumer has got. When the lease is destroyed, the slot becomes free again.
+/// Movable, not copyable. Precondition: it is destroyed before its consumer. Thread class: as RingConsumer.
 class NODEWISE_PUBLIC RingLease {
  public:
   RingLease(RingLease&& other) noexcept
@@ -120,10 +128,10 @@ class NODEWISE_PUBLIC RingLease {
   ~RingLease() {
     if (member_ != nullptr) give_back();
   }
-  /// The published rows, read-only: if this consumer dies, another one gets the same rows.
+  /// The published rows. They are read-only, because another consumer gets the same rows if this one dies.
   AnyConstBatchView view() const noexcept;
   BatchTag tag() const noexcept;
-  /// Whether another consumer held this batch before and died; how far that consumer had processed it is
+  /// Whether another consumer had this batch before, and died. How much of the batch it had processed is
   /// unknown.
   bool redelivered() const noexcept { return redelivered_; }
 
@@ -138,20 +146,24 @@ class NODEWISE_PUBLIC RingLease {
   bool redelivered_ = false;
 };
 
-/// Fills slots. Several loans may be out; batches are delivered in the order of their loans. In a forked
-/// child the producer registers again at its first call, and loans made before the fork have no effect there.
-/// If the ring was made for one producer and the parent's still takes part, the child's first call throws
-/// SystemError (EBUSY). Thread class: one thread at a time, loans included: no loan is published or given up
-/// while another thread uses its producer.
+/// A producer borrows slots and fills them. It may have several loans at the same time; batches are delivered
+/// in the order of their loans.
+///
+/// In a forked child, a producer takes part as a new one from its first call on, and loans from before the
+/// fork have no effect. If the ring is for one producer and that of the parent still takes part, this first
+/// call throws SystemError (EBUSY).
+///
+/// Thread class: one thread at a time. A producer and its loans count as one object.
 class NODEWISE_PUBLIC RingProducer {
  public:
   RingProducer(RingProducer&&) noexcept;
   RingProducer& operator=(RingProducer&&) noexcept;
   ~RingProducer();
-  /// Waits for a free slot. Returns nullopt once the ring is closed.
+  /// Waits for a free slot. Returns nullopt if the ring is closed.
   std::optional<RingLoan> loan();
-  /// As loan(), but waits at most `timeout`, and then returns nullopt.
+  /// As loan(), but also returns nullopt when `timeout` is over.
   std::optional<RingLoan> loan_for(std::chrono::nanoseconds timeout);
+  /// As loan(), but returns nullopt at once if no slot is free.
   std::optional<RingLoan> try_loan();
 
  private:
@@ -160,17 +172,20 @@ class NODEWISE_PUBLIC RingProducer {
   std::unique_ptr<RingMember> member_;
 };
 
-/// Reads batches that were published. Otherwise as RingProducer.
+/// A consumer gets batches that producers have published. What RingProducer says about forked children and
+/// threads holds for it too.
 class NODEWISE_PUBLIC RingConsumer {
  public:
   RingConsumer(RingConsumer&&) noexcept;
   RingConsumer& operator=(RingConsumer&&) noexcept;
   ~RingConsumer();
-  /// Waits for a batch. Returns nullopt once the ring is closed and every batch was given back. After
-  /// close(), a consumer that holds a lease gets nullopt as soon as no batch is ready; a consumer that holds
-  /// none goes on waiting while others hold leases, because the batches of consumers that die come back.
+  /// Waits for a batch. Returns nullopt if the ring is closed and no batch can come any more. A consumer that
+  /// holds a lease gets nullopt as soon as no batch is ready or on loan. A consumer that holds none also
+  /// waits until all leases have ended, because a batch comes back if its consumer dies.
   std::optional<RingLease> lease();
+  /// As lease(), but also returns nullopt when `timeout` is over.
   std::optional<RingLease> lease_for(std::chrono::nanoseconds timeout);
+  /// As lease(), but returns nullopt at once if no batch is ready.
   std::optional<RingLease> try_lease();
 
  private:
@@ -179,34 +194,35 @@ class NODEWISE_PUBLIC RingConsumer {
   std::unique_ptr<RingMember> member_;
 };
 
-/// The ring, in a segment of its own. Producers and consumers may start, end and be killed at any moment. A
-/// batch that was published is delivered to exactly one consumer; if that consumer dies while it holds the
-/// batch, the batch is delivered to another one and marked as redelivered. A loan that a dead producer had
-/// not published is lost. Other processes notice a death within some milliseconds. At most 256 producers and
-/// consumers take part at one time. Copies share the ring. Thread class: any thread.
+/// The ring. Producers and consumers may start, end and be killed at any moment. Each published batch is
+/// delivered to one consumer. If that consumer dies while it holds the batch, another consumer gets it,
+/// marked as redelivered. A batch is lost if its producer dies before it is published. Other processes notice
+/// a death within some milliseconds. At most 256 producers and consumers take part at one time. Copies share
+/// the ring. Thread class: any thread.
 class NODEWISE_PUBLIC BatchRing {
  public:
-  /// Throws InvalidArgument (sizes, name), SystemError (EEXIST: the name is taken; or pages cannot be made
-  /// present), PlacementError (the file system has no space, or that node has no memory that this process may
-  /// use), OutOfRange (no such node). An empty name makes a memfd.
+  /// Creates a ring in a segment called `name`. An empty name makes a memfd, which other processes open by
+  /// its descriptor. Throws InvalidArgument (bad sizes or name), SystemError (EEXIST: the name is taken; or
+  /// the pages cannot be populated), PlacementError (the file system has no space, or the node has no memory
+  /// that this process may use) and OutOfRange (there is no such node).
   static BatchRing create(const std::string& name, const RingOptions& options);
-  /// Throws as Segment::open, and InvalidArgument where the segment holds something else.
+  /// Throws what Segment::open throws, and InvalidArgument if the segment holds something else.
   static BatchRing open(const std::string& name);
   static BatchRing open_descriptor(int descriptor);
 
-  /// Throws SystemError (EBUSY: the ring is for one producer, or one consumer, and has one, or 256 of them
-  /// take part already).
+  /// Takes part in the ring. Throws SystemError (EBUSY) if 256 producers and consumers take part already, or
+  /// if the ring is for one producer (or consumer) and has one.
   RingProducer producer(const RingWaiting& waiting = {}) const;
   RingConsumer consumer(const RingWaiting& waiting = {}) const;
-  /// From now on no slot is lent. Outstanding loans may still be published, and every published batch is
-  /// delivered.
+  /// Closes the ring: from now on, no slot is lent. Loans may still be published, and published batches are
+  /// still delivered.
   void close() const;
   bool closed() const noexcept;
-  /// Waits at most `timeout` until the ring is closed and every batch was given back; returns whether that is
-  /// so. Throws as recover().
+  /// Waits, at most for `timeout`, until the ring is closed and all batches have been given back. Returns
+  /// whether this is so. Throws as recover().
   bool drain(std::chrono::nanoseconds timeout) const;
-  /// Takes back the slots that dead processes held, and returns their number. Waiting producers and consumers
-  /// do so by themselves; where all processes only use the try_ functions, one of them should call this now
+  /// Takes back the slots of dead processes, and returns how many there were. Producers and consumers that
+  /// wait do so themselves. If all processes use only the try_ functions, one of them should call this now
   /// and then. Throws SystemError.
   unsigned recover() const;
   RingCounts counts() const noexcept;
@@ -215,11 +231,12 @@ class NODEWISE_PUBLIC BatchRing {
   std::uint64_t rows() const noexcept;
   std::uint64_t cols() const noexcept;
   DType dtype() const noexcept;
-  int descriptor() const noexcept;  ///< The descriptor of a memfd, to be sent to other processes; else -1.
+  /// The descriptor of a memfd, for sending it to other processes; else -1.
+  int descriptor() const noexcept;
   const std::string& name() const noexcept;
   const Pages& pages() const& noexcept;
   const Pages& pages() const&& noexcept = delete;
-  /// What placing the ring lost. Only the process that made the ring knows it.
+  /// What was lost when the ring was placed. Empty in processes that opened the ring.
   const std::vector<Degradation>& degradations() const& noexcept;
   const std::vector<Degradation>& degradations() const&& noexcept = delete;
 

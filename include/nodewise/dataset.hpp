@@ -1,5 +1,6 @@
-// What a dataset is: rows of features of one element type, in batches. It counts rows and bytes, and says
-// nothing about the memory that holds them.
+// A dataset is a matrix of elements of one type; its rows are called samples, and its columns features. A
+// batch is some consecutive rows of it. What is here counts rows, batches and bytes, and says nothing about
+// the memory that holds them.
 #pragma once
 
 #include <algorithm>
@@ -19,11 +20,11 @@ struct Shape {
   friend bool operator==(const Shape&, const Shape&) = default;
 };
 
-/// Goes through numbers one by one. Thread class: value.
+/// Iterates over consecutive numbers. Thread class: value.
 class NumberIterator {
  public:
   using iterator_concept = std::forward_iterator_tag;
-  using iterator_category = std::input_iterator_tag;  // what it gives is no reference
+  using iterator_category = std::input_iterator_tag;  // operator* gives no reference
   using value_type = std::uint64_t;
   using difference_type = std::ptrdiff_t;
   using reference = std::uint64_t;
@@ -43,8 +44,8 @@ class NumberIterator {
   std::uint64_t number_ = 0;
 };
 
-/// A half-open range of rows (samples), from `start` up to `stop`: `for (auto row : rows)` goes through their
-/// numbers. Precondition of that loop: start <= stop.
+/// A half-open range of rows, from `start` up to `stop`. `for (auto row : rows)` iterates over the numbers of
+/// the rows. Precondition of that loop: start <= stop.
 struct RowRange {
   std::uint64_t start = 0;
   std::uint64_t stop = 0;
@@ -62,7 +63,7 @@ struct ByteRange {
   friend bool operator==(const ByteRange&, const ByteRange&) = default;
 };
 
-/// A half-open range of batches, as RowRange is of rows: `for (auto batch : part.batches)`.
+/// A half-open range of batches. `for (auto batch : part.batches)` iterates over their numbers.
 struct BatchRange {
   std::uint64_t start = 0;
   std::uint64_t stop = 0;
@@ -72,33 +73,32 @@ struct BatchRange {
   friend bool operator==(const BatchRange&, const BatchRange&) = default;
 };
 
-/// Shape, element type and batch size of a dataset as one value, checked when it is made: every row, batch
-/// and byte of it can be counted by 64 bits. All sizes are in bytes, or in what their names say. Ranges must
-/// lie within the dataset. Thread class: value. Cost: O(1) each.
+/// The shape, element type and batch size of a dataset. Together they are checked once: all rows, batches and
+/// bytes can be counted by 64 bits. Thread class: value. Cost: O(1) for each member.
 class NODEWISE_PUBLIC Dataset {
  public:
-  /// No dataset: no samples, no features, no batches.
+  /// An empty dataset: no samples, no features, no batches.
   constexpr Dataset() noexcept = default;
-  /// Throws InvalidArgument where there are no features, the batch size is 0, or the bytes are more than 64
-  /// bits can count.
+  /// Throws InvalidArgument if there are no features, if the batch size is 0, or if there are more bytes than
+  /// 64 bits can count.
   Dataset(Shape shape, DType dtype, std::uint64_t batch_size);
 
   Shape shape() const noexcept { return shape_; }
   DType dtype() const noexcept { return dtype_; }
   std::uint64_t batch_size() const noexcept { return batch_size_; }  ///< In samples.
   std::uint64_t num_batches() const noexcept { return num_batches_; }
-  /// The number of batches of full size: all but a short last one.
+  /// The number of full batches: all but a last one that is short.
   std::uint64_t num_full_batches() const noexcept {
     return batch_size_ == 0 ? 0 : shape_.samples / batch_size_;
   }
 
   std::uint64_t row_bytes() const noexcept { return row_bytes_; }
   std::uint64_t total_bytes() const noexcept { return shape_.samples * row_bytes_; }
-  /// Rows of the largest batch, which is the first.
+  /// The rows of the largest batch, which is the first one.
   std::uint64_t most_batch_rows() const noexcept { return std::min(batch_size_, shape_.samples); }
   std::uint64_t most_batch_bytes() const noexcept { return most_batch_rows() * row_bytes_; }
 
-  /// Throws OutOfRange where there is no such batch.
+  /// Throws OutOfRange if there is no such batch.
   RowRange batch_rows(std::uint64_t batch) const {
     if (batch >= num_batches_) [[unlikely]]
       throw_no_batch(batch);
@@ -107,13 +107,13 @@ class NODEWISE_PUBLIC Dataset {
   }
   /// Throws as batch_rows.
   ByteRange batch_bytes(std::uint64_t batch) const { return bytes(batch_rows(batch)); }
-  /// Throws OutOfRange where `rows` end behind the dataset, or before they begin.
+  /// Throws OutOfRange if `rows` ends behind the dataset, or before it begins.
   ByteRange bytes(RowRange rows) const {
     if (rows.start > rows.stop || rows.stop > shape_.samples) [[unlikely]]
       throw_no_rows(rows);
     return {rows.start * row_bytes_, rows.stop * row_bytes_};
   }
-  /// Throws OutOfRange where `batches` end behind the dataset, or before they begin.
+  /// Throws OutOfRange if `batches` ends behind the dataset, or before it begins.
   RowRange rows(BatchRange batches) const;
   ByteRange bytes(BatchRange batches) const { return bytes(rows(batches)); }
 

@@ -1,4 +1,4 @@
-// The twelve element types of a dataset, and the two half-width floats that C++20 lacks.
+// The twelve element types of a dataset, and two 16-bit floating-point types that C++20 lacks.
 #pragma once
 
 #include <array>
@@ -14,10 +14,10 @@
 
 namespace nodewise {
 
-/// Element type of a dataset, known at run time.
+/// The element type of a dataset, known at run time.
 enum class DType : std::uint8_t { f64, f32, f16, bf16, i64, i32, i16, i8, u64, u32, u16, u8 };
 
-/// Bytes of one element: 1, 2, 4 or 8.
+/// The bytes of one element: 1, 2, 4 or 8.
 constexpr std::size_t dtype_bytes(DType dtype) noexcept {
   switch (dtype) {
     case DType::f64:
@@ -37,11 +37,11 @@ constexpr std::size_t dtype_bytes(DType dtype) noexcept {
     case DType::u8:
       return 1;
   }
-  return 0;  // of a number that is no element type
+  return 0;  // not an element type
 }
 
-/// The number of element types: their numbers are 0 to dtype_count - 1. Tables that have an entry for each
-/// are of this size.
+/// The number of element types; their numbers are 0 to dtype_count - 1. It is the size of a table that has an
+/// entry for each type.
 inline constexpr std::size_t dtype_count = [] {
   std::size_t count = 0;
   while (dtype_bytes(static_cast<DType>(count)) != 0) ++count;
@@ -55,18 +55,18 @@ inline constexpr std::array<DType, dtype_count> all_dtypes = [] {
   return all;
 }();
 
-/// "f64", "bf16", "u8", ...: the name used by flags, JSON and messages.
+/// The name in flags, JSON and messages: "f64", "bf16", "u8", ...
 NODEWISE_PUBLIC std::string_view to_string(DType dtype) noexcept;
 inline std::string_view dtype_name(DType dtype) noexcept {
   return to_string(dtype);
 }
 
-/// As parse<DType>, which knows the names that to_string gives; NumPy's ("float64", "uint8", ...) are
-/// understood too.
+/// The element type with this name, which may be that of to_string ("f64") or of NumPy ("float64", "uint8",
+/// ...). Empty for any other text.
 NODEWISE_PUBLIC std::optional<DType> parse_dtype(std::string_view name) noexcept;
 
-/// IEEE 754 binary16, held as its bits. Converts from float by rounding to nearest even, where that is
-/// written out, and to float, which holds all its values, without a word: `for (float x : view.row(0))`.
+/// IEEE 754 binary16, held as its bits. Conversion from float is explicit and rounds to nearest even.
+/// Conversion to float is exact and implicit, so `for (float x : view.row(0))` works.
 struct NODEWISE_PUBLIC float16 {
   std::uint16_t bits = 0;
   float16() = default;
@@ -80,7 +80,7 @@ struct NODEWISE_PUBLIC float16 {
   friend bool operator==(float16, float16) = default;  ///< Compares bits, not values.
 };
 
-/// bfloat16 (the upper half of a binary32), held as its bits. Converts as float16 does.
+/// bfloat16 (the upper half of a binary32), held as its bits. It converts as float16 does.
 struct NODEWISE_PUBLIC bfloat16 {
   std::uint16_t bits = 0;
   bfloat16() = default;
@@ -111,9 +111,9 @@ template <> struct DTypeOf<bfloat16> : Is<DType::bf16> {};
 template <class T, class... Others>
 concept OneOf = (std::is_same_v<T, Others> || ...);
 
-// Integers by size and sign, whatever their name: std::int64_t is either long or long long, and users write
-// both. Not bool, whose bytes may only be 0 and 1; not the types of characters, which are text: whether char
-// has a sign differs from machine to machine, so that one program's as<char>() would be i8 here and u8 there.
+// Integers by size and sign, whatever their names: std::int64_t is either long or long long, and programs use
+// both. bool is left out, because its bytes may only be 0 and 1. Character types are left out, because they
+// are text, and because char has a sign on some machines only.
 template <class T>
 concept ElementInteger = std::is_integral_v<T> && sizeof(T) <= 8 &&
                          !OneOf<T, bool, char, wchar_t, char8_t, char16_t, char32_t>;
@@ -128,17 +128,17 @@ template <ElementInteger T>
 struct DTypeOf<T> : Is<integer_dtype(sizeof(T), std::is_signed_v<T>)> {};
 }  // namespace detail
 
-/// A C++ type that is one of the twelve element types (const or not): double, float, float16, bfloat16, and
-/// every integer type of 1, 2, 4 or 8 bytes by its size and sign: long and long long are both i64. bool, char
-/// and the other types of characters are none. Two types of one size are two to the compiler still: what was
-/// written through a long* should not be read through a long long* in the same function.
+/// A C++ type (const or not) that is one of the twelve element types: double, float, float16, bfloat16, and
+/// each integer type of 1, 2, 4 or 8 bytes by its size and sign. So long and long long are both i64. bool,
+/// char and the other character types are not element types. The aliasing rules of C++ still hold: what was
+/// written as long should not be read as long long.
 template <class T>
 concept Element = requires {
   detail::DTypeOf<std::remove_const_t<T>>::value;
 };
 
 namespace detail {
-// What belongs to an element type; for any other type, a compile error that lists those that there are.
+// Properties of an element type. Any other type is a compile error that lists the twelve.
 template <class T>
 struct ElementTraits : std::conditional_t<Element<T>, DTypeOf<std::remove_const_t<T>>, Is<DType::u8>> {
   static_assert(Element<T>,

@@ -1,5 +1,5 @@
-// What the library throws. Every exception is both a standard one and a nodewise::Error, so that either
-// catch clause works; each message names the call, the thing and the numbers, and what to do about it.
+// The exceptions of the library. Each is both a standard exception and a nodewise::Error, so a program can
+// catch either. Messages name the call, the object and the numbers, and say what to do.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@
 
 namespace nodewise {
 
-/// What went wrong, as a number: one kind for each class of exception below. Numbers and names are stable,
-/// and 0 stands for no error: exit codes and the results of C functions are made of them.
+/// What went wrong, as a number: one kind for each class of exceptions below. Numbers and names never change,
+/// and 0 means no error. The exit codes of the command are made from them.
 enum class ErrorKind : std::uint8_t {
   out_of_range = 1,      ///< OutOfRange
   invalid_argument = 2,  ///< InvalidArgument
@@ -25,15 +25,15 @@ enum class ErrorKind : std::uint8_t {
   owner_died = 6,        ///< OwnerDied
   broken_barrier = 7,    ///< BrokenBarrier
   out_of_memory = 8,     ///< OutOfMemory, and std::bad_alloc
-  foreign = 9,   ///< Any other exception: of the standard library, or of a function that the caller gave.
+  foreign = 9,   ///< Any other exception: from the standard library, or from a function of the caller.
   stopped = 10,  ///< Stopped
 };
 NODEWISE_PUBLIC std::string_view to_string(ErrorKind kind) noexcept;
 
-/// The kind of any exception, those that are not the library's included. Thread class: reentrant.
+/// The kind of any exception, also of one that is not the library's. Thread class: any thread.
 NODEWISE_PUBLIC ErrorKind kind_of(const std::exception& error) noexcept;
 
-/// Common base of every exception of the library. Thread class: immutable.
+/// The base class of all exceptions of the library. Thread class: immutable.
 class NODEWISE_PUBLIC Error {
  public:
   virtual ~Error();
@@ -42,7 +42,7 @@ class NODEWISE_PUBLIC Error {
   virtual ErrorKind kind() const noexcept = 0;
 };
 
-/// An index past the end: a batch, a row, a column, a node.
+/// An index past the end: of a batch, row, column or node.
 class NODEWISE_PUBLIC OutOfRange : public std::out_of_range, public Error {
  public:
   using std::out_of_range::out_of_range;
@@ -51,7 +51,7 @@ class NODEWISE_PUBLIC OutOfRange : public std::out_of_range, public Error {
   ErrorKind kind() const noexcept override { return ErrorKind::out_of_range; }
 };
 
-/// An argument that no machine could satisfy: zero features, sizes that overflow, a wrong element type.
+/// An argument that is wrong on every machine: no features, sizes that overflow, the wrong element type.
 class NODEWISE_PUBLIC InvalidArgument : public std::invalid_argument, public Error {
  public:
   using std::invalid_argument::invalid_argument;
@@ -60,7 +60,7 @@ class NODEWISE_PUBLIC InvalidArgument : public std::invalid_argument, public Err
   ErrorKind kind() const noexcept override { return ErrorKind::invalid_argument; }
 };
 
-/// A file or text that is not what it says: a .npy header, a saved plan, a topology description.
+/// A file or text that is not what it should be: a .npy header, a saved plan, a topology description.
 class NODEWISE_PUBLIC FormatError : public std::runtime_error, public Error {
  public:
   using std::runtime_error::runtime_error;
@@ -83,7 +83,7 @@ class NODEWISE_PUBLIC SystemError : public std::runtime_error, public Error {
   int code_;
 };
 
-/// A placement that was required is impossible here, was not given, or cannot be verified.
+/// A placement that is required is impossible here, was not reached, or cannot be verified.
 class NODEWISE_PUBLIC PlacementError : public std::runtime_error, public Error {
  public:
   using std::runtime_error::runtime_error;
@@ -101,7 +101,7 @@ class NODEWISE_PUBLIC OwnerDied : public std::runtime_error, public Error {
   ErrorKind kind() const noexcept override { return ErrorKind::owner_died; }
 };
 
-/// A caller that waited at a barrier gave up; no caller passes the barrier until it is reset.
+/// A party of a barrier gave up. All callers get this exception until the barrier is reset.
 class NODEWISE_PUBLIC BrokenBarrier : public std::runtime_error, public Error {
  public:
   using std::runtime_error::runtime_error;
@@ -110,7 +110,7 @@ class NODEWISE_PUBLIC BrokenBarrier : public std::runtime_error, public Error {
   ErrorKind kind() const noexcept override { return ErrorKind::broken_barrier; }
 };
 
-/// A long call ended before it was done, as its stop token asked.
+/// A long call ended early because its stop token was requested (stop.hpp).
 class NODEWISE_PUBLIC Stopped : public std::runtime_error, public Error {
  public:
   using std::runtime_error::runtime_error;
@@ -119,7 +119,7 @@ class NODEWISE_PUBLIC Stopped : public std::runtime_error, public Error {
   ErrorKind kind() const noexcept override { return ErrorKind::stopped; }
 };
 
-/// A resource has no more memory to give.
+/// A memory resource has no more memory.
 class NODEWISE_PUBLIC OutOfMemory : public std::bad_alloc, public Error {
  public:
   explicit OutOfMemory(const std::string& message) : message_(message) {}
@@ -128,7 +128,7 @@ class NODEWISE_PUBLIC OutOfMemory : public std::bad_alloc, public Error {
   ErrorKind kind() const noexcept override { return ErrorKind::out_of_memory; }
 
  private:
-  std::runtime_error message_;  // copies of it share their text, so that copying throws nothing
+  std::runtime_error message_;  // copies share its text, so copying throws nothing
 };
 
 }  // namespace nodewise

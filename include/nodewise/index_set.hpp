@@ -1,4 +1,4 @@
-// A set of small numbers: CPUs or nodes. Written as the kernel writes them, "0-3,8".
+// A set of small numbers, such as CPUs or nodes. As text it is written as the kernel does: "0-3,8".
 #pragma once
 
 #include <cstdint>
@@ -37,12 +37,12 @@ class NODEWISE_PUBLIC IndexSet {
 
   /// "0-3,8"; the empty set is "".
   std::string to_string() const;
-  /// The inverse of to_string, white space at the ends allowed; nothing where the text is malformed or a
+  /// The inverse of to_string; white space at both ends is allowed. Empty if the text is malformed, or if a
   /// member exceeds 2^20.
   static std::optional<IndexSet> parse(std::string_view text);
 
  private:
-  void trim() noexcept;  // no zero word at the end, so that equality is that of the words
+  void trim() noexcept;  // removes zero words at the end, so that equal sets have equal words
   std::vector<std::uint64_t> words_;
 };
 

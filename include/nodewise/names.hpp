@@ -1,4 +1,4 @@
-// Names of enumerations: what to_string calls a value, turned back into the value.
+// Names of enumerations: to_string gives the name of a value, and parse gives the value of a name.
 #pragma once
 
 #include <concepts>
@@ -9,16 +9,16 @@
 
 namespace nodewise {
 
-/// An enumeration of at most 256 values. Its to_string gives the name of each value, and "" for a number that
-/// is none of them; no two values share a name. Every public enumeration of nodewise is one.
+/// An enumeration of at most 256 values. Its to_string gives a different name for each value, and "" for a
+/// number that is not a value. Every public enumeration of nodewise is one.
 template <class E>
 concept NamedEnum = std::is_enum_v<E> && sizeof(E) == 1 && requires(E value) {
   { to_string(value) }
   noexcept->std::same_as<std::string_view>;
 };
 
-/// Every value of an enumeration, in the order of their numbers: `all_values<Policy>()`. Thread class:
-/// reentrant. Cost: 256 calls of to_string, as that of `parse`.
+/// All values of an enumeration, in the order of their numbers: `all_values<Policy>()`. Thread class: any
+/// thread. Cost: 256 calls of to_string.
 template <NamedEnum E>
 std::vector<E> all_values() {
   std::vector<E> values;
@@ -27,8 +27,8 @@ std::vector<E> all_values() {
   return values;
 }
 
-/// The value that to_string calls `text`, letter by letter: `parse<Policy>("blocked")`. Nothing for any other
-/// text. Thread class: reentrant.
+/// The value whose name is `text`: `parse<Policy>("blocked")`. Empty for any other text. Thread class: any
+/// thread. Cost: at most 256 calls of to_string.
 template <NamedEnum E>
 std::optional<E> parse(std::string_view text) noexcept {
   if (text.empty()) return std::nullopt;

@@ -1,4 +1,4 @@
-// The one reference-counted owner of mapped memory.
+// Pages owns mapped memory. Copies count as references; the last one releases the memory.
 #pragma once
 
 #include <cstddef>
@@ -11,10 +11,10 @@
 
 namespace nodewise {
 
-/// Size of the pages asked for. `automatic`: transparent huge pages where the system allows them, else base.
+/// The kind of pages to use. `automatic`: transparent huge pages if the system allows them, else base pages.
 enum class PageKind : unsigned char { automatic, base, transparent, hugetlb };
-/// Where the memory comes from. `segment` is a file in memory with a name (Segment), `memfd` one without a
-/// name.
+/// Where memory comes from. `segment`: a file in memory with a name (segment.hpp). `memfd`: such a file
+/// without a name. `adopted`: memory that the caller had already.
 enum class Backing : unsigned char { anonymous, hugetlb, segment, memfd, adopted };
 
 NODEWISE_PUBLIC std::string_view to_string(PageKind kind) noexcept;
@@ -22,35 +22,35 @@ NODEWISE_PUBLIC std::string_view to_string(Backing backing) noexcept;
 
 struct PagesParts;  // private to the library
 
-/// Mapped memory and its releaser. Copies share the memory; the last one releases it, once. Thread class:
-/// value.
+/// Mapped memory, and a function that releases it. Copies share the memory, and the last one releases it.
+/// Thread class: value.
 class NODEWISE_PUBLIC Pages {
  public:
   Pages() = default;
 
-  /// Maps `bytes` (rounded up to whole pages), untouched, with no policy. `automatic` becomes `base` or
-  /// `transparent` by what the system allows; `transparent` may fall back to `base`, which kind() shows;
-  /// `hugetlb` maps pages of `page_bytes`, or of the default huge page size if 0, and throws if the pools
-  /// cannot hold them. Zero bytes map nothing. Throws SystemError, InvalidArgument.
+  /// Maps `bytes`, rounded up to whole pages, without touching them or setting a memory policy. `automatic`
+  /// becomes `base` or `transparent`, as the system allows. `transparent` may become `base`; kind() then says
+  /// so. `hugetlb` maps pages of `page_bytes`, or of the default huge page size if that is 0; it throws if
+  /// the pools have too few. 0 bytes map nothing. Throws SystemError, InvalidArgument.
   static Pages map(std::size_t bytes, PageKind kind = PageKind::automatic, std::size_t page_bytes = 0);
 
-  /// Takes over memory that exists already. `release(data)`, if given, is called once, by the last owner, or
-  /// by this function if it throws.
+  /// Takes over memory that exists already. If there is a `release`, `release(data)` is called once: by the
+  /// last owner, or by this function if it throws.
   static Pages adopt(void* data, std::size_t bytes, std::function<void(void*)> release = {});
-  /// The same of memory that may only be read.
+  /// The same for read-only memory.
   static Pages adopt(const void* data, std::size_t bytes, std::function<void(const void*)> release = {});
 
   const std::byte* data() const noexcept;
-  /// Throws InvalidArgument where the memory may only be read.
+  /// Throws InvalidArgument if the memory is read-only.
   std::byte* data();
-  std::size_t size_bytes() const noexcept;  ///< As mapped: whole pages, except where adopted.
+  std::size_t size_bytes() const noexcept;  ///< Whole pages, except for adopted memory.
   PageKind kind() const noexcept;           ///< The kind that the system gave; never `automatic`.
-  std::size_t page_bytes()
-      const noexcept;  ///< The granularity of placing: the base page, or the page of the hugetlb pool.
+  /// The unit of placing: a base page, or a page of the hugetlb pool.
+  std::size_t page_bytes() const noexcept;
   Backing backing() const noexcept;
-  /// False for a segment that was opened for reading, and for const memory that was adopted.
+  /// False for a segment that was opened read-only, and for adopted memory that is const.
   bool writable() const noexcept;
-  /// Why kind() is less than what was asked for; empty if the system gave what was asked for.
+  /// Why kind() is not what was asked for; empty if it is.
   std::string_view shortfall() const noexcept;
   explicit operator bool() const noexcept { return data() != nullptr; }
 

@@ -1,4 +1,6 @@
-// Memory that processes of one user share by name: a dataset that one process places and others map.
+// A segment is memory with a name, which processes of one user share: usually a dataset that one process
+// places and others map. It is a file in memory. A process holds a segment as long as it has a Segment, Pages
+// or a loader of it.
 #pragma once
 
 #include <chrono>
@@ -19,55 +21,57 @@
 
 namespace nodewise {
 
-/// What lies in a segment.
+/// What is in a segment.
 enum class SegmentKind : unsigned char { dataset, objects, ring };
 NODEWISE_PUBLIC std::string_view to_string(SegmentKind kind) noexcept;
 
-/// Asks for a dataset's memory to be a segment (LoaderOptions::segment). With PageKind::hugetlb the segment
-/// consists of hugetlb pages; if it has a name, it needs a hugetlbfs mount that this user may write to.
+/// Options for a loader whose dataset lies in a segment (LoaderOptions::segment). With PageKind::hugetlb, a
+/// segment with a name needs a hugetlbfs mount that this user may write to.
 struct SegmentOptions {
-  /// Letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 200. Another user may use
-  /// the same name for another segment. Empty: a memfd, which other processes get by its descriptor; its size
-  /// is sealed, so that no process can shrink it while others read it.
+  /// At most 200 letters, digits, '.', '_' and '-'; the first one is a letter or digit. Names of different
+  /// users do not collide. If the name is empty, the segment is a memfd, which other processes open by its
+  /// descriptor. The size of a memfd is sealed: no process can shrink it.
   std::string name;
-  /// The segment stays until it is removed, even when no process holds it any more. With an empty name this
-  /// throws InvalidArgument.
+  /// If true, the segment stays until it is removed, even when no process holds it. InvalidArgument is thrown
+  /// if the name is empty.
   bool keep = false;
-  Identity origin = {};  ///< Identity of the source of its data; recorded in the segment.
-  /// True: other processes can open it as soon as the loader is made; false: as soon as BatchLoader::publish
-  /// is called.
+  Identity origin = {};  ///< Identifies the source of the data (source.hpp).
+  /// When other processes can open the segment: as soon as the loader is made (true), or when
+  /// BatchLoader::publish is called (false).
   bool publish = true;
 };
 
-/// The process that made a segment. Its process number alone is not enough: numbers are used again, and they
-/// mean another process in another pid namespace.
+/// The process that made a segment. The process number alone does not identify it: numbers are reused, and
+/// each pid namespace has its own.
 struct SegmentOwner {
-  enum class State : unsigned char { alive, dead, unknown };  ///< unknown: of another pid namespace.
+  enum class State : unsigned char { alive, dead, unknown };  ///< unknown: another pid namespace
   std::uint32_t pid = 0;
   std::uint32_t uid = 0;
-  std::uint64_t start_ticks = 0;    ///< When it started: field 22 of /proc/PID/stat.
-  std::uint64_t pid_namespace = 0;  ///< Inode of /proc/PID/ns/pid.
+  std::uint64_t start_ticks = 0;    ///< Its start time: field 22 of /proc/PID/stat.
+  std::uint64_t pid_namespace = 0;  ///< The inode of /proc/PID/ns/pid.
 };
 NODEWISE_PUBLIC std::string_view to_string(SegmentOwner::State state) noexcept;
-/// Whether that process runs now.
+/// Whether this process is still running.
 NODEWISE_PUBLIC SegmentOwner::State owner_state(const SegmentOwner& owner);
 
 class SegmentFile;  // private to the library
 
-/// A segment that this process has mapped. Copies share it, and the last copy releases it; copies of pages()
-/// count too. The last process to release a segment removes its name, unless the segment is kept. Segments of
-/// killed processes are removed by collect_segments(). A forked child sees the memory, but is not counted as
-/// a holder. Format: docs/segment-format.md. Thread class: immutable, except the data, to which callers must
-/// order concurrent writes.
+/// A segment that this process has mapped. Copies share it, and so do copies of pages(); when the last one is
+/// destroyed, the process releases the segment. The last process to do so removes the name, unless the
+/// segment is kept. A process that is killed removes no name; collect_segments() does that. A forked child
+/// can use the memory, but does not count as a holder. The format is described in docs/segment-format.md.
+/// Thread class: immutable, except the data: callers must order accesses to the same element if one of them
+/// is a write.
 class NODEWISE_PUBLIC Segment {
  public:
-  /// Opens the user's own segment of this name; waits for a segment that is just being made. With
-  /// Access::read_only its views only read. Throws SystemError (ENOENT: there is none; EPERM or EACCES: it is
-  /// another user's), FormatError (the file is not a segment, is damaged, or of a version that this build
-  /// does not read), InvalidArgument (not a valid name). Cost: some ten system calls, whatever the size.
+  /// Opens a segment of this user, and waits if it is still being made. With Access::read_only its views are
+  /// read-only. Throws SystemError (ENOENT: there is none; EPERM or EACCES: it belongs to another user),
+  /// FormatError (the file is no segment, is damaged, or has a version that this build cannot read) and
+  /// InvalidArgument (bad name). Cost: about ten system calls, for any size.
   static Segment open(const std::string& name, Access access = Access::read_only);
-  /// Opens a memfd whose descriptor came from another process: over a socket, by fork, or from /proc/PID/fd.
-  /// The caller keeps the descriptor. Throws as open, and FormatError where its size is not sealed.
+  /// Opens a memfd by its descriptor, which came from another process: by a socket, by fork, or from
+  /// /proc/PID/fd. The caller keeps the descriptor. Throws as open(), and FormatError if the size is not
+  /// sealed.
   static Segment open_descriptor(int descriptor, Access access = Access::read_only);
 
   const std::string& name() const noexcept;  ///< Empty for a memfd.
@@ -77,29 +81,32 @@ class NODEWISE_PUBLIC Segment {
   const SegmentOwner& owner() const noexcept;
   std::chrono::system_clock::time_point created() const noexcept;
   bool kept() const noexcept;
-  /// Identity of the source of the data at the time of loading; its name is empty where there was none.
+  /// Identifies the source of the data, as it was when the data was loaded. The name in it is empty if there
+  /// was no source.
   const Identity& origin() const noexcept;
-  /// The descriptor of a memfd, to be sent to other processes; the segment keeps it. -1 for a named segment.
+  /// The descriptor of a memfd, for sending it to other processes; the segment still owns it. -1 for a
+  /// segment with a name.
   int descriptor() const noexcept;
-  const Pages& pages() const& noexcept;  ///< The data; the header is not among them.
+  const Pages& pages() const& noexcept;  ///< The data, without the header.
   const Pages& pages() const&& noexcept = delete;
 
-  /// The dataset; an empty one for segments of other kinds.
+  /// The dataset; empty for other kinds of segments.
   const Dataset& dataset() const noexcept;
   std::uint64_t num_batches() const noexcept;
   /// How the elements of each batch are arranged.
   Layout layout() const noexcept;
-  /// A view, not a copy. It may write where the segment was opened for that. Throws OutOfRange. Cost: O(1).
+  /// A view; it copies nothing. Elements can be written through it if the segment was opened with
+  /// Access::read_write. Throws OutOfRange. Cost: O(1).
   AnyBatchView get_batch(std::uint64_t batch) & { return view(batch); }
-  /// A view that only reads.
+  /// A read-only view. Throws OutOfRange.
   AnyConstBatchView get_batch(std::uint64_t batch) const& { return view(batch); }
   AnyBatchView get_batch(std::uint64_t batch) const&& = delete;
-  /// The plan by which its pages were placed, for Plan::from_json. Empty for segments of other kinds.
+  /// The plan by which the pages were placed, as Plan::from_json reads it. Empty for other kinds of segments.
   const std::string& plan_json() const noexcept;
   PlacingRung placing_rung() const noexcept;
 
-  /// Removes the name now: processes that hold the segment keep it, and no other process can open it. Further
-  /// calls do nothing.
+  /// Removes the name: processes that hold the segment keep it, but no other process can open it. Further
+  /// calls do nothing. Throws SystemError.
   void remove() const;
 
  private:
@@ -110,39 +117,41 @@ class NODEWISE_PUBLIC Segment {
   std::shared_ptr<const State> state_;
 };
 
-/// A segment, as list_segments() describes it.
+/// What list_segments() reports about a segment.
 struct SegmentInfo {
   std::string name;
   std::string path;
-  std::string fault;  ///< Why its header cannot be read; `kind` to `dataset`, except `published`, may then
-                      ///< have their defaults.
+  /// Why the header cannot be read; empty if it can. If it cannot, the members from `kind` to `dataset`,
+  /// except `published`, may have their default values.
+  std::string fault;
   SegmentKind kind = SegmentKind::dataset;
   SegmentOwner owner;
   SegmentOwner::State owner_state = SegmentOwner::State::unknown;
   std::chrono::system_clock::time_point created;
   bool kept = false;
-  bool published = false;  ///< False: it is being made, or its maker died before it was finished.
+  bool published = false;  ///< False: it is being made, or its maker died too early.
   Identity origin;
   Layout layout = Layout::rows;
   Dataset dataset;
-  std::uint64_t bytes = 0;           ///< Size of the file.
-  std::optional<unsigned> attached;  ///< The number of holders; a process that opened it twice counts twice;
-                                     ///< nothing where /proc/locks does not say.
-  bool held = false;  ///< Whether any process holds it, in whatever namespace.
+  std::uint64_t bytes = 0;  ///< The size of the file.
+  /// The number of holders; a process that opened the segment twice counts twice. Empty if /proc/locks does
+  /// not tell.
+  std::optional<unsigned> attached;
+  bool held = false;  ///< Whether any process holds it, also in other pid namespaces.
 };
 
-/// The segments of this user, by folder and name. A damaged segment is listed with its `fault`; one that can
-/// no longer be opened is left out.
+/// The segments of this user, ordered by folder and name. A damaged segment is listed with its `fault`. A
+/// file that cannot be opened is left out.
 NODEWISE_PUBLIC std::vector<SegmentInfo> list_segments();
 
 struct CollectOptions {
   bool dry_run = false;
-  /// Removes kept segments too, if they were made longer ago than this.
+  /// If set, kept segments that are older than this are removed too.
   std::optional<std::chrono::nanoseconds> older_than = {};
 };
-/// Removes segments that no process holds and whose owner is dead: those of killed processes. A segment whose
-/// owner belongs to another pid namespace stays, and a kept segment stays unless `older_than` selects it.
-/// Returns the segments that were (or with dry_run would be) removed.
+/// Removes segments that no process holds and whose maker is dead, and returns them. Segments from other pid
+/// namespaces stay, and so do kept segments, unless `older_than` selects them. With `dry_run`, returns what
+/// would be removed, and removes nothing.
 NODEWISE_PUBLIC std::vector<SegmentInfo> collect_segments(const CollectOptions& options = {});
 
 }  // namespace nodewise

@@ -1,4 +1,5 @@
-// Small things with names that processes share: values, arrays, mutexes, events and barriers.
+// Small objects with names, which processes share: values, arrays, mutexes, events and barriers. They lie in
+// a segment (segment.hpp), which is memory that several processes map.
 #pragma once
 
 #include <atomic>
@@ -27,8 +28,8 @@ namespace nodewise {
 enum class SharedObjectKind : unsigned char { value, array, mutex, event, barrier };
 NODEWISE_PUBLIC std::string_view to_string(SharedObjectKind kind) noexcept;
 
-/// What may lie in shared memory: bytes that mean the same to every process. A pointer means something in one
-/// process only. This concept rejects pointers, but cannot see one inside a T.
+/// A type that can lie in shared memory, because its bytes mean the same in every process. Pointers do not,
+/// so this concept rejects them. It cannot see a pointer inside a T.
 template <class T>
 concept SharedData = std::is_trivially_copyable_v<T> && std::default_initializable<T> &&
                      std::is_same_v<T, std::remove_cv_t<T>> && !std::is_pointer_v<T> &&
@@ -36,8 +37,8 @@ concept SharedData = std::is_trivially_copyable_v<T> && std::default_initializab
 
 namespace detail {
 
-/// What two programs compare before they share a T. The name of a number type is "i32", "f64" and so on,
-/// whatever the program calls it; that of any other type is the compiler's.
+/// What two programs compare before they share a T. Number types have names that do not depend on the
+/// compiler ("i32", "f64", ...); the names of other types are the compiler's.
 struct SharedType {
   std::string_view name;
   std::uint64_t bytes = 0;
@@ -72,13 +73,13 @@ SharedType shared_type() noexcept {
     return {typeid(T).name(), sizeof(T), alignof(T)};
 }
 
-/// An object's address, and the owner that keeps its segment mapped.
+/// The address of an object, and the owner that keeps its segment mapped.
 struct SharedPlace {
   std::shared_ptr<const void> segment;
   std::byte* at = nullptr;
 };
 
-/// A T of at most eight bytes as a word, and back.
+/// Converts a T of at most eight bytes to a word, and back.
 template <class T>
 std::uint64_t to_word(const T& value) noexcept {
   std::uint64_t word = 0;
@@ -92,11 +93,11 @@ T from_word(std::uint64_t word) noexcept {
   return value;
 }
 
-/// Reads a value of more than eight bytes; never half of one value and half of another.
+/// Reads a value of more than eight bytes. The result is never a mixture of two values.
 NODEWISE_PUBLIC void read_large(std::byte* at, void* value, std::size_t bytes);
 
-/// As long as a LargeWriter exists, no other one can write the same value. Throws SystemError (EDEADLK: this
-/// thread is writing the value already).
+/// While a LargeWriter exists, no other one can write the same value. Throws SystemError (EDEADLK) if the
+/// calling thread is already writing this value.
 class NODEWISE_PUBLIC LargeWriter {
  public:
   LargeWriter(std::byte* at, std::size_t bytes);
@@ -113,8 +114,8 @@ class NODEWISE_PUBLIC LargeWriter {
 
 }  // namespace detail
 
-/// A T that can be compared byte for byte: one without padding, or a floating-point type, of which 0.0 and
-/// -0.0 then differ.
+/// A T that can be compared byte by byte: a type without padding, or a floating-point type (0.0 and -0.0 then
+/// differ).
 template <class T>
 concept SharedComparable = SharedData<T> &&
     (std::has_unique_object_representations_v<T> || std::is_floating_point_v<T>);
@@ -127,8 +128,8 @@ concept SharedInteger = std::integral<T> && !std::is_same_v<T, bool>;
 template <SharedData T>
 class SharedValue {
  public:
-  /// Values of up to eight bytes are one atomic word. Larger values have one writer at a time, and readers do
-  /// not wait for the writer.
+  /// Values of up to eight bytes are one atomic word. Larger values have one writer at a time; readers wait
+  /// only if writers follow one another without a pause.
   static constexpr bool is_lock_free() noexcept { return sizeof(T) <= sizeof(std::uint64_t); }
 
   T load() const {
@@ -146,12 +147,12 @@ class SharedValue {
     else
       detail::LargeWriter(place_.at, sizeof(T)).write(&value);
   }
-  /// Stores `value`; returns the value before.
+  /// Stores `value`; returns the previous value.
   T exchange(const T& value) const {
     return change([&](const T&) { return value; }).before;
   }
-  /// Stores `desired` if the value is `expected`, byte for byte (so 0.0 is not -0.0); otherwise copies the
-  /// current value into `expected`. Returns whether `desired` was stored.
+  /// Stores `desired` if the value equals `expected` byte by byte (0.0 and -0.0 differ). Otherwise copies the
+  /// current value to `expected`. Returns whether `desired` was stored.
   bool compare_exchange(T& expected, const T& desired) const requires SharedComparable<T> {
     if constexpr (is_lock_free()) {
       std::uint64_t was = detail::to_word(expected);
@@ -170,14 +171,14 @@ class SharedValue {
       return same;
     }
   }
-  /// Stores `next(value)`, and returns it. For values of up to eight bytes `next` may be called several
-  /// times; for larger ones it is called once, while all other writers wait. Throws what `next` throws; then
-  /// nothing is changed.
+  /// Stores `next(value)` and returns it. For values of up to eight bytes, `next` may be called several
+  /// times. For larger values it is called once, while other writers wait. If `next` throws, the value does
+  /// not change, and the exception is passed on.
   template <class Next>
   requires std::is_invocable_r_v<T, Next&, const T&> T update(Next next)
   const { return change(next).after; }
 
-  // For integers. They wrap around as unsigned integers do. Each returns the value before.
+  // These are for integers, which wrap around as unsigned integers do. Each returns the previous value.
   T fetch_add(T more) const requires SharedInteger<T> { return fetch(more, std::plus<>()); }
   T fetch_sub(T less) const requires SharedInteger<T> { return fetch(less, std::minus<>()); }
   T fetch_and(T bits) const requires SharedInteger<T> { return fetch(bits, std::bit_and<>()); }
@@ -224,9 +225,9 @@ class SharedValue {
   detail::SharedPlace place_;
 };
 
-/// Elements side by side, zeros at first. They are plain memory: concurrent accesses of which one is a write
-/// need an order of their own, from a SharedMutex for example. Copies are handles of the same array. Thread
-/// class: immutable but for the elements, which are the callers'.
+/// An array whose elements are 0 at first. Elements are plain memory: callers must order accesses to the same
+/// element if one of them is a write, for example by a SharedMutex. Copies are handles of the same array.
+/// Thread class: immutable, except the elements.
 template <SharedData T>
 class SharedArray {
  public:
@@ -240,9 +241,8 @@ class SharedArray {
   }
   T* begin() const noexcept { return data(); }
   T* end() const noexcept { return data() + size_; }
-  std::span<T> span() const noexcept {
-    return {data(), size_};
-  }  ///< Valid until the last copy of this array is destroyed.
+  /// Valid as long as a copy of this array exists.
+  std::span<T> span() const noexcept { return {data(), size_}; }
 
  private:
   friend class SharedObjects;
@@ -251,19 +251,19 @@ class SharedArray {
   std::size_t size_;
 };
 
-/// A mutex between processes that survives the death of a process that holds it. The data that it guards may
-/// then be half changed, so no process gets the mutex before the data is repaired. Not recursive. It works
-/// with std::lock_guard, std::unique_lock and std::scoped_lock. Copies are handles of the same mutex.
-/// Precondition: the mutex is unlocked when its last copy is destroyed. Thread class: any thread;
+/// A mutex between processes. If a process dies while it holds the mutex, the data that the mutex guards may
+/// be half changed; from then on, no process gets the mutex until the data is repaired. Not recursive. It
+/// works with std::lock_guard, std::unique_lock and std::scoped_lock. Copies are handles of the same mutex.
+/// Precondition: the mutex is unlocked when the last copy is destroyed. Thread class: any thread;
 /// when_owner_died() one thread at a time.
 class NODEWISE_PUBLIC SharedMutex {
  public:
-  /// Throws OwnerDied where a process died while it held the mutex; the caller then does not hold it. Throws
-  /// SystemError (EDEADLK: the calling thread holds it already).
+  /// Throws OwnerDied if a process died while it held the mutex; the caller then does not hold it. Throws
+  /// SystemError (EDEADLK) if the calling thread holds it already.
   void lock() const;
-  /// Throws OwnerDied. Returns false also if the calling thread holds the mutex.
+  /// Returns false if the mutex is held, by the calling thread or another one. Throws OwnerDied.
   bool try_lock() const;
-  /// Throw as lock().
+  /// These return false if the time is over. They throw as lock().
   template <class Rep, class Period>
   bool try_lock_for(const std::chrono::duration<Rep, Period>& time) const {
     return try_lock_until(detail::after(time));
@@ -275,17 +275,18 @@ class NODEWISE_PUBLIC SharedMutex {
       if (Clock::now() >= until) return false;
     return true;
   }
-  /// Does nothing if the calling thread does not hold the mutex. A child that is forked while its parent
-  /// holds it does not hold it.
+  /// Does nothing if the calling thread does not hold the mutex. A forked child does not hold what its parent
+  /// holds.
   void unlock() const noexcept;
 
-  /// Locks the mutex; if a process died while it held the mutex, calls `repair` and marks the data as
-  /// consistent; unlocks. If `repair` throws, or the process dies in it, the data stays marked as suspect.
-  /// Returns whether `repair` was called. Throws SystemError as lock(), and what `repair` throws.
+  /// Locks the mutex. If a process died while it held the mutex, calls `repair`, and marks the data as
+  /// repaired. Then unlocks the mutex. Returns whether `repair` was called. If `repair` throws, or the
+  /// process dies in it, the data is not marked as repaired. Throws SystemError as lock(), and what `repair`
+  /// throws.
   bool repair(const std::function<void()>& repair) const;
-  /// From now on lock() by this handle, and by copies that are made of it later, calls `repair` where it
-  /// would throw OwnerDied, and then succeeds. `repair` runs while the mutex is held. Thread class: one
-  /// thread at a time.
+  /// From now on, where lock() would throw OwnerDied, it calls `repair` while the mutex is held, and then
+  /// succeeds. This holds for this handle, and for copies that are made of it later. Thread class: one thread
+  /// at a time.
   void when_owner_died(std::function<void()> repair);
 
  private:
@@ -297,15 +298,15 @@ class NODEWISE_PUBLIC SharedMutex {
   std::function<void()> repair_;
 };
 
-/// A flag that processes wait for. Copies are handles of the same event. If a process dies inside set(),
-/// waiters may notice the flag some fifty milliseconds late. Thread class: any thread.
+/// A flag that processes can wait for. If a process dies in set(), processes that wait may notice the flag
+/// some fifty milliseconds late. Copies are handles of the same event. Thread class: any thread.
 class NODEWISE_PUBLIC SharedEvent {
  public:
-  /// Sets the flag and releases all waiters, even if the flag is cleared at once.
+  /// Sets the flag and releases all that wait, even if the flag is cleared immediately afterwards.
   void set() const noexcept;
   void clear() const noexcept;
   bool is_set() const noexcept;
-  /// Returns when the flag is set.
+  /// Waits until the flag is set.
   void wait() const noexcept;
   /// Waits at most `timeout`; returns whether the flag was set.
   bool wait_for(std::chrono::nanoseconds timeout) const noexcept;
@@ -317,22 +318,22 @@ class NODEWISE_PUBLIC SharedEvent {
   detail::SharedPlace place_;
 };
 
-/// Blocks its callers until `parties` of them have arrived, then releases all of them and begins again. A
-/// caller that is killed while it waits still counts as arrived. Copies are handles of the same barrier.
-/// Thread class: any thread.
+/// A barrier blocks its callers until a fixed number of parties have arrived. Then it releases all of them,
+/// and the next phase begins. A caller that is killed while it waits still counts as arrived. Copies are
+/// handles of the same barrier. Thread class: any thread.
 class NODEWISE_PUBLIC SharedBarrier {
  public:
-  /// Waits for the other parties. Returns the number of parties that had arrived before: each of 0 to
-  /// parties() - 1 is returned to one caller. Throws BrokenBarrier if the barrier was already broken, or if a
-  /// party breaks or resets it during the wait. Rarely it throws although all had arrived: if a later phase
-  /// is broken or reset before this caller wakes.
+  /// Waits for the other parties. Returns how many of them had arrived before: each number from 0 to
+  /// parties() - 1 is returned to one caller. Throws BrokenBarrier if the barrier is broken, or if it is
+  /// broken or reset during the wait. In rare cases it throws although all parties had arrived: if a later
+  /// phase is broken or reset before this caller wakes up.
   unsigned arrive_and_wait() const;
-  /// The same, but a caller that has waited for `timeout` breaks the barrier for all parties, and throws
-  /// BrokenBarrier.
+  /// As arrive_and_wait(), but a caller that has waited for `timeout` breaks the barrier for all parties, and
+  /// throws BrokenBarrier.
   unsigned wait_for(std::chrono::nanoseconds timeout) const;
-  /// Breaks the barrier: waiting and later callers get BrokenBarrier until it is reset.
+  /// Breaks the barrier: callers that wait, and later callers, get BrokenBarrier until it is reset.
   void give_up() const noexcept;
-  /// Makes a broken barrier usable again. Callers that are waiting get BrokenBarrier.
+  /// Makes a broken barrier usable again. Callers that wait get BrokenBarrier.
   void reset() const noexcept;
 
   unsigned parties() const noexcept { return parties_; }
@@ -349,49 +350,52 @@ class NODEWISE_PUBLIC SharedBarrier {
 };
 
 struct SharedObjectsOptions {
-  /// Room for the objects. Each takes its size rounded up to 128 bytes; a value of more than 8 bytes takes
-  /// twice that and 128 bytes more. All pages are made present at once.
+  /// Room for the objects. An object takes its size, rounded up to 128 bytes; a value of more than 8 bytes
+  /// takes twice that, and 128 bytes more. All pages are populated at once.
   std::uint64_t bytes = std::uint64_t{1} << 20;
   bool keep = false;  ///< As SegmentOptions::keep.
 };
 
-/// An object, as list() describes it.
+/// What list() reports about an object.
 struct SharedObjectInfo {
   std::string name;
   SharedObjectKind kind = SharedObjectKind::value;
-  std::string
-      type;  ///< The type of the value or of the elements: "i32", "f64", or the compiler's name of it.
+  /// The type of the value, or of the elements: "i32", "f64", ..., or the compiler's name.
+  std::string type;
   std::uint64_t element_bytes = 0;
   std::uint64_t count = 0;  ///< The number of elements of an array, or of parties of a barrier; else 1.
-  std::uint64_t bytes = 0;  ///< The room that it takes.
+  std::uint64_t bytes = 0;  ///< The room that it takes, in bytes.
 };
 
 /// Objects with names, in a segment of their own. The first process that asks for a name makes the object;
-/// every other process gets the same object. Processes may start, end, fork and be killed at any moment. An
-/// object whose maker was killed before it was finished does not exist. Objects live as long as their
-/// segment; single objects cannot be removed. There are at most 512, with names of 1 to 63 bytes. All
-/// processes must be in one pid namespace, because the kernel knows the owner of a mutex by its thread
-/// number. Copies share the segment, and the objects keep it mapped. Thread class: any thread.
+/// every other process gets the same one. Processes may start, end, fork and be killed at any moment. If the
+/// maker of an object is killed before the object is finished, the object does not exist. Objects live as
+/// long as their segment; they cannot be removed one by one. There are at most 512, with names of 1 to 63
+/// bytes.
+///
+/// All processes must be in the same pid namespace, because the kernel knows the owner of a mutex by its
+/// thread number. Copies share the segment, and handles of objects keep it mapped. Thread class: any thread.
 class NODEWISE_PUBLIC SharedObjects {
  public:
-  /// An empty name makes a memfd: forked children inherit it, and other processes open it by its descriptor.
-  /// Throws InvalidArgument (sizes, name), SystemError (EEXIST: the name is taken), PlacementError (no room).
-  /// Cost: some system calls, and making the pages present.
+  /// Makes a segment called `name`. An empty name makes a memfd, which forked children inherit, and which
+  /// other processes open by its descriptor. Throws InvalidArgument (bad size or name), SystemError (EEXIST:
+  /// the name is taken) and PlacementError (no room). Cost: some system calls, and populating the pages.
   static SharedObjects create(const std::string& name, const SharedObjectsOptions& options = {});
-  /// Throws as Segment::open, InvalidArgument if the segment holds something else, and SystemError (ENOTSUP)
-  /// if it was made in another pid namespace.
+  /// Opens a segment that exists. Throws what Segment::open throws, InvalidArgument if the segment holds
+  /// something else, and SystemError (ENOTSUP) if it was made in another pid namespace.
   static SharedObjects open(const std::string& name);
   static SharedObjects open_descriptor(int descriptor);
-  /// Opens the segment with this name, whatever options it was made with, or makes it if there is none. Where
-  /// several processes do so at once, one makes it and the others wait. Throws as create() and open().
+  /// Opens the segment called `name`, or makes it if there is none; `options` matter only for making it. If
+  /// several processes call this at the same time, one of them makes the segment, and the others wait. Throws
+  /// as create() and open().
   static SharedObjects open_or_create(const std::string& name, const SharedObjectsOptions& options = {});
 
   // Each of these returns the object with this name, and makes it if there is none. All throw InvalidArgument
-  // if the object is of another kind, type or size, or if the name is not valid; OutOfMemory if there is no
-  // room; FormatError if the directory is damaged. Cost: some hundred nanoseconds for each existing object;
-  // call once and keep the handle.
+  // if the name is not valid, or if the object has another kind, type or size; OutOfMemory if there is no
+  // room; FormatError if the directory of objects is damaged. Cost: some hundred nanoseconds for each object
+  // in the segment, so call them once and keep the handle.
 
-  /// The process that makes the object stores `initial`.
+  /// The value is `initial` if this call makes the object.
   template <SharedData T>
   SharedValue<T> value(const std::string& name, const T& initial = {}) const {
     return SharedValue<T>(get(name, SharedObjectKind::value, detail::shared_type<T>(), 1, &initial));
@@ -409,7 +413,8 @@ class NODEWISE_PUBLIC SharedObjects {
   std::vector<SharedObjectInfo> list() const;
   std::uint64_t bytes_left() const;          ///< Throws FormatError.
   const std::string& name() const noexcept;  ///< Empty for a memfd.
-  int descriptor() const noexcept;  ///< The descriptor of a memfd, to be sent to other processes; else -1.
+  /// The descriptor of a memfd, for sending it to other processes; else -1.
+  int descriptor() const noexcept;
   /// Removes the name now, as Segment::remove does.
   void remove() const;
 

@@ -1,5 +1,6 @@
-// Where a dataset comes from: a file, memory, a function. A source is read by rows, or says where its bytes
-// lie so that others can read them; it knows neither pages nor nodes.
+// A source is where a dataset comes from: a file, memory or a function. All sources can be read by rows. Some
+// can also say where their bytes lie (in extents); these can be read in pieces of any size. A source knows
+// nothing of pages and nodes.
 #pragma once
 
 #include <array>
@@ -21,40 +22,41 @@
 
 namespace nodewise {
 
-/// 128 bits made from a description (FNV-1a). All zero: there is none.
+/// 128 bits that stand for a description (FNV-1a). All zero: no digest.
 struct Digest {
   std::array<std::uint64_t, 2> words{};
   bool empty() const noexcept { return words == std::array<std::uint64_t, 2>{}; }
   friend bool operator==(const Digest&, const Digest&) = default;
 };
 
-/// The name of a source, and digests by which it is recognised.
+/// Identifies a source by a name and two digests.
 struct Identity {
-  std::string name;  ///< For people: an absolute path, a key.
-  /// If it is equal, the source is taken to give the same bytes on this machine. For a file it covers path,
-  /// size, modification time, device, inode, format and element type. A segment records it.
+  std::string name;  ///< For people: an absolute path, or a key.
+  /// Sources whose `state` is equal are taken to give the same bytes on this machine. For a file, it is made
+  /// from path, size, modification time, device, inode, format and element type; for memory and functions,
+  /// from the caller's key, the shape and the element type. A segment records it.
   Digest state;
-  /// Equal wherever a copy of the same data lies. For a file it covers format, shape, element type and the
-  /// sizes of its parts, not the data itself; for memory and functions the caller's key, shape and element
-  /// type.
+  /// Sources whose `content` is equal are taken to be copies of the same data, on any machine. For a file, it
+  /// is made from format, shape, element type and the sizes of its parts, but not from the data; for memory
+  /// and functions, it is the same as `state`.
   Digest content;
   friend bool operator==(const Identity&, const Identity&) = default;
 };
 
-/// Whether a format may be read by several threads at once.
+/// Whether several threads may read a format at the same time.
 enum class Calls : std::uint8_t { any_thread, one_at_a_time };
 NODEWISE_PUBLIC std::string_view to_string(Calls calls) noexcept;
 
 /// Where consecutive bytes of a dataset lie: in an open file, or in memory.
 struct Extent {
-  int file = -1;                      ///< A descriptor that is the source's; -1: in memory.
-  const std::byte* memory = nullptr;  ///< Of the first byte; null: in a file.
-  std::uint64_t offset = 0;           ///< In the file, of the first byte.
+  int file = -1;                      ///< A descriptor that the source owns; -1: in memory.
+  const std::byte* memory = nullptr;  ///< The address of the first byte; null: in a file.
+  std::uint64_t offset = 0;           ///< The position of the first byte in the file.
   std::uint64_t bytes = 0;
 };
 
-/// The interface that each format implements; programs use Source. All members are const and are called from
-/// several threads at once, except read() where calls() is one_at_a_time.
+/// The interface that each format implements; programs use Source. All members may be called from several
+/// threads at the same time, except read() if calls() is one_at_a_time.
 class NODEWISE_PUBLIC SourceFormat {
  public:
   virtual ~SourceFormat();
@@ -62,26 +64,26 @@ class NODEWISE_PUBLIC SourceFormat {
   virtual DType dtype() const = 0;
   virtual Identity identity() const = 0;
   virtual Calls calls() const { return Calls::any_thread; }
-  /// Rows are read most cheaply in groups of this number that begin at a multiple of it: a chunk's rows, or a
-  /// file's.
+  /// The number of rows that are best read together, such as the rows of a chunk. Such a group begins at a
+  /// multiple of this number.
   virtual std::uint64_t granule_rows() const { return 1; }
-  /// Writes `rows` to `to`: whole rows, row-major, in this machine's byte order. Polls `stop`. Throws
-  /// Stopped, SystemError or FormatError, naming file and offset. The default throws InvalidArgument: it is
-  /// enough for a format with extents(), because Source::read then uses those.
+  /// Writes the rows `rows` to `to`, row-major and in this machine's byte order. Polls `stop`. Throws
+  /// Stopped, SystemError or FormatError; messages name the file and the offset. A format that has extents
+  /// need not implement it, because Source::read uses them. The default throws InvalidArgument.
   virtual void read(RowRange rows, std::byte* to, const Stop& stop) const;
-  /// Appends the extents of `bytes`, in order and without gaps. Returns false and appends nothing if only
-  /// read() can give the data. The answer is the same for all ranges of a source.
+  /// Appends the extents of `bytes`, in order and without gaps, and returns true. A format that can only be
+  /// read by rows always returns false and appends nothing.
   virtual bool extents(ByteRange bytes, std::vector<Extent>& found) const;
-  /// Converts, in place, elements at `at` that were copied from extents to this machine's byte order. `bytes`
-  /// are whole elements.
+  /// Call this after elements were copied from extents to `at`: it converts them, in place, to this machine's
+  /// byte order. `bytes` is their range in the dataset.
   virtual void finish(std::byte* at, ByteRange bytes) const;
 };
 
-/// A source of rows that can be read again and again. Copies share its format, and with it the open file or
-/// the function. Thread class: any thread; where the format says one_at_a_time, reads wait for one another.
+/// A source of rows, which can be read any number of times. Copies share the format, and so the open file or
+/// the function. Thread class: any thread; if calls() is one_at_a_time, reads wait for one another.
 class NODEWISE_PUBLIC Source {
  public:
-  /// Throws InvalidArgument where there is no format, or its shape and type are no dataset.
+  /// Throws InvalidArgument if `format` is null, or if no dataset can have its shape and type.
   explicit Source(std::shared_ptr<const SourceFormat> format);
 
   Shape shape() const noexcept;
@@ -89,21 +91,22 @@ class NODEWISE_PUBLIC Source {
   const Identity& identity() const noexcept;
   Calls calls() const noexcept;
   std::uint64_t granule_rows() const noexcept;
-  /// The source as a dataset in batches of `batch_size`. Throws InvalidArgument for batches of 0 samples.
+  /// The dataset that the source gives, with batches of `batch_size` samples. Throws InvalidArgument if that
+  /// is 0.
   Dataset dataset(std::uint64_t batch_size) const { return {shape(), dtype(), batch_size}; }
 
-  /// Writes `rows` to `to`, row-major and in this machine's byte order. Precondition: there is room for them
-  /// at `to`. Throws OutOfRange, Stopped, SystemError or FormatError (naming file and offset), and whatever a
-  /// caller's function throws; what is at `to` is then unspecified.
+  /// Writes the rows `rows` to `to`, row-major and in this machine's byte order. Precondition: there is room
+  /// for them. Throws OutOfRange, Stopped, SystemError or FormatError (messages name the file and the
+  /// offset), and what a caller's function throws. After an exception, the content of `to` is unspecified.
   void read(RowRange rows, std::byte* to, const Stop& stop = {}) const;
-  /// Whether extents() gives where the bytes lie, so that pieces other than whole rows can be read.
+  /// Whether extents() says where the bytes lie, so that pieces can be read that are not whole rows.
   bool has_extents() const noexcept;
   /// As SourceFormat::extents. Throws OutOfRange.
   bool extents(ByteRange bytes, std::vector<Extent>& found) const;
   /// As SourceFormat::finish.
   void finish(std::byte* at, ByteRange bytes) const;
-  /// Reads `bytes`, whole elements, by their extents. Throws InvalidArgument if the source has no extents,
-  /// and as read().
+  /// Reads the range `bytes`, which contains whole elements, from its extents. Throws InvalidArgument if the
+  /// source has no extents; otherwise as read().
   void read_bytes(ByteRange bytes, std::byte* to, const Stop& stop = {}) const;
 
  private:
@@ -112,17 +115,18 @@ class NODEWISE_PUBLIC Source {
 };
 
 struct MemorySourceOptions {
-  /// Names the data for open_or_create; must change whenever the data change. Empty: the data have no
-  /// identity.
+  /// A name for the data, which open_or_create (load.hpp) needs. Change it whenever the data changes. Empty:
+  /// the data has no identity.
   std::string key;
 };
 
-/// Rows at `data`, row-major. Precondition: they are readable and unchanged while the source is used; they
-/// stay the caller's. Throws InvalidArgument where `data` is null and there are bytes, or as Dataset.
+/// Rows that lie at `data`, row-major. Preconditions: they stay readable and unchanged while the source is
+/// used. The memory stays the caller's. Throws InvalidArgument if `data` is null and there are rows, and as
+/// Dataset.
 NODEWISE_PUBLIC Source memory_source(const void* data, Shape shape, DType dtype,
                                      const MemorySourceOptions& options = {});
 
-/// The same, of a span of elements in rows of `features`. Throws InvalidArgument where they are no whole
+/// The elements of a span, in rows of `features` elements. Throws InvalidArgument if these are not whole
 /// rows.
 template <Element T>
 Source memory_source(std::span<const T> data, std::uint64_t features,
@@ -140,21 +144,22 @@ struct FunctionSourceOptions {
   std::uint64_t granule_rows = 1;  ///< As SourceFormat::granule_rows; at least 1.
 };
 
-/// Rows that `fill` writes: `rows` of them to `to`, row-major. It must write the same rows each time, in
-/// whatever order they are asked for. Each call asks for some MiB. What it throws ends the load.
+/// Rows that a function writes: `fill(rows, to)` writes the rows `rows` to `to`, row-major. It must write the
+/// same data every time, and must accept rows in any order. Each call asks for some MiB. An exception that
+/// `fill` throws ends the load. Throws InvalidArgument if there is no function, and as Dataset.
 NODEWISE_PUBLIC Source function_source(Shape shape, DType dtype,
                                        std::function<void(RowRange rows, std::byte* to)> fill,
                                        const FunctionSourceOptions& options = {});
 
 struct SourceOptions {
-  /// Read the elements as this type, where the file's format cannot name it: bf16 in a .npy file. Unset: as
-  /// the file says.
+  /// The type as which elements are read, if the file's format cannot name it: bf16 in a .npy file. Unset:
+  /// the type that the file states.
   std::optional<DType> dtype;
 };
 
-/// The file at `path`, in whichever format it is: the one that knows its first bytes or its name. Throws
-/// SystemError (it cannot be opened or read), FormatError (no format recognises it, or its contents do not
-/// match its header), InvalidArgument (its elements cannot be read as the type that is asked for).
+/// Opens a file. Its format is recognised by its first bytes or its name. Throws SystemError (the file cannot
+/// be opened or read), FormatError (the format is unknown, or the content does not match the header) and
+/// InvalidArgument (the elements cannot be read as the requested type).
 NODEWISE_PUBLIC Source open_source(const std::string& path, const SourceOptions& options = {});
 
 }  // namespace nodewise

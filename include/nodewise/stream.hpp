@@ -1,4 +1,5 @@
-// Batches from any place: a stream gives runs of consecutive batches, each run in contiguous memory.
+// A stream gives the batches of a dataset in runs. A run is some consecutive batches in contiguous memory,
+// which may lie anywhere. A lease keeps the memory of a run mapped and unchanged.
 #pragma once
 
 #include <cstddef>
@@ -12,14 +13,14 @@
 
 namespace nodewise {
 
-/// A run: consecutive batches in contiguous memory, which stays mapped and unchanged as long as the lease
-/// lives. Movable, not copyable; after a move the source has no data. Thread class: value; it may be
+/// A run, and the lease on its memory: it stays mapped and unchanged until the BatchLease is destroyed.
+/// Movable, not copyable; a BatchLease that was moved from has no data. Thread class: value; it may be
 /// destroyed on any thread.
 class BatchLease {
  public:
-  /// `data` points to the first byte of the first of `batches`, which follow one another without gaps. The
-  /// pointer owns that memory or a share of it; the lease releases the pointer when it ends. `node`: the
-  /// logical index of the node that the memory lies on, where that is known.
+  /// `data` points to the first byte of the first batch; the batches follow one another without gaps. The
+  /// pointer owns the memory or a share of it, and is released when the lease ends. `node` is the logical
+  /// index of the node on which the memory lies, if it is known.
   BatchLease(std::shared_ptr<const std::byte> data, BatchRange batches,
              std::optional<unsigned> node = std::nullopt) noexcept
       : data_(std::move(data)), batches_(batches), node_(node) {}
@@ -27,7 +28,7 @@ class BatchLease {
   BatchLease& operator=(BatchLease&&) noexcept = default;
 
   const std::byte* data() const noexcept { return data_.get(); }
-  BatchRange batches() const noexcept { return batches_; }  ///< By their numbers in the dataset.
+  BatchRange batches() const noexcept { return batches_; }  ///< Their numbers in the dataset.
   std::optional<unsigned> node() const noexcept { return node_; }
 
  private:
@@ -36,10 +37,10 @@ class BatchLease {
   std::optional<unsigned> node_;
 };
 
-/// Gives batches of a dataset, all or some of them, run by run and in any order, each batch once. Readers
-/// store results by the numbers of batches, so the order of the runs does not change a result. Each source of
-/// batches has its own implementation; the library's is BufferStream. Thread class: one thread at a time;
-/// other threads may read what was leased, and end leases, at any time.
+/// Gives all batches of a dataset, or some of them, each once, in runs of any order. Readers store results by
+/// batch number, so results do not depend on the order of the runs. The library implements BufferStream
+/// (buffer_stream.hpp); programs can implement others. Thread class: one thread at a time. At the same time,
+/// other threads may read runs and destroy leases.
 class NODEWISE_PUBLIC BatchStream {
  public:
   virtual ~BatchStream();
@@ -47,14 +48,14 @@ class NODEWISE_PUBLIC BatchStream {
   virtual const Dataset& dataset() const noexcept = 0;
   /// How the elements of each batch are arranged.
   virtual Layout layout() const noexcept { return Layout::rows; }
-  /// Waits for the next run, which has at least one batch; returns nullopt at the end. If a batch cannot be
-  /// read, this throws in the place of that batch: all batches before it have been given.
+  /// Waits for the next run, which has at least one batch. Returns nullopt at the end. If a batch cannot be
+  /// read, the call that would give it throws; all batches before it have been given by then.
   virtual std::optional<BatchLease> next() = 0;
-  /// Whether next() would give a run without waiting. False also where next() would end or throw, and where a
-  /// lease must end before there is memory for another run.
+  /// Whether next() would give a run without waiting. Also false if next() would return nullopt or throw, or
+  /// if a lease must be destroyed before there is memory for another run.
   virtual bool ready() = 0;
-  /// Begins again with the same batches, perhaps in another order. A stream that can be read only once
-  /// returns false, even before its first run, and its position does not change.
+  /// Begins again with the same batches, perhaps in another order, and returns true. A stream that can be
+  /// read only once always returns false, and stays where it is.
   virtual bool rewind() = 0;
 
  protected:
