@@ -10,16 +10,17 @@
 
 namespace nodewise {
 
-/// What the whole machine, the allowed nodes or the control groups above this process still grant, whichever
-/// is least, and where that is written.
+/// The least that any of these still allows this process: the whole machine, the nodes of its cpuset, and its
+/// control groups.
 struct Allowance {
   std::uint64_t bytes = 0;
-  std::string from;  ///< "/proc/meminfo (MemAvailable + SwapFree)", "/sys/fs/cgroup/.../memory.max", ...
+  /// Where this is stated: "/proc/meminfo (MemAvailable + SwapFree)", "/sys/fs/cgroup/.../memory.max", ...
+  std::string from;
 };
 
-/// The allowance at this moment. A dataset that exceeds it is refused before its memory is touched, because
-/// the kernel would end the process. `topology` is this machine's. Nothing where the system does not say.
-/// Thread class: reentrant. Cost: some ten small files are read.
+/// The allowance at this moment; empty if the system does not state it. A dataset that exceeds it is refused
+/// before its memory is touched, because the kernel would kill the process. Precondition: `topology`
+/// describes this machine. Thread class: any thread. Cost: reads about ten small files.
 NODEWISE_PUBLIC std::optional<Allowance> allowance_now(const Topology& topology);
 
 }  // namespace nodewise

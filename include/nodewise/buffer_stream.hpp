@@ -1,4 +1,4 @@
-// A buffer's batches as a stream.
+// The batches of a buffer (buffer.hpp) as a stream (stream.hpp).
 #pragma once
 
 #include <cstddef>
@@ -12,9 +12,10 @@
 
 namespace nodewise {
 
-/// One run for each shard that has batches, on the node that the plan gives it (of interleaved buffers: the
-/// node whose workers compute it). Its leases keep the buffer's pages alive, beyond the life of the buffer
-/// and the stream. Thread class: as BatchStream. Cost: O(shards).
+/// Gives one run for each shard that has batches (a shard is the part of the data that one node owns). The
+/// node of a run is the node of its shard; if the plan is interleaved, it is only the node whose workers
+/// compute the batches. Leases keep the pages of the buffer mapped, even after the buffer and the stream are
+/// destroyed. Thread class: as BatchStream. Cost: O(shards).
 class NODEWISE_PUBLIC BufferStream final : public BatchStream {
  public:
   explicit BufferStream(const Buffer& buffer);

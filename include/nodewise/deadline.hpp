@@ -1,11 +1,11 @@
-// The end of a wait.
+// The end of a wait that has a time limit.
 #pragma once
 
 #include <chrono>
 
 namespace nodewise::detail {
 
-/// The moment `time` from now, without overflow: at most a hundred years from now.
+/// The moment `time` from now. It is at most a hundred years from now, so that it cannot overflow.
 template <class Rep, class Period>
 std::chrono::steady_clock::time_point after(const std::chrono::duration<Rep, Period>& time) {
   constexpr std::chrono::hours longest(24 * 365 * 100);

@@ -1,5 +1,6 @@
-// How the elements of a batch are arranged: by rows, by columns, or by tiles of rows. A batch is one
-// contiguous byte range in each of them, so plans, placement and loaders need not know which one it is.
+// The layouts of a batch: its elements are arranged by rows, by columns, or by tiles of rows (Layout, in
+// view.hpp). In each layout a batch is one contiguous range of bytes, so plans and placement do not depend on
+// it. LayoutView is a view for any layout, and convert_layout() changes the layout.
 #pragma once
 
 #include <algorithm>
@@ -25,9 +26,9 @@ namespace nodewise {
 
 class NodePools;
 
-/// A row or column of a LayoutView whose elements do not follow one another: a random-access range of T. Each
-/// step computes the position of its element anew. For a column in Layout::tiles, a loop over the tiles'
-/// columns (LayoutView::tile()) is faster. Valid as long as the view's memory. Thread class: value.
+/// A row or column of a LayoutView whose elements are not contiguous, as a random-access range of T. Each
+/// access computes the position of its element. In Layout::tiles, a loop over the columns of each
+/// LayoutView::tile() is faster than this. Valid as long as the view's memory. Thread class: value.
 template <class View, bool is_row>
 class LayoutLine : public std::ranges::view_base {
  public:
@@ -35,7 +36,7 @@ class LayoutLine : public std::ranges::view_base {
   class iterator;
 
   constexpr LayoutLine() noexcept = default;
-  /// Of row or column `index` of `view`.
+  /// Row or column number `index` of `view`.
   constexpr LayoutLine(const View& view, std::size_t index) noexcept : view_(view), index_(index) {}
 
   constexpr std::size_t size() const noexcept { return is_row ? view_.cols() : view_.rows(); }
@@ -45,7 +46,7 @@ class LayoutLine : public std::ranges::view_base {
     NODEWISE_EXPECTS(i < size());
     return is_row ? view_(index_, i) : view_(i, index_);
   }
-  /// Precondition, of both: not empty.
+  /// Precondition of both: the line is not empty.
   NODEWISE_EXPECTS_INLINE constexpr element_type& front() const noexcept { return (*this)[0]; }
   NODEWISE_EXPECTS_INLINE constexpr element_type& back() const noexcept { return (*this)[size() - 1]; }
   constexpr iterator begin() const noexcept { return {*this, 0}; }
@@ -105,8 +106,8 @@ class LayoutLine<View, is_row>::iterator {
   difference_type at_ = 0;
 };
 
-/// A batch whose elements are arranged as L says. Members are named as in BatchView. A pointer and two
-/// numbers; never owns. Valid as long as the memory it was got from. Thread class: value.
+/// A view of a batch in layout L: a pointer and two numbers. Its members are named as in BatchView. It does
+/// not own the memory, and is valid as long as the memory is. Thread class: value.
 template <Element T, Layout L>
 class LayoutView {
  public:
@@ -120,13 +121,13 @@ class LayoutView {
       : data_(data), rows_(rows), cols_(cols) {
     NODEWISE_EXPECTS(data != nullptr || rows == 0 || cols == 0);
   }
-  /// A view that may write becomes one that only reads.
+  /// Converts a writable view to a read-only one.
   template <class U>
   requires std::is_same_v<const U, T>
   constexpr LayoutView(const LayoutView<U, L>& other) noexcept
       : LayoutView(other.data(), other.rows(), other.cols()) {}
-  /// A batch of a loader. Throws InvalidArgument where T is not its element type or L not its layout, where
-  /// it may only be read and T is not const, and where there are gaps between its rows.
+  /// A view of a batch. Throws InvalidArgument if T is not the element type, if L is not the layout, if the
+  /// batch is read-only and T is not const, or if there are gaps between the rows.
   LayoutView(const AnyBatchView& batch)
       : LayoutView(batch.template elements<T>(L), batch.rows(), batch.cols()) {
     check_contiguous(batch.row_stride());
@@ -153,7 +154,7 @@ class LayoutView {
     NODEWISE_EXPECTS(row < rows_ && col < cols_);
     return data_[element_offset(L, rows_, cols_, row, col)];
   }
-  /// As operator(), checked. Throws OutOfRange.
+  /// As operator(), with a check: throws OutOfRange.
   T& at(std::size_t row, std::size_t col) const {
     if (row >= rows_ || col >= cols_)
       throw OutOfRange("LayoutView::at: (" + std::to_string(row) + ", " + std::to_string(col) +
@@ -161,7 +162,7 @@ class LayoutView {
     return (*this)(row, col);
   }
 
-  /// A random-access range of T: a span where the elements follow one another, else a LayoutLine.
+  /// The row as a random-access range of T: a span if its elements are contiguous, else a LayoutLine.
   /// Precondition: row < rows().
   NODEWISE_EXPECTS_INLINE constexpr auto row(std::size_t row) const noexcept {
     NODEWISE_EXPECTS(row < rows_);
@@ -179,12 +180,12 @@ class LayoutView {
       return LayoutLine<LayoutView, false>(*this, col);
   }
 
-  /// The number of tiles. For loops that the compiler is to vectorise: in each tile the columns are spans.
+  /// The number of tiles. Inside a tile, columns are spans, so the compiler can vectorise loops over them.
   constexpr std::size_t tiles() const noexcept requires(L == Layout::tiles) {
     return rows_ / tile_rows + (rows_ % tile_rows != 0 ? 1 : 0);
   }
-  /// The rows from tile * tile_rows on: tile_rows of them, or as many as are left. Precondition: tile <
-  /// tiles().
+  /// Tile number `tile`, as a view in Layout::columns. It has tile_rows rows; the last tile may have fewer.
+  /// Precondition: tile < tiles().
   NODEWISE_EXPECTS_INLINE constexpr LayoutView<T, Layout::columns> tile(std::size_t tile) const noexcept
       requires(L == Layout::tiles) {
     NODEWISE_EXPECTS(tile < tiles());
@@ -204,15 +205,16 @@ class LayoutView {
   std::size_t cols_ = 0;
 };
 
-/// Calls `fn` with a LayoutView of `batch` in the layout that the batch has; `fn` takes each of the three and
-/// returns the same type for each. Throws as LayoutView's constructor, and what `fn` throws.
+/// Calls `fn` with a LayoutView of `batch` in the layout that the batch has, and returns its result. `fn`
+/// must accept a view in any layout, and return the same type for all. Throws what LayoutView's constructor
+/// and `fn` throw.
 template <Element T, class Fn>
 decltype(auto) with_layout(const AnyBatchView& batch, Fn&& fn) {
   if (batch.layout() == Layout::rows) return fn(LayoutView<T, Layout::rows>(batch));
   if (batch.layout() == Layout::columns) return fn(LayoutView<T, Layout::columns>(batch));
   return fn(LayoutView<T, Layout::tiles>(batch));
 }
-/// The same for a batch that may only be read: `fn` gets views of const T.
+/// The same for a read-only batch: `fn` gets views of const T.
 template <Element T, class Fn>
 decltype(auto) with_layout(const AnyConstBatchView& batch, Fn&& fn) {
   if (batch.layout() == Layout::rows) return fn(LayoutView<const T, Layout::rows>(batch));
@@ -220,27 +222,28 @@ decltype(auto) with_layout(const AnyConstBatchView& batch, Fn&& fn) {
   return fn(LayoutView<const T, Layout::tiles>(batch));
 }
 
-/// Fills `to` with the batches of `from`, arranged by `layout`, which is the layout of `to` from then on.
-/// Each shard of `to` is written by the workers that read it (Team::readers), unless they steal; where `from`
-/// is divided among the nodes as `to` is, they read locally too. Long batches are divided among workers. If
-/// the whole result is 4 MiB or more, its writes bypass the caches. Throws InvalidArgument where the two
-/// differ in shape, element type or batch size, where they overlap, and where `to` may only be read;
-/// PlacementError where the plans of the two buffers were made for different topologies. Cost: 1 to 2
-/// parallel copies (docs/layouts.md); 160 KiB of each worker's stack. Thread class: any thread; `from` may be
-/// read meanwhile.
+/// Copies the batches of `from` to `to` and arranges them by `layout`, which becomes the layout of `to`. Each
+/// worker writes the shards that it reads (Team::readers), unless workers steal. If `from` is divided among
+/// the nodes as `to` is, workers also read locally. Long batches are divided among workers. Results of 4 MiB
+/// or more are written past the caches.
+///
+/// Throws InvalidArgument if shape, element type or batch size differ, if the buffers overlap, or if `to` is
+/// read-only. Throws PlacementError if the two plans were made for different machines. Thread class: any
+/// thread; others may read `from` at the same time. Cost: as much as 1 to 2 parallel copies
+/// (docs/layouts.md), and 160 KiB of each worker's stack.
 NODEWISE_PUBLIC void convert_layout(const Buffer& from, Buffer& to, Layout layout, const Team& team);
 
-/// Rearranges the batches of `buffer` in place. Each worker that has batches takes room for one batch from
-/// the pool of its node, and gives it back. What the pools throw (OutOfMemory) is thrown before anything is
-/// changed; after any other exception a batch may be in either layout. Throws InvalidArgument where the
-/// memory may only be read, or is a published segment, which other processes may be reading. Batches are not
-/// divided among workers. Cost: two copies, one of them in the cache, if it holds a batch. Thread class: one
-/// caller at a time for a buffer.
+/// Rearranges the batches of `buffer` in place. Each worker that has batches borrows memory for one batch
+/// from the pool of its node. If a pool has no memory, it throws (OutOfMemory) before anything is changed;
+/// after any other exception, each batch is in one of the two layouts. Throws InvalidArgument if the memory
+/// is read-only, or is a segment, which other processes may be reading. Batches are not divided among
+/// workers. Cost: two copies; one of them stays in the cache if a batch fits there. Thread class: one caller
+/// at a time for each buffer.
 NODEWISE_PUBLIC void convert_layout(Buffer& buffer, Layout layout, const Team& team, const NodePools& pools);
 
-/// One batch of any memory, on the calling thread. Preconditions: rows × cols elements at either place,
-/// aligned to an element. Throws InvalidArgument where the size overflows or the two overlap. Thread class:
-/// any thread.
+/// Converts one batch anywhere in memory, on the calling thread. Preconditions: there are rows × cols
+/// elements at both places, aligned to the element type. Throws InvalidArgument if the size overflows, or if
+/// the two places overlap. Thread class: any thread.
 NODEWISE_PUBLIC void convert_batch(const void* from, Layout from_layout, void* to, Layout to_layout,
                                    DType dtype, std::uint64_t rows, std::uint64_t cols);
 

@@ -1,4 +1,4 @@
-// A pool of placed memory for each node.
+// A pool of memory for each NUMA node, as std::pmr::memory_resource.
 //
 //     NodePools pools(team);
 //     auto ready = pools.reserve_async(1ull << 30, 0);     // populates in the background
@@ -32,54 +32,54 @@ NODEWISE_PUBLIC std::string_view to_string(Spill spill) noexcept;
 struct NodePoolsOptions {
   PoolOptions pool = {};
   PageKind pages = PageKind::automatic;
-  /// The most bytes taken from each node, for its own pool and for pools that spill to it.
+  /// The most bytes that are taken from each node, for its own pool and for pools that spill to it.
   std::uint64_t limit_bytes = std::numeric_limits<std::uint64_t>::max();
   Spill spill = Spill::none;
 };
 
-/// What one node's pool holds, and what it has done.
+/// What the pool of one node holds, and what it has done.
 struct NodePoolCounts {
   unsigned node = 0;
   PoolCounts pool;
-  /// Bytes mapped on the node, in whole pages, those lent to other nodes' pools included.
+  /// The bytes that are mapped on the node, in whole pages, including those lent to pools of other nodes.
   std::uint64_t mapped_bytes = 0;
-  /// Where those lie now, as the kernel says.
+  /// Where these bytes lie now, as the kernel says.
   PlacementBytes placement;
-  std::uint64_t spilled_bytes = 0;       ///< Bytes that this pool ever took from other nodes.
-  std::uint64_t live_spilled_bytes = 0;  ///< Bytes that it has from other nodes now.
+  std::uint64_t spilled_bytes = 0;       ///< All bytes that this pool ever took from other nodes.
+  std::uint64_t live_spilled_bytes = 0;  ///< The bytes that it has from other nodes now.
 };
 
-/// A NodeResource, and a PoolResource on it, for each node of the team's topology. Nothing is mapped before
-/// the first allocation. With NODEWISE_REPORT the counts of the pools are part of the report. Thread class:
-/// any thread.
+/// A pool for each node of the team's topology: a NodeResource with a PoolResource above it. Nothing is
+/// mapped before the first allocation. If NODEWISE_REPORT is set, the counts are part of the report. Thread
+/// class: any thread.
 class NODEWISE_PUBLIC NodePools {
  public:
-  /// The team is copied. Throws InvalidArgument, as PoolResource.
+  /// Copies the team. Throws InvalidArgument as PoolResource does.
   explicit NodePools(const Team& team, const NodePoolsOptions& options = {});
-  /// Gives all memory back. Precondition: no block is used any more.
+  /// Gives all memory back. Precondition: no block is in use.
   ~NodePools();
   NodePools(const NodePools&) = delete;
   NodePools& operator=(const NodePools&) = delete;
 
   const Topology& topology() const noexcept;
-  /// `node`: logical index, here and below. Throws OutOfRange.
+  /// The pool of `node` (logical index). Throws OutOfRange.
   PoolResource& on(unsigned node) const;
-  /// The pool of the node on which the calling thread runs, or of the nearest node that has memory. Cost:
-  /// some tens of nanoseconds; call once, not for each block.
+  /// The pool of the node on which the calling thread runs; if that node has no memory, of the nearest node
+  /// that has. Cost: some tens of nanoseconds, so call it once, and not for each block.
   PoolResource& local() const;
-  /// Index of that node.
+  /// The logical index of that node.
   unsigned local_node() const;
-  /// `node` itself if it has memory that the process may use, else the nearest node that has. Throws
+  /// `node` itself if it has memory that this process may use, else the nearest node that has. Throws
   /// OutOfRange.
   unsigned nearest_with_memory(unsigned node) const;
-  /// Calls PoolResource::reserve_async of that node's pool.
+  /// Calls reserve_async(bytes) of the pool of `node`. Throws OutOfRange.
   [[nodiscard]] std::future<void> reserve_async(std::size_t bytes, unsigned node) const;
 
-  /// The counts of each node's pool. Cost: asks the kernel about every page.
+  /// The counts of all pools, in the order of nodes. Cost: the kernel is asked about every page.
   std::vector<NodePoolCounts> counts() const;
-  /// The degradations of that node's memory. Throws OutOfRange.
+  /// The degradations of the memory of `node`. Throws OutOfRange.
   std::vector<Degradation> degradations(unsigned node) const;
-  /// Schema "nodewise.pools/1", documented in docs/json.md.
+  /// JSON with the schema "nodewise.pools/1" (docs/json.md).
   std::string to_json() const;
 
  private:

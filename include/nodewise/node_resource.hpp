@@ -1,6 +1,6 @@
 // Memory of one node as a std::pmr::memory_resource, for containers and for other resources.
 //
-// Resources are stacked, each the upstream of the next:
+// Resources are stacked. Each takes its memory from the one below it, which is called its upstream:
 //
 //     NodeResource node(team, 0);                    // whole pages of node 0
 //     LimitedResource limited(&node, 8ull << 30);    // no more than 8 GiB of them
@@ -24,15 +24,15 @@
 
 namespace nodewise {
 
-/// The bottom of the stack: whole pages of one node, placed as a dataset is under Binding::required. They are
-/// bound before any touch, populated by workers of that node, and verified afterwards, so that using a block
-/// causes no page fault and reads no other node. Each block is a mapping of its own; let a PoolResource
-/// divide large blocks. Deallocating a pointer that is none of its blocks does nothing. Thread class: any
-/// thread. Cost: zeroing the pages, and some 0.3 ms.
+/// The lowest resource of a stack. It gives whole pages of one node, placed as a dataset is under
+/// Binding::required: they are bound before they are touched, populated by workers of the node, and verified.
+/// So using a block causes no page fault and reads no other node. Each block is a mapping of its own; put a
+/// PoolResource above it for small blocks. Deallocating a pointer that is not one of its blocks does nothing.
+/// Thread class: any thread. Cost of a block: zeroing its pages, and about 0.3 ms.
 class NODEWISE_PUBLIC NodeResource final : public std::pmr::memory_resource {
  public:
-  /// `node`: logical index. The team's workers on that node populate its pages, or the nearest ones where
-  /// there are none. Throws OutOfRange.
+  /// `node`: logical index. Its pages are populated by the team's workers on that node; if there are none, by
+  /// those on the nearest node that has workers. Throws OutOfRange.
   NodeResource(const Team& team, unsigned node, PageKind pages = PageKind::automatic);
   /// Unmaps all blocks that were not given back.
   ~NodeResource() override;
@@ -40,17 +40,17 @@ class NODEWISE_PUBLIC NodeResource final : public std::pmr::memory_resource {
   NodeResource& operator=(const NodeResource&) = delete;
 
   unsigned node() const noexcept { return node_; }
-  /// Bytes mapped now, in whole pages.
+  /// The bytes that are mapped now, in whole pages.
   std::uint64_t mapped_bytes() const;
-  /// Where those bytes lie now, as the kernel says.
+  /// Where these bytes lie now, as the kernel says.
   PlacementBytes placement() const;
   /// The degradations of all blocks, each kind once.
   std::vector<Degradation> degradations() const;
 
  private:
-  /// Throws OutOfMemory (it names the node, the bytes asked for and free, and the cause), and InvalidArgument
-  /// for an alignment larger than a page. Where the kernel refuses to bind pages, or to say where they are,
-  /// that is a degradation.
+  /// Throws OutOfMemory, which names the node, the bytes that were requested and those that are free, and the
+  /// cause. Throws InvalidArgument if the alignment is larger than a page. If the kernel refuses to bind
+  /// pages, or to say where they are, a degradation is recorded.
   void* do_allocate(std::size_t bytes, std::size_t alignment) override;
   void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override;
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }

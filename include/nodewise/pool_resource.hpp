@@ -1,4 +1,5 @@
-// Blocks of any size, cut from large chunks of another resource, and kept for reuse.
+// A pool cuts blocks of any size from large chunks of another resource (its upstream), and keeps freed blocks
+// for reuse.
 #pragma once
 
 #include <cstddef>
@@ -12,53 +13,53 @@
 namespace nodewise {
 
 struct PoolOptions {
-  /// Bytes that are taken from the upstream at once. If the upstream has fewer, half of that is asked for,
-  /// then a quarter, and so on down to what the block needs. A block larger than half of chunk_bytes, that
-  /// half rounded down to a power of two, comes from the upstream directly.
+  /// The bytes of a chunk, which is taken from the upstream at once. If the upstream has fewer, the pool asks
+  /// for half, then for a quarter, and so on down to what the block needs. Blocks that are larger than half a
+  /// chunk come directly from the upstream (that half is rounded down to a power of two).
   std::size_t chunk_bytes = std::size_t{64} << 20;
 };
 
 /// What a pool holds, and what it has done.
 struct PoolCounts {
-  std::uint64_t chunk_bytes = 0;  ///< Bytes of the chunks that it holds now.
-  std::uint64_t live_blocks =
-      0;  ///< Blocks given and not yet given back, those directly from the upstream included.
-  std::uint64_t live_bytes = 0;  ///< Bytes of those blocks, rounded up to their size classes.
+  std::uint64_t chunk_bytes = 0;  ///< The bytes of the chunks that it holds now.
+  /// Blocks that are in use, including those directly from the upstream.
+  std::uint64_t live_blocks = 0;
+  std::uint64_t live_bytes = 0;  ///< The bytes of these blocks, rounded up to their size classes.
   std::uint64_t allocations = 0;
   std::uint64_t upstream_allocations = 0;  ///< Calls to the upstream, for chunks and for blocks.
 };
 
-/// A pool with size classes, four to each doubling, from 64 bytes on. A block that is given back, by any
-/// thread, is kept for later allocations of its class, so it stays memory of this pool and its node. Chunks
-/// go back to the upstream only by release() or the destructor. Thread class: any thread. Cost: some tens of
+/// A pool with size classes: four for each doubling of the size, from 64 bytes up. A block that any thread
+/// frees is kept for later allocations of its class, so it stays in this pool and on its node. Chunks go back
+/// to the upstream only in release() and in the destructor. Thread class: any thread. Cost: some tens of
 /// nanoseconds, unless the upstream is called.
 class NODEWISE_PUBLIC PoolResource final : public std::pmr::memory_resource {
  public:
-  /// Precondition: `upstream` outlives this, which no check could see. Throws InvalidArgument for chunks of
-  /// less than 64 KiB.
+  /// Precondition, which cannot be checked: `upstream` outlives the pool. Throws InvalidArgument if
+  /// chunk_bytes is less than 64 KiB.
   explicit PoolResource(std::pmr::memory_resource* upstream, const PoolOptions& options = {});
-  /// Gives every chunk back to the upstream. Precondition: no block is used any more.
+  /// Gives every chunk back to the upstream. Precondition: no block is in use.
   ~PoolResource() override;
   PoolResource(const PoolResource&) = delete;
   PoolResource& operator=(const PoolResource&) = delete;
 
   std::pmr::memory_resource* upstream() const noexcept;
-  /// Makes at least `bytes` bytes of unused chunk memory available; if there is less, takes the rest from the
-  /// upstream in one call, at least chunk_bytes. Afterwards blocks of up to `bytes` bytes in total, each
-  /// rounded up to its size class, need no call to the upstream; blocks that come from the upstream directly
-  /// do not count. Throws what the upstream throws.
+  /// Makes sure that at least `bytes` bytes of chunks are unused. If there are fewer, takes the rest from the
+  /// upstream in one call, but at least chunk_bytes. After this, blocks of `bytes` bytes in total, each
+  /// rounded up to its size class, need no call to the upstream. This does not hold for blocks that come
+  /// directly from the upstream. Throws what the upstream throws.
   void reserve(std::size_t bytes);
-  /// As reserve(), on a thread of its own; the future's get() throws what the upstream threw. The future's
+  /// As reserve(), but in a thread of its own. The future's get() throws what the upstream threw; its
   /// destructor waits for the thread. Precondition: the future is ready or destroyed before the pool is
-  /// destroyed. Throws SystemError where no thread can be started.
+  /// destroyed. Throws SystemError if no thread can be started.
   [[nodiscard]] std::future<void> reserve_async(std::size_t bytes);
-  /// Gives all chunks back if no block is outstanding; returns whether that was so.
+  /// Gives all chunks back if no block is in use; returns whether it did.
   bool release() noexcept;
 
   PoolCounts counts() const;
 
  private:
-  /// Throws what the upstream throws; then nothing is changed.
+  /// Throws what the upstream throws, and then changes nothing.
   void* do_allocate(std::size_t bytes, std::size_t alignment) override;
   void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override;
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }

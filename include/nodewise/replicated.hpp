@@ -1,4 +1,4 @@
-// Small data that is read everywhere and rarely written, with one copy on each node.
+// Small data that is read on all NUMA nodes and rarely written: each node has a copy.
 #pragma once
 
 #include <chrono>
@@ -17,18 +17,17 @@
 
 namespace nodewise {
 
-/// What replicas cost.
+/// What the copies cost.
 struct ReplicaCost {
-  /// Bytes taken from each node's pool, by the node's logical index.
+  /// The bytes taken from the pool of each node, by logical index.
   std::vector<std::uint64_t> bytes_on_node;
-  /// How long making the present copies took.
+  /// How long it took to make the present copies.
   double seconds = 0;
 };
 
 namespace detail {
 
-/// The part of a Replicated that does not depend on its type: the memory of its copies, and its entry in the
-/// report.
+/// The part of Replicated that does not depend on T: the memory of the copies, and the entry in the report.
 class NODEWISE_PUBLIC Replicas {
  public:
   Replicas(NodePools& pools, std::string name);
@@ -36,15 +35,15 @@ class NODEWISE_PUBLIC Replicas {
   Replicas(const Replicas&) = delete;
   Replicas& operator=(const Replicas&) = delete;
 
-  /// How many copies there are: one for each node that has memory.
+  /// The number of copies: one for each node that has memory.
   std::size_t copies() const noexcept;
   std::pmr::memory_resource& memory(std::size_t copy) const noexcept;
-  /// The index of the calling thread's copy, and of a node's copy. Throws OutOfRange.
+  /// The index of the copy for the calling thread, and for a node. Throws OutOfRange.
   std::size_t local_copy() const;
   std::size_t copy_of(unsigned node) const;
   ReplicaCost cost() const;
   std::uint64_t version() const noexcept;
-  /// Records that new copies, made in `seconds`, have replaced the old ones.
+  /// Records that new copies have replaced the old ones, and that making them took `seconds`.
   void renewed(double seconds) noexcept;
   std::string to_json() const;
 
@@ -53,7 +52,7 @@ class NODEWISE_PUBLIC Replicas {
   std::unique_ptr<State> state_;
 };
 
-// A T whose memory, and the memory of everything it holds, comes from one resource.
+// A T. Its memory, and the memory of everything that it holds, comes from one resource.
 template <class T>
 class Replica {
  public:
@@ -73,10 +72,10 @@ class Replica {
   T* value_;
 };
 
-// Whether a T can be copied to a node with everything it holds; see Replicable.
+// Whether a T takes its memory from a resource that it is given; see Replicable.
 template <class T>
 inline constexpr bool takes_memory = std::uses_allocator_v<T, std::pmr::polymorphic_allocator<>>;
-template <class First, class Second>  // hands it on
+template <class First, class Second>  // a pair passes the resource to its members
 inline constexpr bool takes_memory<std::pair<First, Second>> = true;
 
 template <class T>
@@ -103,33 +102,33 @@ constexpr bool is_replicable() {
 
 }  // namespace detail
 
-/// A T that can be copied to a node with everything it holds. T is trivially copyable, or takes the memory of
-/// what it holds from a std::pmr::memory_resource (std::pmr::vector, not std::vector) and has elements that
-/// are Replicable. Pointers are copied as they are: the data that they point to stays where it is.
+/// A T that can be copied to a node with everything that it holds. Either it is trivially copyable; or it
+/// takes all its memory from a std::pmr::memory_resource (as std::pmr::vector does, but std::vector does
+/// not), and its elements are Replicable. Pointers are copied as they are: what they point to stays where it
+/// is.
 template <class T>
 concept Replicable = detail::is_replicable<T>();
 
-/// A value of which every node with memory has a copy of its own.
-/// Thread class: value; update() ends what local() and on() gave.
+/// A value that has a copy on every node that has memory. Thread class: value; update() invalidates the
+/// references that local() and on() gave.
 template <Replicable T>
 class Replicated {
  public:
-  /// Copies `value` to each node. `name` is for the report. Precondition: `pools` outlives this, which no
-  /// check could see. Throws what the pools throw, OutOfMemory mostly; then nothing is left behind.
+  /// Copies `value` to each node. `name` is for the report. Precondition, which cannot be checked: `pools`
+  /// outlives this object. Throws what the pools throw, usually OutOfMemory; no copy remains then.
   Replicated(NodePools& pools, const T& value, std::string name = {})
       : replicas_(std::make_unique<detail::Replicas>(pools, std::move(name))) {
     update(value);
   }
   Replicated(Replicated&&) noexcept = default;
 
-  /// The copy on the node where the calling thread runs. Cost: some tens of nanoseconds; call it once for
-  /// each worker.
+  /// The copy on the node on which the calling thread runs. Cost: some tens of nanoseconds, so call it once
+  /// for each worker.
   const T& local() const { return copies_[replicas_->local_copy()].value(); }
   /// The copy on `node` (logical index), or on the nearest node that has memory. Throws OutOfRange.
   const T& on(unsigned node) const { return copies_[replicas_->copy_of(node)].value(); }
 
-  /// Copies another value to each node, and then destroys the old copies. If copying throws, the old copies
-  /// stay.
+  /// Copies `value` to each node, and then destroys the old copies. If copying throws, the old copies stay.
   void update(const T& value) {
     const auto begin = std::chrono::steady_clock::now();
     std::vector<detail::Replica<T>> fresh;
@@ -140,7 +139,7 @@ class Replicated {
     fresh.clear();
     replicas_->renewed(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   }
-  /// 1, and one more after each update().
+  /// 1 at first, and 1 more after each update().
   std::uint64_t version() const noexcept { return replicas_->version(); }
   ReplicaCost cost() const { return replicas_->cost(); }
 

@@ -1,4 +1,5 @@
-// Small memory resources that wrap others: a limit, an order of spilling, a check, an arena.
+// Memory resources that take their memory from others (their upstream): a limit, an order of several
+// resources, an arena, and a check for tests.
 #pragma once
 
 #include <atomic>
@@ -14,18 +15,18 @@
 
 namespace nodewise {
 
-/// Limits the bytes that are outstanding at one time. It counts bytes as requested, before its upstream
-/// rounds them up; place it between a pool and the resource that gives whole pages. Thread class: any thread.
+/// Limits the bytes that are in use at one time. It counts bytes as requested, before the upstream rounds
+/// them up. Its place is between a pool and the resource that gives whole pages. Thread class: any thread.
 class NODEWISE_PUBLIC LimitedResource final : public std::pmr::memory_resource {
  public:
-  /// Precondition: `upstream` outlives this, which no check could see; here and below.
+  /// Precondition, which cannot be checked, here and below: `upstream` outlives this resource.
   LimitedResource(std::pmr::memory_resource* upstream, std::uint64_t limit_bytes) noexcept
       : upstream_(upstream), limit_bytes_(limit_bytes) {}
 
   std::pmr::memory_resource* upstream() const noexcept { return upstream_; }
   std::uint64_t limit_bytes() const noexcept { return limit_bytes_; }
   std::uint64_t live_bytes() const noexcept { return live_bytes_; }
-  /// The largest number of bytes that was outstanding at one time.
+  /// The most bytes that were in use at one time.
   std::uint64_t peak_bytes() const noexcept { return peak_bytes_; }
 
  private:
@@ -40,21 +41,21 @@ class NODEWISE_PUBLIC LimitedResource final : public std::pmr::memory_resource {
   std::atomic<std::uint64_t> peak_bytes_{0};
 };
 
-/// Asks several resources in a declared order: where one throws std::bad_alloc (OutOfMemory included) it asks
-/// the next one. It counts the bytes that came from each. Thread class: any thread.
+/// Asks several resources in a fixed order: if one throws std::bad_alloc (OutOfMemory is one), it asks the
+/// next. It counts the bytes that came from each. Thread class: any thread.
 class NODEWISE_PUBLIC SpillResource final : public std::pmr::memory_resource {
  public:
-  /// Throws InvalidArgument where `order` is empty.
+  /// Throws InvalidArgument if `order` is empty.
   explicit SpillResource(std::vector<std::pmr::memory_resource*> order);
 
   const std::vector<std::pmr::memory_resource*>& order() const noexcept { return order_; }
-  /// The outstanding bytes of each resource, in order. Those of all but the first are spilled.
+  /// The bytes that are in use from each resource, in order. Those of all but the first are called spilled.
   std::vector<std::uint64_t> live_bytes() const;
   /// All bytes that ever came from a resource other than the first.
   std::uint64_t spilled_bytes() const;
 
  private:
-  /// Throws OutOfMemory, with the message of each resource.
+  /// Throws OutOfMemory, with the messages of all resources.
   void* do_allocate(std::size_t bytes, std::size_t alignment) override;
   void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override;
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
@@ -63,14 +64,14 @@ class NODEWISE_PUBLIC SpillResource final : public std::pmr::memory_resource {
 
   const std::vector<std::pmr::memory_resource*> order_;
   mutable std::mutex mutex_;
-  std::map<void*, std::size_t> spilled_;  // the resource of each block that is not the first one's
+  std::map<void*, std::size_t> spilled_;  // the resource of each block that is not the first's
   std::vector<std::uint64_t> live_bytes_;
   std::uint64_t spilled_bytes_ = 0;
 };
 
-/// Cuts blocks one after the other from chunks, and takes none back until reset(), which keeps the chunks for
-/// reuse. Blocks that are larger than a chunk come from the upstream, and go back to it at reset(). Thread
-/// class: one thread at a time.
+/// An arena: it cuts blocks one after the other from chunks. Freed blocks are not reused before reset(),
+/// which keeps the chunks. Blocks that are larger than a chunk come from the upstream, and go back to it at
+/// reset(). Thread class: one thread at a time.
 class NODEWISE_PUBLIC ArenaResource final : public std::pmr::memory_resource {
  public:
   explicit ArenaResource(std::pmr::memory_resource* upstream,
@@ -82,13 +83,13 @@ class NODEWISE_PUBLIC ArenaResource final : public std::pmr::memory_resource {
   ArenaResource& operator=(const ArenaResource&) = delete;
 
   std::pmr::memory_resource* upstream() const noexcept { return upstream_; }
-  /// Invalidates every block; the chunks are cut again from the beginning.
+  /// Invalidates all blocks, and cuts the chunks again from the beginning.
   void reset() noexcept;
-  /// As reset(), and gives the chunks back to the upstream.
+  /// As reset(), but also gives the chunks back to the upstream.
   void release() noexcept;
-  /// Bytes that were cut since the last reset(), alignment gaps included.
+  /// The bytes that were cut since the last reset(), including gaps for alignment.
   std::uint64_t used_bytes() const noexcept;
-  /// Bytes of all chunks.
+  /// The bytes of all chunks.
   std::uint64_t chunk_bytes() const noexcept;
 
  private:
@@ -97,7 +98,7 @@ class NODEWISE_PUBLIC ArenaResource final : public std::pmr::memory_resource {
     void* at;
     std::size_t bytes, alignment;
   };
-  /// Throws what the upstream throws; then nothing is changed.
+  /// Throws what the upstream throws, and then changes nothing.
   void* do_allocate(std::size_t bytes, std::size_t alignment) override;
   void do_deallocate(void*, std::size_t, std::size_t) override {}
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
@@ -113,17 +114,18 @@ class NODEWISE_PUBLIC ArenaResource final : public std::pmr::memory_resource {
   std::uint64_t used_before_ = 0;  // bytes of the chunks before it, and of large blocks
 };
 
-/// For tests. When a block is given back it checks that the block is outstanding, that its size and alignment
-/// are right, and that nothing was written before or behind it. live_blocks() counts the blocks that were not
-/// given back; those are not checked. It fills each block with a pattern when it is given and when it comes
-/// back, so that no program can rely on zeros or on old contents. Thread class: any thread. Cost: a lock and
-/// two fills a block.
+/// For tests. When a block is freed, this resource checks that the block is in use, that its size and
+/// alignment are right, and that nothing was written directly before or behind it. Blocks that are never
+/// freed are not checked, but live_blocks() counts them. Each block is filled with a pattern when it is
+/// allocated and again when it is freed, so that no program can rely on zeros or on old contents. Thread
+/// class: any thread. Cost: a lock, and two fills of each block.
 class NODEWISE_PUBLIC CheckingResource final : public std::pmr::memory_resource {
  public:
   explicit CheckingResource(std::pmr::memory_resource* upstream) noexcept : upstream_(upstream) {}
 
   std::pmr::memory_resource* upstream() const noexcept { return upstream_; }
-  /// The faults found so far, in words. A block that was given back wrongly is not passed on to the upstream.
+  /// The faults found so far, as text. A block that is not in use, or has another size or alignment, is not
+  /// passed on to the upstream.
   std::vector<std::string> faults() const;
   std::uint64_t live_blocks() const;
   std::uint64_t live_bytes() const;

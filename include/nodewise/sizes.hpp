@@ -1,4 +1,4 @@
-// Sizes in bytes, as people write and read them.
+// Numbers of bytes as text for people.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +10,14 @@
 
 namespace nodewise {
 
-/// "512 B", "64 KiB", "1.5 GiB": units are powers of 1024, and one decimal is cut off, not rounded. Thread
-/// class: reentrant.
+/// "512 B", "64 KiB", "1.5 GiB". Units are powers of 1024; after the first decimal, the number is cut off,
+/// not rounded. Thread class: any thread.
 NODEWISE_PUBLIC std::string human_bytes(std::uint64_t bytes);
 
-/// The bytes that `text` says: a number, which may have a fraction, then nothing, "B", "K", "M", "G", "T",
-/// "KiB", "MiB", "GiB" or "TiB" (powers of 1024), or "kB", "MB", "GB" or "TB" (powers of 1000). One space may
-/// stand between number and unit. Nothing for any other text, and where the result is not a whole number of
-/// bytes or exceeds 64 bits. Thread class: reentrant.
+/// The number of bytes that `text` states. It is a number, which may have a fraction, followed by nothing,
+/// "B", "K", "M", "G", "T", "KiB", "MiB", "GiB" or "TiB" (powers of 1024), or by "kB", "MB", "GB" or "TB"
+/// (powers of 1000). One space may stand before the unit. Empty for any other text, and if the result is not
+/// a whole number of bytes or exceeds 64 bits. Thread class: any thread.
 NODEWISE_PUBLIC std::optional<std::uint64_t> parse_bytes(std::string_view text);
 
 }  // namespace nodewise

@@ -1,4 +1,4 @@
-// Keeps a team's threads pinned between its calls.
+// Keeps the threads of a team (team.hpp) pinned between its calls.
 #pragma once
 
 #include <memory>
@@ -8,17 +8,19 @@
 
 namespace nodewise {
 
-struct StayingThreads;  // private to the library: what the threads had before
+struct StayingThreads;  // private to the library
 
-/// Keeps the threads of a team's calls pinned from one call to the next, for loops of many short calls. While
-/// this object lives, calls that its thread makes of this team, or of another team with the same CPUs, pin
-/// nothing. Between calls that thread stays on the first worker's CPU, and so does whatever it starts: a
-/// std::thread, or the threads of a wider OpenMP region, begin there and may stay there for good. Start those
-/// before, or give them masks of their own. A Team that the same thread makes between the calls has the CPUs
-/// that it would have had before. Mask changes that others make to these threads are not detected.
-/// Precondition: destroy it on the thread that created it, in the same parallel region, in reverse order of
-/// creation (as local variables are); of which a check sees the thread alone.
-/// Thread class: one thread. Cost: as a call of the team, at both ends.
+/// Keeps threads pinned from one call of a team to the next, for loops of many short calls. While this object
+/// exists, its thread can call the team, or another team with the same CPUs, without pinning anything.
+///
+/// Between calls, the thread that made this object stays on the CPU of the first worker. Whatever it starts
+/// begins there, and may stay there: a std::thread, or the threads of a wider OpenMP region. Start those
+/// before, or give them CPU masks of their own. A Team that this thread makes between calls has the CPUs that
+/// it would have without this object. If others change the masks of these threads, that is not noticed.
+///
+/// Preconditions: destroy it on the thread that created it, in the same parallel region, and in reverse order
+/// of creation, as local variables are. Only the thread is checked. Thread class: one thread. Cost: creating
+/// and destroying it each cost as much as a call of the team.
 class NODEWISE_PUBLIC StayPinned {
  public:
   [[nodiscard]] explicit StayPinned(const Team& team);
@@ -26,8 +28,9 @@ class NODEWISE_PUBLIC StayPinned {
   StayPinned(const StayPinned&) = delete;
   StayPinned& operator=(const StayPinned&) = delete;
 
-  /// How many threads stay: one for each worker. None in a forked child or where OpenMP gives fewer threads
-  /// than there are workers, and not those that may not be pinned or stay already.
+  /// The number of threads that stay pinned. Normally it is the number of workers, without threads that may
+  /// not be pinned or that stay pinned already. It is 0 in a forked child, and if OpenMP gives fewer threads
+  /// than there are workers.
   unsigned threads() const noexcept;
 
  private:

@@ -1,4 +1,4 @@
-// A request to end a long call early, such as a load that Ctrl-C should end.
+// A token that ends a long call early, for example a load when Ctrl-C is pressed.
 #pragma once
 
 #include <atomic>
@@ -8,25 +8,25 @@
 
 namespace nodewise {
 
-/// A token that long calls poll. Copies are the same token: a program that keeps a copy can end the calls
-/// that were given another copy. A call that ends in this way throws Stopped. Thread class: any thread;
-/// request() may be called in a signal handler.
+/// A token that long calls poll. All copies are the same token: a program gives one copy to a call and keeps
+/// another. When request() is called, the call throws Stopped. Thread class: any thread; request() may be
+/// called in a signal handler.
 class NODEWISE_PUBLIC Stop {
  public:
   Stop();
-  /// Requests the end. A token cannot be reset.
+  /// Requests the end of the calls. A token cannot be reset.
   void request() noexcept { state_->requested.store(true, std::memory_order_relaxed); }
   bool requested() const noexcept {
     for (const State* state = state_.get(); state != nullptr; state = state->parent.get())
       if (state->requested.load(std::memory_order_relaxed)) return true;
     return false;
   }
-  /// Throws Stopped, naming `call`, if this token was requested.
+  /// Throws Stopped, which names `call`, if this token was requested.
   void check(const char* call) const {
     if (requested()) [[unlikely]]
       throw_stopped(call);
   }
-  /// A token that is requested when this one is, and that can also be requested alone.
+  /// A new token, which is requested when this one is, and which can also be requested alone.
   Stop child() const;
 
  private:

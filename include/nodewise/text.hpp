@@ -1,4 +1,4 @@
-// Text for people: what their screen can show, and tables.
+// Text for people: tables, and what a screen can show.
 #pragma once
 
 #include <cstddef>
@@ -10,15 +10,15 @@
 
 namespace nodewise {
 
-/// What the reader's screen can show. The library does not examine any terminal; the caller that prints
-/// states this.
+/// What the reader's screen can show. The caller states this, because it prints the text; the library
+/// examines no terminal.
 struct TextStyle {
   std::size_t width = 80;  ///< In columns.
-  bool colour = false;     ///< By the escape sequences of ECMA-48.
+  bool colour = false;     ///< With the escape sequences of ECMA-48.
 };
 
-/// Rows of equal length in aligned columns, two spaces apart, a line each; `alignment` has 'l' (left) or 'r'
-/// (right) for each column. Thread class: reentrant.
+/// A table: one line for each row, with aligned columns, two spaces apart. All rows have the same length.
+/// `alignment` has one character for each column: 'l' (left) or 'r' (right). Thread class: any thread.
 NODEWISE_PUBLIC std::string draw_table(const std::vector<std::vector<std::string>>& rows,
                                        std::string_view alignment);
 

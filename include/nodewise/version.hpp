@@ -12,11 +12,13 @@
 namespace nodewise {
 
 struct BuildInfo {
-  std::string version;          ///< Of the library that was linked, "0.1.0".
-  std::string compiler;         ///< "gcc 12.2.0", "clang 14.0.6".
-  std::string openmp;           ///< The OpenMP runtime in use: "libgomp" or "libomp", and its OpenMP version.
-  std::string hwloc;            ///< The version of hwloc in use.
-  std::string vector_dispatch;  ///< The code that the means run on this processor: "avx2", ... or "baseline".
+  std::string version;   ///< The version of the library that was linked: "0.1.0".
+  std::string compiler;  ///< "gcc 12.2.0", "clang 14.0.6".
+  std::string openmp;    ///< The OpenMP runtime in use: "libgomp" or "libomp", and its OpenMP version.
+  std::string hwloc;     ///< The version of hwloc in use.
+  /// The instruction set for which the means are compiled that run on this processor: "avx2", ..., or
+  /// "baseline".
+  std::string vector_dispatch;
 };
 
 NODEWISE_PUBLIC BuildInfo build_info();
