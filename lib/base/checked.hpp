@@ -1,4 +1,4 @@
-// Sizes that cannot silently wrap, and the one way of dividing work.
+// Arithmetic on sizes that cannot overflow silently, and the function by which all work is divided.
 #pragma once
 
 #include <bit>
@@ -46,7 +46,8 @@ struct Range {
   constexpr std::uint64_t size() const noexcept { return end - begin; }
 };
 
-/// The `index`-th of `parts` contiguous parts of [0, count), sizes differing by at most one.
+/// Part number `index` of [0, count), which is divided into `parts` contiguous parts. Their sizes differ by
+/// at most one.
 constexpr Range split(std::uint64_t count, std::uint64_t parts, std::uint64_t index) noexcept {
   return {mul_div(count, index, parts), mul_div(count, index + 1, parts)};
 }

@@ -14,13 +14,13 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "elements are read as the low bytes of a word");
 
-// Integers throughout, so that no rounding or flush-to-zero mode of the caller has a say.
+// All of this computes with integers, so the caller's rounding mode and flush-to-zero mode do not matter.
 
-// How an element type lies in its bits.
+// How the bits of an element type are used.
 struct Format {
   int bits = 0;
   bool has_sign = true;
-  int fraction_bits = 0;  // of floating-point numbers; else 0
+  int fraction_bits = 0;  // of a floating-point type; else 0
   const char* cpp_type = "";
 
   bool is_floating() const { return fraction_bits > 0; }
@@ -61,7 +61,7 @@ Format format_of(DType dtype) {
   return {};
 }
 
-// (-1)^negative * significand * 2^exponent, or no finite number.
+// (-1)^negative * significand * 2^exponent, or an infinity or NaN.
 struct Number {
   enum class Kind { finite, infinite, nan };
   Kind kind = Kind::finite;
@@ -82,7 +82,7 @@ Number read(const Format& format, std::uint64_t raw) {
     number.kind = magnitude == format.infinity() ? Number::Kind::infinite : Number::Kind::nan;
     return number;
   }
-  const auto exponent = static_cast<int>(magnitude >> format.fraction_bits);  // 0: no hidden bit
+  const auto exponent = static_cast<int>(magnitude >> format.fraction_bits);  // 0: there is no hidden bit
   number.significand = magnitude & (format.hidden_bit() - 1);
   if (exponent > 0) number.significand |= format.hidden_bit();
   number.exponent = std::max(exponent, 1) - format.bias() - format.fraction_bits;
@@ -91,13 +91,13 @@ Number read(const Format& format, std::uint64_t raw) {
 
 struct Written {
   std::uint64_t raw = 0;
-  bool same = true;  // the number that was to be written
+  bool same = true;  // whether it is the number that was to be written
 };
 
 // value / 2^shift, rounded half to even. Precondition: shift > 0.
 Written shift_rounded(std::uint64_t value, int shift) {
   NODEWISE_EXPECTS(shift > 0);
-  if (shift > 64) return {0, value == 0};  // below one half
+  if (shift > 64) return {0, value == 0};  // less than one half
   const std::uint64_t half = std::uint64_t{1} << (shift - 1);
   const std::uint64_t kept = shift == 64 ? 0 : value >> shift;
   const std::uint64_t rest = value & (half | (half - 1));
@@ -117,16 +117,18 @@ Written write_integer(const Format& format, const Number& number) {
                                                 number.exponent > std::countl_zero(number.significand));
   if (number.exponent > 0 && !beyond) magnitude.raw <<= number.exponent;
   if (beyond || magnitude.raw > most) magnitude = {most, false};
-  if (number.negative && magnitude.raw == 0) magnitude.same = false;  // -0, or what was rounded to it
+  // -0, or a number that was rounded to it
+  if (number.negative && magnitude.raw == 0) magnitude.same = false;
   return {(number.negative ? 0 - magnitude.raw : magnitude.raw) & format.all_bits(), magnitude.same};
 }
 
-// Of the number without its sign.
+// Writes the absolute value of the number.
 Written write_magnitude(const Format& format, const Number& number) {
   if (number.kind == Number::Kind::nan) return {format.infinity() | format.hidden_bit() >> 1, true};
   if (number.kind == Number::Kind::infinite) return {format.infinity(), true};
   if (number.significand == 0) return {0, true};
-  const int exponent = 63 - std::countl_zero(number.significand) + number.exponent;  // of the leading bit
+  // that of the leading bit
+  const int exponent = 63 - std::countl_zero(number.significand) + number.exponent;
   if (exponent > format.bias()) return {format.infinity(), false};
   const int least_normal = 1 - format.bias();
   const int last_bit = std::max(exponent, least_normal) - format.fraction_bits;
@@ -134,7 +136,8 @@ Written write_magnitude(const Format& format, const Number& number) {
   Written fraction{number.significand, true};
   if (shift > 0) fraction = shift_rounded(number.significand, shift);
   if (shift < 0) fraction.raw <<= -shift;
-  // The hidden bit adds one to the exponent, and so does a fraction that was rounded up to the next power.
+  // Two things may carry into the exponent: the hidden bit, and a fraction that was rounded up to the next
+  // power of two.
   const auto exponent_bits = static_cast<std::uint64_t>(std::max(exponent, least_normal) - least_normal);
   return {(exponent_bits << format.fraction_bits) + fraction.raw, fraction.same};
 }

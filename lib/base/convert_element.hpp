@@ -1,4 +1,4 @@
-// One number as an element of another type, where nothing of it is lost.
+// Converts a number to another element type, and says whether its value changed.
 #pragma once
 
 #include <string>
@@ -7,16 +7,17 @@
 
 namespace nodewise::base {
 
-/// Writes the number at `value`, of type `from`, to `at` as one of type `to`: the nearest that there is, of
-/// two the even one. Whether that is the same number: what comes back when it is converted back. So -0 is no
-/// integer; a NaN is a NaN in every floating-point type, whatever its payload, and no integer (0 is written).
-/// Neither pointer need be aligned.
+/// Writes the number at `value`, of type `from`, to `at` as the nearest number of type `to`; of two equally
+/// near, the even one. Returns whether it is the same number, that is, whether converting it back gives the
+/// original. So -0 is not an integer. A NaN is the same NaN in every floating-point type, whatever its
+/// payload; it is no integer, and 0 is written. Neither pointer needs to be aligned.
 bool convert_element(DType from, const void* value, DType to, void* at) noexcept;
 
-/// The number at `value`: all digits of an integer, the shortest text that a double reads back.
+/// The number at `value` as text: an integer with all its digits, or the shortest text that reads back as the
+/// same double.
 std::string element_text(DType dtype, const void* value);
 
-/// What C++ calls the elements: "float", "std::int32_t", "nodewise::float16".
+/// The name of the type in C++: "float", "std::int32_t", "nodewise::float16".
 const char* element_type_name(DType dtype) noexcept;
 
 }  // namespace nodewise::base

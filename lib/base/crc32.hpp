@@ -1,4 +1,4 @@
-// CRC-32 as zlib, PNG and Ethernet have it (ISO 3309), so that every language has a reader for it.
+// CRC-32 as in zlib, PNG and Ethernet (ISO 3309), so that every language has code for it.
 #pragma once
 
 #include <array>
@@ -17,7 +17,7 @@ inline constexpr std::array<std::uint32_t, 256> crc32_table = [] {
   return table;
 }();
 
-/// Of `bytes`, continuing a sum over what stood before them.
+/// The sum of `bytes`; `before` is the sum of the bytes in front of them.
 constexpr std::uint32_t crc32(std::string_view bytes, std::uint32_t before = 0) noexcept {
   std::uint32_t sum = ~before;
   for (const char byte : bytes) sum = crc32_table[(sum ^ static_cast<unsigned char>(byte)) & 0xff] ^ sum >> 8;

@@ -17,7 +17,7 @@ constexpr Names names[] = {{"f64", "float64"}, {"f32", "float32"}, {"f16", "floa
                            {"u64", "uint64"},  {"u32", "uint32"},  {"u16", "uint16"},  {"u8", "uint8"}};
 static_assert(std::size(names) == dtype_count, "each element type has two names");
 
-// Whether the Each are the C++ types of all element types, in their order.
+// Whether `Each` are the C++ types of all element types, in the order of the enumeration.
 template <class... Each>
 constexpr bool are_all() {
   std::size_t number = 0;
@@ -29,7 +29,7 @@ static_assert(are_all<double, float, float16, bfloat16, std::int64_t, std::int32
                       std::uint64_t, std::uint32_t, std::uint16_t, std::uint8_t>(),
               "each element type has a C++ type of its size");
 
-// value / 2^shift, rounded half to even. Precondition: 1 <= shift <= 24, and value is far from overflow.
+// value / 2^shift, rounded half to even. Preconditions: 1 <= shift <= 24, and `value` is far from overflow.
 constexpr std::uint32_t shift_rounded(std::uint32_t value, std::uint32_t shift) noexcept {
   NODEWISE_EXPECTS(1 <= shift && shift <= 24);
   const std::uint32_t odd = (value >> shift) & 1;
@@ -38,7 +38,8 @@ constexpr std::uint32_t shift_rounded(std::uint32_t value, std::uint32_t shift) 
 
 constexpr std::uint32_t f32_infinity = 0x7f800000;
 constexpr std::uint32_t f32_hidden_bit = 0x00800000;
-// Magnitudes of binary32, as bits: from here a binary16 is infinite; below there it is subnormal.
+// Magnitudes of binary32, as bits. From the first one on, a binary16 is infinite; below the second one it is
+// subnormal.
 constexpr std::uint32_t f16_overflow = 0x477ff000;
 constexpr std::uint32_t f16_least_normal = 0x38800000;
 
@@ -47,7 +48,7 @@ constexpr std::uint32_t f16_magnitude(std::uint32_t f32) noexcept {
   if (f32 >= f16_overflow) return 0x7c00;
   if (f32 >= f16_least_normal) return shift_rounded(f32 - (112U << 23), 13);
   const std::uint32_t exponent = f32 >> 23;
-  if (exponent < 102) return 0;  // below half of the least subnormal
+  if (exponent < 102) return 0;  // less than half of the least subnormal
   return shift_rounded((f32 & (f32_hidden_bit - 1)) | f32_hidden_bit, 126 - exponent);
 }
 
@@ -66,7 +67,7 @@ std::optional<DType> parse_dtype(std::string_view name) noexcept {
   return std::nullopt;
 }
 
-// Integers throughout, so that no rounding or flush-to-zero mode of the caller has a say.
+// Computes with integers, so the caller's rounding mode and flush-to-zero mode do not matter.
 
 float16::float16(float value) noexcept {
   const auto f32 = std::bit_cast<std::uint32_t>(value);
@@ -81,7 +82,7 @@ float16::operator float() const noexcept {
   if (exponent != 0) return std::bit_cast<float>(sign | (exponent + 112) << 23 | fraction << 13);
   if (fraction == 0) return std::bit_cast<float>(sign);
   const auto shift =
-      static_cast<std::uint32_t>(std::countl_zero(fraction)) - 21;  // to the hidden bit's place
+      static_cast<std::uint32_t>(std::countl_zero(fraction)) - 21;  // moves it to the place of the hidden bit
   return std::bit_cast<float>(sign | (113 - shift) << 23 | (fraction << shift & 0x3ff) << 13);
 }
 

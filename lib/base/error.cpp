@@ -36,7 +36,8 @@ ErrorKind kind_of(const std::exception& error) noexcept {
                                                                 : ErrorKind::foreign;
 }
 
-// Out of line, so that each type's identity lives in one library and catching works across them.
+// These are not inline, so that the identity of each type is in one library, and exceptions can be caught
+// across libraries.
 Error::~Error() = default;
 OutOfRange::~OutOfRange() = default;
 InvalidArgument::~InvalidArgument() = default;

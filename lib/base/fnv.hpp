@@ -1,4 +1,4 @@
-// The 64-bit Fowler-Noll-Vo hash, variant 1a (http://www.isthe.com/chongo/tech/comp/fnv/): of descriptions
+// The 64-bit Fowler-Noll-Vo hash, variant 1a (http://www.isthe.com/chongo/tech/comp/fnv/), for descriptions
 // that two builds or two machines compare.
 #pragma once
 

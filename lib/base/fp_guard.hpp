@@ -1,4 +1,4 @@
-// The floating-point environment: put in order for as long as the library computes, then given back.
+// Sets the floating-point environment while the library computes, and restores it afterwards.
 #pragma once
 
 #ifndef __x86_64__
@@ -7,10 +7,12 @@
 
 namespace nodewise::base {
 
-/// From construction to destruction the calling thread rounds to nearest, keeps subnormals (no
-/// flush-to-zero, no denormals-are-zero), traps nothing and starts with no flag raised; then it has its
-/// caller's environment again, flags included. Compilers do not know that arithmetic depends on any of this:
-/// what must happen under the guard, or before inexact() is asked, goes through an opaque call or settle().
+/// As long as a guard exists, the calling thread rounds to nearest, keeps subnormals (no flush-to-zero, no
+/// denormals-are-zero) and traps nothing. It starts with no flag raised. The destructor restores the caller's
+/// environment, flags included.
+///
+/// Compilers do not know that arithmetic depends on this environment. A calculation that must stay inside the
+/// guard, or in front of a call of inexact(), must go through an opaque function call or settle().
 class FpGuard {
  public:
   FpGuard() noexcept;
@@ -18,16 +20,16 @@ class FpGuard {
   FpGuard(const FpGuard&) = delete;
   FpGuard& operator=(const FpGuard&) = delete;
 
-  /// Whether any operation of this thread was rounded since lower_flags(), or since construction.
+  /// Whether this thread has rounded any result since lower_flags() was called, or since the guard was made.
   static bool inexact() noexcept;
   static void lower_flags() noexcept;
-  /// Whatever gave `value` is done before this, whatever uses it comes after.
+  /// The compiler keeps the calculation of `value` before this call, and all uses of it after the call.
   static void settle(double& value) noexcept { asm volatile("" : "+m"(value) : : "memory"); }
 
  private:
 #ifdef __x86_64__
-  // All arithmetic here is that of SSE and AVX, which MXCSR governs alone; going through <cfenv> would cost
-  // ten times as much for the sake of the x87 unit.
+  // The library computes with SSE and AVX only, and MXCSR alone controls these. <cfenv> would also set the
+  // x87 unit, and take ten times as long.
   static constexpr unsigned defaults = 0x1f80;
   static constexpr unsigned flags = 0x003f;
   static constexpr unsigned inexact_flag = 0x0020;

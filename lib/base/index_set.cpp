@@ -23,7 +23,7 @@ std::string_view without_outer_space(std::string_view text) noexcept {
   return text.substr(begin, text.find_last_not_of(space) - begin + 1);
 }
 
-// Takes a number from the front of `text`; nothing where there is none or it is too large.
+// Takes a number from the front of `text`. Empty if there is none, or if it is too large.
 std::optional<unsigned> take_number(std::string_view& text) noexcept {
   unsigned number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);

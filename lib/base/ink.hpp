@@ -1,4 +1,4 @@
-// Colours of texts for people.
+// Colours in texts for people.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ namespace nodewise::base {
 
 enum class Ink { good, fair, bad };
 
-/// `text`, coloured where the style has colours.
+/// `text`, in colour if the style allows colours.
 inline std::string inked(const TextStyle& style, Ink ink, std::string_view text) {
   if (!style.colour || text.empty()) return std::string(text);
   const char* code = ink == Ink::good ? "32" : ink == Ink::fair ? "33" : "31";

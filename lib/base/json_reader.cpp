@@ -17,7 +17,7 @@ bool is_digit(char character) noexcept {
   return character >= '0' && character <= '9';
 }
 
-/// Recursive descent; the depth of containers bounds the recursion.
+/// A recursive-descent parser. The allowed depth of containers limits its recursion.
 class Parser {
  public:
   Parser(std::string_view text, const JsonLimits& limits) noexcept : text_(text), limits_(limits) {}
@@ -32,7 +32,7 @@ class Parser {
  private:
   [[noreturn]] void fail(std::string_view problem) const;
   bool at_end() const noexcept { return position_ == text_.size(); }
-  /// The next character; NUL at the end, which no rule expects.
+  /// The next character; NUL at the end, which the grammar allows nowhere.
   char peek() const noexcept { return at_end() ? '\0' : text_[position_]; }
   void skip_space() noexcept;
   bool accept(char character) noexcept;
@@ -162,7 +162,7 @@ void Parser::skip_digits() {
   while (is_digit(peek())) ++position_;
 }
 
-/// Moves past a number, as the grammar has it; says whether it is an integer.
+/// Skips a number of the JSON grammar; returns whether it is an integer.
 bool Parser::skip_number() {
   accept('-');
   if (!is_digit(peek())) fail("expected a value");
@@ -223,7 +223,8 @@ void Parser::parse_escape(std::string& out) {
   ++position_;
 }
 
-/// What follows "\u": four hexadecimal digits, and where they are a high surrogate, the low one's escape.
+/// Reads what follows "\u": four hexadecimal digits. If they are a high surrogate, it also reads the escape
+/// of the low surrogate.
 char32_t Parser::parse_code_point() {
   const char32_t high = parse_hex4();
   if (high < 0xD800 || high > 0xDFFF) return high;

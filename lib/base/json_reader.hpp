@@ -1,4 +1,4 @@
-// Reading JSON (RFC 8259) strictly, into a small tree of values.
+// Reads JSON (RFC 8259) strictly, into a tree of values.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +17,8 @@ class JsonValue;
 using JsonArray = std::vector<JsonValue>;
 using JsonObject = std::vector<JsonMember>;  ///< Sorted by name.
 
-/// A value of a JSON text. Integers are kept exactly: u64 where they fit, else i64, else the nearest double;
-/// "-0" is a double, so that its sign survives. Thread class: value.
+/// A value of a JSON text. Integers are exact if they fit into u64 or else i64; all others become the nearest
+/// double. "-0" is a double, so that it keeps its sign. Thread class: value.
 class JsonValue {
  public:
   using Storage = std::variant<std::nullptr_t, bool, std::uint64_t, std::int64_t, double, std::string,
@@ -27,14 +27,15 @@ class JsonValue {
   explicit JsonValue(Storage storage) noexcept;
 
   bool is_null() const noexcept { return std::holds_alternative<std::nullptr_t>(storage_); }
-  /// The content if it is of type T (one of Storage's), else null.
+  /// The content, if it is of type T (one of Storage's types); otherwise null.
   template <class T>
   const T* get_if() const noexcept {
     return std::get_if<T>(&storage_);
   }
-  /// Any number as a double, and the strings that JsonWriter writes for NaN and infinities.
+  /// A number as a double. Also converts the strings that JsonWriter writes for NaN and infinities.
   std::optional<double> as_double() const noexcept;
-  /// The member of an object; null where there is none or this is no object. Cost: O(log members).
+  /// The member of an object with this name. Null if there is none, or if this is not an object. Cost: O(log
+  /// members).
   const JsonValue* find(std::string_view name) const noexcept;
 
  private:
@@ -50,25 +51,27 @@ inline JsonValue::JsonValue(Storage storage) noexcept : storage_(std::move(stora
 
 struct JsonLimits {
   std::size_t max_bytes = std::size_t{16} << 20;
-  unsigned max_depth = 64;  ///< Of nested containers; bounds the stack.
+  unsigned max_depth = 64;  ///< Of nested containers; limits the use of the stack.
 };
 
-/// The value that `text` is. Throws FormatError with line and column: anything that RFC 8259 does not allow,
-/// malformed UTF-8, lone surrogates, a name twice in one object, numbers out of a double's range, limits.
+/// Parses `text`. Throws FormatError, with line and column, for anything that RFC 8259 does not allow,
+/// malformed UTF-8, lone surrogates, a name that occurs twice in an object, numbers that no double can hold,
+/// and texts beyond the limits.
 JsonValue parse_json(std::string_view text, const JsonLimits& limits = {});
 
-/// An object's members by name and type, with errors that say where: "shards[2].node is missing".
+/// The members of an object by name and type. Errors say which member is wrong: "shards[2].node is missing".
 class JsonFields {
  public:
-  /// `where` is put before names in messages. Throws FormatError unless `value` is an object; refers to it.
+  /// `where` stands before names in messages. Throws FormatError unless `value` is an object. Precondition:
+  /// `value` outlives this.
   JsonFields(const JsonValue& value, std::string where);
 
-  // Each throws FormatError where the member is missing or of another type.
+  // Each of these throws FormatError if the member is missing or has another type.
   std::uint64_t u64(std::string_view name) const;
   std::string_view string(std::string_view name) const;
   const JsonArray& array(std::string_view name) const;
 
-  /// `where` and `name`, for messages about the member.
+  /// `where` and `name` together, for messages.
   std::string name_of(std::string_view name) const;
 
  private:

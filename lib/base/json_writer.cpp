@@ -9,8 +9,8 @@
 namespace nodewise::base {
 namespace {
 
-/// Whether `out` ends where a container's first element or a key's value comes next. No string can be taken
-/// for that: it ends in a quotation mark.
+/// Whether a container's first element, or the value of a key, is to be written next. A string cannot be
+/// mistaken for this, because it ends in a quotation mark.
 bool expects_no_comma(const std::string& out) noexcept {
   return out.empty() || out.back() == '{' || out.back() == '[' || out.back() == ' ';
 }

@@ -1,4 +1,4 @@
-// Writing JSON (RFC 8259), always well-formed UTF-8.
+// Writes JSON (RFC 8259) that is always well-formed UTF-8.
 #pragma once
 
 #include <concepts>
@@ -17,10 +17,11 @@ namespace nodewise::base {
 ///     json.member("batches", 7);
 ///     json.end_object();
 ///     return json.take();
-/// Keeping brackets balanced and keys in objects is the caller's part. Thread class: value.
+/// The caller must balance brackets, and write keys in objects only. Thread class: value.
 class JsonWriter {
  public:
-  /// Containers nested less than `broken_levels` deep are broken into lines, the others stay on one line.
+  /// Containers that are nested less than `broken_levels` deep have a line for each element; all others are
+  /// on one line.
   explicit JsonWriter(unsigned broken_levels = 0) noexcept : broken_levels_(broken_levels) {}
 
   void begin_object() { open('{'); }
@@ -29,21 +30,22 @@ class JsonWriter {
   void end_array() { close(']'); }
   void key(std::string_view name);
 
-  /// Bytes that are no UTF-8 are written as U+FFFD.
+  /// Bytes that are not UTF-8 are written as U+FFFD.
   void value(std::string_view string);
   void value(const char* string) { value(std::string_view(string)); }
   void value(bool truth);
   void value(std::nullptr_t);
-  /// The shortest form that reads back equal; "NaN", "Infinity" and "-Infinity" are strings.
+  /// Writes the shortest text that reads back as the same double. "NaN", "Infinity" and "-Infinity" are
+  /// strings.
   void value(double number);
   template <std::integral Integer>
   requires(!std::same_as<Integer, char>) void value(Integer number) {
     separate();
     append(out_, number);
   }
-  /// A value that is JSON already, taken as it is but for white space at its end.
+  /// Writes a value that is JSON already. Only white space at its end is removed.
   void raw(std::string_view json);
-  /// null where there is none.
+  /// Writes null if there is no value.
   template <class T>
   void value(const std::optional<T>& maybe) {
     maybe ? value(*maybe) : value(nullptr);
@@ -55,7 +57,7 @@ class JsonWriter {
     value(content);
   }
 
-  /// The document, ended by a newline if it is broken into lines. The writer is then empty.
+  /// Returns the document, which ends in a newline if it has several lines. The writer is then empty.
   std::string take();
 
  private:

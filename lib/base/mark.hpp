@@ -1,5 +1,5 @@
-// Points at which tests kill a process: between two steps on which other processes depend. They are compiled
-// in only where the build asks for them.
+// Marks: points in the code at which tests kill a process. They lie between two steps on which other
+// processes depend. A build has them only if it defines NODEWISE_MARKS.
 #pragma once
 
 #include <string_view>
@@ -7,46 +7,46 @@
 namespace nodewise::base {
 
 enum class Mark : unsigned {
-  // A slot of a ring. The claims of an only producer or consumer are not written into it; their end of the
-  // ring moves after `claimed` and `taken`.
-  claiming,        ///< Before it becomes `writing`.
-  claimed,         ///< After that, and before the tail moves.
+  // Steps of a slot of a ring. If there is only one producer (consumer), its claims are not written into the
+  // slot; the tail (head) of the ring then moves after `claimed` (`taken`).
+  claiming,        ///< Before the slot becomes `writing`.
+  claimed,         ///< The slot is `writing`; before the tail moves.
   filling,         ///< While the producer writes.
-  publishing,      ///< Before it becomes `ready`.
-  published,       ///< After, and before sleepers are woken.
-  taking,          ///< Before it becomes `leased`.
-  taken,           ///< After that, and before the head moves.
+  publishing,      ///< Before the slot becomes `ready`.
+  published,       ///< The slot is `ready`; before sleepers are woken.
+  taking,          ///< Before the slot becomes `leased`.
+  taken,           ///< The slot is `leased`; before the head moves.
   reading,         ///< While the consumer reads.
-  returning,       ///< Before it becomes `free`.
-  returned,        ///< After, and before sleepers are woken.
-  abandoning,      ///< Before an unpublished one becomes `free`.
-  recovering,      ///< While a dead member's lock is held, before any of its slots is touched.
-  recovered_slot,  ///< Between two of them, and before the head is taken back.
-  recovered,       ///< After all, before the lock is given back.
-  joining,         ///< While a member's lock is held, before the slots of its predecessor are recovered.
-  joined,          ///< After.
-  closing,         ///< After a ring was closed, and before sleepers are woken.
-  // A segment's file.
-  file_made,        ///< Before any lock is on it.
-  file_locked,      ///< With both locks of its maker.
-  file_sized,       ///< Before it is mapped.
-  file_filled,      ///< With all its data, before its header.
-  header_written,   ///< All but the magic.
-  header_complete,  ///< Published, before the maker's lock goes.
-  replacing,        ///< Before a dead maker's file is removed.
-  file_held,        ///< By a process that opens it, before it knows whether the file is published.
+  returning,       ///< Before the slot becomes `free`.
+  returned,        ///< The slot is `free`; before sleepers are woken.
+  abandoning,      ///< Before a slot that was not published becomes `free`.
+  recovering,      ///< The lock of a dead member is held; before any of its slots changes.
+  recovered_slot,  ///< After one of its slots changed; before the next one, and before the head moves back.
+  recovered,       ///< After all its slots changed; before the lock is released.
+  joining,         ///< A new member holds its lock; before it recovers the slots of its predecessor.
+  joined,          ///< After it has recovered them.
+  closing,         ///< The ring is closed; before sleepers are woken.
+  // Steps of a segment's file.
+  file_made,        ///< The file exists; before any lock is on it.
+  file_locked,      ///< The file has both locks of its maker.
+  file_sized,       ///< The file has its size; before it is mapped.
+  file_filled,      ///< The file has all its data; before its header.
+  header_written,   ///< The header is written, except the magic.
+  header_complete,  ///< The segment is published; before the maker's lock is released.
+  replacing,        ///< Before the file of a dead maker is removed.
+  file_held,        ///< A process that opens the file holds it; before it knows whether it is published.
   leaving,          ///< Before the process knows whether it was the last holder.
   removing,         ///< Before the last holder removes the name.
-  // Shared objects.
-  object_made,     ///< The object is complete, and the directory does not list it yet.
-  object_listed,   ///< After that, while the makers' lock is held.
-  value_copied,    ///< A large value's other copy is written, and does not hold yet.
-  value_changed,   ///< After that, while the writers' lock is held.
-  mutex_held,      ///< By a caller in the middle of a change; the test itself passes this mark.
-  mutex_suspect,   ///< The next owner has set the word, and has not made the mutex consistent yet.
-  mutex_repaired,  ///< The data is repaired, and the word still says that it is suspect.
-  event_set,       ///< Before sleepers are woken.
-  barrier_passed,  ///< Before sleepers are woken.
+  // Steps of shared objects.
+  object_made,     ///< The object is complete; before the directory lists it.
+  object_listed,   ///< The directory lists the object; the makers' lock is still held.
+  value_copied,    ///< The other copy of a large value is written; before it becomes the valid one.
+  value_changed,   ///< The other copy is the valid one; the writers' lock is still held.
+  mutex_held,      ///< A caller is in the middle of a change. The test itself passes this mark.
+  mutex_suspect,   ///< The next owner has set the word `suspect`; before the mutex is consistent.
+  mutex_repaired,  ///< The data is repaired; before the word `suspect` is cleared.
+  event_set,       ///< The event is set; before sleepers are woken.
+  barrier_passed,  ///< The barrier has been passed; before sleepers are woken.
 };
 inline constexpr unsigned marks = static_cast<unsigned>(Mark::barrier_passed) + 1;
 inline constexpr std::string_view mark_names[marks] = {

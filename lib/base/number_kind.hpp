@@ -1,4 +1,4 @@
-// What an element type counts with.
+// Whether an element type is a floating-point type, or an integer type with or without a sign.
 #pragma once
 
 #include <nodewise/dtype.hpp>

@@ -46,7 +46,8 @@ std::optional<Number> parse_number(std::string_view text) {
   return number;
 }
 
-// "1.5" of a unit: exact for every size that people write; whole sizes go another way.
+// Numbers with a fraction, such as "1.5" of a unit. This is exact for all sizes that people write. Whole
+// numbers do not come here.
 std::optional<std::uint64_t> fraction_of(std::string_view number, std::uint64_t unit) {
   const auto parsed = parse_number<double>(number);
   if (!parsed) return std::nullopt;

@@ -1,7 +1,7 @@
-// What most files of the library and of the command include of the standard library, compiled once for all
-// of them where -Dprecompiled_headers=true asks for it: that saves a quarter of a first build, and ccache can
-// keep nothing that was compiled so. No file includes this one: each names what it uses, and compiles
-// without this too.
+// The headers of the standard library that most files of the library and of the command include. With
+// -Dprecompiled_headers=true they are compiled once for all of them. That saves a quarter of a first build,
+// but ccache cannot store what is compiled in this way. No file includes this one: each includes what it
+// uses, and compiles without this header too.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Putting messages together.
+// Puts messages together.
 #pragma once
 
 #include <charconv>
@@ -21,11 +21,13 @@ template <class Number>
 requires std::is_arithmetic_v<Number>
 void append(std::string& out, Number piece) {
   char digits[32];
-  const auto end = std::to_chars(digits, digits + sizeof digits, piece).ptr;  // doubles: shortest exact form
-  out.append(digits, static_cast<std::size_t>(end - digits));  // by length: g++ 12 warns of a range
+  // doubles: the shortest exact form
+  const auto end = std::to_chars(digits, digits + sizeof digits, piece).ptr;
+  // by length, because g++ 12 warns about a range
+  out.append(digits, static_cast<std::size_t>(end - digits));
 }
 
-/// Strings and numbers, one after the other; independent of the locale.
+/// Joins strings and numbers. Does not depend on the locale.
 template <class... Pieces>
 std::string text(const Pieces&... pieces) {
   std::string out;
@@ -33,14 +35,14 @@ std::string text(const Pieces&... pieces) {
   return out;
 }
 
-/// Foreign text for a message: in quotation marks, bytes that are not printable ASCII as \xNN, cut short
-/// after 40 bytes.
+/// Text from outside, for a message: in quotation marks, with bytes that are not printable ASCII as \xNN, and
+/// cut off after 40 bytes.
 std::string quoted(std::string_view raw);
 
-/// "512 B", "64 KiB", "1.5 GiB".
+/// "512 B", "64 KiB", "1.5 GiB": see nodewise::human_bytes.
 std::string human_bytes(std::uint64_t bytes);
 
-/// "Cannot allocate memory (ENOMEM)".
+/// The text and name of an errno: "Cannot allocate memory (ENOMEM)".
 std::string errno_text(int error);
 
 }  // namespace nodewise::base

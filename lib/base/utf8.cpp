@@ -6,8 +6,8 @@ namespace nodewise::base {
 namespace {
 
 struct Form {
-  std::size_t bytes;            // 0: no character begins like this
-  unsigned char second_lowest;  // what the second byte may be; later ones are 0x80 to 0xBF
+  std::size_t bytes;            // 0: no character begins with this byte
+  unsigned char second_lowest;  // the range of the second byte; later bytes are 0x80 to 0xBF
   unsigned char second_highest;
 };
 

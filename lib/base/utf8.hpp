@@ -1,4 +1,4 @@
-// UTF-8, as strictly as the Unicode Standard defines it (chapter 3, table 3-7).
+// UTF-8, as strict as the Unicode Standard defines it (chapter 3, table 3-7).
 #pragma once
 
 #include <cstddef>
@@ -7,11 +7,11 @@
 
 namespace nodewise::base {
 
-/// Bytes of the character that `text` begins with, or 0 where that is none: empty, cut short, overlong, a
-/// surrogate, above U+10FFFF.
+/// The number of bytes of the character with which `text` begins. 0 if that is no valid character: nothing,
+/// cut off, overlong, a surrogate, or above U+10FFFF.
 std::size_t utf8_length(std::string_view text) noexcept;
 
-/// Precondition: `code_point` is at most U+10FFFF and no surrogate.
+/// Appends a character. Precondition: `code_point` is at most U+10FFFF and not a surrogate.
 void append_utf8(std::string& out, char32_t code_point);
 
 }  // namespace nodewise::base
