@@ -9,7 +9,8 @@
 
 namespace nodewise::os {
 
-/// Locks exclusively, trying for a tenth of a second: EAGAIN where another opening keeps it longer.
+/// Locks a byte exclusively. Tries for a tenth of a second, and then returns EAGAIN if another opening of the
+/// file still holds the lock.
 inline int lock_patiently(int descriptor, std::uint64_t offset) {
   constexpr int tries = 100;
   int error = EAGAIN;

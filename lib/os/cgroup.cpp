@@ -22,7 +22,7 @@ bool contains(const std::vector<std::string_view>& pieces, std::string_view want
   return std::find(pieces.begin(), pieces.end(), wanted) != pieces.end();
 }
 
-// A folder of a hierarchy of groups and where it is mounted.
+// A folder of a hierarchy of groups, and where it is mounted.
 struct Mount {
   std::string root;
   std::string point;
@@ -40,7 +40,7 @@ std::optional<Mount> mount_of(std::string_view controller, const std::string& mo
   return std::nullopt;
 }
 
-// Lines are "number:controllers:path"; those of the second version name no controller.
+// Lines are "number:controllers:path". The line of cgroup version 2 names no controller.
 std::optional<std::string> path_of_self(std::string_view controller, const std::string& cgroups) {
   for (const std::string_view line : split(cgroups, '\n')) {
     const auto first = line.find(':');
@@ -53,7 +53,7 @@ std::optional<std::string> path_of_self(std::string_view controller, const std::
   return std::nullopt;
 }
 
-// The part of `path` below `root`; nothing where it lies elsewhere, as seen from a container.
+// The part of `path` below `root`. Empty if `path` is not below `root`, as can be so in a container.
 std::string below(const std::string& root, const std::string& path) {
   if (root == "/") return path == "/" || path.starts_with("/..") ? "" : path;
   const bool inside = path.starts_with(root) && (path.size() == root.size() || path[root.size()] == '/');
@@ -67,7 +67,7 @@ std::optional<double> number(std::string_view text) {
 }
 
 void narrow(std::optional<double>& smallest, std::optional<double> quota, std::optional<double> period) {
-  if (!quota || !period || *quota <= 0 || *period <= 0) return;  // "max" and -1: no limit
+  if (!quota || !period || *quota <= 0 || *period <= 0) return;  // "max" and -1 mean: no limit
   smallest = std::min(smallest.value_or(*quota / *period), *quota / *period);
 }
 

@@ -1,4 +1,4 @@
-// Control groups: where this process's own group and those above it can be read.
+// Control groups: where the files of this process's group, and of the groups above it, can be read.
 #pragma once
 
 #include <optional>
@@ -8,12 +8,13 @@
 
 namespace nodewise::os {
 
-/// The folders of this process's group and of its ancestors, innermost first, as far up as they are mounted
-/// here: of `controller` ("cpu", "memory") in the first version of control groups, of the one hierarchy of
-/// the second version if `controller` is empty. None where there is no such hierarchy.
+/// The folders of this process's group and of its ancestors, innermost first, as far as they are mounted
+/// here. In cgroup version 1 they belong to `controller` ("cpu", "memory"). If `controller` is empty, they
+/// are those of the one hierarchy of version 2. None if there is no such hierarchy.
 std::vector<std::string> group_folders(std::string_view controller);
 
-/// CPUs' worth of time that the smallest quota of those groups grants; nothing where none limits it.
+/// The CPU time that the smallest quota of these groups allows, as a number of CPUs. Empty if there is no
+/// limit.
 std::optional<double> cpu_quota();
 
 }  // namespace nodewise::os

@@ -1,4 +1,4 @@
-// The one owner of a file descriptor: it is closed once, on every path.
+// The owner of a file descriptor, which closes it exactly once.
 #pragma once
 
 #include <cerrno>
@@ -9,7 +9,8 @@
 
 namespace nodewise::os {
 
-/// Reads on through short reads and interruptions: fewer than `bytes` only at the end of the file.
+/// Reads until `bytes` bytes are read, in spite of short reads and interruptions. It returns fewer only at
+/// the end of the file.
 inline Result<std::size_t> read_in_full(Os& os, int descriptor, void* data, std::size_t bytes,
                                         std::uint64_t offset) {
   std::size_t done = 0;
@@ -24,11 +25,12 @@ inline Result<std::size_t> read_in_full(Os& os, int descriptor, void* data, std:
   return {done, 0};
 }
 
-/// An open file, or none. It is closed by the Os that opened it. Thread class: value; any thread may read.
+/// An open file, or none. It is closed by the Os that opened it. Thread class: value; several threads may
+/// read from it.
 class File {
  public:
   File() = default;
-  /// Takes the descriptor that a call of `os` opened; none where that failed.
+  /// Takes the descriptor that a call of `os` returned; holds no file if that call failed.
   explicit File(const Result<int>& opened, Os& os = current()) noexcept
       : os_(&os), descriptor_(opened.ok() ? opened.value : -1) {}
   File(File&& other) noexcept { swap(other); }
@@ -38,7 +40,7 @@ class File {
   }
   ~File() { close(); }
 
-  /// Opens `path` for reading. 0, or an errno; then nothing is open.
+  /// Opens `path` for reading. Returns 0, or an errno; no file is open then.
   int open(const std::string& path, Os& os = current()) {
     const auto opened = os.open_file(path);
     *this = File(opened, os);
@@ -49,7 +51,7 @@ class File {
   }
 
   bool is_open() const noexcept { return descriptor_ >= 0; }
-  int descriptor() const noexcept { return descriptor_; }  ///< -1: none.
+  int descriptor() const noexcept { return descriptor_; }  ///< -1: no file
   Result<std::uint64_t> size_bytes() const { return os_->file_bytes(descriptor_); }
   Result<FileStatus> status() const { return os_->file_status(descriptor_); }
 
@@ -57,7 +59,7 @@ class File {
   Result<std::size_t> read(void* data, std::size_t bytes, std::uint64_t offset) const {
     return read_in_full(*os_, descriptor_, data, bytes, offset);
   }
-  /// The first `bytes` of the file, fewer where it has no more.
+  /// The first `bytes` bytes of the file, or fewer if the file is shorter.
   Result<std::string> read_start(std::size_t bytes) const {
     std::string start(bytes, '\0');
     const auto got = read(start.data(), bytes, 0);
@@ -72,7 +74,7 @@ class File {
     std::swap(descriptor_, other.descriptor_);
   }
 
-  Os* os_ = nullptr;  // the one that opened it
+  Os* os_ = nullptr;  // the Os that opened it
   int descriptor_ = -1;
 };
 

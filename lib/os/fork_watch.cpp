@@ -7,8 +7,8 @@
 
 namespace nodewise::os {
 
-// A list that is whole in the child too: it changes only while the mutex is held, and forking waits for the
-// mutex.
+// A forked child must find this list complete. So the list changes only while the mutex is held, and a fork
+// waits for the mutex.
 struct ForkWatches {
   static void watch_forks() {
     static const int registered =

@@ -5,9 +5,9 @@
 
 namespace nodewise::os {
 
-/// Calls `in_child` in each child that is forked while this lives, by the child's only thread, before fork()
-/// returns there. Precondition, which no check could see: `in_child` takes no lock and allocates nothing.
-/// Thread class: any thread may make one.
+/// Calls `in_child` in each child that is forked while this object exists. The only thread of the child calls
+/// it before fork() returns there. Precondition, which cannot be checked: `in_child` takes no lock and
+/// allocates nothing. Thread class: any thread may make one.
 class ForkWatch {
  public:
   explicit ForkWatch(std::function<void()> in_child);
@@ -15,7 +15,8 @@ class ForkWatch {
   ForkWatch(const ForkWatch&) = delete;
   ForkWatch& operator=(const ForkWatch&) = delete;
 
-  /// While it lives, other threads that fork wait: it protects steps that must not be half done in a child.
+  /// While a Pause exists, forks of other threads wait. It protects steps that must not be half done in a
+  /// child.
   class Pause {
    public:
     Pause();

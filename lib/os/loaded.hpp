@@ -1,11 +1,11 @@
-// Which file a symbol in use came from.
+// The file that a symbol in use comes from.
 #pragma once
 
 #include <string>
 
 namespace nodewise::os {
 
-/// The file name, without folders, of the library or program that holds `address`; empty if unknown.
+/// The name, without folders, of the library or program that contains `address`. Empty if it is unknown.
 std::string file_of_address(const void* address);
 
 }  // namespace nodewise::os

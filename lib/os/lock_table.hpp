@@ -1,4 +1,4 @@
-// Files as the kernel's table of locks names them.
+// The names of files in the kernel's table of locks.
 #pragma once
 
 #include <sys/sysmacros.h>
@@ -10,8 +10,9 @@
 
 namespace nodewise::os {
 
-/// The sixth word of a file's lines in /proc/locks: "00:1b:1292", its device in hexadecimal and its inode.
-/// The inode is not enough: every container's /dev/shm counts from the same number.
+/// The sixth word of a file's lines in /proc/locks, such as "00:1b:1292": its device in hexadecimal, and its
+/// inode. The inode alone is not enough, because the inodes of each container's /dev/shm begin at the same
+/// number.
 inline std::string lock_table_name(const FileStatus& file) {
   char device[32];
   std::snprintf(device, sizeof device, "%02x:%02x:", major(file.device), minor(file.device));

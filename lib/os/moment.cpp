@@ -20,7 +20,8 @@ std::optional<std::uint64_t> number_at(std::string_view text) {
   return parsed.ec == std::errc() ? std::optional(value) : std::nullopt;
 }
 
-// With one node and no folder for it, as on kernels without NUMA, the machine's own files speak of it.
+// If there is only one node and it has no folder (kernels without NUMA), the files of the whole machine
+// describe it.
 void read_memory(Node& node, const std::string& folder, bool alone) {
   auto meminfo = current().read_text(folder + "/meminfo");
   if (!meminfo.ok() && alone) meminfo = current().read_text("/proc/meminfo");
@@ -54,8 +55,9 @@ std::optional<std::uint64_t> number_in(const std::string& path) {
   return text.ok() ? number_at(text.value) : std::nullopt;
 }
 
-// Only the inactive half of the page cache counts: the active half is in use, and reclaiming it costs others.
-// Of the kernel's reclaimable slabs, half are usually pinned by live objects beside them.
+// Only the inactive half of the page cache counts: the active half is in use, and other programs would suffer
+// if it were reclaimed. Of the reclaimable slabs, usually only half can be freed, because live objects keep
+// the rest.
 std::uint64_t free_bytes(const std::string& meminfo) {
   const auto cache = meminfo_bytes(meminfo, "Inactive(file):");
   const auto dirty = meminfo_bytes(meminfo, "Dirty:");
@@ -78,7 +80,7 @@ void read_moment(MachineData& machine) {
   const bool alone = machine.nodes.size() == 1;
   const IndexSet granted = nodes_granted();
   for (Node& node : machine.nodes) {
-    // hwloc takes every node for allowed where it cannot find the cpuset's files.
+    // hwloc reports every node as allowed if it cannot find the files of the cpuset.
     if (!granted.empty() && node.memory_bytes > 0)
       node.allowed = node.allowed && granted.contains(node.os_index);
     const auto folder = base::text("/sys/devices/system/node/node", node.os_index);
@@ -89,7 +91,7 @@ void read_moment(MachineData& machine) {
   if (const auto quota = cpu_quota()) machine.cpu_quota = quota;
 }
 
-// The name of the program, in brackets, may hold anything.
+// The name of the program stands in brackets, and may contain any character.
 std::optional<std::uint64_t> process_start_ticks(std::uint32_t pid) {
   const auto stat = current().read_text(base::text("/proc/", pid, "/stat"));
   const auto behind_name = stat.value.rfind(')');
@@ -97,7 +99,7 @@ std::optional<std::uint64_t> process_start_ticks(std::uint32_t pid) {
   std::istringstream words(stat.value.substr(behind_name + 1));
   std::string word;
   for (int field = 3; field <= 22 && words >> word; ++field)
-    if (field == 3 && (word == "Z" || word == "X")) return std::nullopt;  // it has ended
+    if (field == 3 && (word == "Z" || word == "X")) return std::nullopt;  // the process has ended
   std::uint64_t ticks = 0;
   const auto read = std::from_chars(word.data(), word.data() + word.size(), ticks);
   return read.ec == std::errc() ? std::optional(ticks) : std::nullopt;

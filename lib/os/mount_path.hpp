@@ -1,4 +1,4 @@
-// Paths as the kernel's lists of mounts have them.
+// Paths in the kernel's lists of mounts.
 #pragma once
 
 #include <charconv>
@@ -8,8 +8,8 @@
 
 namespace nodewise::os {
 
-/// The path that a field of /proc/self/mounts or mountinfo means: blanks and the like stand there as a
-/// backslash and three octal digits.
+/// The path in a field of /proc/self/mounts or mountinfo, where blanks and similar characters are written as
+/// a backslash and three octal digits.
 inline std::string mount_path(std::string_view field) {
   std::string path;
   for (std::size_t i = 0; i < field.size(); ++i) {

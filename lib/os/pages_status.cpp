@@ -19,14 +19,15 @@
 namespace nodewise::os {
 namespace {
 
-// /proc/self/pagemap: what it says of pages, a word of each.
+// /proc/self/pagemap, which has one word for each page.
 class Pagemap {
  public:
   static constexpr auto present = std::uint64_t{1} << 63;
   static constexpr auto swapped = std::uint64_t{1} << 62;
-  static constexpr std::size_t most_words = 512;  // of one read; the kernel takes no more at once
+  // the most words of one read; the kernel reads no more at once
+  static constexpr std::size_t most_words = 512;
 
-  // Of the pages from `first` on. False where the system does not say.
+  // Reads the words of the pages from `first` on. Returns false if the system does not give them.
   bool read(const void* first, std::span<std::uint64_t> words) {
     if (!file_.is_open() && file_.open("/proc/self/pagemap", real()) != 0) return false;
     const auto number = reinterpret_cast<std::uintptr_t>(first) / system_page_bytes();
@@ -42,8 +43,8 @@ std::size_t pages_between(const void* page, const void* behind) noexcept {
          system_page_bytes();
 }
 
-// Which of up to most_words consecutive pages are in memory, whether this process has looked at them or not:
-// a file's pages are there for all. None where the system does not say.
+// Which of up to most_words consecutive pages are in memory. Pages of a file are in memory for all processes,
+// so it does not matter whether this process has accessed them. None if the system does not say.
 class Cached {
  public:
   explicit Cached(std::span<void* const> pages) {
@@ -59,9 +60,9 @@ class Cached {
   unsigned char flags_[Pagemap::most_words] = {};
 };
 
-// Whether none of many consecutive pages is anywhere. Of memory that was reserved and never touched the
-// pagemap says so in a tenth of the time that move_pages takes. Otherwise little time is lost, as the first
-// and the last page are looked at before the others.
+// Whether none of many consecutive pages is in memory. For memory that was reserved and never touched, the
+// pagemap answers in a tenth of the time that move_pages takes. In other cases this costs little, because the
+// first and the last page are checked before the others.
 bool nothing_there(std::span<void* const> pages, Pagemap& pagemap) {
   const auto neighbours = [](const void* page, const void* next) { return pages_between(page, next) == 1; };
   if (pages.size() < Pagemap::most_words || !neighbours(pages[0], pages[1])) return false;
@@ -80,7 +81,7 @@ bool nothing_there(std::span<void* const> pages, Pagemap& pagemap) {
   return true;
 }
 
-// Calls fn(first, end) for runs of consecutive pages that are said to be untouched.
+// Calls fn(first, end) for runs of consecutive pages that move_pages reports as untouched.
 template <class Fn>
 void for_untouched(std::span<void* const> pages, std::span<const int> status, Fn fn) {
   for (std::size_t i = 0, end = 0; i < pages.size(); i = end) {
@@ -93,15 +94,16 @@ void for_untouched(std::span<void* const> pages, std::span<const int> status, Fn
   }
 }
 
-// Has the kernel enter pages that are in memory into this process's page table.
+// Makes the kernel enter pages that are in memory into the page table of this process.
 void look_at(std::byte* data, std::size_t bytes) noexcept {
   if (::madvise(data, bytes, MADV_POPULATE_READ) == 0 || errno != EINVAL) return;
   for (std::size_t offset = 0; offset < bytes; offset += system_page_bytes())
     static_cast<void>(*static_cast<volatile std::byte*>(data + offset));
 }
 
-// What another process wrote is in memory, but not in this process's page table: to move_pages that is
-// untouched. True if there was such a page; it can be asked about now.
+// Pages that another process wrote are in memory, but not in the page table of this process, so move_pages
+// reports them as untouched. This enters them. Returns true if there was such a page: move_pages can be asked
+// about it now.
 bool look_at_cached(std::span<void* const> pages, std::span<const int> status, Pagemap& pagemap) {
   bool found = false;
   for_untouched(pages, status, [&](std::size_t first, std::size_t end) {
@@ -121,8 +123,8 @@ bool look_at_cached(std::span<void* const> pages, std::span<const int> status, P
   return found;
 }
 
-// Linux 6.1 says ENOENT, untouched, of pages that AutoNUMA has marked in order to see which CPU reads them
-// next. They are in memory, so that is no answer: EBUSY.
+// AutoNUMA marks pages to see which CPU reads them next, and Linux 6.1 reports these as ENOENT (untouched).
+// They are in memory, so the right answer is EBUSY.
 void find_hidden(std::span<void* const> pages, std::span<int> status, Pagemap& pagemap) {
   for_untouched(pages, status, [&](std::size_t first, std::size_t end) {
     std::uint64_t words[Pagemap::most_words] = {};

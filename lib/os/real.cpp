@@ -32,8 +32,8 @@
 namespace nodewise::os {
 namespace {
 
-// What the mempolicy calls take. Kernels disagree on whether `maxnode` counts one too many, so the mask has
-// a spare zeroed word behind the bits that are named.
+// The node mask of the mempolicy calls. Kernels disagree on whether `maxnode` counts one bit too many, so the
+// mask has a spare zeroed word behind its bits.
 struct NodeMask {
   static constexpr unsigned bits = 8 * sizeof(unsigned long);
   explicit NodeMask(const IndexSet& nodes) {
@@ -48,12 +48,13 @@ struct NodeMask {
 
 int bind_to(void* data, std::size_t bytes, int mode, const IndexSet& nodes, unsigned flags = 0) {
   const NodeMask mask(nodes);
-  // Static: a later change of the cpuset must not silently turn one node into another.
+  // Static: if the cpuset changes later, the kernel must not replace one node by another.
   mode |= MPOL_F_STATIC_NODES;
   return ::mbind(data, bytes, mode, mask.words.data(), mask.maxnode(), flags) == 0 ? 0 : errno;
 }
 
-// Before Linux 5.14: writes back what each page holds, which makes it present without changing it.
+// For kernels before Linux 5.14: writes to each page what it contains, which makes it present without
+// changing it.
 void touch(std::byte* data, std::size_t bytes) noexcept {
   for (std::size_t offset = 0; offset < bytes; offset += system_page_bytes())
     __atomic_fetch_or(reinterpret_cast<unsigned char*>(data + offset), 0, __ATOMIC_RELAXED);
@@ -78,7 +79,7 @@ bool is_open_as(const std::string& path, int descriptor) {
          named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
 }
 
-// A link stays a link: what it leads to is replaced.
+// If `path` is a link, the file that it points to is replaced, and the link stays.
 std::string without_links(const std::string& path) {
   auto found = real().real_path(path);
   return found.ok() ? std::move(found.value) : path;
@@ -153,7 +154,7 @@ class Real final : public RealShared {
   void look_at_shared(const void* data, std::size_t bytes) override { os::look_at_shared(data, bytes); }
 
   int check_mapped(const void* data, std::size_t bytes) override {
-    // Asynchronous msync starts no write on Linux: it only walks the mappings.
+    // On Linux, an asynchronous msync starts no write. It only walks the mappings.
     std::byte* begin = page_of(data);
     const auto length = static_cast<std::size_t>(static_cast<const std::byte*>(data) + bytes - begin);
     return ::msync(begin, length, MS_ASYNC) == 0 ? 0 : errno;
@@ -164,7 +165,8 @@ class Real final : public RealShared {
     if (::sched_getaffinity(0, sizeof cpus.words, cpus.set()) != 0) return {{}, errno};
     IndexSet result;
     constexpr unsigned word_bits = sizeof cpus.words[0] * 8;
-    for (unsigned word = 0; word < std::size(cpus.words); ++word)  // by words: every call of a team asks
+    // by words, because every call of a team comes here
+    for (unsigned word = 0; word < std::size(cpus.words); ++word)
       for (auto bits = cpus.words[word]; bits != 0; bits &= bits - 1)
         result.insert(word * word_bits + static_cast<unsigned>(std::countr_zero(bits)));
     return {std::move(result), 0};
@@ -220,7 +222,8 @@ class Real final : public RealShared {
   int process_id() const noexcept override { return ::getpid(); }
 
   Result<int> open_file(const std::string& path) override {
-    const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;  // a named pipe is refused later, not waited for
+    // a named pipe is refused later; opening it must not wait
+    const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
     const int descriptor = ::open(path.c_str(), flags);
     return descriptor < 0 ? Result<int>{-1, errno} : Result<int>{descriptor, 0};
   }
@@ -229,7 +232,8 @@ class Real final : public RealShared {
     struct stat status {};
     if (::fstat(descriptor, &status) != 0) return {0, errno};
     if (S_ISDIR(status.st_mode)) return {0, EISDIR};
-    if (!S_ISREG(status.st_mode)) return {0, ESPIPE};  // no size to hold a header against
+    // its size is not known, so no header can be checked against it
+    if (!S_ISREG(status.st_mode)) return {0, ESPIPE};
     return {static_cast<std::uint64_t>(status.st_size), 0};
   }
 
@@ -245,7 +249,7 @@ class Real final : public RealShared {
 
   int write_text(const std::string& path, const std::string& text) override {
     if (path == "-") return write_all(STDOUT_FILENO, text);
-    for (const int stream : {STDOUT_FILENO, STDERR_FILENO})  // /dev/stdout, where it is a file too
+    for (const int stream : {STDOUT_FILENO, STDERR_FILENO})  // /dev/stdout may be a file too
       if (is_open_as(path, stream)) return write_all(stream, text);
     const std::string target = without_links(path);
     struct stat status {};
@@ -260,12 +264,12 @@ class Real final : public RealShared {
 
  private:
   struct Cpus {
-    static constexpr unsigned count = 8192;  // the kernel's own limit; a smaller mask is EINVAL
+    static constexpr unsigned count = 8192;  // the kernel's own limit; with a smaller mask it returns EINVAL
     unsigned long words[count / (8 * sizeof(unsigned long))] = {};
     cpu_set_t* set() noexcept { return reinterpret_cast<cpu_set_t*>(words); }
   };
 
-  // Gives back what lies before and behind the aligned part.
+  // Unmaps what lies before and behind the aligned part.
   static void* trim(std::byte* mapped, std::size_t mapped_bytes, std::size_t bytes, std::size_t alignment) {
     const auto address = reinterpret_cast<std::uintptr_t>(mapped);
     const std::size_t before = base::round_up(address, alignment) - address;

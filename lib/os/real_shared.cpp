@@ -70,7 +70,8 @@ struct flock byte_lock(std::uint64_t offset, short type) noexcept {
   return lock;
 }
 
-// The kernel aligns to its own pages: for more, room is reserved and the file put into it.
+// The kernel aligns mappings to its own pages only. For more, this reserves address space and maps the file
+// into it.
 Result<void*> map_aligned(int descriptor, std::uint64_t offset, std::size_t bytes, std::size_t alignment,
                           int protection) {
   const auto room_bytes = base::checked_add(bytes, alignment);
@@ -93,7 +94,7 @@ Result<void*> map_aligned(int descriptor, std::uint64_t offset, std::size_t byte
   return {at, 0};
 }
 
-// Writes back what each page holds.
+// Writes to each page what it contains.
 void touch(std::byte* data, std::size_t bytes, std::size_t page_bytes) noexcept {
   for (std::size_t offset = 0; offset < bytes; offset += page_bytes)
     __atomic_fetch_or(reinterpret_cast<unsigned char*>(data + offset), 0, __ATOMIC_RELAXED);
@@ -205,7 +206,7 @@ Result<void*> RealShared::map_shared(int descriptor, std::uint64_t offset, std::
 int RealShared::populate_shared(int descriptor, std::uint64_t offset, void* data, std::size_t bytes) {
   if (::madvise(data, bytes, MADV_POPULATE_WRITE) == 0) return 0;
   if (errno != EINVAL) return errno;
-  // A page that cannot be had would end the process when it is touched: so all are reserved first.
+  // Touching a page for which there is no memory would end the process. So all pages are reserved first.
   const int error = ::posix_fallocate(descriptor, static_cast<off_t>(offset), static_cast<off_t>(bytes));
   if (error == 0) touch(static_cast<std::byte*>(data), bytes, base_page_bytes());
   return error;
@@ -242,7 +243,7 @@ unsigned RealShared::wake(const std::uint32_t* word, unsigned sleepers) noexcept
 }
 
 int RealShared::barrier_everywhere() {
-  constexpr int global = 1;  // MEMBARRIER_CMD_GLOBAL, which older headers call SHARED
+  constexpr int global = 1;  // MEMBARRIER_CMD_GLOBAL, called SHARED in older headers
   return ::syscall(SYS_membarrier, global, 0, 0) == 0 ? 0 : errno;
 }
 

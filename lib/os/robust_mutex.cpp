@@ -5,8 +5,8 @@
 #include <ctime>
 #include <thread>
 
-// The thread sanitizer of older compilers does not see a timed lock that finds its owner dead, and would take
-// the unlock for a wrong one: there it is tried again and again.
+// The thread sanitizer of older compilers does not notice that a timed lock found its owner dead, and then
+// reports the unlock as an error. There, this tries the lock repeatedly instead.
 #if defined(__SANITIZE_THREAD__)
 #define NODEWISE_TRIES
 #elif defined(__has_feature)

@@ -1,4 +1,4 @@
-// A mutex in memory that processes share, which the kernel hands on when its owner dies.
+// A mutex in memory that processes share. If its owner dies, the kernel gives it to the next caller.
 #pragma once
 
 #include <pthread.h>
@@ -8,10 +8,10 @@
 
 namespace nodewise::os {
 
-/// Lies where make() was called, and never moves. The kernel knows owners by their thread's number: all
-/// processes that use one mutex must be in one pid namespace. Locking calls return 0, or an errno: EOWNERDEAD
-/// (locked, but its last owner died), EDEADLK (the caller has it already), EBUSY, ETIMEDOUT. Thread class:
-/// any thread.
+/// It must stay at the address where make() was called. The kernel identifies the owner by its thread number,
+/// so all processes that use the mutex must be in one pid namespace. Locking calls return 0 or an errno:
+/// EOWNERDEAD (it is locked, but its last owner died), EDEADLK (the caller holds it already), EBUSY,
+/// ETIMEDOUT. Thread class: any thread.
 class RobustMutex {
  public:
   /// Initialises the mutex, whatever the memory held before. Precondition, which cannot be checked: no thread
@@ -20,17 +20,17 @@ class RobustMutex {
   int lock() noexcept;
   int try_lock() noexcept;
   int lock_until(std::chrono::steady_clock::time_point until) noexcept;
-  /// After EOWNERDEAD: makes it an ordinary mutex again once it is unlocked. Without this call no thread ever
-  /// gets it again.
+  /// Call this after EOWNERDEAD, so that the mutex is usable again after unlock(). Without it, no thread can
+  /// ever lock the mutex again.
   void make_consistent() noexcept;
-  /// Nothing happens if the calling thread does not have it.
+  /// Does nothing if the calling thread does not hold the mutex.
   void unlock() noexcept;
 
  private:
   pthread_mutex_t mutex_;
 };
 
-/// Whose mutexes these are: two C libraries do not understand each other's.
+/// The C library of these mutexes. Mutexes of one C library do not work with another one.
 std::string_view mutex_library() noexcept;
 
 }  // namespace nodewise::os

@@ -1,5 +1,5 @@
-// The part of the seam to the system that memory between processes needs: files that live in memory, locks
-// that end with their holder, and words to sleep on.
+// The part of the interface to the system that shared memory needs: files in memory, locks that end with
+// their holder, and words on which processes sleep.
 #pragma once
 
 #include <cstddef>
@@ -21,9 +21,10 @@ struct FileStatus {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
   std::uint64_t bytes = 0;
-  std::uint64_t modified_ns = 0;  ///< Since 1970.
+  std::uint64_t modified_ns = 0;  ///< since 1970
   unsigned uid = 0;
-  unsigned links = 0;  ///< Number of names; 0: the file has been removed.
+  /// The number of its names; 0: the file was removed.
+  unsigned links = 0;
   bool regular = false;
   bool folder = false;
   bool same_file(const FileStatus& other) const noexcept {
@@ -39,7 +40,7 @@ struct Space {
   std::uint64_t total_bytes = 0;
   std::uint64_t free_bytes = 0;
   std::uint64_t page_bytes = 0;  ///< With huge_pages: the page size of the pool.
-  bool network = false;          ///< Other machines may use it too: NFS, Lustre and similar file systems.
+  bool network = false;          ///< Other machines may use it too, as with NFS or Lustre.
 };
 
 enum class Lock { shared, exclusive };
@@ -52,14 +53,16 @@ class SharedOs {
  public:
   virtual ~SharedOs() = default;
 
-  // Files in memory. Descriptors are closed by exec, and by close_file.
-  /// A new file that its owner alone may open (mode 0600). EEXIST where there is one; follows no link.
+  // Files in memory. A descriptor is closed by close_file and by exec.
+  /// Creates a file that only its owner may open (mode 0600). Returns EEXIST if there is one. Follows no
+  /// link.
   virtual Result<int> create_shared(const std::string& path) = 0;
   /// Follows no link.
   virtual Result<int> open_shared(const std::string& path, bool writable) = 0;
-  /// A file without a name; of huge pages, if huge_page_bytes > 0.
+  /// Creates a file without a name; it has huge pages if huge_page_bytes > 0.
   virtual Result<int> create_memfd(const std::string& label, std::size_t huge_page_bytes) = 0;
-  /// A new opening of what the descriptor has open, for reading and writing: its locks are its own.
+  /// Opens what the descriptor refers to once more, for reading and writing. The new opening has locks of its
+  /// own.
   virtual Result<int> reopen(int descriptor) = 0;
   /// Another descriptor of the same opening.
   virtual Result<int> duplicate(int descriptor) = 0;
@@ -77,35 +80,37 @@ class SharedOs {
   virtual Result<std::vector<std::string>> list_folder(const std::string& path) = 0;
   virtual Result<Space> space(const std::string& path) = 0;
 
-  /// Part of a file, shared, aligned to `alignment` (a power of two, at least a page) where the kernel does
-  /// not do so itself. Given back by Os::unmap.
+  /// Maps a part of a file, shared, aligned to `alignment` (a power of two, at least a page). Unmap it with
+  /// Os::unmap.
   virtual Result<void*> map_shared(int descriptor, std::uint64_t offset, std::size_t bytes,
                                    std::size_t alignment, bool writable) = 0;
-  /// As Os::populate; `offset` of the file is at `data`. Before Linux 5.14 a full file system is noticed too.
+  /// As Os::populate; `data` is the address of the byte at `offset` in the file. A full file system is
+  /// noticed also before Linux 5.14.
   virtual int populate_shared(int descriptor, std::uint64_t offset, void* data, std::size_t bytes) = 0;
 
-  // Locks of single bytes, which need not exist. They end with the last descriptor of their opening, however
-  // a process ends, and hold between all others, whatever namespaces these live in.
-  /// EAGAIN where another opening has a lock that excludes it and `wait` is false. An exclusive one needs a
-  /// descriptor that may write.
+  // Locks on single bytes, which need not exist in the file. A lock ends when the last descriptor of its
+  // opening is closed, however the process ends. It excludes all other openings, in any namespace.
+  /// Returns EAGAIN if another opening has a lock that excludes this one, and `wait` is false. An exclusive
+  /// lock needs a descriptor that may write.
   virtual int lock_byte(int descriptor, std::uint64_t offset, Lock lock, bool wait) = 0;
   virtual int unlock_byte(int descriptor, std::uint64_t offset) = 0;
-  /// Whether another opening has it locked, in either way.
+  /// Whether another opening has locked the byte, shared or exclusively.
   virtual Result<bool> is_byte_locked(int descriptor, std::uint64_t offset) = 0;
 
-  // Words between processes.
-  /// Sleeps while `word` is `expected`: until a wake-up, a signal, or the end of `timeout_ns`; the caller
-  /// cannot tell which.
+  // Words on which processes sleep.
+  /// Sleeps while `word` is `expected`, until a wake-up, a signal, or the end of `timeout_ns`. The caller
+  /// cannot know which of them ended the sleep.
   virtual void wait_on(const std::uint32_t* word, std::uint32_t expected,
                        std::uint64_t timeout_ns) noexcept = 0;
-  /// Wakes up to `sleepers` sleepers (or all_sleepers); returns how many slept.
+  /// Wakes up to `sleepers` sleepers (or all_sleepers), and returns how many it woke.
   virtual unsigned wake(const std::uint32_t* word, unsigned sleepers) noexcept = 0;
 
-  /// Returns when every running thread of the machine has passed a full memory barrier since it was called.
-  /// Cost: tens of milliseconds.
+  /// Returns when each running thread of the machine has executed a full memory barrier since the call. Cost:
+  /// tens of milliseconds.
   virtual int barrier_everywhere() = 0;
 
-  virtual unsigned user_id() const noexcept = 0;  ///< The effective one. Cannot fail.
+  /// The effective user. Cannot fail.
+  virtual unsigned user_id() const noexcept = 0;
 };
 
 }  // namespace nodewise::os

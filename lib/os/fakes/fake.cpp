@@ -11,7 +11,8 @@ namespace nodewise::os {
 namespace {
 constexpr std::size_t page_bytes = 4096;
 
-// Of the calling thread, by the Fake's number; others' threads may have ended, and their names be used again.
+// Masks of the calling thread, by the number of the Fake. Masks by thread would not do: threads end, and
+// their ids are used again.
 thread_local std::map<std::uint64_t, IndexSet> masks;
 std::atomic<std::uint64_t> fakes{0};
 
@@ -103,7 +104,7 @@ Result<Space> Fake::space(const std::string& path) {
 int Fake::remove_file(const std::string& path) {
   const auto file = path_status(path);
   const int error = RealShared::remove_file(path);
-  if (error == 0 && file.ok()) {  // its number will be another's
+  if (error == 0 && file.ok()) {  // its number will be another file's
     const std::lock_guard lock(mutex_);
     std::erase_if(files_, [&](const auto& entry) {
       return std::get<0>(entry.first) == file.value.device && std::get<1>(entry.first) == file.value.inode;
@@ -118,7 +119,7 @@ int Fake::unmap(void* data, std::size_t bytes) noexcept {
   for (Address address = begin; address < begin + bytes; address += page_bytes) {
     const auto page = pages_.find(address);
     if (page == pages_.end()) continue;
-    // A file's pages outlive their mappings.
+    // The pages of a file outlive its mappings.
     if (page->second.use_count() == 1 && page->second->node) free_bytes_[*page->second->node] += page_bytes;
     pages_.erase(page);
   }
@@ -261,7 +262,8 @@ Result<std::string> Fake::read_text(const std::string& path) {
   if (path == "/proc/self/numa_maps") return {numa_maps(), 0};
   if (path == "/proc/self/maps") return {maps(), 0};
   if (auto answer = node_text(path)) return {*answer, 0};
-  const bool of_process = path.ends_with("/stat") && path != "/proc/stat";  // these run on the real system
+  // the real system answers for processes
+  const bool of_process = path.ends_with("/stat") && path != "/proc/stat";
   if (of_process) return real().read_text(path);
   if (path.starts_with("/proc") || path.starts_with("/sys")) return {{}, ENOENT};
   return real().read_text(path);
@@ -280,14 +282,14 @@ std::optional<std::string> Fake::node_text(const std::string& path) const {
          " Inactive(file): " + std::to_string(cache / 1024) + " kB\n";
 }
 
-// As the kernel does: pages that differ in nothing are one mapping.
+// As in the kernel, neighbouring pages without any difference are one mapping.
 struct Fake::Run {
   Address begin = 0;
   Address end = 0;
   Policy policy;
   std::map<unsigned, std::uint64_t> pages_on_node;
 
-  // As the kernel writes it.
+  // The name as the kernel writes it.
   const char* policy_name() const {
     switch (policy.mode) {
       case Policy::Mode::local:

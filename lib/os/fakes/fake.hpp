@@ -1,7 +1,7 @@
-// A machine of many nodes that is not here: real memory to compute on, simulated placement. First touch,
-// policies, full nodes and refused calls behave as on Linux; a thread is on the CPU that it last asked for,
-// any CPU, and begins with all of them, whatever mask its starter has.
-// For tests; not part of the installed library.
+// A machine of many nodes that does not exist: memory is real, and placement is simulated. First touch,
+// policies, full nodes and refused calls behave as on Linux. A thread runs on the CPU that it last asked for,
+// which may be any CPU. It begins with all CPUs, whatever mask the thread that started it has. For tests; not
+// part of the installed library.
 #pragma once
 
 #include <cstdint>
@@ -18,23 +18,24 @@ namespace nodewise::os {
 /// Thread class: any thread.
 class Fake : public RealShared {
  public:
-  /// `machine.nodes[].free_bytes` bound what each node can hold; 0 means its memory_bytes.
+  /// `machine.nodes[].free_bytes` limits what each node can hold; 0 means its memory_bytes.
   explicit Fake(MachineData machine);
 
-  /// What another program does with move_pages: puts the present pages of the range on `node` (kernel's
-  /// number).
+  /// Does what another program does with move_pages: moves the present pages of the range to `node` (the
+  /// kernel's number).
   void migrate(const void* data, std::size_t bytes, unsigned node);
-  /// Fills free memory of `node` with page cache, which only a strict policy makes it give up.
+  /// Fills free memory of `node` with page cache, which the node gives up only for a strict policy.
   void fill_with_cache(unsigned node, std::uint64_t bytes);
-  /// What AutoNUMA does on Linux 6.1: from now on move_pages does not say where the range's pages are.
+  /// Does what AutoNUMA does on Linux 6.1: from now on, move_pages does not say where the pages of the range
+  /// are.
   void hide(const void* data, std::size_t bytes);
-  /// Whether a strict policy met a full node: the kernel would have killed the process.
+  /// Whether a strict policy met a full node. The kernel would have killed the process.
   bool killed() const noexcept { return killed_; }
-  /// From now on the calling user is `uid`; files are still made by the user that really runs this process.
+  /// From now on, the calling user is `uid`. Files are still created by the real user of this process.
   void become_user(unsigned uid) noexcept { user_ = uid; }
-  /// What the file system of `path` is said to have.
+  /// Sets what the file system of `path` reports.
   void set_space(const std::string& path, const Space& space) { spaces_[path] = space; }
-  /// Gives `path` a content; without one, it does not exist (but for what the fake itself answers).
+  /// Gives `path` a content. Without one, the file does not exist, except files that the fake itself knows.
   void set_text(const std::string& path, std::string text);
   /// The CPU of the thread that populated the page that holds `data`.
   std::optional<unsigned> populated_by_cpu(const void* data) const;
@@ -84,13 +85,13 @@ class Fake : public RealShared {
     Policy policy;
     bool dumped = true;
     bool hidden = false;
-    std::optional<unsigned> node;  // kernel's number; none: untouched
+    std::optional<unsigned> node;  // the kernel's number; none: untouched
     unsigned cpu = 0;              // the CPU that touched it first
   };
 
   template <class Fn>
-  int for_pages(const void* data, std::size_t bytes, Fn fn);             // ENOMEM where one is not mapped
-  std::optional<unsigned> place(const Page& page, unsigned local_node);  // node with room, or none
+  int for_pages(const void* data, std::size_t bytes, Fn fn);             // ENOMEM if a page is not mapped
+  std::optional<unsigned> place(const Page& page, unsigned local_node);  // a node with room, or none
   bool take(unsigned node, bool reclaiming = false);
   struct Run;
   std::vector<Run> runs() const;
@@ -99,12 +100,13 @@ class Fake : public RealShared {
   std::optional<std::string> node_text(const std::string& path) const;
 
   MachineData machine_;
-  std::uint64_t number_;                          // among all that there ever were
+  std::uint64_t number_;                          // its number among all Fakes that ever existed
   std::map<unsigned, std::uint64_t> free_bytes_;  // by kernel's number
   std::map<unsigned, std::uint64_t> cache_bytes_;
   std::map<Address, std::shared_ptr<Page>> pages_;
   std::map<std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>, std::shared_ptr<Page>>
-      files_;  // by device, inode and offset: all mappings of a file have the same pages
+      // by device, inode and offset: all mappings of a file have the same pages
+      files_;
   std::map<std::string, std::string> texts_;
   std::map<std::string, Space> spaces_;
   std::optional<unsigned> user_;

@@ -71,7 +71,7 @@ Result<void*> Faulty::map(std::size_t bytes, std::size_t alignment, std::size_t 
 }
 
 int Faulty::unmap(void* data, std::size_t bytes) noexcept {
-  // A refused munmap cannot be made good by anybody, so it is counted as done, and done.
+  // If munmap is refused, a caller can do nothing about it. So it is counted as done, and done.
   const int error = next(Call::unmap);
   const int result = wrapped_.unmap(data, bytes);
   if (result == 0) --mappings_;

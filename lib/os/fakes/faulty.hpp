@@ -1,5 +1,5 @@
-// An Os that counts every call to another one, fails those it is told to, and knows what was left behind.
-// For tests; not part of the installed library.
+// An Os that wraps another one. It counts every call, fails those that a test selects, and knows which
+// mappings and descriptors are left over. For tests; not part of the installed library.
 #pragma once
 
 #include <array>
@@ -56,14 +56,14 @@ enum class Call : unsigned {
 inline constexpr unsigned call_kinds = static_cast<unsigned>(Call::barrier_everywhere) + 1;
 const char* to_string(Call call) noexcept;
 
-/// Thread class: calls from any thread; set faults before.
+/// Thread class: any thread may make calls; select faults before that.
 class Faulty : public Os {
  public:
   explicit Faulty(Os& wrapped) noexcept : wrapped_(wrapped) {}
 
-  /// The `nth` call of this kind (1 is the next) fails with `error`, once.
+  /// Call number `nth` of this kind (1 is the next one) fails once, with `error`.
   void fail(Call call, std::uint64_t nth, int error) noexcept;
-  /// Every call of this kind fails with `error`, as under a seccomp filter; 0 ends it.
+  /// Every call of this kind fails with `error`, as under a seccomp filter. 0 ends this.
   void refuse(Call call, int error) noexcept;
 
   std::uint64_t calls(Call call) const noexcept { return counts_[index(call)]; }
@@ -132,9 +132,9 @@ class Faulty : public Os {
     std::atomic<int> refusal{0};
   };
   static unsigned index(Call call) noexcept { return static_cast<unsigned>(call); }
-  int next(Call call) noexcept;  // counts the call; the errno to fail it with, or 0
+  int next(Call call) noexcept;  // counts the call; returns the errno with which to fail it, or 0
   template <class Answer, class Fn>
-  Answer guarded(Call call, const Fn& made);  // the call, unless it is to fail
+  Answer guarded(Call call, const Fn& made);  // makes the call, unless it is to fail
   template <class Fn>
   Result<int> opened(Call call, const Fn& made);
 

@@ -25,7 +25,7 @@ namespace nodewise::os {
 
 IndexSet to_set(hwloc_const_bitmap_t bitmap) {
   IndexSet set;
-  if (bitmap == nullptr || hwloc_bitmap_weight(bitmap) < 0) return set;  // absent, or infinite
+  if (bitmap == nullptr || hwloc_bitmap_weight(bitmap) < 0) return set;  // there is none, or it is infinite
   for (int i = hwloc_bitmap_first(bitmap); i >= 0; i = hwloc_bitmap_next(bitmap, i))
     set.insert(static_cast<unsigned>(i));
   return set;
@@ -93,8 +93,8 @@ Nodes nodes_with_memory(hwloc_topology_t topology) {
   return nodes;
 }
 
-// hwloc gives a memory-only node the CPUs nearest to it, which are another node's own. The kernel's node of a
-// CPU is the one with the fewest CPUs around it, and of nodes with the same CPUs the first.
+// For a memory-only node, hwloc names the nearest CPUs, which belong to other nodes. In the kernel, a CPU
+// belongs to the node with the fewest CPUs around it; of nodes with the same CPUs, to the first.
 void share_out_cpus(hwloc_topology_t topology, Nodes& nodes) {
   auto numa_nodes = objects(topology, HWLOC_OBJ_NUMANODE);
   std::sort(numa_nodes.begin(), numa_nodes.end(), [](hwloc_obj_t a, hwloc_obj_t b) {
@@ -109,7 +109,7 @@ void share_out_cpus(hwloc_topology_t topology, Nodes& nodes) {
   }
 }
 
-// CPUs of a node that hwloc dropped because it has no memory: the CPU still knows the node's number.
+// CPUs of a node that hwloc left out because it has no memory. The CPU still knows the number of its node.
 void adopt_stray_cpus(hwloc_topology_t topology, Nodes& nodes) {
   IndexSet taken;
   IndexSet known;
@@ -139,7 +139,7 @@ void fill_cores(hwloc_topology_t topology, Nodes& nodes) {
     cores.push_back(to_set(core->cpuset));
     in_cores |= cores.back();
   }
-  for (const hwloc_obj_t cpu : objects(topology, HWLOC_OBJ_PU))  // where hwloc knows no core of it
+  for (const hwloc_obj_t cpu : objects(topology, HWLOC_OBJ_PU))  // hwloc may know no core of a CPU
     if (!in_cores.contains(cpu->os_index)) cores.push_back({cpu->os_index});
   for (Node& node : nodes) {
     for (const IndexSet& core : cores)
@@ -157,7 +157,7 @@ std::size_t smallest_page(const Nodes& nodes, std::size_t fallback) {
   return smallest == 0 ? fallback : smallest;
 }
 
-// The base page is always among the pools. Where hwloc counts no pages, all memory is base pages.
+// The base page is always among the pools. If hwloc counts no pages, all memory is base pages.
 void complete_pools(Nodes& nodes, std::size_t page_bytes) {
   for (Node& node : nodes) {
     const auto by_size = [](const PagePool& a, const PagePool& b) { return a.page_bytes < b.page_bytes; };
@@ -199,7 +199,8 @@ Distances node_distances(hwloc_topology_t topology, unsigned long kind) {
   return {error == 0 && count > 0 ? found : nullptr, ReleaseDistances{topology}};
 }
 
-// Nodes that the matrix leaves out get what a silent firmware means: 10 to oneself, 20 to others.
+// Nodes that are not in the matrix get the values that are used without firmware tables: 10 to themselves, 20
+// to others.
 std::vector<unsigned> describe_distances(hwloc_topology_t topology, Nodes& nodes) {
   auto matrix = node_distances(topology, HWLOC_DISTANCES_KIND_FROM_OS | NODEWISE_KIND_LATENCY);
   if (!matrix) matrix = node_distances(topology, NODEWISE_KIND_LATENCY);

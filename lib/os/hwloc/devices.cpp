@@ -1,4 +1,4 @@
-// GPUs, NICs and storage, as hwloc's I/O objects tell of them.
+// GPUs, network cards and storage, from hwloc's I/O objects.
 #include <algorithm>
 #include <cstdio>
 #include <string_view>
@@ -62,7 +62,8 @@ std::string pci_address(hwloc_obj_t pci) {
   return address;
 }
 
-// What the device itself says, else its PCI function. `device` or `pci` may be null.
+// The description that the device itself gives, or else that of its PCI function. `device` or `pci` may be
+// null.
 std::string description_of(hwloc_obj_t device, hwloc_obj_t pci) {
   for (const auto& [vendor, model] : {std::pair("GPUVendor", "GPUModel"), std::pair("Vendor", "Model")})
     if (auto said = joined(info(device, vendor), info(device, model)); !said.empty()) return said;
@@ -70,7 +71,8 @@ std::string description_of(hwloc_obj_t device, hwloc_obj_t pci) {
   return pci == nullptr ? "" : pci_ids(pci);
 }
 
-// Devices hang below a place of the machine; that place names a node if it has one, or one with CPUs.
+// hwloc attaches a device to a part of the machine. That part names the node: its own node, or one with some
+// of its CPUs.
 std::optional<unsigned> node_near(hwloc_topology_t topology, hwloc_obj_t device, Nodes& nodes) {
   const hwloc_obj_t place = hwloc_get_non_io_ancestor_obj(topology, device);
   if (place == nullptr) return std::nullopt;
@@ -106,8 +108,8 @@ Device::Kind kind_of(Use use, std::string_view name) {
 
 }  // namespace
 
-// Without a vendor's library the system has no name of a GPU of its own for us: its PCI function stands for
-// it, whatever names vendors' tools gave it in a file that they wrote.
+// The library does not load vendors' libraries, and without them the system has no name for a GPU. So the PCI
+// function is its name, even if a file was written with vendors' names.
 std::vector<Device> describe_devices(hwloc_topology_t topology, Nodes& nodes) {
   std::vector<Device> devices;
   for (hwloc_obj_t pci = nullptr; (pci = hwloc_get_next_pcidev(topology, pci)) != nullptr;)

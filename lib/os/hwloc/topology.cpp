@@ -27,7 +27,7 @@ struct Destroy {
 };
 using Handle = std::unique_ptr<hwloc_topology, Destroy>;
 
-// errno of a call that may fail without setting it.
+// The errno of a call that may fail without setting it.
 int errno_or(int otherwise) noexcept {
   return errno != 0 ? errno : otherwise;
 }
@@ -39,7 +39,7 @@ Handle new_topology() {
   return Handle(topology);
 }
 
-// A file with its CPUs in the wrong order: hwloc warns of it, and to do so must first look up whether it may.
+// A file with its CPUs in the wrong order. Before hwloc warns about it, it looks up whether it may print.
 void make_hwloc_consult_its_environment() {
   static constexpr char xml[] =
       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
@@ -60,15 +60,15 @@ void make_hwloc_consult_its_environment() {
   if (hwloc_topology_set_xmlbuffer(topology.get(), xml, sizeof xml) == 0) hwloc_topology_load(topology.get());
 }
 
-// hwloc prints what it finds wrong, and only a variable of the environment tells it not to. It reads that
-// variable once. So it is shown an environment of our own for that moment: the process's own is not written
-// to, other threads that read it find everything they would have found, and children inherit nothing.
+// hwloc prints what it finds wrong, unless an environment variable forbids it. It reads this variable once.
+// So during that moment it gets an environment of ours. The environment of the process is not written to,
+// other threads find in ours everything that they would have found, and children inherit nothing.
 void quiet_hwloc() {
   static std::once_flag once;
   std::call_once(once, [] {
     if (std::getenv("HWLOC_HIDE_ERRORS") != nullptr || std::getenv("HWLOC_SHOW_ERRORS") != nullptr) return;
     static char hide[] = "HWLOC_HIDE_ERRORS=2";
-    static std::vector<char*> variables;  // outlives the moment: a thread may be reading it still
+    static std::vector<char*> variables;  // static, because another thread may still be reading it afterwards
     for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable)
       variables.push_back(*variable);
     variables.push_back(hide);
@@ -76,19 +76,18 @@ void quiet_hwloc() {
     char** const own = environ;
     environ = variables.data();
     make_hwloc_consult_its_environment();
-    if (environ == variables.data())
-      environ = own;  // otherwise another thread has put a newer one in its place
+    if (environ == variables.data()) environ = own;  // otherwise another thread has replaced it meanwhile
   });
 }
 
 Handle configured_topology() {
   quiet_hwloc();
   Handle topology = new_topology();
-  // Disallowed objects too: a cpuset must neither renumber the nodes nor change the fingerprint.
+  // Also objects that are not allowed: a cpuset must not change the numbers of nodes or the fingerprint.
   hwloc_topology_set_flags(topology.get(), HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED);
   hwloc_topology_set_io_types_filter(topology.get(), HWLOC_TYPE_FILTER_KEEP_IMPORTANT);
-  // Vendors' libraries start their drivers, which takes seconds and memory. "x86" moves the calling thread
-  // from CPU to CPU to ask each of them, for nothing that /sys does not say. Unknown names are no error.
+  // Vendors' libraries would start their drivers, which takes seconds and memory. "x86" would move the
+  // calling thread from CPU to CPU and ask each of them what /sys says too. hwloc ignores unknown names.
   for (const char* component : {"cuda", "nvml", "opencl", "rsmi", "levelzero", "gl", "x86"})
     hwloc_topology_set_components(topology.get(), HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, component);
   return topology;
@@ -127,7 +126,7 @@ MachineData hwloc_xml(const std::string& path) {
   if (const auto fault = fault_in_xml(text.value))
     throw FormatError(base::text("topology file ", path, ": ", *fault));
   const Handle topology = configured_topology();
-  const int bytes = static_cast<int>(text.value.size() + 1);  // hwloc counts the terminating zero
+  const int bytes = static_cast<int>(text.value.size() + 1);  // hwloc counts the terminating zero too
   errno = 0;
   if (hwloc_topology_set_xmlbuffer(topology.get(), text.value.c_str(), bytes) != 0 ||
       hwloc_topology_load(topology.get()) != 0)

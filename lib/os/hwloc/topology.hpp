@@ -1,4 +1,4 @@
-// Topologies by hwloc. Only the hwloc_*.cpp of this folder include its headers.
+// Topologies from hwloc. Only the files of this folder include its headers.
 #pragma once
 
 #include <string>
@@ -7,13 +7,13 @@
 
 namespace nodewise::os {
 
-// What these return has no momentary numbers (free memory, free huge pages, CPU quota) and no fingerprint.
-// None of them prints: hwloc's own messages are turned off, unless HWLOC_HIDE_ERRORS or HWLOC_SHOW_ERRORS in
-// the environment asks for them.
+// The results have no numbers of the moment (free memory, free huge pages, CPU quota) and no fingerprint.
+// None of these functions prints: hwloc's messages are turned off, unless HWLOC_HIDE_ERRORS or
+// HWLOC_SHOW_ERRORS is set in the environment.
 
-/// This machine, with hwloc's disallowed objects, I/O devices and memory attributes. Where hwloc's own
-/// environment variables (HWLOC_XMLFILE and the like) name another machine: that one, marked as foreign.
-/// Throws SystemError.
+/// This machine, including objects that are not allowed, I/O devices and memory attributes. If hwloc's
+/// environment variables (such as HWLOC_XMLFILE) name another machine, it is that one, marked as not this
+/// machine. Throws SystemError.
 MachineData hwloc_this_machine();
 /// Throws FormatError, SystemError.
 MachineData hwloc_xml(const std::string& path);

@@ -15,16 +15,16 @@ namespace nodewise::os {
 namespace {
 
 constexpr std::array<const char*, 4> set_names{"cpuset", "complete_cpuset", "nodeset", "complete_nodeset"};
-enum { cpus, complete_cpus, nodes, complete_nodes };  // their positions
+enum { cpus, complete_cpus, nodes, complete_nodes };  // positions in Object::sets
 
 struct Object {
   std::string_view type;
-  bool placed = false;  // a part of the machine with sets, not a device or a remark
+  bool placed = false;  // it is a part of the machine with sets, not a device or a remark
   std::array<IndexSet, 4> sets;
-  IndexSet cpus_below;  // complete_cpuset of its children so far
+  IndexSet cpus_below;  // the complete_cpuset of its children so far
 };
 
-// "0xf0,0x00000001": words of 32 bits, the highest first; an empty word is 0.
+// "0xf0,0x00000001": words of 32 bits, the highest one first; an empty word is 0.
 std::optional<IndexSet> parse_bitmap(std::string_view text) {
   constexpr unsigned word_bits = 32;
   constexpr unsigned most_words = (1U << 20) / word_bits;
@@ -57,7 +57,7 @@ bool has_place(std::string_view type) {
   return type != "Bridge" && type != "PCIDev" && type != "OSDev" && type != "Misc";
 }
 
-// One pass over a file; every step returns what is wrong, or nothing.
+// Checks a file in one pass. Each step returns what is wrong, or nothing.
 class Check {
  public:
   explicit Check(std::string_view text) : scanner_(text) {}
@@ -139,7 +139,7 @@ class Check {
     return allowed ? std::nullopt : Fault(base::text(object.type, " within ", parent.type));
   }
 
-  // hwloc's own number of an object: positive, and no other's.
+  // hwloc's own number of an object must be positive and unique.
   Fault check_identity(const XmlTag& tag) {
     const auto written = tag.attribute("gp_index");
     if (!written) return std::nullopt;
@@ -170,7 +170,7 @@ class Check {
     return std::nullopt;
   }
 
-  // A CPU's set is itself, a node's set is itself, and each is there once.
+  // The set of a CPU or node contains only itself, and no CPU or node occurs twice.
   Fault check_number(const Object& object, const XmlTag& tag, std::size_t set) {
     const auto written = IndexSet::parse(tag.attribute("os_index").value_or(""));
     if (!written || written->size() != 1 || *written != object.sets[set] || *written != object.sets[set + 1])

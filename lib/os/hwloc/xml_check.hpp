@@ -1,4 +1,5 @@
-// hwloc believes an XML file and crashes on one that was damaged or edited by hand; so we look first.
+// hwloc does not check XML files, and crashes on files that were damaged or edited by hand. So we check them
+// first.
 #pragma once
 
 #include <optional>
@@ -7,9 +8,9 @@
 
 namespace nodewise::os {
 
-/// What is wrong with a topology file of hwloc 2 or later, "line 12: ...", or nothing: text that is no XML,
-/// objects without the sets of CPUs and nodes that they must have, or with sets that contradict their
-/// parents' or their siblings'. Everything else is left to hwloc.
+/// What is wrong with a topology file of hwloc 2 or later ("line 12: ..."), or nothing. Faults are: text that
+/// is not XML, objects without the sets of CPUs and nodes that they need, and sets that contradict those of
+/// parents or siblings. Everything else is left to hwloc.
 std::optional<std::string> fault_in_xml(std::string_view text);
 
 }  // namespace nodewise::os

@@ -37,7 +37,7 @@ std::optional<XmlTag> XmlScanner::fail() noexcept {
   return std::nullopt;
 }
 
-// To the next '<' of a tag; false where a declaration or comment has no end.
+// Goes to the next '<' of a tag. Returns false if a declaration or comment has no end.
 bool XmlScanner::skip_declarations() noexcept {
   while (position_ < text_.size()) {
     const auto rest = text_.substr(position_);
@@ -70,7 +70,7 @@ std::string_view XmlScanner::take_name() noexcept {
   return name;
 }
 
-// name="value", blank behind it or the end of the tag.
+// Takes name="value", which a blank or the end of the tag must follow.
 bool XmlScanner::take_attribute(XmlTag& tag) {
   const auto name = take_name();
   if (name.empty() || !take('=') || !take('"')) return false;

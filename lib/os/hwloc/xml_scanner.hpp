@@ -1,4 +1,4 @@
-// The little of XML that hwloc writes: tags with quoted attributes, and plain text between them.
+// Reads the part of XML that hwloc writes: tags with quoted attributes, and plain text between them.
 #pragma once
 
 #include <optional>
@@ -10,22 +10,23 @@ namespace nodewise::os {
 
 struct XmlTag {
   std::string_view name;
-  std::vector<std::pair<std::string_view, std::string_view>> attributes;  ///< Values as written.
+  /// Values as they are written.
+  std::vector<std::pair<std::string_view, std::string_view>> attributes;
   bool opens = false;
-  bool closes = false;  ///< Both, for <tag/>.
+  bool closes = false;  ///< <tag/> both opens and closes.
 
   std::optional<std::string_view> attribute(std::string_view wanted) const;
 };
 
-/// Walks over the tags of a text, which must outlive it. Declarations and comments are skipped.
+/// Goes through the tags of a text. The text must outlive the scanner. Declarations and comments are skipped.
 class XmlScanner {
  public:
   explicit XmlScanner(std::string_view text) noexcept : text_(text) {}
 
-  /// The next tag; nothing at the end of the text or where it is malformed.
+  /// The next tag. Empty at the end of the text, and where the text is malformed.
   std::optional<XmlTag> next();
   bool malformed() const noexcept { return malformed_; }
-  /// Of what was read last, from 1.
+  /// The line of what was read last, from 1.
   unsigned line() const noexcept;
 
  private:
