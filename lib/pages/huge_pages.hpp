@@ -1,4 +1,4 @@
-// What the system allows of pages larger than the base page.
+// Which pages larger than the base page the system allows.
 #pragma once
 
 #include <cstddef>
@@ -7,14 +7,14 @@ namespace nodewise {
 
 struct TransparentPages {
   bool allowed = false;        ///< "always" or "madvise".
-  std::size_t page_bytes = 0;  ///< 0 where the kernel has none.
+  std::size_t page_bytes = 0;  ///< 0 if the kernel has none.
 };
 
 TransparentPages transparent_pages();
-/// Of files in memory: the kernel has a switch of its own for them.
+/// Those of files in memory, for which the kernel has a separate switch.
 TransparentPages shared_transparent_pages();
 
-/// The default page size of hugetlb pools, or 0.
+/// The default page size of hugetlb pools; 0 if there is none.
 std::size_t default_hugetlb_page_bytes();
 
 }  // namespace nodewise

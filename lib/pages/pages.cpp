@@ -49,14 +49,14 @@ struct Pages::Owner {
   std::size_t page_bytes = 0;
   Backing backing = Backing::anonymous;
   bool writable = true;
-  int descriptor = -1;            // of a shared file
-  std::uint64_t file_offset = 0;  // where its part begins
+  int descriptor = -1;            // of the file that is mapped
+  std::uint64_t file_offset = 0;  // where the mapped part of the file begins
   std::string shortfall;
   std::function<void(void*)> release;
 
   bool mapped_here() const noexcept { return backing == Backing::anonymous || backing == Backing::hugetlb; }
 
-  // Tells the kernel which pages are wanted; without its consent they are base pages.
+  // Tells the kernel which pages are wanted. If it refuses huge pages, they are base pages.
   void advise() {
     if (kind == PageKind::base) os::current().advise(data, size_bytes, os::Advice::no_huge_pages);
     if (kind != PageKind::transparent) return;
@@ -87,10 +87,10 @@ constexpr const char* transparent_off =
     "transparent huge pages are off (/sys/kernel/mm/transparent_hugepage/enabled says never, or there is no "
     "such file); base pages are used: write madvise there, or ask for base pages";
 
-// What is asked of the system: never `automatic`, and no transparent pages where there are none.
+// What is asked of the system: never `automatic`, and no transparent pages if the system has none.
 struct Request {
   PageKind kind = PageKind::base;
-  std::size_t page_bytes = 0;  // that a policy can tell apart
+  std::size_t page_bytes = 0;  // the smallest unit that a memory policy can have
   std::size_t alignment = 0;
   const char* shortfall = "";
 };
@@ -155,7 +155,7 @@ Pages Pages::adopt(void* data, std::size_t bytes, std::function<void(void*)> rel
 }
 
 Pages Pages::adopt(const void* data, std::size_t bytes, std::function<void(const void*)> release) {
-  return PagesParts::make({.data = static_cast<std::byte*>(const_cast<void*>(data)),  // never written
+  return PagesParts::make({.data = static_cast<std::byte*>(const_cast<void*>(data)),  // it is never written
                            .size_bytes = bytes,
                            .page_bytes = os::current().base_page_bytes(),
                            .backing = Backing::adopted,
@@ -164,7 +164,7 @@ Pages Pages::adopt(const void* data, std::size_t bytes, std::function<void(const
 }
 
 Pages PagesParts::make(PagesParts parts) {
-  struct Guard {  // until an owner has it, a failure here must release too
+  struct Guard {  // if this fails before there is an owner, `release` must be called too
     PagesParts& parts;
     bool armed = true;
     ~Guard() {

@@ -1,11 +1,11 @@
-// Pages of a file that is in memory: what makes them, and what makes them present.
+// Makes Pages from a part of a file in memory, and populates such pages.
 #pragma once
 
 #include <nodewise/pages.hpp>
 
 namespace nodewise {
 
-/// A part of a file that is mapped shared. `release` unmaps it.
+/// A part of a file that is mapped shared, and the function that unmaps it.
 struct PagesParts {
   std::byte* data = nullptr;
   std::size_t size_bytes = 0;
@@ -17,11 +17,11 @@ struct PagesParts {
   std::uint64_t file_offset = 0;
   std::function<void(void*)> release;
 
-  /// `release` is called too if this throws.
+  /// If this throws, `release` is called too.
   static Pages make(PagesParts parts);
-  /// Os::populate of a part of `pages`, by the way that their backing needs.
+  /// Populates a part of `pages` (see Os::populate), in the way that its backing requires.
   static int populate(const Pages& pages, std::byte* at, std::size_t bytes);
-  /// Where they are, whether or not they may be written: for a caller that asks writable() before it writes.
+  /// The address, whether or not the memory is writable. A caller must check writable() before it writes.
   static std::byte* address(const Pages& pages) noexcept;
 };
 

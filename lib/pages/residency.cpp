@@ -18,11 +18,11 @@ int state_of(int status) noexcept {
   return status == -ENOENT || status == -EFAULT ? page_absent : page_unknown;
 }
 
-// Joins neighbours of one state before they are handed on.
+// Joins neighbouring pages in the same state, and passes them on as one range.
 class Joiner {
  public:
   Joiner(std::uint64_t bytes, const std::function<void(ByteRange, int)>& fn) : bytes_(bytes), fn_(fn) {}
-  // `end` may lie behind the end of the range: the last page is only partly in it.
+  // `end` may lie behind the end of the range, because the last page may be only partly in the range.
   void add(std::uint64_t end, int state) {
     if (state != state_ && at_ > begin_) flush();
     state_ = state;
@@ -47,7 +47,7 @@ std::uint64_t hexadecimal(const char*& at, const char* end) {
   return value;
 }
 
-// "N3=17" and "kernelpagesize_kB=4" of one line of numa_maps.
+// Parses "N3=17" and "kernelpagesize_kB=4" in a line of numa_maps.
 NumaMaps::Sums parse_sums(const std::string& line) {
   std::map<unsigned, std::uint64_t> pages;
   std::uint64_t page_bytes = 4096;
@@ -73,7 +73,7 @@ NumaMaps::Sums parse_sums(const std::string& line) {
 }  // namespace
 
 int pages_refusal() {
-  const int here = 0;  // the stack is mapped for certain
+  const int here = 0;  // the stack is certainly mapped
   void* page = const_cast<int*>(&here);
   int status = 0;
   return os::current().pages_status({&page, 1}, {&status, 1});
@@ -97,7 +97,7 @@ std::vector<int> ask_addresses(const std::vector<const std::byte*>& addresses) {
 int ask_pages(const std::byte* data, std::uint64_t bytes, std::size_t page_bytes,
               const std::function<void(ByteRange, int)>& fn) {
   const auto address = reinterpret_cast<std::uintptr_t>(data);
-  const std::uint64_t before = address % page_bytes;  // of the first page, outside the range
+  const std::uint64_t before = address % page_bytes;  // the bytes of the first page that are not in the range
   const std::uint64_t count = base::round_up(before + bytes, page_bytes) / page_bytes;
   std::vector<void*> pages(std::min<std::uint64_t>(count, pages_per_call));
   std::vector<int> status(pages.size());
@@ -117,7 +117,7 @@ int ask_pages(const std::byte* data, std::uint64_t bytes, std::size_t page_bytes
 
 int NumaMaps::read(NumaMaps& maps, const void* data, std::size_t bytes) {
   if (bytes > 0) os::current().look_at_shared(data, bytes);
-  // numa_maps gives where a mapping begins and what it holds; maps gives where it ends.
+  // numa_maps states where a mapping begins and what it contains; maps states where it ends.
   const auto numa = os::current().read_text("/proc/self/numa_maps");
   if (!numa.ok()) return numa.error;
   const auto ends = os::current().read_text("/proc/self/maps");

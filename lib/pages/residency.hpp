@@ -1,4 +1,4 @@
-// Asking the kernel where pages are, without touching them.
+// Asks the kernel where pages are, without touching them.
 #pragma once
 
 #include <cstdint>
@@ -12,39 +12,40 @@
 
 namespace nodewise {
 
-/// A kernel's node number, or one of these.
-inline constexpr int page_absent = -1;   ///< Untouched, swapped, or the zero page.
+/// The state of a page: the kernel's number of its node, or one of these.
+inline constexpr int page_absent = -1;   ///< Never touched, swapped out, or the zero page.
 inline constexpr int page_unknown = -2;  ///< The kernel did not say.
 
-/// Whether the kernel answers for single pages here: 0, or the errno of move_pages.
+/// 0 if the kernel answers for single pages here, otherwise the errno of move_pages.
 int pages_refusal();
 inline bool can_ask_pages() {
   return pages_refusal() == 0;
 }
 
-/// The number of pages in one question to the kernel.
+/// The number of pages of one system call.
 inline constexpr std::size_t pages_per_call = 16384;
 
-/// The node or state of the page that holds each address. Throws SystemError where the call is refused.
+/// The state of the page of each address. Throws SystemError if the call is refused.
 std::vector<int> ask_addresses(const std::vector<const std::byte*>& addresses);
 
-/// Calls `fn(range, state)` for consecutive runs of pages in one state, covering all of [data, data + bytes);
-/// ranges are relative to `data`. 0, or the errno of the call that was refused (fn may have been called).
-/// Memory is constant in `bytes`.
+/// Calls `fn(range, state)` for consecutive runs of pages in the same state, which cover [data,
+/// data + bytes). Ranges are relative to `data`. Returns 0, or the errno of the call that was refused; `fn`
+/// may have been called before. The memory that this needs does not depend on `bytes`.
 int ask_pages(const std::byte* data, std::uint64_t bytes, std::size_t page_bytes,
               const std::function<void(ByteRange, int)>& fn);
 
-/// /proc/self/numa_maps: sums per mapping, where single pages cannot be asked about.
+/// The sums for each mapping in /proc/self/numa_maps, for when single pages cannot be asked about.
 class NumaMaps {
  public:
   struct Sums {
-    std::map<unsigned, std::uint64_t> bytes_on_node;  ///< By the kernel's number.
+    std::map<unsigned, std::uint64_t> bytes_on_node;  ///< By the kernel's numbers of nodes.
     std::uint64_t present_bytes = 0;
   };
 
-  /// 0 with `maps` filled, or an errno. Of [data, data + bytes) what other processes wrote is counted too.
+  /// Fills `maps` and returns 0, or returns an errno. In [data, data + bytes), pages that other processes
+  /// wrote are counted too.
   static int read(NumaMaps& maps, const void* data, std::size_t bytes);
-  /// Of the mappings that make up [begin, end) exactly; nothing where one reaches over either end.
+  /// The sums of the mappings that are exactly [begin, end). Empty if a mapping extends beyond either end.
   std::optional<Sums> sums(const void* begin, const void* end) const;
 
  private:

@@ -1,4 +1,4 @@
-// Which shard gets which page, and what would spare the cuts.
+// Which shard gets which page, and how cuts could be avoided.
 #include <algorithm>
 #include <bit>
 #include <numeric>
@@ -12,7 +12,7 @@
 namespace nodewise {
 namespace {
 
-// For an assertion.
+// Only for an assertion.
 [[maybe_unused]] bool are_consecutive(const std::vector<Shard>& shards) {
   std::uint64_t end = 0;
   for (const Shard& shard : shards)
@@ -21,10 +21,11 @@ namespace {
   return true;
 }
 
-/// Deals pages shard by shard, from the first. Positions are counted from the start of the first page. Only
-/// a page in which a shard ends can be cut: its "meeting" is the shards from the first that ends inside it to
-/// the first that goes on, or the last of all. Each shard is in at most two meetings that are looked at
-/// (where it begins and where it ends), so dealing takes O(shards).
+/// Gives the pages to the shards, from the first shard on. Positions are counted from the start of the first
+/// page. A page can be cut only if a shard ends in it. Its "meeting" is the group of shards from the first
+/// one that ends inside the page to the first one that continues behind it (or to the last shard of all).
+/// Each shard is in at most two meetings that are examined, one where it begins and one where it ends. So
+/// this takes O(shards).
 class Dealer {
  public:
   Dealer(std::vector<Shard>& shards, std::size_t page_bytes, std::size_t base_offset) noexcept
@@ -44,7 +45,7 @@ class Dealer {
  private:
   std::uint64_t end_of(std::size_t shard) const noexcept { return shards_[shard].bytes.end + base_offset_; }
 
-  /// The pages up to `end` that no earlier shard got.
+  /// Gives `shard` the pages up to `end` that no earlier shard got.
   void give(std::size_t shard, std::uint64_t end) noexcept {
     shards_[shard].pages = {dealt_, end};
     dealt_ = end;
@@ -89,10 +90,12 @@ class Dealer {
   std::vector<Cut> cuts_;
 };
 
-/// The largest page, among those that the topology knows, on whose borders all shards meet. It is smaller
-/// than the plan's, as that page and all larger ones are cut.
+/// The largest page size of the topology with which all shards meet at page borders. It is smaller than the
+/// plan's page size, because with that one, and with all larger ones, a page is cut.
 std::optional<std::size_t> uncut_page(const Plan& plan, const Topology& topology) {
-  std::uint64_t borders = 0;  // a page is free of cuts if it divides each of them, so all bits below it are 0
+  // The borders between shards, combined by OR. A page size cuts nothing if it divides each of them, so all
+  // bits below it must be 0.
+  std::uint64_t borders = 0;
   for (const Shard& shard : plan.shards())
     if (shard.bytes.end < plan.dataset().total_bytes() && shard.bytes.end > 0)
       borders |= shard.bytes.end + plan.base_offset();
@@ -120,7 +123,8 @@ std::optional<CutRemedy> cut_remedy_of(const Plan& plan, const Topology& topolog
   CutRemedy remedy;
   remedy.page_bytes = uncut_page(plan, topology);
   if (plan.base_offset() == 0) {
-    // Batches are whole pages if their rows are a multiple of `step`; this plan's are none, for it has cuts.
+    // Batches fill whole pages if their number of rows is a multiple of `step`. The batches of this plan do
+    // not, because it has cuts.
     // NOLINTNEXTLINE(clang-analyzer-core.DivideZero): neither is ever 0
     const std::uint64_t step = plan.page_bytes() / std::gcd(plan.dataset().row_bytes(), plan.page_bytes());
     const std::uint64_t smaller = plan.dataset().batch_size() / step * step;

@@ -1,5 +1,5 @@
-// Plans saved and read, schema "nodewise.plan/1". What a file says twice is held against itself: the parts
-// that a caller decides are read, the plan is formed from them, and the rest of the file must agree.
+// Saves and reads plans (schema "nodewise.plan/1"). A file states some things twice. The parts that a caller
+// decides are read, the plan is computed from them, and the rest of the file must agree with it.
 #include <algorithm>
 #include <limits>
 
@@ -81,7 +81,7 @@ void write_header(JsonWriter& json, const Plan& plan) {
   json.member("spill_bytes", plan.spill_bytes());
 }
 
-/// The value whose name the member has; `what` it is, for the message.
+/// The value whose name the member has. `what` says for messages what kind of value it is.
 template <class Choice>
 Choice read_choice(const JsonFields& fields, std::string_view name, std::string_view what) {
   const std::string_view found = fields.string(name);
@@ -126,7 +126,7 @@ unsigned read_node(const JsonFields& shard, const Topology& topology) {
   return *node;
 }
 
-// What the file says must be what follows from the rest of it.
+// What the file states must agree with what follows from its other parts.
 void agree(const JsonFields& fields, std::string_view name, std::uint64_t found, std::uint64_t follows) {
   if (found == follows) return;
   throw FormatError(
@@ -143,7 +143,7 @@ void agree(const JsonFields& fields, std::string_view name, const ByteRange& fol
   agree(fields, name, found.end, follows.end);
 }
 
-/// Nodes and batches of each shard; the batches must follow one another and cover all.
+/// Reads the node and the batches of each shard. The batches must follow one another and cover the dataset.
 void read_partition(const JsonArray& shards, const Topology& topology, PlanParts& parts) {
   if (shards.size() > topology.nodes().size())
     throw FormatError(text("plan.shards has ", shards.size(), " shards, and there are ",
@@ -167,7 +167,8 @@ void read_partition(const JsonArray& shards, const Topology& topology, PlanParts
     throw FormatError(text("plan.shards has batches up to ", end, ", and the dataset has ", num_batches));
 }
 
-/// Everything that does not depend on the machine of the moment, as spilling and the remedy do.
+/// Compares everything that does not depend on the present state of the machine, as spilled bytes and the
+/// remedy do.
 void check_agreement(const JsonFields& file, const Plan& plan) {
   agree(file, "num_batches", plan.num_batches());
   agree(file, "total_bytes", plan.dataset().total_bytes());

@@ -1,5 +1,5 @@
-// How many batches each shard gets. Integers only, so that a plan is the same on every machine and under any
-// rounding mode.
+// How many batches each shard gets. This computes with integers only, so that a plan is the same on every
+// machine and in every rounding mode.
 #include <bit>
 #include <numeric>
 
@@ -28,28 +28,29 @@ Binary binary(double value) noexcept {
   const auto bits = std::bit_cast<std::uint64_t>(value);
   const auto field = static_cast<unsigned>(bits >> mantissa_bits & exponent_mask);
   const std::uint64_t fraction = bits & ((std::uint64_t{1} << mantissa_bits) - 1);
-  if (field == 0) return {fraction, 1};  // subnormal, or zero
+  if (field == 0) return {fraction, 1};  // a subnormal, or zero
   return {fraction | std::uint64_t{1} << mantissa_bits, field};
 }
 
-/// The bits of a number without its sign, which are in the order of magnitudes. For an assertion.
+/// The bits of a number without its sign; they are ordered as magnitudes are. Only for an assertion.
 [[maybe_unused]] std::uint64_t magnitude(double value) noexcept {
   return std::bit_cast<std::uint64_t>(value) << 1;
 }
 
-/// value × 2^k, rounded down, with the k that brings `largest` into [2^40, 2^41): a power of two, so that
-/// numbers of up to 41 bits keep their exact proportions. Precondition: 0 ≤ value ≤ largest, largest > 0.
+/// value × 2^k, rounded down, where k brings `largest` into [2^40, 2^41). Because the factor is a power of
+/// two, numbers of up to 41 bits keep their exact proportions. Preconditions: 0 ≤ value ≤ largest, largest >
+/// 0.
 std::uint64_t scaled(double value, double largest) noexcept {
   NODEWISE_EXPECTS(magnitude(value) <= magnitude(largest) && magnitude(largest) != 0);
   const Binary a = binary(value);
-  const Binary b = binary(largest);  // no smaller an exponent: doubles are ordered by it
+  const Binary b = binary(largest);  // its exponent is not smaller, because doubles are ordered by exponents
   const int width = static_cast<int>(std::bit_width(b.mantissa));
   const int right = width - 41 + static_cast<int>(b.exponent - a.exponent);
   if (right >= 64) return 0;
   return right >= 0 ? a.mantissa >> right : a.mantissa << -right;
 }
 
-/// By its bits: comparing would take subnormals for 0 where the caller has them flushed.
+/// Looks at the bits, because a comparison would treat subnormals as 0 if the caller has set flush-to-zero.
 bool is_weight(double value) noexcept {
   const auto bits = std::bit_cast<std::uint64_t>(value);
   const bool finite = (bits >> mantissa_bits & exponent_mask) != exponent_mask;
@@ -67,7 +68,7 @@ std::vector<std::uint64_t> given_weights(const std::vector<double>& given, std::
       throw InvalidArgument(
           text("Plan: weight ", index, " is ", given[index], "; weights are finite numbers from 0 up"));
     const double value = std::bit_cast<std::uint64_t>(given[index]) << 1 == 0 ? 0.0 : given[index];
-    // Doubles from 0 up are ordered as their bits are.
+    // Doubles that are not negative are ordered as their bits are.
     if (std::bit_cast<std::uint64_t>(value) > std::bit_cast<std::uint64_t>(largest)) largest = value;
   }
   std::vector<std::uint64_t> weights;
@@ -90,7 +91,7 @@ std::uint64_t weight_of(const Node& node, Weights weights) noexcept {
   return 1;
 }
 
-/// What to say where every weight is 0.
+/// What an error says if every weight is 0.
 std::string_view nothing_to_weigh(Weights weights) noexcept {
   switch (weights) {
     case Weights::cpus:
@@ -130,11 +131,11 @@ std::vector<std::uint64_t> plan_weights(const Topology& topology, const std::vec
 }
 
 // With n equal weights and N batches, shard i gets floor((i + 1) N / n) - floor(i N / n) batches, which is
-// floor(N / n) or ceil(N / n). The last shard gets N - floor(N - N / n) = ceil(N / n). So it is never empty
-// where there are batches, it holds the last batch, the only one that may be short, and it is among those
-// with most batches: its bytes are more than those of ceil(N / n) - 1 full batches and at most those of
-// ceil(N / n), while every other shard has exactly one or the other. (Where n divides N, all others have the
-// latter.) Hence no two shards differ by more than the bytes of one batch.
+// floor(N / n) or ceil(N / n). The last shard gets N - floor(N - N / n) = ceil(N / n) batches; so it is empty
+// only if there are no batches, and it contains the last batch, which is the only one that may be short. Its
+// bytes are more than those of ceil(N / n) - 1 full batches, and at most those of ceil(N / n) full batches.
+// Every other shard has exactly floor(N / n) or ceil(N / n) full batches (all have N / n if n divides N). So
+// no two shards differ by more than the bytes of one batch.
 std::vector<std::uint64_t> partition(std::uint64_t num_batches, const std::vector<std::uint64_t>& weights) {
   const std::uint64_t total = std::accumulate(weights.begin(), weights.end(), std::uint64_t{0});
   std::vector<std::uint64_t> ends;

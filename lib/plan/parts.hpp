@@ -1,5 +1,5 @@
-// What a plan is made of. plan.cpp puts it together, partition.cpp shares batches out, cuts.cpp
-// deals the pages, json.cpp saves and reads.
+// The parts of a plan, and the functions that compute it. partition.cpp divides the batches, cuts.cpp divides
+// the pages, plan.cpp combines both, and json.cpp saves and reads plans.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace nodewise {
 
-/// All that a plan's caller decides; everything else in a plan follows from it and the topology.
+/// What the caller of a plan decides. Everything else in a plan follows from this and from the topology.
 struct PlanParts {
   Dataset dataset;
   Policy policy = Policy::blocked;
@@ -17,25 +17,26 @@ struct PlanParts {
   Weights weights = Weights::equal;
   std::size_t page_bytes = 0;
   std::size_t base_offset = 0;
-  std::vector<unsigned> nodes;      ///< Of each shard, logical index.
-  std::vector<std::uint64_t> ends;  ///< Of each shard: its batches end before this one.
+  std::vector<unsigned> nodes;      ///< The logical index of each shard's node.
+  std::vector<std::uint64_t> ends;  ///< The end of each shard's batches.
 };
 
-/// Checks the page, the offset into it and everything up to the last mapped byte. Throws InvalidArgument.
+/// Checks the page size, the offset in the first page, and that all positions fit in 64 bits. Throws
+/// InvalidArgument.
 void check_pages(const PlanParts& parts);
 
-/// The weight of each target, with a sum that fits in 64 bits and is not 0. Throws InvalidArgument.
+/// The weight of each target. Their sum fits in 64 bits and is not 0. Throws InvalidArgument.
 std::vector<std::uint64_t> plan_weights(const Topology& topology, const std::vector<unsigned>& targets,
                                         const PlanOptions& options);
 
-/// Where each shard's batches end: num_batches in proportion to the cumulative weights, rounded down.
+/// The ends of the shards' batches: num_batches in proportion to the cumulative weights, rounded down.
 std::vector<std::uint64_t> partition(std::uint64_t num_batches, const std::vector<std::uint64_t>& weights);
 
-/// Deals every page that holds data to one shard: fills in Shard::pages and Shard::cut_bytes. Precondition:
-/// the shards' bytes are consecutive from 0, and the last page's end fits in 64 bits.
+/// Gives each page that holds data to one shard: sets Shard::pages and Shard::cut_bytes. Preconditions: the
+/// shards' bytes are consecutive from 0, and the end of the last page fits in 64 bits.
 std::vector<Cut> deal_pages(std::vector<Shard>& shards, std::size_t page_bytes, std::size_t base_offset);
 
-/// What would make the cuts of `plan` zero.
+/// The changes that would avoid all cuts of `plan`.
 std::optional<CutRemedy> cut_remedy_of(const Plan& plan, const Topology& topology);
 
 }  // namespace nodewise

@@ -21,7 +21,7 @@ std::string in_bytes(std::uint64_t bytes) {
   return bytes < 1024 ? text(bytes, " bytes") : text(bytes, " bytes (", human_bytes(bytes), ")");
 }
 
-/// The sum, or an error that shows what was added.
+/// Returns the sum, or throws an error that shows the calculation.
 std::uint64_t fits(std::optional<std::uint64_t> result, const std::string& calculation) {
   if (!result) throw InvalidArgument(text("Plan: ", calculation, " is more than 64 bits can count"));
   return *result;
@@ -63,7 +63,7 @@ std::string who_needs(const BatchRange& batches) {
   return text("batches ", batches.start, " to ", batches.stop - 1, " need ");
 }
 
-/// Throws PlacementError where `shard` cannot lie whole on its node. `batch_bytes` is its first batch's.
+/// Throws PlacementError if `shard` does not fit on its node. `batch_bytes` are the bytes of its first batch.
 void require_node(const Node& node, const Shard& shard, std::uint64_t batch_bytes) {
   if (!node.allowed)
     throw PlacementError(text("Plan: binding is `required`, and this process may not allocate on node ",
@@ -158,7 +158,8 @@ Plan::Plan(const Topology& topology, const PlanParts& parts)
   check_nodes(topology);
 }
 
-/// Holds the shards against their nodes' memory: `required` throws, `preferred` counts what spills.
+/// Compares the shards with the memory of their nodes. Under `required` a shard that is too large throws;
+/// under `preferred` the excess is counted.
 void Plan::check_nodes(const Topology& topology) {
   for (Shard& shard : shards_) {
     const Node& node = topology.node(shard.node);
@@ -184,7 +185,7 @@ std::uint64_t Plan::spill_bytes() const noexcept {
 }
 
 std::size_t Plan::shard_of(std::uint64_t batch) const {
-  dataset_.batch_rows(batch);  // for its check
+  dataset_.batch_rows(batch);  // it throws if there is no such batch
   const auto ends_before = [](std::uint64_t wanted, const Shard& shard) {
     return wanted < shard.batches.stop;
   };

@@ -1,4 +1,4 @@
-// Digests of descriptions: what a source is known again by.
+// Digests of descriptions, by which a source is recognised.
 #pragma once
 
 #include <concepts>
@@ -11,9 +11,9 @@
 
 namespace nodewise::source {
 
-/// FNV-1a in 128 bits (http://www.isthe.com/chongo/tech/comp/fnv/) of texts and numbers, each with its
-/// length, so that no two lists of them run into the same bytes. Numbers count by value, not by how a machine
-/// stores them.
+/// FNV-1a in 128 bits (http://www.isthe.com/chongo/tech/comp/fnv/) of texts and numbers. The length of each
+/// text is included, so that different lists of texts do not give the same bytes. Numbers are included by
+/// value, so the digest does not depend on how a machine stores them.
 class DigestOf {
  public:
   DigestOf& add(std::string_view text) noexcept {
@@ -41,7 +41,7 @@ class DigestOf {
   base::Uint128 hash_ = wide(0x6c62272e07bb0142, 0x62b821756295c58d);
 };
 
-/// The identity of what a caller gave a key to; without one it has none.
+/// The identity of data to which the caller gave a key. Without a key there is none.
 inline Identity keyed_identity(std::string_view kind, const std::string& key, Shape shape, DType dtype) {
   if (key.empty()) return {std::string(kind), {}, {}};
   const Digest digest = DigestOf().add(kind).add(key).add(shape, dtype).get();

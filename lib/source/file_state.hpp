@@ -1,4 +1,4 @@
-// A file as it was when it was opened.
+// The state of a file at the time when it was opened.
 #pragma once
 
 #include <string>
@@ -17,7 +17,7 @@ struct FileState {
   os::FileStatus status;
 };
 
-/// Opens `path` and looks at it. Throws SystemError.
+/// Opens `path` and reads its status. Throws SystemError.
 inline FileState open_file(os::File& file, const std::string& path) {
   if (const int error = file.open(path)) throw SystemError(base::text(path, " cannot be opened"), error);
   const auto status = file.status();
@@ -26,7 +26,7 @@ inline FileState open_file(os::File& file, const std::string& path) {
   return {real_path.ok() ? real_path.value : path, status.value};
 }
 
-/// Of a file whose elements are read in that format as that type.
+/// The digest of a file whose elements are read in this format as this type.
 inline Digest state_digest(const FileState& file, std::string_view format, DType dtype) {
   return DigestOf()
       .add(format)

@@ -1,4 +1,4 @@
-// Which formats of files there are. A new one is a line of the table.
+// The formats of files that can be read. A new format is a new line of the table.
 #include "source/formats.hpp"
 
 #include <nodewise/error.hpp>

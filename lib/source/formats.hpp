@@ -8,10 +8,10 @@
 
 namespace nodewise::source {
 
-/// As much of a file as is looked at to recognise its format.
+/// The number of bytes of a file by which its format is recognised.
 inline constexpr std::size_t recognised_bytes = 64;
 
-/// Registered in formats.cpp.
+/// An entry of the table in formats.cpp.
 struct FileFormat {
   std::string_view name;
   bool (*recognises)(std::string_view path, std::string_view start);

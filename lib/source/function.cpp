@@ -1,4 +1,4 @@
-// Rows that a function of the caller's writes.
+// Sources whose rows a function of the caller writes.
 #include <nodewise/source.hpp>
 
 #include <algorithm>
@@ -9,7 +9,8 @@
 namespace nodewise {
 namespace {
 
-constexpr std::uint64_t piece_bytes = std::uint64_t{8} << 20;  // of one call, between looks at the stop token
+// The bytes of one call of the function; the stop token is polled between two calls.
+constexpr std::uint64_t piece_bytes = std::uint64_t{8} << 20;
 
 class FunctionFormat final : public SourceFormat {
  public:
@@ -27,7 +28,7 @@ class FunctionFormat final : public SourceFormat {
   Calls calls() const override { return calls_; }
   std::uint64_t granule_rows() const override { return granule_rows_; }
 
-  // Calls after the first begin at granules.
+  // Every call except the first begins at a multiple of granule_rows.
   void read(RowRange rows, std::byte* to, const Stop& stop) const override {
     const std::uint64_t granules =
         std::max<std::uint64_t>(1, piece_bytes / rows_.row_bytes() / granule_rows_);
@@ -42,7 +43,7 @@ class FunctionFormat final : public SourceFormat {
   }
 
  private:
-  Dataset rows_;  // a batch each
+  Dataset rows_;  // as a dataset with batches of one row
   Fill fill_;
   Calls calls_;
   std::uint64_t granule_rows_;

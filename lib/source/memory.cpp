@@ -1,4 +1,4 @@
-// Rows that lie in memory already.
+// Sources whose rows are in memory already.
 #include <nodewise/source.hpp>
 
 #include "base/text.hpp"

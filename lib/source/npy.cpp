@@ -29,12 +29,13 @@ source::NpyHeader read_header(const os::File& file, const std::string& path, con
   return source::parse_npy_header(start.value, file_bytes.value, options, path);
 }
 
-/// An open file, its header read and held against its size.
+/// An open file whose header was read and compared with the file's size.
 class NpyFormat final : public SourceFormat {
  public:
   NpyFormat(const std::string& path, const NpyOptions& options) {
     const source::FileState state =
-        source::open_file(file_, path);  // before anything is read of what it says
+        // first, because all that is read afterwards must belong to this state
+        source::open_file(file_, path);
     header_ = read_header(file_, path, options);
     identity_.name = state.path;
     if (options.as_bf16) identity_.name += " as bf16";
@@ -51,7 +52,7 @@ class NpyFormat final : public SourceFormat {
   DType dtype() const override { return header_.dtype; }
   Identity identity() const override { return identity_; }
 
-  // In Fortran order the elements of a row are from all over the file, and only read() puts them together.
+  // In Fortran order the elements of a row are spread over the whole file, and only read() collects them.
   bool extents(ByteRange bytes, std::vector<Extent>& found) const override {
     if (header_.transposed()) return false;
     if (bytes.bytes() > 0)
@@ -80,7 +81,7 @@ Source npy_source(const std::string& path, const NpyOptions& options) {
 
 namespace {
 
-// What an .npz archive is, the parser of headers says best.
+// An .npz archive is recognised too, because the parser of headers has a good error message for it.
 bool is_npy(std::string_view path, std::string_view start) {
   return start.starts_with("\x93NUMPY") || start.starts_with("PK\x03\x04") || path.ends_with(".npy");
 }

@@ -1,5 +1,5 @@
-// The header is a Python literal, {'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), }. It is read
-// strictly: what is not understood to the last byte is refused, never guessed.
+// The header is a Python literal: {'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), }. It is read
+// strictly: if any byte of it is not understood, the file is refused.
 #include "source/npy_header.hpp"
 
 #include <algorithm>
@@ -21,7 +21,7 @@ namespace {
 using base::quoted;
 using base::text;
 
-/// Every refusal goes through here and names the file.
+/// Throws every refusal, with the name of the file.
 class Refuse {
  public:
   explicit Refuse(std::string_view path) : path_(path) {}
@@ -46,7 +46,7 @@ struct HeaderText {
   std::uint64_t data_offset = 0;
 };
 
-/// Magic, version and length, which stand before the literal.
+/// Reads magic, version and length, which stand before the literal.
 HeaderText find_literal(std::string_view start, std::uint64_t file_bytes, const Refuse& refuse) {
   constexpr std::string_view magic = "\x93NUMPY";
   if (start.starts_with("PK\x03\x04"))
@@ -77,7 +77,7 @@ HeaderText find_literal(std::string_view start, std::uint64_t file_bytes, const 
   return {start.substr(begin, length), begin + length};
 }
 
-/// The three entries, as the file states them.
+/// The three entries of the literal, as the file states them.
 struct Entries {
   std::string_view descr;
   bool fortran_order = false;
@@ -177,7 +177,7 @@ class LiteralReader {
     refuse_syntax("True or False");
   }
 
-  /// A tuple: (), (3,) or (3, 4), where Python takes (3) for a number.
+  /// A tuple: (), (3,) or (3, 4). Python reads (3) as a number, so that is not one.
   std::vector<std::uint64_t> read_shape() {
     std::vector<std::uint64_t> shape;
     expect('(');
@@ -202,7 +202,7 @@ class LiteralReader {
       refuse_("its header has a dimension beyond 64 bits, ", quoted(rest_), ": it is damaged");
     if (leading_zero && end - rest_.data() > 1) refuse_syntax("a dimension without leading zeros");
     rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
-    if (rest_.starts_with('L')) rest_.remove_prefix(1);  // Python 2 wrote long integers so
+    if (rest_.starts_with('L')) rest_.remove_prefix(1);  // Python 2 wrote long integers with an L
     return value;
   }
 
@@ -218,7 +218,7 @@ struct ElementType {
   bool swapped = false;
 };
 
-/// The kind and size of a type string, without its byte order: "f8", "b1", ...
+/// The type that a code means, which is kind and size without byte order: "f8", "b1", ...
 struct Named {
   std::string_view code;
   DType dtype;
@@ -244,7 +244,7 @@ std::optional<DType> dtype_of_code(std::string_view code) {
   return std::nullopt;
 }
 
-/// What the elements are that cannot be read, and what to do about it.
+/// Says what the refused elements are, and what to do about it.
 std::string_view describe_refused(std::string_view code) {
   switch (code.empty() ? '\0' : code.front()) {
     case 'O':

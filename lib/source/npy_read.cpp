@@ -10,10 +10,12 @@
 namespace nodewise::source {
 namespace {
 
-constexpr std::size_t scratch_bytes = std::size_t{1} << 20;  // of one worker, gaps apart
-constexpr std::size_t run_bytes = 256;      // of a row, written at once when transposing: whole cache lines
-constexpr std::size_t line_gap_bytes = 64;  // columns a power of two apart would share cache sets
-constexpr std::size_t short_column_bytes = 4096;  // copying less than this costs less than a call of its own
+constexpr std::size_t scratch_bytes = std::size_t{1} << 20;  // of one worker, without gaps
+// the bytes of a row that are written at once when transposing: whole cache lines
+constexpr std::size_t run_bytes = 256;
+// otherwise columns that are a power of two apart would share cache sets
+constexpr std::size_t line_gap_bytes = 64;
+constexpr std::size_t short_column_bytes = 4096;  // copying less than this costs less than a system call
 
 std::uint16_t swapped(std::uint16_t word) {
   return __builtin_bswap16(word);
@@ -35,7 +37,7 @@ void swap_words(std::byte* data, std::size_t bytes) {
   }
 }
 
-/// Where elements lie: each of `count` lines at `line_bytes` from the one before.
+/// The positions of `count` lines: each begins `line_bytes` behind the one before it.
 struct Lines {
   std::size_t count = 0;
   std::size_t line_bytes = 0;
@@ -77,7 +79,7 @@ void NpyColumnReader::read_elements(std::byte* to, ByteRange bytes) const {
   if (header_.swapped) swap_in_place(to, bytes.bytes(), dtype_bytes(header_.dtype));
 }
 
-/// A block of columns after another is read into the scratch memory and transposed from there.
+/// Reads one block of columns after the other into the scratch memory, and transposes it from there.
 void NpyColumnReader::read(RowRange rows, std::byte* to) {
   const std::uint64_t features = header_.shape.features;
   const std::size_t element = dtype_bytes(header_.dtype);
@@ -101,7 +103,7 @@ void NpyColumnReader::read(RowRange rows, std::byte* to) {
     }
 }
 
-/// Puts the block's columns into the scratch memory, and gives the distance from one to the next in bytes.
+/// Reads the block's columns into the scratch memory. Returns the distance between two columns in bytes.
 std::size_t NpyColumnReader::fill_scratch(const Block& block) {
   const std::size_t element = dtype_bytes(header_.dtype);
   const std::uint64_t file_line_bytes = header_.shape.samples * element;
@@ -109,7 +111,7 @@ std::size_t NpyColumnReader::fill_scratch(const Block& block) {
   const std::uint64_t first = block.features.begin * file_line_bytes + block.rows.begin * element;
   const std::uint64_t columns = block.features.size();
 
-  if (file_line_bytes <= short_column_bytes) {  // with what lies between them
+  if (file_line_bytes <= short_column_bytes) {  // reads what lies between the columns too
     scratch_.resize((columns - 1) * file_line_bytes + wanted_bytes);
     read_elements(scratch_.data(), {first, first + scratch_.size()});
     return file_line_bytes;

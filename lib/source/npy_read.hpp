@@ -1,4 +1,4 @@
-// From the bytes of a .npy file to rows of elements in memory.
+// Reads rows of elements from a .npy file.
 #pragma once
 
 #include <cstddef>
@@ -13,19 +13,19 @@
 
 namespace nodewise::source {
 
-/// Turns the bytes of each element around.
+/// Reverses the bytes of each element.
 void swap_in_place(std::byte* data, std::size_t bytes, std::size_t element_bytes);
 
-/// Reads ranges of rows from a file in Fortran order, row-major and in this machine's byte order. One for
-/// each call: it owns the scratch memory, bounded, that turning the elements around needs.
+/// Reads ranges of rows from a file in Fortran order, and writes them row-major and in this machine's byte
+/// order. Make one for each call: it owns the scratch memory that transposing needs, which is limited.
 class NpyColumnReader {
  public:
-  /// The four must outlive it.
+  /// Precondition: the four arguments outlive it.
   NpyColumnReader(const os::File& file, const NpyHeader& header, std::string_view path,
                   const Stop& stop) noexcept
       : file_(file), header_(header), path_(path), stop_(stop) {}
 
-  /// `to` is where the first of `rows` goes. Throws Stopped, SystemError, FormatError (the file shrank).
+  /// Writes the rows `rows` to `to`. Throws Stopped, SystemError, FormatError (the file shrank).
   void read(RowRange rows, std::byte* to);
 
  private:
@@ -33,8 +33,8 @@ class NpyColumnReader {
     base::Range rows;
     base::Range features;
   };
-  /// `bytes` of the array, counted from its first element and in the file's order of elements, in this
-  /// machine's byte order. Throws as read.
+  /// Reads the range `bytes` of the array, counted from its first element in the order of the file, and
+  /// converts it to this machine's byte order. Throws as read().
   void read_elements(std::byte* to, ByteRange bytes) const;
   std::size_t fill_scratch(const Block& block);
 

@@ -11,7 +11,8 @@
 namespace nodewise {
 namespace {
 
-constexpr std::uint64_t chunk_bytes = std::uint64_t{8} << 20;  // between two looks at the stop token
+// the stop token is polled after this many bytes
+constexpr std::uint64_t chunk_bytes = std::uint64_t{8} << 20;
 
 /// `name` is for messages only.
 void read_from_file(const Extent& extent, std::byte* to, const std::string& name) {
@@ -71,7 +72,7 @@ struct Source::State {
   }
 
   std::shared_ptr<const SourceFormat> format;
-  Dataset rows;  // a batch each
+  Dataset rows;  // as a dataset with batches of one row
   Identity identity;
   bool has_extents = false;
   std::mutex one_at_a_time;

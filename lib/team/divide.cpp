@@ -8,7 +8,7 @@
 namespace nodewise {
 namespace {
 
-// The workers of one CPU, which stay together.
+// The workers of one CPU; they stay together.
 using CpuWorkers = std::vector<Worker>;
 
 std::vector<CpuWorkers> group_by_cpu(std::span<const Worker> workers) {
@@ -35,8 +35,8 @@ void check_weights(const std::vector<unsigned>& weights, std::size_t cpus) {
                                      cpus, " CPUs; every part needs one of its own"));
 }
 
-// The number of CPUs of each part: one first; each further CPU goes to the part with the largest quotient of
-// weight and CPUs, which is the method of D'Hondt (1878).
+// The number of CPUs of each part. Each part gets one. Every further CPU goes to the part with the largest
+// quotient of weight and CPUs: this is the method of D'Hondt (1878).
 std::vector<std::uint64_t> apportion(const std::vector<unsigned>& weights, std::size_t cpus) {
   std::vector<std::uint64_t> counts(weights.size(), 1);
   for (std::size_t left = cpus - counts.size(); left > 0; --left) {
@@ -48,9 +48,9 @@ std::vector<std::uint64_t> apportion(const std::vector<unsigned>& weights, std::
   return counts;
 }
 
-// Which part the next CPU goes to, after `dealt` of `all`: the one that is furthest behind its share of the
-// CPUs so far, which is never one that has all of its CPUs. So consecutive CPUs, which are those of a node,
-// are divided as all of them are.
+// Which part gets the next CPU, after `dealt` of `all` CPUs: the part that is furthest behind its share so
+// far. (It is never a part that has all its CPUs.) So the CPUs of a node, which are consecutive, are divided
+// in the same proportion as all CPUs.
 std::size_t next_part(const std::vector<std::uint64_t>& counts, const std::vector<std::uint64_t>& given,
                       std::uint64_t dealt, std::uint64_t all) {
   const auto behind = [&](std::size_t part) {

@@ -1,4 +1,4 @@
-// Pinning one thread: where it stands now, what it had before, and whether it stays from call to call.
+// Pins one thread: where it is now, which CPU mask it had before, and whether it stays between calls.
 #pragma once
 
 #include <atomic>
@@ -15,11 +15,11 @@ namespace nodewise {
 
 struct StayingThreads;
 
-/// Where a thread stays between calls, and for which StayPinned.
+/// Where a thread stays between calls, and for which StayPinned object.
 struct Stay {
-  const StayingThreads* threads = nullptr;  ///< Null: it does not stay.
-  std::uint64_t number = 0;                 ///< Of those threads: addresses are used again.
-  std::size_t thread = 0;                   ///< Its own place among them.
+  const StayingThreads* threads = nullptr;  ///< null: it does not stay
+  std::uint64_t number = 0;                 ///< of `threads`, because addresses are reused
+  std::size_t thread = 0;                   ///< the place of this thread among them
   unsigned cpu = 0;
 };
 
@@ -31,8 +31,8 @@ struct StayingThreads {
   };
 
   const std::uint64_t number = ++stays;
-  IndexSet caller_mask;        ///< What the calling thread had before it stayed anywhere.
-  std::vector<unsigned> cpus;  ///< Where the threads stay; the first is the calling one.
+  IndexSet caller_mask;        ///< The mask of the calling thread before it stayed anywhere.
+  std::vector<unsigned> cpus;  ///< Where the threads stay; the first one is the calling thread's.
   std::vector<Before> before;
   std::atomic<unsigned> count{0};
   const std::thread::id made_by = std::this_thread::get_id();
@@ -41,28 +41,28 @@ struct StayingThreads {
   static inline std::atomic<std::uint64_t> stays{0};
 };
 
-/// The calling thread's own.
+/// That of the calling thread.
 Stay& current_stay() noexcept;
 
-/// Whether the calling thread has a mask that was only lent to the thread that started it, which stays for
-/// `callers`: a thread begins with the mask of its starter.
+/// Whether the calling thread has a mask that it inherited from the thread that started it, while that thread
+/// stayed for `callers`. A new thread begins with the mask of the thread that starts it.
 bool began_with_lent_mask(const StayingThreads* callers, const IndexSet& mask);
 
-/// What the calling thread may run on: its mask, or, where it stays, the one that it had before.
+/// The CPUs on which the calling thread may run: its mask, or, if it stays, the mask that it had before.
 os::Result<IndexSet> caller_mask();
 
-/// Pins the calling thread and gives its mask back. A mask that cannot be read could not be given back, so
-/// then nothing is pinned. Thread class: the thread that made it.
+/// Pins the calling thread, and restores its mask. If the mask cannot be read, it could not be restored, so
+/// nothing is pinned. Thread class: one thread.
 class Pin {
  public:
-  /// `callers`: the StayPinned threads of the calling thread, which may have started this one.
+  /// `callers`: the StayPinned threads of the calling thread, which may have started this thread.
   explicit Pin(const StayingThreads* callers) : callers_(callers) {}
   ~Pin();
   Pin(const Pin&) = delete;
   Pin& operator=(const Pin&) = delete;
 
-  int to(unsigned cpu);  ///< 0, or an errno.
-  /// Leaves the thread where it is, as one of `threads`, with what it had before in their care.
+  int to(unsigned cpu);  ///< Returns 0, or an errno.
+  /// Leaves the thread pinned, as one of `threads`, which remember what it had before.
   void leave(StayingThreads& threads, std::size_t thread) noexcept;
 
  private:

@@ -24,8 +24,8 @@ class Region {
     run_->pin_errors.assign(team.workers().size(), 0);
   }
 
-  // What thread `thread` of `threads` does: pins itself for its first worker, waits for the others, then
-  // plays all its workers. Whatever fails, every thread reaches the barrier.
+  // Does the work of thread number `thread` of `threads`: pins the thread for its first worker, waits for the
+  // other threads, then runs all its workers. Every thread reaches the barrier, whatever fails.
   template <class Barrier>
   void play(unsigned thread, unsigned threads, Barrier barrier) noexcept {
     const auto mine = base::split(team_.workers().size(), threads, thread);
@@ -49,7 +49,7 @@ class Region {
   }
 
  private:
-  // Nothing may leave a parallel region, so the first thing thrown is kept for its end.
+  // An exception must not leave a parallel region, so the first one is kept until the region has ended.
   template <class Fn>
   void keep_failure(Fn fn) noexcept {
     try {
@@ -71,13 +71,13 @@ class Region {
 
   const Team& team_;
   const TeamWork& fn_;
-  TeamRun* run_;  // where to record the region, if that is asked for
+  TeamRun* run_;  // where to record the region, if it is to be recorded
   const StayingThreads* callers_ = current_stay().threads;
   std::atomic<bool> failed_{false};
   std::exception_ptr failure_;
 };
 
-// Whether the calling thread and those of its last region stay where this team wants them.
+// Whether the calling thread, and the threads of its last region, already stay on the CPUs of this team.
 bool all_stay(const Team& team) {
   const Stay& stay = current_stay();
   if (stay.threads == nullptr || stay.thread != 0) return false;
@@ -90,12 +90,13 @@ bool all_stay(const Team& team) {
 void run(const Team& team, const TeamWork& fn, TeamRun* run) {
   Region region(team, fn, run);
   if (os::in_forked_child()) {
-    // The OpenMP runtime's threads did not survive the fork, and a new region may wait for them for ever.
+    // The threads of the OpenMP runtime did not survive the fork, and a new region might wait for them
+    // forever.
     if (run != nullptr) run->on_calling_thread = true;
     region.play(0, 1, [] {});
   } else {
     const int threads = thread_count(team);
-    // Those that stay need not wait for each other to be pinned.
+    // Threads that stay need not wait until the others are pinned.
     const bool at_once = all_stay(team);
 #pragma omp parallel num_threads(threads)
     region.play(static_cast<unsigned>(omp_get_thread_num()), static_cast<unsigned>(omp_get_num_threads()),
@@ -109,7 +110,7 @@ void run(const Team& team, const TeamWork& fn, TeamRun* run) {
 
 }  // namespace
 
-// More threads than CPUs gain nothing, and where threads are limited OpenMP ends the process.
+// More threads than CPUs gain nothing, and OpenMP ends the process if it may not start that many threads.
 int thread_count(const Team& team) {
   return static_cast<int>(std::min<std::size_t>(team.workers().size(), team.usable_cpus().size()));
 }

@@ -1,4 +1,4 @@
-// What team members are made of: a region of pinned threads, whose masks are given back.
+// Runs the workers of a team in one OpenMP region of pinned threads, and restores the masks of the threads.
 #pragma once
 
 #include <functional>
@@ -8,26 +8,27 @@
 
 namespace nodewise {
 
-/// What a region really was. It is recorded only on request, because looking costs time in every thread.
+/// How a region really ran. It is recorded only on request, because each thread needs time for it.
 struct TeamRun {
-  std::vector<Worker> ran_on;      ///< By worker number: node and CPU as the kernel said, while it ran.
-  std::vector<int> pin_errors;     ///< By worker number: errno of pinning, or 0.
-  bool on_calling_thread = false;  ///< No region was formed: forked child.
+  std::vector<Worker> ran_on;      ///< By worker number: the node and CPU that the kernel reported.
+  std::vector<int> pin_errors;     ///< By worker number: the errno of pinning, or 0.
+  bool on_calling_thread = false;  ///< In a forked child, no region is formed.
 };
 
-/// What a worker does: its number, and whether every worker has a thread of its own.
+/// The work of a worker: it gets its number, and whether every worker has a thread of its own.
 using TeamWork = std::function<void(unsigned worker, bool own_threads)>;
 
-/// Calls fn once for each worker of `team`, on a thread pinned to that worker's CPU. Where OpenMP gives fewer
-/// threads than there are workers, a thread plays several, one after the other. Masks are given back. What
-/// `fn` throws is thrown again after all have finished. No fn starts before every thread exists and is
-/// pinned; where all stay (StayPinned) none waits for the others.
+/// Calls `fn` once for each worker of `team`, on a thread that is pinned to the worker's CPU. If OpenMP gives
+/// fewer threads than there are workers, a thread runs several workers in turn. Masks are restored
+/// afterwards. When all have finished, the first exception of `fn` is rethrown. No call of `fn` begins before
+/// all threads exist and are pinned; if all threads stay pinned (StayPinned), they do not wait for one
+/// another.
 void run_team(const Team& team, const TeamWork& fn);
 
-/// The same, and what it was.
+/// The same; returns how the region ran.
 TeamRun recorded_run(const Team& team, const TeamWork& fn);
 
-/// The number of threads of a region of the team: at most one for each CPU.
+/// The number of threads in a region of the team: at most one for each CPU.
 int thread_count(const Team& team);
 
 }  // namespace nodewise

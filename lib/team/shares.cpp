@@ -8,7 +8,8 @@
 namespace nodewise {
 namespace {
 
-// Nearest first, and among equals each worker begins with another one, so that thieves spread out.
+// Nearest first. Of equally near workers, each worker begins with another one, so that workers do not all
+// steal from the same one.
 std::vector<unsigned> others_by_distance(const Team& team, const Worker& worker) {
   const auto count = static_cast<unsigned>(team.workers().size());
   std::vector<unsigned> others;

@@ -12,8 +12,8 @@ namespace nodewise {
 StayPinned::StayPinned(const Team& team) : threads_(std::make_unique<StayingThreads>()) {
   const auto threads = static_cast<unsigned>(thread_count(team));
   const auto mask = caller_mask();
-  // A thread that is to play several workers cannot stay with one; a mask that cannot be read cannot be given
-  // back.
+  // A thread that runs several workers cannot stay on the CPU of one of them. A mask that cannot be read
+  // cannot be restored.
   if (os::in_forked_child() || threads < team.workers().size() || !mask.ok()) return;
   threads_->caller_mask = mask.value;
   for (const Worker& worker : team.workers()) threads_->cpus.push_back(worker.cpu);
@@ -25,15 +25,15 @@ StayPinned::StayPinned(const Team& team) : threads_(std::make_unique<StayingThre
     try {
       Pin pin(callers);
       if (pin.to(threads_->cpus[thread]) == 0) pin.leave(*threads_, thread);
-    } catch (...) {  // no memory for a mask: this one is pinned by each call, as without us
+    } catch (...) {  // there is no memory for its mask: each call pins this thread, as without StayPinned
     }
   }
 }
 
 namespace {
 
-// To the calling thread, what it had before it was one of `threads`; or, where it is none of them but began
-// as one, what they had.
+// Restores what the calling thread had before it became one of `threads`. If it is not one of them, but
+// inherited the mask of one, it gets the mask that they had before.
 void give_back(const StayingThreads& threads) noexcept {
   Stay& stay = current_stay();
   if (stay.number == threads.number) {
@@ -55,7 +55,7 @@ void give_back(const StayingThreads& threads) noexcept {
 StayPinned::~StayPinned() {
   NODEWISE_EXPECTS(threads_->made_by == std::this_thread::get_id());
   if (threads_->count == 0) return;
-  if (os::in_forked_child()) {  // which the other threads did not survive
+  if (os::in_forked_child()) {  // the other threads did not survive the fork
     give_back(*threads_);
   } else {
 #pragma omp parallel num_threads(static_cast <int>(threads_->before.size()))

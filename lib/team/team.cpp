@@ -23,9 +23,8 @@ namespace {
 
 constexpr unsigned most_workers = 8192;
 
-// Where OMP_PROC_BIND is set the runtime has already narrowed the calling thread to one place; what the
-// process was really given is the union of the places. A mask that is no place was set by the user, and is
-// kept.
+// If OMP_PROC_BIND is set, the runtime has already narrowed the calling thread to one place; the CPUs of the
+// process are those of all places. A mask that is not a place was set by the user, and is kept.
 IndexSet openmp_places(const IndexSet& mask) {
   IndexSet all;
   bool mask_is_a_place = false;
@@ -55,7 +54,8 @@ IndexSet find_usable_cpus(const Topology& topology) {
   return usable;
 }
 
-// CPUs to pin to, in the order of preference: the first hardware thread of each core, then the second, ...
+// The CPUs to which workers are pinned, in order of preference: the first hardware threads of all cores, then
+// the second ones, ...
 std::vector<std::vector<unsigned>> cpus_by_rank(const Node& node, const IndexSet& usable) {
   std::vector<std::vector<unsigned>> ranks;
   const auto add_core = [&](const std::vector<unsigned>& cpus) {
@@ -67,7 +67,7 @@ std::vector<std::vector<unsigned>> cpus_by_rank(const Node& node, const IndexSet
     in_cores |= core;
     add_core((core & usable).indices());
   }
-  // A CPU that no core names is a core of its own.
+  // A CPU that belongs to no core is a core of its own.
   for (const unsigned cpu : (node.allowed_cpus & usable).indices())
     if (!in_cores.contains(cpu)) add_core({cpu});
   return ranks;
@@ -80,10 +80,10 @@ std::optional<unsigned> count_from_environment(const char* name) {
   unsigned count = 0;
   const auto parsed = std::from_chars(value.data(), value.data() + value.size(), count);
   if (parsed.ec != std::errc() || count == 0) return std::nullopt;
-  return count;  // OMP_NUM_THREADS may be a list by nesting level: the first counts
+  return count;  // OMP_NUM_THREADS may be a list by nesting level; the first number counts
 }
 
-// nodewise's own variable is checked as its other ones are; OpenMP's variable is left to OpenMP.
+// The value of nodewise's own variable is checked, like those of its other variables. OpenMP checks its own.
 std::optional<unsigned> nodewise_workers() {
   const char* text = std::getenv("NODEWISE_WORKERS");
   if (text == nullptr || *text == '\0') return std::nullopt;
@@ -109,8 +109,9 @@ unsigned worker_count(const TeamOptions& options, unsigned cores, const Topology
   return here;
 }
 
-// Deals the workers out over the nodes, one at a time, cores before their second hardware threads; grouped
-// by node in the end. More workers than CPUs begin again.
+// Distributes the workers over the nodes, one at a time. All cores get a worker before a second hardware
+// thread does. In the result, workers are grouped by node. If there are more workers than CPUs, it begins
+// again with the first CPU.
 std::vector<Worker> deal(const Topology& topology, const IndexSet& usable, const TeamOptions& options) {
   std::vector<std::vector<std::vector<unsigned>>> ranks;
   std::size_t deepest = 0;
@@ -143,7 +144,7 @@ std::vector<Worker> deal(const Topology& topology, const IndexSet& usable, const
   return workers;
 }
 
-// Which workers read what lies on each node: its own, else those of the nearest node that has any.
+// Which workers read the data on each node: its own workers, or those of the nearest node that has workers.
 std::vector<std::vector<unsigned>> assign_readers(const Topology& topology,
                                                   const std::vector<Worker>& workers) {
   std::vector<std::vector<unsigned>> own(topology.nodes().size());
@@ -160,7 +161,7 @@ std::vector<std::vector<unsigned>> assign_readers(const Topology& topology,
   return readers;
 }
 
-// The negative control: the workers of the next node that has any.
+// The negative control: data is read by the workers of the next node that has workers.
 std::vector<std::vector<unsigned>> displace(const std::vector<std::vector<unsigned>>& readers,
                                             const std::vector<Worker>& workers) {
   auto displaced = readers;

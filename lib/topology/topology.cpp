@@ -32,7 +32,8 @@ namespace {
 
 constexpr unsigned local_distance = 10;
 constexpr unsigned remote_distance = 20;
-constexpr unsigned largest_number = 1U << 20;  // of a CPU or node; what IndexSet::parse takes
+// the largest number of a CPU or node that IndexSet::parse accepts
+constexpr unsigned largest_number = 1U << 20;
 
 template <class... Pieces>
 void require(bool condition, const Pieces&... pieces) {
@@ -102,7 +103,7 @@ std::string hexadecimal(std::uint64_t number) {
   return digits;
 }
 
-// The text is defined in docs/topology.md.
+// docs/topology.md defines the text that is hashed.
 std::string fingerprint_of(const MachineData& data) {
   std::vector<const Node*> nodes;
   for (const Node& node : data.nodes) nodes.push_back(&node);
@@ -117,7 +118,7 @@ std::string fingerprint_of(const MachineData& data) {
   return hexadecimal(base::fnv1a(text));
 }
 
-// What a file or a description contradicts is its format, not an argument of the caller's.
+// If a file or description contradicts itself, its format is wrong, and not an argument of the caller.
 Topology from_text(MachineData (*read)(const std::string&), const std::string& source) {
   auto data = read(source);
   try {
