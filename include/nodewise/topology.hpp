@@ -60,7 +60,7 @@ class NODEWISE_PUBLIC Topology {
   std::span<const Device> devices() const& noexcept;
   std::span<const Device> devices() const&& = delete;  // the span would outlive the topology
   std::span<const MemoryAttribute> memory_attributes() const& noexcept;
-  // the span would outlive the topology
+  // The span would outlive the topology.
   std::span<const MemoryAttribute> memory_attributes() const&& = delete;
   /// The CPU time that the control group allows, as a number of CPUs, such as 1.5. Empty if there is no
   /// limit.

@@ -127,7 +127,7 @@ Written write_magnitude(const Format& format, const Number& number) {
   if (number.kind == Number::Kind::nan) return {format.infinity() | format.hidden_bit() >> 1, true};
   if (number.kind == Number::Kind::infinite) return {format.infinity(), true};
   if (number.significand == 0) return {0, true};
-  // that of the leading bit
+  // That of the leading bit.
   const int exponent = 63 - std::countl_zero(number.significand) + number.exponent;
   if (exponent > format.bias()) return {format.infinity(), false};
   const int least_normal = 1 - format.bias();

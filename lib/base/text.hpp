@@ -23,7 +23,7 @@ void append(std::string& out, Number piece) {
   char digits[32];
   // doubles: the shortest exact form
   const auto end = std::to_chars(digits, digits + sizeof digits, piece).ptr;
-  // by length, because g++ 12 warns about a range
+  // By length, because g++ 12 warns about a range.
   out.append(digits, static_cast<std::size_t>(end - digits));
 }
 

@@ -12,14 +12,15 @@
 namespace nodewise {
 namespace {
 
-// More in a round gain nothing.
+// More runs in a round gain nothing.
 constexpr std::size_t most_runs = 1024;
 
-// The units of `runs` as one sequence: gives `worker` the parts of runs that lie in `units` of it.
+// Regards the units of all `runs` as one sequence. Gives `worker` those parts of runs that lie in `units`, a
+// range of this sequence.
 void add_parts(unsigned worker, std::span<const std::size_t> runs,
                const std::vector<std::uint64_t>& units_of_run, base::Range units,
                std::vector<RunPart>& parts) {
-  std::uint64_t begin = 0;  // of the run, in the sequence
+  std::uint64_t begin = 0;  // where the run begins in the sequence
   for (const std::size_t run : runs) {
     const std::uint64_t end = begin + units_of_run[run];
     const base::Range common{std::max(begin, units.begin), std::min(end, units.end)};
@@ -64,7 +65,7 @@ void StreamRounds::check(const BatchLease& run) {
 std::vector<RunPart> divide_round(std::span<const BatchLease> runs, const Team& team,
                                   const std::function<std::uint64_t(const BatchLease&)>& units_of) {
   std::vector<std::uint64_t> units;
-  std::vector<std::size_t> order;  // of the runs: by nodes
+  std::vector<std::size_t> order;  // the runs, ordered by node
   for (std::size_t run = 0; run < runs.size(); ++run) {
     units.push_back(units_of(runs[run]));
     order.push_back(run);

@@ -1,4 +1,5 @@
-// How a team reads a stream: in rounds, each of the runs that there are at once, divided among the workers.
+// How a team reads a stream: in rounds. A round consists of all runs that are ready at one time, and is
+// divided among the workers.
 #pragma once
 
 #include <cstddef>
@@ -14,15 +15,15 @@
 
 namespace nodewise {
 
-/// One pass over a stream, from where it stands to its end. Thread class: one thread.
+/// One pass over a stream, from its present position to its end. Thread class: one thread.
 class StreamRounds {
  public:
-  /// `call`: the name of the function that reads, for errors.
+  /// `call` is the name of the function that reads, for errors.
   StreamRounds(BatchStream& stream, const char* call) : stream_(stream), call_(call) {}
 
-  /// Ends the leases of the last round, then leases as many runs as are ready, at most 1024. Waits for the
-  /// first one only. Gives none at the end. Throws what the stream throws, and InvalidArgument where it gives
-  /// batches that its dataset does not have, or more of them than it has.
+  /// Ends the leases of the last round, then leases all runs that are ready, at most 1024. It waits only for
+  /// the first one. Returns no runs at the end. Throws what the stream throws, and InvalidArgument if the
+  /// stream gives batches that its dataset does not have, or more batches than the dataset has.
   std::span<const BatchLease> next();
 
  private:
@@ -34,16 +35,16 @@ class StreamRounds {
   std::vector<BatchLease> runs_;
 };
 
-/// Units of a run, counted from its beginning, that one worker reads unless others help it.
+/// Some units of a run, counted from the beginning of the run, which one worker reads unless others help it.
 struct RunPart {
   unsigned worker = 0;
-  std::size_t run = 0;  ///< Index into the round.
+  std::size_t run = 0;  ///< The index of the run in the round.
   base::Range units;
 };
 
-/// Divides all units of a round evenly: the units of the runs on one node among the workers that read that
-/// node, the units of runs whose node is not known among all workers. `units_of`: how many units a run has.
-/// Throws OutOfRange where a run lies on a node that the team's machine does not have.
+/// Divides all units of a round evenly: the units of runs on one node among the workers that read this node,
+/// and the units of runs whose node is not known among all workers. `units_of` returns the number of units of
+/// a run. Throws OutOfRange if a run lies on a node that the team's machine does not have.
 std::vector<RunPart> divide_round(std::span<const BatchLease> runs, const Team& team,
                                   const std::function<std::uint64_t(const BatchLease&)>& units_of);
 

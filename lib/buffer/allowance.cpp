@@ -16,7 +16,8 @@ struct GroupFiles {
   const char* controller;
   const char* limit;
   const char* used;
-  std::array<const char*, 3> reclaimable;  // lines of memory.stat: what the kernel takes back before it kills
+  // Lines of memory.stat: memory that the kernel reclaims before it kills a process.
+  std::array<const char*, 3> reclaimable;
 };
 constexpr GroupFiles hierarchies[] = {
     {"memory",
@@ -28,7 +29,7 @@ constexpr GroupFiles hierarchies[] = {
 std::uint64_t reclaimable_in(const std::string& folder, const GroupFiles& files) {
   const auto stat = base::text("\n", os::current().read_text(folder + "/memory.stat").value);
   std::uint64_t bytes = 0;
-  for (const char* key : files.reclaimable) bytes += os::meminfo_bytes(stat, key) / 1024;  // here in bytes
+  for (const char* key : files.reclaimable) bytes += os::meminfo_bytes(stat, key) / 1024;  // in bytes, not kB
   return bytes;
 }
 
@@ -36,20 +37,21 @@ void narrow(std::optional<Allowance>& allowance, std::uint64_t bytes, const std:
   if (!allowance || bytes < allowance->bytes) allowance = Allowance{bytes, from};
 }
 
-// A group is bound by its own limit and by those of all its ancestors.
+// A group is limited by its own limit, and by those of all its ancestors.
 void narrow_by_groups(std::optional<Allowance>& allowance, const GroupFiles& files) {
   for (const std::string& folder : os::group_folders(files.controller)) {
     const auto limit = os::number_in(folder + "/" + files.limit);
     const auto used = os::number_in(folder + "/" + files.used);
     if (!limit || !used) continue;
-    // What could be reclaimed would only add to this; reading it is a good part of all the reading here.
+    // Reclaimable memory would only add to this result. It is not read, because reading it is a large part of
+    // the cost here.
     if (allowance && *limit > *used && *limit - *used >= allowance->bytes) continue;
     const auto in_use = *used - std::min(*used, reclaimable_in(folder, files));
     narrow(allowance, *limit - std::min(*limit, in_use), folder + "/" + files.limit);
   }
 }
 
-// Memory on nodes that the cpuset does not allow is no help.
+// Memory on nodes that the cpuset does not allow does not count.
 void narrow_by_nodes(std::optional<Allowance>& allowance, const Topology& topology, std::uint64_t swap) {
   std::uint64_t sum = swap;
   bool all_allowed = true;
@@ -57,7 +59,7 @@ void narrow_by_nodes(std::optional<Allowance>& allowance, const Topology& topolo
     if (node.memory_bytes == 0) continue;
     all_allowed = all_allowed && node.allowed;
     const auto free = node.allowed ? free_bytes_now(node) : std::optional<std::uint64_t>(0);
-    if (!free) return;  // the system does not say
+    if (!free) return;  // the system does not state it
     sum += *free;
   }
   if (!all_allowed) narrow(allowance, sum, "the free memory of the nodes that the cpuset allows");

@@ -29,12 +29,14 @@ PlacingRung bind_shards(const Plan& plan, std::byte* data, std::vector<Degradati
   for (std::size_t shard = 0; shard < count; ++shard) {
     const int error = bind_shard(plan, data, shard, os::BindMode::preferred);
     if (error == 0) continue;
-    if (error == EINVAL && ++refused < count) {  // this node alone: outside of the cpuset, or without memory
+    // Only this node is refused: it is outside of the cpuset, or has no memory.
+    if (error == EINVAL && ++refused < count) {
       degradations.push_back(refusal(error, base::text("the pages of node ", plan.shards()[shard].os_index,
                                                        " are placed by first touch, wherever that is")));
       continue;
     }
-    // Policies that differ split a huge page at the shards' borders; without them something else must.
+    // Where policies differ, the kernel splits huge pages at the borders of shards. Without policies,
+    // something else must split them.
     separate_shards(plan, data, 0, degradations);
     degradations.push_back(refusal(error, "pages are placed by first touch from workers on their nodes"));
     return PlacingRung::first_touch;
@@ -76,7 +78,7 @@ void seal_binding(const Plan& plan, std::byte* data, const std::vector<std::size
                   std::vector<Degradation>& degradations) {
   const bool required = plan.binding() == Binding::required;
   for (const std::size_t shard : tight) {
-    // Where it fails, verifying finds what it left.
+    // If this fails, the verification finds what it could not move.
     bind_shard(plan, data, shard, os::BindMode::strict_moving);
     if (!required) bind_shard(plan, data, shard, os::BindMode::preferred);
   }

@@ -23,8 +23,8 @@ std::optional<std::uint64_t> free_bytes_now(const Node& node) {
 std::optional<std::uint64_t> unused_bytes_now(const Node& node) {
   const auto meminfo = meminfo_of(node);
   if (!meminfo.ok()) return std::nullopt;
-  // The kernel turns to other nodes before the last free page is gone: at its low watermark, which is below
-  // this.
+  // The kernel turns to other nodes before the last page is used: at its low watermark, which is below this
+  // value.
   const auto watermark =
       2048 * os::number_in("/proc/sys/vm/min_free_kbytes").value_or(0) + node.memory_bytes / 50;
   const auto free = os::meminfo_bytes(meminfo.value, "MemFree:");

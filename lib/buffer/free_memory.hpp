@@ -1,4 +1,4 @@
-// What is free on a node now.
+// The free memory of a node now.
 #pragma once
 
 #include <cstdint>
@@ -8,12 +8,12 @@
 
 namespace nodewise {
 
-/// Free and cheaply reclaimable bytes of a node; nothing where the system does not say.
+/// The free and cheaply reclaimable bytes of a node. Empty if the system does not state them.
 std::optional<std::uint64_t> free_bytes_now(const Node& node);
-/// Those of them that nothing uses, not even the page cache, and that the kernel gives without turning to
-/// another node first.
+/// The bytes among them that nothing uses, not even the page cache, and that the kernel gives before it turns
+/// to another node.
 std::optional<std::uint64_t> unused_bytes_now(const Node& node);
-/// Free bytes in a node's pool of pages of `page_bytes`; nothing where there is no such pool.
+/// The free bytes in a node's pool of pages of `page_bytes`. Empty if there is no such pool.
 std::optional<std::uint64_t> free_pool_bytes_now(const Node& node, std::size_t page_bytes);
 
 }  // namespace nodewise

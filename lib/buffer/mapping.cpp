@@ -15,7 +15,7 @@
 namespace nodewise {
 namespace {
 
-// Where the kernel has no huge pages, the usual size serves as well: it only keeps workers apart.
+// Without huge pages in the kernel, their usual size is used: it only keeps workers apart.
 std::size_t huge_page_bytes_here() {
   constexpr std::size_t usual = std::size_t{2} << 20;
   const std::size_t bytes = transparent_pages().page_bytes;
@@ -31,7 +31,7 @@ MappedMemory sized(const Plan& plan, Pages pages, std::byte* data, std::size_t h
 MappedMemory map_pool(const Plan& plan, std::vector<Degradation>& degradations) {
   Pages pages = Pages::map(plan.mapped_bytes(), PageKind::hugetlb, plan.page_bytes());
   std::byte* const data = pages.data();
-  // Mappings of the pool never merge with others, so no border is needed around them.
+  // Mappings of the pool never merge with others, so they need no border.
   if (needs_separate_shards(plan)) separate_shards(plan, data, 0, degradations);
   return sized(plan, std::move(pages), data, huge_page_bytes_here());
 }
@@ -40,8 +40,9 @@ MappedMemory map_ordinary(const Plan& plan, PageKind kind, std::vector<Degradati
   const std::uint64_t bytes = plan.mapped_bytes();
   const std::size_t huge_page_bytes = huge_page_bytes_here();
   const bool separate = needs_separate_shards(plan);
-  const std::size_t border = separate ? huge_page_bytes : 0;                          // on either side
-  if (kind == PageKind::automatic && bytes < huge_page_bytes) kind = PageKind::base;  // not for borders' sake
+  const std::size_t border = separate ? huge_page_bytes : 0;  // on both sides
+  // The borders do not count.
+  if (kind == PageKind::automatic && bytes < huge_page_bytes) kind = PageKind::base;
   const auto mapped_bytes = base::checked_add(bytes, 2 * border);
   if (!mapped_bytes)
     throw InvalidArgument(base::text("Buffer::allocate: ", bytes, " bytes exceed the address space"));
@@ -65,11 +66,12 @@ MappedMemory map_memory(const Plan& plan, const Topology& topology, PageKind kin
     return map_pool(plan, degradations);
   } catch (const SystemError& error) {
     if (plan.binding() == Binding::required) throw PlacementError(error.what());
-    const std::string message = error.what();  // "Pages::map: ...": a call that the user did not make
+    // It begins with "Pages::map: ", a call that the user did not make.
+    const std::string message = error.what();
     degradations.push_back(
         {DegradationKind::huge_pages_short, message.substr(message.find(": ") + 2), error.code()});
   }
-  // Other memory than the pool's, so there must be room in it too.
+  // This is other memory than that of the pool, so there must be room in it too.
   for (Degradation& found : preflight(plan, topology, PageKind::automatic))
     degradations.push_back(std::move(found));
   return map_ordinary(plan, PageKind::automatic, degradations);
@@ -77,7 +79,7 @@ MappedMemory map_memory(const Plan& plan, const Topology& topology, PageKind kin
 
 MappedMemory use_memory(const Plan& plan, Pages pages, std::vector<Degradation>& degradations) {
   std::byte* const data = pages.data();
-  // A file's mapping merges with no other, so no border is needed around it.
+  // The mapping of a file never merges with others, so it needs no border.
   if (data != nullptr && needs_separate_shards(plan)) separate_shards(plan, data, 0, degradations);
   return sized(plan, std::move(pages), data, huge_page_bytes_here());
 }
@@ -86,8 +88,8 @@ bool needs_separate_shards(const Plan& plan) {
   return plan.policy() == Policy::blocked && !can_ask_pages();
 }
 
-// The kernel merges neighbouring mappings that are equal. Leaving every second shard out of core dumps makes
-// neighbours differ, and costs nothing else; the borders continue the pattern.
+// The kernel merges neighbouring mappings that are equal. Excluding every second shard from core dumps makes
+// neighbours differ, and costs nothing else. The borders continue this alternation.
 int separate_shards(const Plan& plan, std::byte* data, std::size_t border) {
   bool flagged = true;
   int refused = 0;

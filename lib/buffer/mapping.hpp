@@ -1,4 +1,4 @@
-// A buffer's memory before anybody has touched it: mapped, in pages of the kind that was asked for.
+// The memory of a buffer before it is touched: mapped, in pages of the requested kind.
 #pragma once
 
 #include <vector>
@@ -7,31 +7,33 @@
 
 namespace nodewise {
 
-/// Memory for a plan that is neither bound nor touched.
+/// Memory for a plan; it is neither bound nor touched.
 struct MappedMemory {
   Pages pages;
-  std::byte* data = nullptr;    ///< The first byte of the dataset, inside `pages`; null: no bytes.
-  std::size_t slice_bytes = 0;  ///< No two workers may populate parts of one slice of this size.
-  std::size_t piece_bytes = 0;  ///< How much is populated before it is filled: what the caches hold.
+  std::byte* data = nullptr;    ///< The first byte of the dataset, inside `pages`; null if there is none.
+  std::size_t slice_bytes = 0;  ///< Two workers must not populate parts of the same slice of this size.
+  /// The bytes that are populated before they are filled; the caches hold them.
+  std::size_t piece_bytes = 0;
 };
 
-/// New memory for `plan`, of `kind` or, with a degradation, of the next best one. Throws PlacementError
-/// where a required binding does not get the kind, SystemError where there is no memory at all.
+/// Maps memory for `plan`, in pages of `kind`; if there are none, in pages of the next best kind, which is
+/// recorded as a degradation. Throws PlacementError if the binding is required and there are no pages of
+/// `kind`, and SystemError if there is no memory at all.
 MappedMemory map_memory(const Plan& plan, const Topology& topology, PageKind kind,
                         std::vector<Degradation>& degradations);
 
-/// Memory that the caller has mapped, and that is untouched.
+/// Takes memory that the caller has mapped and not touched.
 MappedMemory use_memory(const Plan& plan, Pages pages, std::vector<Degradation>& degradations);
 
-/// Whether each shard of `plan` must be a mapping of its own: where pages cannot be asked about one by one,
-/// the kernel's sums for each mapping have to do.
+/// Whether each shard of `plan` must be a mapping of its own. This is so if the kernel does not answer for
+/// single pages, because then its sums for each mapping are used.
 bool needs_separate_shards(const Plan& plan);
 
-/// Has the kernel keep neighbouring shards of `plan` at `data` as separate mappings, so that it sums up the
-/// pages of each shard; `border` bytes behind them too. 0, or an errno.
+/// Makes the kernel keep neighbouring shards of `plan` at `data`, and the `border` bytes behind them, as
+/// separate mappings, so that it counts the pages of each shard. Returns 0 or an errno.
 int separate_shards(const Plan& plan, std::byte* data, std::size_t border);
 
-/// The same; a refusal becomes a degradation.
+/// The same; a refusal is recorded as a degradation.
 void separate_shards(const Plan& plan, std::byte* data, std::size_t border,
                      std::vector<Degradation>& degradations);
 

@@ -1,4 +1,4 @@
-// How a buffer gets its place: mapped, bound before any touch, populated from the right nodes, all at once.
+// The steps by which a buffer is placed: map, bind before any touch, populate on all nodes at once.
 #pragma once
 
 #include <vector>
@@ -7,7 +7,7 @@
 
 namespace nodewise {
 
-/// Memory whose pages are there, and what became of what the plan wanted.
+/// Placed memory: every page is present. The degradations say what of the plan was lost.
 struct PlacedMemory {
   Pages pages;
   std::byte* data = nullptr;  ///< The first byte of the dataset, inside `pages`.
@@ -15,10 +15,11 @@ struct PlacedMemory {
   std::vector<Degradation> degradations;
 };
 
-/// New memory of `kind`, placed as `plan` says and filled by `fill`, if given. Throws as Buffer::allocate.
+/// Maps memory of `kind`, places it by `plan`, and fills it with `fill`, if given. Throws as
+/// Buffer::allocate.
 PlacedMemory place(const Plan& plan, const Team& team, PageKind kind, const Buffer::Fill& fill);
 
-/// The same for memory that is mapped and untouched.
+/// The same for memory that is already mapped, and untouched.
 PlacedMemory place(const Plan& plan, const Team& team, Pages pages, const Buffer::Fill& fill);
 
 }  // namespace nodewise

@@ -15,7 +15,7 @@
 namespace nodewise {
 namespace {
 
-// What one worker populates of one shard.
+// The part of a shard that one worker populates.
 struct Slice {
   std::size_t shard = 0;
   ByteRange pages;
@@ -29,7 +29,7 @@ struct Work {
   const Buffer::Fill& fill;
 };
 
-// Gives a thread its mask back.
+// Restores the mask of a thread.
 class MaskKept {
  public:
   explicit MaskKept(const IndexSet* mask) noexcept : mask_(mask) {}
@@ -43,7 +43,7 @@ class MaskKept {
   const IndexSet* mask_;
 };
 
-// Divides `pages` among `workers`, in units that no two of them share.
+// Divides `pages` among `workers`, in units that no two workers share.
 void divide(std::size_t shard, const ByteRange& pages, std::size_t unit_bytes,
             const std::vector<unsigned>& workers, std::vector<std::vector<Slice>>& slices) {
   const auto first_unit = pages.begin / unit_bytes;
@@ -58,7 +58,7 @@ void divide(std::size_t shard, const ByteRange& pages, std::size_t unit_bytes,
   }
 }
 
-// By worker: each shard's pages are its node's workers', interleaved ones everybody's.
+// By worker. The workers of a node share the pages of its shard; all workers share interleaved pages.
 std::vector<std::vector<Slice>> slices_of(const Work& work) {
   std::vector<std::vector<Slice>> slices(work.team.workers().size());
   const std::size_t unit = work.memory.slice_bytes;
@@ -75,7 +75,7 @@ std::vector<std::vector<Slice>> slices_of(const Work& work) {
   return slices;
 }
 
-// What has just been zeroed is in the caches, if it was not much; filling it then takes less time.
+// A small piece that has just been zeroed is still in the caches, so filling it takes less time.
 int populate_range(const Work& work, const ByteRange& range) {
   std::byte* const data = work.memory.data;
   if (!work.fill) return PagesParts::populate(work.memory.pages, data + range.begin, range.bytes());
@@ -89,8 +89,8 @@ int populate_range(const Work& work, const ByteRange& range) {
   return 0;
 }
 
-// Under first touch the toucher must stand on the shard's node: a worker from elsewhere moves there first.
-// `unreached`: by shard, why that was impossible.
+// Under first touch, the worker must run on the shard's node, so a worker from elsewhere moves there first.
+// `unreached` records, by shard, why that was impossible.
 int populate_slice(const Work& work, const Slice& slice, unsigned worker_node, std::vector<int>& unreached) {
   os::Os& os = os::current();
   const unsigned node = work.plan.shards()[slice.shard].node;
@@ -120,7 +120,7 @@ int populate_slice(const Work& work, const Slice& slice, unsigned worker_node, s
       error);
 }
 
-// Without pinned workers first touch placed nothing.
+// First touch places nothing if the workers are not pinned.
 PlacingRung judge_workers(const TeamRun& run, PlacingRung rung, std::vector<Degradation>& degradations) {
   if (run.on_calling_thread)
     degradations.push_back(

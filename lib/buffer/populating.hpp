@@ -1,4 +1,4 @@
-// The first touch of a buffer's pages: each node's workers populate, and fill, what lies on their node.
+// The first touch of a buffer's pages: the workers of each node populate, and fill, the pages of their node.
 #pragma once
 
 #include <vector>
@@ -7,10 +7,10 @@
 
 namespace nodewise {
 
-/// Makes every page of `memory` present, and has `fill`, if given, fill it, by all workers at once. `rung`
-/// says how the pages find their node: by policies that bind_memory() set, or by the first touch itself. What
-/// it became: none where the workers could not be pinned, so that first touch placed nothing. Throws
-/// SystemError where there is no more memory, and what `fill` throws.
+/// All workers together make every page of `memory` present, and fill it with `fill`, if given. `rung` says
+/// how the pages get to their nodes: by the policies that bind_memory() set, or by first touch. Returns the
+/// rung that really worked, which is `none` if first touch was needed and the workers could not be pinned.
+/// Throws SystemError if there is no more memory, and what `fill` throws.
 PlacingRung populate(const Plan& plan, const Team& team, const MappedMemory& memory, PlacingRung rung,
                      const Buffer::Fill& fill, std::vector<Degradation>& degradations);
 

@@ -17,7 +17,8 @@ std::string shortage(const Shard& shard, std::uint64_t free, bool of_pool) {
                             : " bytes) free; use more nodes, smaller weights for this one, or another time");
 }
 
-// Pools were set aside before: what else is free does not matter to them, nor do they count against groups.
+// This does not concern pools of huge pages: they were set aside before, and control groups do not count
+// them.
 void check_allowance(const Plan& plan, const Topology& topology) {
   const auto allowance = allowance_now(topology);
   if (!allowance || allowance->bytes >= plan.mapped_bytes()) return;

@@ -1,4 +1,5 @@
-// Before memory is touched: is there room? The kernel's own answer to "no" can be SIGKILL.
+// Checks before memory is touched that there is room, because the kernel may kill a process that touches too
+// much.
 #pragma once
 
 #include <optional>
@@ -10,13 +11,15 @@
 
 namespace nodewise {
 
-/// What populating `plan` with pages of `kind` would meet. Under Binding::required a node without room throws
-/// PlacementError; under `preferred` it is returned, as node_full or huge_pages_short. A machine or
-/// control group without room throws under both, since going on would end in the kernel killing the process.
+/// Checks whether there is room to populate `plan` with pages of `kind`. If a node has no room,
+/// Binding::required throws PlacementError; `preferred` returns a degradation (node_full or
+/// huge_pages_short). If the machine or a control group has no room, both throw, because the kernel would
+/// kill the process later.
 std::vector<Degradation> preflight(const Plan& plan, const Topology& topology, PageKind kind);
 
-/// nodes_unseen: the kernel grants memory on nodes that the topology does not show, as where /sys is not
-/// mounted and the whole machine looks like one node. Nothing where the kernel does not say.
+/// The degradation nodes_unseen, if the kernel grants memory on nodes that the topology does not show. This
+/// happens where /sys is not mounted, so that the machine looks like one node. Empty if the kernel does not
+/// answer.
 std::optional<Degradation> unseen_nodes(const Topology& topology);
 
 }  // namespace nodewise

@@ -1,4 +1,4 @@
-// How a loader's memory gets its content, and how filling it ends early.
+// How the memory of a loader is filled, and how filling ends early.
 #pragma once
 
 #include <functional>
@@ -10,20 +10,20 @@
 
 namespace nodewise {
 
-/// What writes a dataset: piece by piece while its pages are made present, or once all of them are there.
-/// Neither: it stays zero.
+/// The functions that write a dataset: `fill` writes it piece by piece while pages are populated, `after`
+/// writes it when all pages are populated. Without either of them, the dataset stays zero.
 struct Filling {
   std::function<void(std::byte* at, ByteRange bytes, const Stop& stop)> fill;
   std::function<void(Buffer& buffer, const Team& team)> after;
 };
 
-/// The stop of several workers on one load: a failure of one stops the others, whose ending early is then no
-/// error of its own.
+/// The stop token that several workers of one load share. If one of them fails, the others stop, and their
+/// stopping is not reported as an error.
 class JointStop {
  public:
   explicit JointStop(const Stop& asked) : asked_(asked), all_(asked.child()) {}
 
-  /// Throws Stopped where the caller's token was requested, and what `work` throws.
+  /// Throws Stopped if the caller's token was requested, and what `work` throws.
   template <class Work>
   void run(Work work) const {
     asked_.check("BatchLoader");
@@ -43,7 +43,7 @@ class JointStop {
   Stop all_;
 };
 
-/// Makes loaders of what fills them.
+/// Makes loaders from a Filling.
 struct LoaderAccess {
   static BatchLoader filled(const Dataset& dataset, const LoaderOptions& options, const Filling& filling);
   static BatchLoader filled(const Plan& plan, const LoaderOptions& options, const Filling& filling);

@@ -23,12 +23,12 @@ struct BatchLoader::State {
 
   Buffer buffer;
   Team team;
-  std::optional<SegmentDraft> draft;  // until it is published
+  std::optional<SegmentDraft> draft;  // until the segment is published
   std::optional<Segment> segment;
   report::Watch watch{report::Kind::placements, [this] { return Placement::of(buffer).to_json(); }};
 };
 
-// Where there is a full batch its bytes are counted by 64 bits; where there is none they do not matter.
+// If there is a full batch, 64 bits can count its bytes. Otherwise the product is not used.
 BatchLoader::FullBatches BatchLoader::State::full_batches() const noexcept {
   const Dataset& dataset = buffer.plan().dataset();
   return {.data = const_cast<std::byte*>(buffer.data()),  // `kind` says what views may do
@@ -57,7 +57,7 @@ BatchLoader::BatchLoader(std::unique_ptr<State> state) noexcept
     : state_(std::move(state)), full_(state_->full_batches()) {}
 BatchLoader::~BatchLoader() = default;
 
-// What was moved from has no batch any more that get_batch could have without its state.
+// A loader that was moved from has no full batches, so get_batch does not use its state, which is gone.
 BatchLoader::BatchLoader(BatchLoader&& other) noexcept
     : state_(std::move(other.state_)), full_(std::exchange(other.full_, {})) {}
 BatchLoader& BatchLoader::operator=(BatchLoader&& other) noexcept {
@@ -92,7 +92,8 @@ BatchLoader LoaderAccess::filled(const Plan& plan, const LoaderOptions& options,
   return BatchLoader(plan, chosen_topology(options), options, filling);
 }
 
-// The one order of making a loader. Whatever fails on the way, a segment's draft ends with its name.
+// All loaders are made in this order. If a step fails, the destructor of the segment's draft removes its
+// name.
 BatchLoader::BatchLoader(const Plan& plan, const Topology& topology, const LoaderOptions& options,
                          const Filling& filling) {
   const JointStop joint(options.stop);
@@ -104,7 +105,8 @@ BatchLoader::BatchLoader(const Plan& plan, const Topology& topology, const Loade
   Team team(topology, options.team);
   std::optional<SegmentDraft> draft;
   if (options.segment) draft.emplace(plan, *options.segment, chosen_pages(options));
-  // Where layouts put elements elsewhere than rows do, memory is filled once it is placed, batch by batch.
+  // If the layout puts elements in other places than rows do, memory is filled after it is placed, batch by
+  // batch.
   const bool at_once = is_filled_as_rows(plan, options.layout);
   const Buffer::Fill while_placing = at_once ? fill : Buffer::Fill();
   Buffer buffer = draft ? Buffer::place(plan, team, draft->pages(), while_placing)
@@ -160,7 +162,7 @@ BatchLoader BatchLoader::adopt(const void* data, const Dataset& dataset, const L
   return adopt(Pages::adopt(data, dataset.total_bytes(), std::move(release)), dataset, options);
 }
 
-// The memory has an owner by now, whatever is thrown.
+// The memory has an owner now, which calls `release` if anything is thrown.
 BatchLoader BatchLoader::adopt(Pages pages, const Dataset& dataset, const LoaderOptions& options) {
   const std::byte* const data = std::as_const(pages).data();
   const auto address = reinterpret_cast<std::uintptr_t>(data);
@@ -217,7 +219,7 @@ bool BatchLoader::is_zero_copy(std::uint64_t batch) const {
 bool BatchLoader::is_zero_copy(const AnyConstBatchView& view) const {
   const std::size_t extent = view.extent_bytes();
   if (extent == 0) return false;
-  const std::less<const std::byte*> before;  // pointers into different objects have no other order
+  const std::less<const std::byte*> before;  // only std::less orders pointers into different objects
   const auto* begin = static_cast<const std::byte*>(view.data());
   const std::byte* first = buffer().data();
   const bool inside = !before(begin, first) && !before(first + dataset().total_bytes(), begin + extent);

@@ -10,7 +10,7 @@
 namespace nodewise {
 namespace {
 
-// The segment, if it holds this state of the source.
+// The segment, if it holds the present state of the source.
 std::optional<Segment> open_current(const std::string& name, const Source& source, std::uint64_t batch_size,
                                     const SharedLoadOptions& options) {
   const Identity& identity = source.identity();
@@ -21,7 +21,7 @@ std::optional<Segment> open_current(const std::string& name, const Source& sourc
                                      held.empty() ? "something else" : held, ", not ", identity.name,
                                      "; choose another name"));
   if (segment.origin().state != identity.state) {
-    segment.remove();  // of an older state: its holders keep it
+    segment.remove();  // it has an older state; processes that hold it keep it
     return std::nullopt;
   }
   if (segment.dataset().batch_size() != batch_size)

@@ -1,5 +1,5 @@
-// A loader's options, completed from the environment: code goes before environment, environment before
-// default.
+// Completes the options of a loader from the environment: options that are set come first, then the
+// environment, then defaults.
 #include <cstdlib>
 #include <string_view>
 
@@ -12,7 +12,7 @@
 namespace nodewise {
 namespace {
 
-// The value whose name the variable holds; nothing where it is unset or empty.
+// The value that the variable names. Empty if the variable is unset or empty.
 template <class E>
 std::optional<E> from_environment(const char* variable) {
   const char* text = std::getenv(variable);
@@ -33,7 +33,7 @@ Binding chosen_binding(const LoaderOptions& options) {
 PageKind chosen_pages(const LoaderOptions& options) {
   if (options.pages) return *options.pages;
   const char* text = std::getenv("NODEWISE_PAGES");
-  if (text != nullptr && std::string_view(text) == "auto") return PageKind::automatic;  // as --pages says it
+  if (text != nullptr && std::string_view(text) == "auto") return PageKind::automatic;  // as in --pages
   return from_environment<PageKind>("NODEWISE_PAGES").value_or(PageKind::automatic);
 }
 

@@ -21,20 +21,22 @@ namespace {
 
 using base::FpGuard;
 
-// A batch longer than this number of elements may be divided among workers, in multiples of this number.
+// A batch that is longer than this number of elements may be divided among workers, in multiples of this
+// number.
 constexpr std::uint64_t block_elements = 4096;
-// The bytes that a worker takes at once where others may steal the rest: reading them takes long beside
+// The bytes that a worker takes at once if others may steal the rest. Reading them takes much longer than
 // taking them.
 constexpr std::uint64_t bytes_to_steal = std::uint64_t{1} << 20;
 
-// Consecutive elements of one run that one worker has read, counted from the run's first.
+// Consecutive elements of one run that one worker has read, counted from the first element of the run.
 struct Piece {
   std::size_t run = 0;
   base::Range elements;
-  std::vector<PartialSum> partial_sums;  // of its first and its last batch, if they reach beyond it
+  // The sums of its first and its last batch, if these batches extend beyond it.
+  std::vector<PartialSum> partial_sums;
 };
 
-// The means of one round of a stream.
+// Computes the means of one round of a stream.
 class Round {
  public:
   Round(const Dataset& dataset, std::span<const BatchLease> leases, const Team& team,
@@ -59,7 +61,8 @@ class Round {
     });
   }
 
-  // Computes the means of batches that several workers read; adds to `reads` which worker read which bytes.
+  // Computes the means of batches that several workers have read. Adds to `reads` which worker read which
+  // bytes.
   void finish(std::vector<ReadRange>& reads) {
     const FpGuard guard;
     const std::uint64_t element_bytes = dtype_bytes(dataset_.dtype());
@@ -77,7 +80,7 @@ class Round {
   }
 
  private:
-  // By whole batches, or by blocks of longer ones.
+  // Divides by whole batches; longer batches are divided into blocks.
   void divide(const Team& team) {
     const std::uint64_t element_bytes = dtype_bytes(dataset_.dtype());
     const std::uint64_t unit =
@@ -110,7 +113,7 @@ Means batch_means(BatchStream& stream, const Team& team, std::span<double> value
                                      dataset.num_batches(), " batches"));
   Means means;
   StreamRounds rounds(stream, "batch_means");
-  // The first round is made even of no runs: it tells where the workers are.
+  // The first round is run even if it has no runs, because it finds out where the workers are.
   for (auto leases = rounds.next(); means.team.empty() || !leases.empty(); leases = rounds.next()) {
     Round round(dataset, leases, team, values);
     TeamRun run =

@@ -13,7 +13,7 @@ namespace {
 constexpr int fraction_bits = 52;
 constexpr std::uint64_t hidden_bit = std::uint64_t{1} << fraction_bits;
 constexpr std::uint64_t most_exact_integer = hidden_bit * 2;
-constexpr int least_exponent = -1074;  // of the least subnormal
+constexpr int least_exponent = -1074;  // that of the least subnormal
 constexpr std::uint64_t greatest_biased_exponent = 0x7ff;
 
 int bit_width(Uint128 value) noexcept {
@@ -22,11 +22,12 @@ int bit_width(Uint128 value) noexcept {
   return 64 - std::countl_zero(static_cast<std::uint64_t>(value));
 }
 
-// value * 2^exponent, with a little more if `sticky`, rounded half to even. Precondition: value >= 2^63.
+// (value + less than one, if `sticky`) * 2^exponent, rounded half to even. Precondition: value >= 2^63.
 double round_once(Uint128 value, bool sticky, int exponent) noexcept {
   NODEWISE_EXPECTS(value >> 63 != 0);
   const int width = bit_width(value);
-  const int last = std::max(exponent + width - (fraction_bits + 1), least_exponent);  // of the last bit kept
+  // The exponent of the last bit that is kept.
+  const int last = std::max(exponent + width - (fraction_bits + 1), least_exponent);
   const int drop = last - exponent;
   if (drop > width) return 0;  // less than half of the least subnormal
   const Uint128 half = Uint128{1} << (drop - 1);
@@ -45,7 +46,7 @@ double canonical_nan() noexcept {
 double quotient(bool negative, Uint128 numerator, bool sticky, int exponent, std::uint64_t divisor) noexcept {
   NODEWISE_EXPECTS(divisor > 0 && (!sticky || numerator >> 127 != 0));
   if (numerator == 0) return 0;
-  const int shift = 128 - bit_width(numerator);  // so that the quotient has 64 bits or more
+  const int shift = 128 - bit_width(numerator);  // then the quotient has at least 64 bits
   numerator <<= shift;
   const Uint128 whole = numerator / divisor;
   const bool inexact = sticky || whole * divisor != numerator;
@@ -60,13 +61,14 @@ Division divide(double high, double low, std::uint64_t divisor) noexcept {
   if (low == 0) return {high == 0 ? 0.0 : high / n, true};
   const double sum = high + low;
   const double part = sum - high;
-  const double rest = (high - (sum - part)) + (low - part);  // sum + rest is high + low exactly
+  const double rest = (high - (sum - part)) + (low - part);  // sum + rest equals high + low exactly
   const double size = std::fabs(sum);
   if (!(size > 0x1p-500 && size < 0x1p1000)) return {};
   if (std::has_single_bit(divisor)) return {sum / n, true};  // ties are common here; the sum has rounded them
   const double q = sum / n;
   const double correction = (std::fma(-q, n, sum) + rest) / n;
-  // The fma is exact; the addition and the division after it err by less than 2^-51 of the correction.
+  // The fma is exact. The addition and the division after it have an error of less than 2^-51 of the
+  // correction.
   const double margin = std::fabs(correction) * 0x1p-51;
   const double least = q + (correction - margin * 2);
   const double most = q + (correction + margin * 2);
@@ -83,7 +85,7 @@ void ExactSum::add(double value) noexcept {
     return;
   }
   const std::uint64_t significand = biased == 0 ? fraction : fraction | hidden_bit;
-  const std::uint64_t exponent = biased == 0 ? 1 : biased;  // plus least_exponent - 1
+  const std::uint64_t exponent = biased == 0 ? 1 : biased;  // the exponent minus least_exponent, plus 1
   const std::uint64_t position = exponent + (least_exponent - 1 - lowest_exponent);
   add_words(negative, static_cast<Uint128>(significand) << position % digit_bits, position / digit_bits);
 }
@@ -113,7 +115,7 @@ void ExactSum::add(const ExactSum& other) noexcept {
   negative_infinite_ = negative_infinite_ || other.negative_infinite_;
 }
 
-// Leaves every digit but the highest in [0, 2^32); the highest has the sign.
+// Brings all digits except the highest into [0, 2^32); the highest one keeps the sign.
 void ExactSum::carry() noexcept {
   for (std::size_t i = 0; i + 1 < digit_count; ++i) {
     digits_[i + 1] += digits_[i] >> digit_bits;
@@ -134,9 +136,9 @@ double ExactSum::mean(std::uint64_t count) const noexcept {
     for (std::int64_t& digit : sum.digits_) digit = -digit;
     sum.carry();
   }
-  std::size_t top = digit_count;  // one past the highest digit that is not zero
+  std::size_t top = digit_count;  // one more than the index of the highest digit that is not zero
   while (top > 0 && sum.digits_[top - 1] == 0) --top;
-  Uint128 numerator = 0;  // of the highest 128 bits
+  Uint128 numerator = 0;  // the highest 128 bits
   bool sticky = false;
   int exponent = lowest_exponent;
   for (std::size_t i = top; i-- > 0;) {

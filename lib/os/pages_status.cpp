@@ -24,7 +24,7 @@ class Pagemap {
  public:
   static constexpr auto present = std::uint64_t{1} << 63;
   static constexpr auto swapped = std::uint64_t{1} << 62;
-  // the most words of one read; the kernel reads no more at once
+  // The most words of one read; the kernel reads no more at once.
   static constexpr std::size_t most_words = 512;
 
   // Reads the words of the pages from `first` on. Returns false if the system does not give them.

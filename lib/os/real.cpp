@@ -165,7 +165,7 @@ class Real final : public RealShared {
     if (::sched_getaffinity(0, sizeof cpus.words, cpus.set()) != 0) return {{}, errno};
     IndexSet result;
     constexpr unsigned word_bits = sizeof cpus.words[0] * 8;
-    // by words, because every call of a team comes here
+    // By words, because every call of a team comes here.
     for (unsigned word = 0; word < std::size(cpus.words); ++word)
       for (auto bits = cpus.words[word]; bits != 0; bits &= bits - 1)
         result.insert(word * word_bits + static_cast<unsigned>(std::countr_zero(bits)));
@@ -222,7 +222,7 @@ class Real final : public RealShared {
   int process_id() const noexcept override { return ::getpid(); }
 
   Result<int> open_file(const std::string& path) override {
-    // a named pipe is refused later; opening it must not wait
+    // A named pipe is refused later; opening it must not wait.
     const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
     const int descriptor = ::open(path.c_str(), flags);
     return descriptor < 0 ? Result<int>{-1, errno} : Result<int>{descriptor, 0};
@@ -232,7 +232,7 @@ class Real final : public RealShared {
     struct stat status {};
     if (::fstat(descriptor, &status) != 0) return {0, errno};
     if (S_ISDIR(status.st_mode)) return {0, EISDIR};
-    // its size is not known, so no header can be checked against it
+    // Its size is not known, so no header can be checked against it.
     if (!S_ISREG(status.st_mode)) return {0, ESPIPE};
     return {static_cast<std::uint64_t>(status.st_size), 0};
   }

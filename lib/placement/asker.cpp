@@ -45,7 +45,7 @@ void Asker::runs(const Shard& shard, ByteRange range, const std::function<void(B
   const ByteRange known{std::max(range.begin, own.begin), std::min(range.end, own.end)};
   const bool one_node = sums && sums->bytes_on_node.size() == 1 && sums->present_bytes == shard.pages.bytes();
   if (!one_node || known.begin >= known.end) return fn(range, page_unknown);
-  // What is cut lies in a neighbour's mapping, of which nothing is said here.
+  // Cut bytes lie in the mapping of a neighbour, about which nothing is known here.
   if (range.begin < known.begin) fn({range.begin, known.begin}, page_unknown);
   fn(known, static_cast<int>(sums->bytes_on_node.begin()->first));
   if (known.end < range.end) fn({known.end, range.end}, page_unknown);

@@ -1,4 +1,4 @@
-// Asks the kernel where a buffer's pages are, by the best rung that works here.
+// Asks the kernel where the pages of a buffer are, by the best method that works here.
 #pragma once
 
 #include <functional>
@@ -14,17 +14,18 @@ namespace nodewise {
 /// Thread class: immutable.
 class Asker {
  public:
-  /// Chooses the rung. Precondition: `buffer` outlives this.
+  /// Chooses the method. Precondition: `buffer` outlives this.
   explicit Asker(const Buffer& buffer);
 
   AskingRung rung() const noexcept { return rung_; }
-  /// What the chosen rung lacks, and why no better one works.
+  /// What the chosen method lacks, and why no better one works.
   const std::vector<Degradation>& degradations() const noexcept { return degradations_; }
-  /// With AskingRung::numa_maps: the sums over a shard's own mapping; nothing where it has none of its own.
+  /// With AskingRung::numa_maps: the sums over the mapping of `shard`. Empty if the shard is not a mapping of
+  /// its own.
   std::optional<NumaMaps::Sums> mapping_of(const Shard& shard) const;
-  /// Calls `fn` for runs of `range`, a part of the dataset's bytes that `shard` holds, each with a kernel's
-  /// node, page_absent or page_unknown: unknown too where only sums are known and they name more than one
-  /// node. Throws SystemError where the kernel refuses half way.
+  /// Calls `fn` for runs of `range`, which is a part of the bytes of `shard`. Each run has a state: the
+  /// kernel's number of a node, page_absent or page_unknown. It is also unknown if there are only sums, and
+  /// they contain several nodes. Throws SystemError if the kernel stops answering half way.
   void runs(const Shard& shard, ByteRange range, const std::function<void(ByteRange, int)>& fn) const;
 
  private:

@@ -1,4 +1,4 @@
-// From what is said of byte ranges, in order, to what is said of batches, run-length coded.
+// Converts states of byte ranges, which are given in order, into runs of batches with the same state.
 #pragma once
 
 #include <optional>
@@ -8,7 +8,7 @@
 
 namespace nodewise {
 
-/// Misplaced before absent before unknown before cut before local.
+/// The worse one; from worst to best: misplaced, absent, unknown, cut, local.
 BatchRun::State worse(BatchRun::State a, BatchRun::State b) noexcept;
 
 class BatchRuns {
@@ -24,8 +24,9 @@ class BatchRuns {
   void append(BatchRange batches, BatchRun::State state);
 
   std::uint64_t batch_bytes_;
-  std::uint64_t told_end_ = 0;         // where the bytes of the last call ended
-  std::optional<std::uint64_t> open_;  // a batch of which more may be said
+  std::uint64_t told_end_ = 0;  // where the bytes of the last call ended
+  // A batch whose state is not final, because further ranges may belong to it.
+  std::optional<std::uint64_t> open_;
   BatchRun::State open_state_ = BatchRun::State::local;
   std::vector<BatchRun> runs_;
 };

@@ -1,4 +1,4 @@
-// What reports of memory have in common, as JSON.
+// JSON that several reports of memory have in common.
 #pragma once
 
 #include <vector>
@@ -9,10 +9,10 @@
 
 namespace nodewise {
 
-/// The members of an object that say where its bytes lie.
+/// Writes the members that say where the bytes of an object lie.
 void write_bytes(base::JsonWriter& json, const PlacementBytes& bytes);
 
-/// The member "degradations".
+/// Writes the member "degradations".
 void write_degradations(base::JsonWriter& json, const std::vector<Degradation>& degradations);
 
 }  // namespace nodewise

@@ -1,4 +1,4 @@
-// The comparison with the plan that all rungs of asking share.
+// The comparison with the plan, which is the same for all methods of asking.
 #pragma once
 
 #include <optional>
@@ -7,17 +7,18 @@
 
 namespace nodewise {
 
-/// The logical index of a kernel's node; nothing for page_absent, page_unknown and nodes beyond the topology.
+/// The logical index of a node, from its number in the kernel. Empty for page_absent, page_unknown and nodes
+/// that the topology does not have.
 std::optional<unsigned> node_of(const Buffer& buffer, int state);
 
-/// The part of a shard's bytes that lies on its own pages; the rest, before and behind, is cut.
+/// The part of a shard's bytes that lies on its own pages. The bytes before and behind it are cut.
 ByteRange own_bytes(const Plan& plan, const Shard& shard);
 
-/// Judges bytes of `shard` on its own pages, for which the kernel answers `state` (a node's number,
-/// page_absent or page_unknown): local, misplaced, absent or unknown.
+/// The state of bytes of `shard` that lie on its own pages: local, misplaced, absent or unknown. `state` is
+/// the kernel's answer for them: the number of a node, page_absent or page_unknown.
 BatchRun::State judge(const Buffer& buffer, const Shard& shard, int state);
 
-/// That of `bytes` which counts those in such a state.
+/// The member of `bytes` that counts bytes in this state.
 std::uint64_t& bytes_in(PlacementBytes& bytes, BatchRun::State state);
 
 }  // namespace nodewise

@@ -10,7 +10,7 @@ namespace {
 
 using State = BatchRun::State;
 
-// Adds up what is said about one shard after the other.
+// Adds up the states of the bytes of one shard.
 class Ledger {
  public:
   Ledger(const Buffer& buffer, std::size_t shard, BatchRuns& runs)
@@ -28,11 +28,11 @@ class Ledger {
     runs_.add(bytes, State::cut);
   }
 
-  // `state`: a kernel's node, page_absent or page_unknown.
+  // `state`: the kernel's number of a node, page_absent or page_unknown.
   void page_run(ByteRange bytes, int state) { runs_.add(bytes, count(bytes.bytes(), state)); }
 
-  // Sums over the shard's own mapping. Bytes of the mapping that are not the shard's are taken to be among
-  // those that lie right, so that nothing wrong is hidden.
+  // Uses sums over the shard's own mapping. The mapping may contain bytes that are not the shard's. These are
+  // assumed to lie on the right node, so that no misplaced byte is hidden.
   void sums(ByteRange own, const NumaMaps::Sums& sums) {
     std::uint64_t left = own.bytes();
     State worst = State::local;

@@ -1,4 +1,4 @@
-// The bytes of a shard, added up by their state.
+// The bytes of a shard, counted by their state.
 #pragma once
 
 #include <nodewise/placement.hpp>
@@ -8,8 +8,8 @@
 
 namespace nodewise {
 
-/// What `asker` says of the bytes of shard `index`, held against the plan; adds the same to `runs`. Called
-/// for one shard after the other. Throws SystemError.
+/// Asks `asker` about the bytes of shard number `index`, compares the answers with the plan, and adds the
+/// same states to `runs`. Call it for one shard after the other. Throws SystemError.
 ShardPlacement account_of(const Buffer& buffer, std::size_t index, const Asker& asker, BatchRuns& runs);
 
 }  // namespace nodewise

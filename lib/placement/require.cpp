@@ -7,7 +7,7 @@
 namespace nodewise {
 namespace {
 
-// The shards that lie wrong, for a message; the first few of many.
+// The shards that do not lie as planned, for a message; only the first ones if there are many.
 std::string wrong_shards(const std::vector<ShardPlacement>& shards) {
   constexpr int most_named = 8;
   std::string text;

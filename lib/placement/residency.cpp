@@ -1,4 +1,4 @@
-// Where any range of memory lies, without a plan to hold it against.
+// Where a range of memory lies, without comparing it with a plan.
 #include <algorithm>
 
 #include <nodewise/error.hpp>

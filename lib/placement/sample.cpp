@@ -11,13 +11,14 @@
 namespace nodewise {
 namespace {
 
-// How far a share of `seen` lies from an expected one: Kullback and Leibler's divergence, 0 for none.
+// How far the share `seen` is from the share `expected`: the divergence of Kullback and Leibler, which is 0
+// for equal shares.
 double divergence(double seen, double expected) {
   const auto part = [](double a, double b) { return a == 0 ? 0 : a * std::log(a / b); };
   return part(seen, expected) + part(1 - seen, 1 - expected);
 }
 
-// The share that is furthest from `seen`, on its side of `end`, but not further than `most`.
+// The share that is furthest from `seen` on the side of `end`, with a divergence of at most `most`.
 double furthest(double seen, double end, double most) {
   double inside = seen, outside = end;
   for (int halving = 0; halving < 60; ++halving) {
@@ -27,7 +28,7 @@ double furthest(double seen, double end, double most) {
   return outside;
 }
 
-// The dataset's bytes at random, again and again the same.
+// Draws bytes of the dataset at random. The same seed draws the same bytes.
 class Draw {
  public:
   Draw(const Plan& plan, std::uint64_t seed)
@@ -99,7 +100,7 @@ PlacementSample::Bounds PlacementSample::local_fraction_bounds(double confidence
   const auto seen = local_fraction();
   if (!seen) return {};
   if (drawn.planned_bytes == 0) return {1, 1};
-  // Either side is missed with probability exp(-n * divergence) at most.
+  // The probability that the share lies beyond a bound is at most exp(-n * divergence) for either bound.
   const double most = std::log(2 / (1 - confidence)) / static_cast<double>(drawn.planned_bytes);
   return {furthest(*seen, 0, most), furthest(*seen, 1, most)};
 }

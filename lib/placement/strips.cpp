@@ -17,7 +17,7 @@ struct Look {
   const char* meaning;
 };
 
-// Worst first, so that a column that stands for several batches shows the worst.
+// The worst state first, so that a column for several batches shows the worst of them.
 constexpr Look looks[] = {
     {State::misplaced, 'x', base::Ink::bad, "on another node than planned"},
     {State::absent, '.', base::Ink::bad, "not in memory"},
@@ -32,7 +32,7 @@ std::size_t rank_of(State state) {
   return rank;
 }
 
-// The worst that is said about any of `batches`, which are not none.
+// The worst state of `batches`. Precondition: they are not empty.
 std::size_t worst_of(const std::vector<BatchRun>& runs, BatchRange batches) {
   const auto ends_before = [](const BatchRun& run, std::uint64_t batch) { return run.batches.stop <= batch; };
   auto run = std::lower_bound(runs.begin(), runs.end(), batches.start, ends_before);
@@ -42,7 +42,7 @@ std::size_t worst_of(const std::vector<BatchRun>& runs, BatchRange batches) {
   return worst;
 }
 
-// How batches become columns: `cell` columns for a batch, or `per_column` batches for a column.
+// How batches become columns of text: a batch has `cell` columns, or a column shows `per_column` batches.
 struct Scale {
   Scale(std::uint64_t most_batches, std::uint64_t last_batch, std::size_t columns) {
     constexpr std::size_t widest_cell = 12;
@@ -51,7 +51,7 @@ struct Scale {
     per_column = cell > 0 ? 1 : (most_batches + columns - 1) / columns;
     digits = std::to_string(last_batch).size();
   }
-  // A label may take the room of the marks only where there is nothing to mark.
+  // A label may take the place of the marks only if there is nothing to mark.
   bool labelled(State state) const { return cell >= digits + (state == State::local ? 1 : 2); }
 
   std::size_t cell = 0;
@@ -85,7 +85,7 @@ std::string legend(Policy policy, const std::vector<BatchRun>& runs, const Scale
                      : scale.cell == 1 ? "one column is one batch"
                                        : base::text("one column is ", scale.per_column, " batches");
   const char* separator = ": ";
-  for (std::size_t i = std::size(looks); i-- > 0;) {  // what is well comes first
+  for (std::size_t i = std::size(looks); i-- > 0;) {  // good states come first
     const Look& look = looks[i];
     const auto shown = [&look](const BatchRun& run) { return run.state == look.state; };
     if (std::none_of(runs.begin(), runs.end(), shown)) continue;
@@ -117,7 +117,8 @@ std::vector<BatchRun> planned_batches(const Plan& plan) {
     std::uint64_t own_end = end;
     if (apart && shard.pages.bytes() == 0) own_begin = end;
     if (apart && shard.pages.bytes() > 0) {
-      // The first batch that begins on an own page, and the first that ends behind the last own page.
+      // The first batch that begins on a page of this shard, and the first one that ends behind its last
+      // page.
       own_begin =
           std::max(begin, (std::max(shard.pages.begin, offset) - offset + batch_bytes - 1) / batch_bytes);
       const std::uint64_t last_byte = shard.pages.end - offset;
@@ -143,7 +144,7 @@ std::string draw_strips(const std::vector<Strip>& strips, Policy policy, const s
   std::uint64_t most = 0;
   std::uint64_t num_batches = 0;
   for (const Strip& strip : strips) {
-    // Interleaved batches lie everywhere; what a node has of its own is the reading.
+    // Interleaved batches lie on all nodes. A node only reads some of them.
     const char* owner = policy == Policy::interleaved ? "read on node " : "node ";
     left.push_back(
         {base::text(owner, strip.os_index), batches_text(strip.batches), base::human_bytes(strip.bytes)});

@@ -1,4 +1,4 @@
-// The picture: a strip for each node, its batches along it.
+// The picture of a placement: one strip for each node, which shows its batches.
 #pragma once
 
 #include <string>
@@ -16,7 +16,7 @@ struct Strip {
   std::uint64_t bytes = 0;
 };
 
-/// One line for each strip and a legend. `runs` say something about every batch, ascending.
+/// Draws one line for each strip, and a legend. `runs` cover all batches, in ascending order.
 std::string draw_strips(const std::vector<Strip>& strips, Policy policy, const std::vector<BatchRun>& runs,
                         const TextStyle& style);
 

@@ -31,7 +31,7 @@ std::string table_of(const Placement& placement) {
   return draw_table(rows, "lrrrrrr");
 }
 
-// The batches of a shard that a byte of is misplaced, from the first to the last.
+// The batches of a shard from the first to the last one that has a misplaced byte.
 BatchRange misplaced_batches(const Placement& placement, const ShardPlacement& shard) {
   BatchRange range{shard.batches.stop, shard.batches.stop};
   for (const BatchRun& run : placement.batches()) {
@@ -59,7 +59,7 @@ std::string Placement::pages_text() const {
 std::string Placement::cause_text() const {
   for (const Degradation& lost : degradations_)
     if (lost.kind == DegradationKind::node_full) return "their node was full; see below";
-  // AutoNUMA leaves bound pages alone.
+  // AutoNUMA does not move bound pages.
   if (placing_rung_ == PlacingRung::mbind)
     return "their node had no page free when they were touched, or they were moved since, by another program "
            "(migratepages, move_pages) or a change of the cpuset";

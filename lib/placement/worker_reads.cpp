@@ -1,4 +1,4 @@
-// The bytes that each worker of a computation read, local and remote.
+// The local and remote bytes that each worker of a computation read.
 #include <algorithm>
 
 #include <nodewise/placement.hpp>

@@ -33,9 +33,8 @@ source::NpyHeader read_header(const os::File& file, const std::string& path, con
 class NpyFormat final : public SourceFormat {
  public:
   NpyFormat(const std::string& path, const NpyOptions& options) {
-    const source::FileState state =
-        // first, because all that is read afterwards must belong to this state
-        source::open_file(file_, path);
+    // Its state comes first: all that is read afterwards must belong to it.
+    const source::FileState state = source::open_file(file_, path);
     header_ = read_header(file_, path, options);
     identity_.name = state.path;
     if (options.as_bf16) identity_.name += " as bf16";

@@ -11,9 +11,9 @@ namespace nodewise::source {
 namespace {
 
 constexpr std::size_t scratch_bytes = std::size_t{1} << 20;  // of one worker, without gaps
-// the bytes of a row that are written at once when transposing: whole cache lines
+// The bytes of a row that are written at once when transposing: whole cache lines.
 constexpr std::size_t run_bytes = 256;
-// otherwise columns that are a power of two apart would share cache sets
+// Otherwise columns that are a power of two apart would share cache sets.
 constexpr std::size_t line_gap_bytes = 64;
 constexpr std::size_t short_column_bytes = 4096;  // copying less than this costs less than a system call
 

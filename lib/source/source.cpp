@@ -11,7 +11,7 @@
 namespace nodewise {
 namespace {
 
-// the stop token is polled after this many bytes
+// The stop token is polled after this many bytes.
 constexpr std::uint64_t chunk_bytes = std::uint64_t{8} << 20;
 
 /// `name` is for messages only.

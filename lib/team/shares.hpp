@@ -62,9 +62,8 @@ class WorkShares {
     std::atomic<std::size_t> first{0};  // the shares before it are used up
   };
   std::vector<Shares> shares_;  // by worker
-  std::vector<std::vector<unsigned>>
-      // by worker: all others, nearest first; empty without stealing
-      nearest_;
+  // By worker: all others, nearest first; empty without stealing.
+  std::vector<std::vector<unsigned>> nearest_;
 };
 
 }  // namespace nodewise

@@ -32,7 +32,7 @@ namespace {
 
 constexpr unsigned local_distance = 10;
 constexpr unsigned remote_distance = 20;
-// the largest number of a CPU or node that IndexSet::parse accepts
+// The largest number of a CPU or node that IndexSet::parse accepts.
 constexpr unsigned largest_number = 1U << 20;
 
 template <class... Pieces>

@@ -262,7 +262,7 @@ Result<std::string> Fake::read_text(const std::string& path) {
   if (path == "/proc/self/numa_maps") return {numa_maps(), 0};
   if (path == "/proc/self/maps") return {maps(), 0};
   if (auto answer = node_text(path)) return {*answer, 0};
-  // the real system answers for processes
+  // The real system answers for processes.
   const bool of_process = path.ends_with("/stat") && path != "/proc/stat";
   if (of_process) return real().read_text(path);
   if (path.starts_with("/proc") || path.starts_with("/sys")) return {{}, ENOENT};

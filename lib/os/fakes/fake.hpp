@@ -104,9 +104,8 @@ class Fake : public RealShared {
   std::map<unsigned, std::uint64_t> free_bytes_;  // by kernel's number
   std::map<unsigned, std::uint64_t> cache_bytes_;
   std::map<Address, std::shared_ptr<Page>> pages_;
-  std::map<std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>, std::shared_ptr<Page>>
-      // by device, inode and offset: all mappings of a file have the same pages
-      files_;
+  // By device, inode and offset: all mappings of a file have the same pages.
+  std::map<std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>, std::shared_ptr<Page>> files_;
   std::map<std::string, std::string> texts_;
   std::map<std::string, Space> spaces_;
   std::optional<unsigned> user_;
