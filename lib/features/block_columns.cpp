@@ -14,7 +14,8 @@ constexpr std::uint64_t columns_beside = 4096;
 
 }  // namespace
 
-// Blocks that are columns already, one after the other; or, of rows, that are turned into such at once.
+// For columns and tiles, blocks whose columns follow one another already. For rows, blocks that are
+// transposed at once.
 BlockShape BlockColumns::shape(Layout layout, std::uint64_t rows, std::uint64_t cols, std::size_t width) {
   if (layout == Layout::tiles) return {tile_rows, std::min(cols, columns_beside)};
   if (layout == Layout::rows)

@@ -1,4 +1,4 @@
-// The columns of a block, whatever the layout of its batch.
+// The columns of a block, for batches in any layout.
 #pragma once
 
 #include <cstddef>
@@ -15,20 +15,21 @@ namespace nodewise {
 /// Thread class: one thread.
 class BlockColumns {
  public:
-  /// Blocks that suit a layout of batches of this shape, and the order in which they suit it.
+  /// The shape of blocks that suits batches of this shape in this layout, and the best order of blocks.
   static BlockShape shape(Layout layout, std::uint64_t rows, std::uint64_t cols, std::size_t element_bytes);
   static LayoutBlocks::Order order(Layout layout);
 
   BlockColumns(Layout layout, std::size_t element_bytes, std::uint64_t features,
                const LayoutKernels& kernels);
 
-  /// The columns of `block`, one after the other: in `batch`, or valid until the next call. Precondition: the
-  /// block is not empty, and has the shape that shape() gave, or less at an edge.
+  /// The columns of `block`, one after the other. They lie in `batch`, or in memory that is valid until the
+  /// next call. Preconditions: the block is not empty, and has the shape that shape() returned, or a smaller
+  /// one at the edge of the batch.
   const std::byte* of(const LayoutBlock& block, const std::byte* batch);
 
  private:
-  // Of blocks of rows: columns are an odd number of cache lines, so that they do not share too few sets of
-  // the cache while they are written; together they fit the second cache.
+  // For blocks of rows. Columns are an odd number of cache lines long, so that they do not compete for a few
+  // sets of the cache while they are written. Together they fit into the second-level cache.
   static constexpr std::uint64_t turned_column_bytes = 7 * 64;
   static constexpr std::uint64_t turned_row_bytes = 1024;
 

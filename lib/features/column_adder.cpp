@@ -7,7 +7,7 @@
 namespace nodewise {
 namespace {
 
-// Longer than the short batches of means: here a beginning and an end cost more.
+// Longer than the short batches of means, because beginning and ending a column costs more.
 constexpr std::uint64_t most_short_rows = 8192;
 
 }  // namespace

@@ -1,4 +1,4 @@
-// How columns are added to the sums of their features.
+// Adds columns to the sums of their features.
 #pragma once
 
 #include <cstddef>
@@ -17,13 +17,14 @@
 
 namespace nodewise {
 
-/// Adds columns to the sums of their features, at the speed of memory where the data allow it. Every call
-/// must be under a base::FpGuard. Thread class: value.
+/// Adds columns to the sums of their features, at the speed of memory if the data allow it. Precondition of
+/// every call: there is a base::FpGuard. Thread class: value.
 class ColumnAdder {
  public:
   ColumnAdder(DType dtype, const KernelSet& kernels, FeatureSums& sums);
 
-  /// `cols` columns of `rows` elements each, one after the other: those of feature `first` and the next.
+  /// Adds `cols` columns, which follow one another and have `rows` elements each, to the sums of feature
+  /// `first` and the following ones.
   void add(const std::byte* data, std::uint64_t rows, std::uint64_t first, std::uint64_t cols);
 
  private:
@@ -33,10 +34,10 @@ class ColumnAdder {
   DType dtype_;
   const KernelSet* kernels_;
   FeatureSums* sums_;
-  std::unique_ptr<FloatSum> float_sum_;  // one of these two, by the type; this one is large
+  std::unique_ptr<FloatSum> float_sum_;  // one of these two is used, depending on the type; this one is large
   std::optional<IntegerSum> integer_sum_;
   ShortBatches short_columns_;
-  std::uint64_t short_rows_ = 1;  // of those
+  std::uint64_t short_rows_ = 1;  // the number of rows that short_columns_ was made for
   std::vector<double> upper_, lower_;
 };
 

@@ -20,7 +20,7 @@ namespace {
 
 using base::FpGuard;
 
-// What one worker adds up, in all rounds. Every call must be under a FpGuard.
+// What one worker adds up in all rounds. Precondition of every call: there is a FpGuard.
 class WorkerPass {
  public:
   WorkerPass(const Dataset& dataset, Layout layout, const double* means, const KernelSet& kernels)
@@ -52,11 +52,11 @@ class WorkerPass {
  private:
   BlockColumns columns_;
   FeatureSums sums_;
-  std::optional<ColumnAdder> elements_;  // one of these two
+  std::optional<ColumnAdder> elements_;  // one of these two is used
   std::optional<SquaresAdder> squares_;
 };
 
-// A round's blocks, numbered as those of the whole dataset, to the workers that read them.
+// Gives the blocks of a round to the workers that read them. Blocks are numbered as in the whole dataset.
 void give_blocks(std::span<const BatchLease> runs, const Team& team, const LayoutBlocks& blocks,
                  WorkShares& shares) {
   const std::uint64_t per_batch = blocks.per_batch();

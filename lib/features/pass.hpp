@@ -1,4 +1,4 @@
-// One pass of a team over a stream, which adds up every feature.
+// One pass of a team over a stream, which computes a sum for each feature.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,12 @@ namespace nodewise {
 
 struct PassSums {
   FeatureSums sums;
-  std::uint64_t samples = 0;  ///< Of the batches that the stream gave.
+  std::uint64_t samples = 0;  ///< The number of samples in the batches that the stream gave.
 };
 
-/// From where `stream` stands to its end: the sums of the elements of each feature, or, where `means` is not
-/// null, of the squares of their differences from it. `call`: the name
-/// of the function that reads, for errors.
+/// Reads `stream` from its present position to its end. Returns the sum of the elements of each feature; if
+/// `means` is not null, the sum of the squares of their differences from the mean. `call` is the name of the
+/// function that reads, for errors.
 PassSums sum_features(BatchStream& stream, const Team& team, const double* means, const KernelSet& kernels,
                       const char* call);
 

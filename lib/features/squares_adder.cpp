@@ -18,8 +18,8 @@ SquaresAdder::SquaresAdder(DType dtype, const double* means, std::uint64_t featu
       lanes_(2 * kernels_.lanes * features),
       squares_(squares_at_once) {}
 
-// Of a feature that has no mean there is no variance either. By pieces, so that little is done again where
-// two doubles do not hold a sum.
+// A feature without a finite mean has no variance. Columns are added in pieces, so that only one piece must
+// be repeated if two doubles cannot hold a sum.
 void SquaresAdder::add(const std::byte* columns, std::uint64_t rows, std::uint64_t first,
                        std::uint64_t cols) {
   for (std::uint64_t i = 0; i < cols; ++i)
@@ -32,7 +32,8 @@ void SquaresAdder::add_piece(const std::byte* elements, std::uint64_t count, std
   const double mean = means_[feature];
   double* const lanes = &lanes_[2 * kernels_.lanes * feature];
   if (kernels_.add[type](elements, count, mean, lanes)) return;
-  empty_lanes(feature);  // one small square keeps many large ones from adding exactly
+  // The lanes may hold one small square because of which large ones cannot be added exactly
+  empty_lanes(feature);
   if (kernels_.add[type](elements, count, mean, lanes)) return;
   kernels_.squares[type](elements, count, mean, squares_.data());
   adder_.add(reinterpret_cast<const std::byte*>(squares_.data()), count, feature, 1);

@@ -1,4 +1,4 @@
-// How the squared differences of columns from the means of their features are added up.
+// Adds the squared differences of columns from the means of their features.
 #pragma once
 
 #include <cstddef>
@@ -13,16 +13,17 @@
 
 namespace nodewise {
 
-/// Every call must be under a base::FpGuard. Thread class: one thread.
+/// Precondition of every call: there is a base::FpGuard. Thread class: one thread.
 class SquaresAdder {
  public:
-  /// `means`: one for each feature of `sums`. Both must outlive this.
+  /// `means` has one element for each feature of `sums`. Precondition: both outlive this.
   SquaresAdder(DType dtype, const double* means, std::uint64_t features, const KernelSet& kernels,
                FeatureSums& sums);
 
-  /// `cols` columns of `rows` elements each, one after the other: those of feature `first` and the next.
+  /// Adds `cols` columns, which follow one another and have `rows` elements each, for feature `first` and the
+  /// following ones.
   void add(const std::byte* columns, std::uint64_t rows, std::uint64_t first, std::uint64_t cols);
-  /// To the sums, what is still in lanes.
+  /// Adds what is still in lanes to the sums.
   void finish();
 
  private:
@@ -37,9 +38,9 @@ class SquaresAdder {
   std::uint64_t features_;
   const SquaresKernels& kernels_;
   FeatureSums& sums_;
-  ColumnAdder adder_;            // of squares that the kernel cannot add
-  std::vector<double> lanes_;    // those that the kernel adds to, feature after feature
-  std::vector<double> squares_;  // that it cannot add
+  ColumnAdder adder_;            // adds squares that the kernel cannot add
+  std::vector<double> lanes_;    // the lanes to which the kernel adds, one feature after the other
+  std::vector<double> squares_;  // squares that the kernel cannot add
 };
 
 }  // namespace nodewise

@@ -23,7 +23,7 @@ std::vector<double> means_of(const PassSums& pass, std::uint64_t features) {
   return means;
 }
 
-// Of a feature whose mean is not finite there is no variance.
+// A feature whose mean is not finite has no variance.
 std::vector<double> variances_of(const PassSums& squares, const std::vector<double>& means,
                                  std::uint64_t ddof) {
   const FpGuard guard;

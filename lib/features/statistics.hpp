@@ -1,4 +1,4 @@
-// Means and variances of features by chosen kernels, for tests.
+// Means and variances of features, computed with kernels that the caller chooses; for tests.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace nodewise {
 
-/// As feature_means() and feature_statistics(), by `kernels`. Precondition: this processor can run
-/// them, else it ends the process.
+/// As feature_means() and feature_statistics(), with `kernels`. Precondition: this processor can run them;
+/// otherwise the process ends.
 std::vector<double> feature_means_with(const KernelSet& kernels, BatchStream& stream, const Team& team);
 FeatureStatistics feature_statistics_with(const KernelSet& kernels, BatchStream& stream, const Team& team,
                                           std::uint64_t ddof);

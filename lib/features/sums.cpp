@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t at_once = 64;
 constexpr Int128 most_exact_integer = Int128{1} << 53;
 
-// Knuth's TwoSum: a + b is what is returned and `error`, exactly, unless it overflows.
+// Knuth's TwoSum: the returned double plus `error` is exactly a + b, unless it overflows.
 double two_sum(double a, double b, double& error) {
   const double sum = a + b;
   const double part = sum - a;
@@ -27,7 +27,7 @@ void FeatureSums::add(std::uint64_t first, const double* terms, std::size_t coun
     double* const high = &high_[first];
     double* const low = &low_[first];
     double new_high[at_once], new_low[at_once];
-    double lost = 0;  // in all: zeros, or what is no number
+    double lost = 0;  // the sum of all that two doubles could not hold; zero, or NaN
     for (std::size_t i = 0; i < some; ++i) {
       double error = 0, rest = 0;
       new_high[i] = two_sum(high[i], terms[i], error);
@@ -50,7 +50,7 @@ void FeatureSums::add(std::uint64_t feature, double term) {
   if (rest == 0) {
     high_[feature] = high;
     low_[feature] = low;
-  } else {  // there are more bits than two doubles have, or no number
+  } else {  // the sum needs more bits than two doubles have, or is not finite
     rest_[feature].add(term);
   }
 }

@@ -10,13 +10,13 @@
 
 namespace nodewise {
 
-/// A sum is two doubles that are to be added, and for the few features that they cannot hold an ExactSum
-/// besides. Every call must be under a base::FpGuard. Thread class: value.
+/// A sum is the sum of two doubles. For the few features whose sum two doubles cannot hold, there is an
+/// ExactSum in addition. Precondition of every call: there is a base::FpGuard. Thread class: value.
 class FeatureSums {
  public:
   explicit FeatureSums(std::uint64_t features = 0) : high_(features), low_(features) {}
 
-  /// terms[i] to the sum of feature first + i.
+  /// Adds terms[i] to the sum of feature first + i.
   void add(std::uint64_t first, const double* terms, std::size_t count);
   void add(std::uint64_t feature, double term);
   void add(std::uint64_t feature, Int128 term);

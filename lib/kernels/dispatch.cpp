@@ -6,7 +6,8 @@
 
 namespace nodewise {
 
-// Each is in kernels/set.cpp, compiled once for each instruction set; lib/meson.build gives the flags.
+// Each of these sets is defined in kernels/set.cpp, which is compiled once for each instruction set.
+// lib/meson.build has the compiler flags.
 #ifdef __x86_64__
 namespace avx512 {
 extern const KernelSet kernel_set;
@@ -22,7 +23,7 @@ extern const KernelSet kernel_set;
 namespace {
 
 #ifdef __x86_64__
-// Not every compiler's __builtin_cpu_supports knows it.
+// Not every compiler's __builtin_cpu_supports knows F16C.
 bool has_f16c() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;

@@ -1,4 +1,4 @@
-// The one choice of instruction set: which of the compiled kernels this processor can run.
+// Chooses the instruction set: which of the compiled kernels this processor can run.
 #pragma once
 
 #include <vector>
@@ -7,10 +7,10 @@
 
 namespace nodewise {
 
-/// Every set that this processor can run, the best one first; at least the baseline.
+/// All sets that this processor can run, the best one first. The baseline is always among them.
 const std::vector<KernelSet>& runnable_kernels();
 
-/// The first of them.
+/// The first of runnable_kernels().
 const KernelSet& best_kernels();
 
 }  // namespace nodewise

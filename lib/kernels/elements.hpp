@@ -1,5 +1,6 @@
-// Elements as doubles, for all kernels: the one reader of each type, one vector at a time, or one element;
-// and of the floats of two bytes a second one, of four vectors at a time, for the loops over long data.
+// Reads elements as doubles, for all kernels. Each type has one reader, which reads a vector or a single
+// element. The floating-point types of two bytes have a second reader, which reads four vectors at a time,
+// for loops over much data.
 #pragma once
 
 #include <nodewise/dtype.hpp>
@@ -9,8 +10,8 @@
 namespace nodewise::NODEWISE_KERNELS {
 namespace {
 
-// Each type of element is read as one vector of doubles, or alone. `upper` keeps the upper half of a
-// significand, in the bits of a double.
+// Elements of each type are read as a vector of doubles, or one by one. `upper` is a mask for the upper half
+// of a significand, in the bits of a double.
 
 template <class T>
 struct Number {
@@ -53,7 +54,7 @@ struct Bf16 {
 };
 
 #if defined(__F16C__)
-// Eight binary16, as two vectors of four doubles or as one of eight.
+// Converts eight binary16 to two vectors of four doubles, or to one of eight.
 typedef short EightHalves __attribute__((vector_size(16)));
 NODEWISE_INLINE void widen_halves(EightHalves halves, Doubles* to) {
   const auto eight = __builtin_ia32_vcvtph2ps256(halves);
@@ -88,8 +89,8 @@ struct F16 {
   }
 };
 #else
-// The bits of a binary16, moved to where a binary32 has them, are its value times 2^-112. An infinity or NaN
-// has the greatest exponent, and adding 1 to that carries into bit 15.
+// If the bits of a binary16 are moved to the place that they have in a binary32, their value is 2^-112 times
+// what it was. An infinity or NaN has the greatest exponent, and adding 1 to that carries into bit 15.
 struct F16 {
   static constexpr size_t bytes = 2;
   static constexpr double unit = 0x1p112;
@@ -113,9 +114,10 @@ struct F16 {
 };
 #endif
 
-// Four vectors of elements of two bytes at a time, of every fourth element each. Their bits, moved down by
-// `shift`, are where a double has them, and so the value of each divided by its unit (MeansKernels), of
-// subnormals too: that is less work than having them converted one vector after the other, as those above do.
+// Reads four vectors of two-byte elements at a time; each vector has every fourth element. The bits of an
+// element are moved down by `shift`, to the place that they have in a double. The value of that double is the
+// element divided by its unit (MeansKernels), also for subnormals. This is less work than converting one
+// vector after the other, as the readers above do.
 template <int shift>
 class Fours {
  public:
@@ -148,14 +150,14 @@ class Fours {
   typedef uint32_t FullWords __attribute__((vector_size(vector_bytes)));
   typedef int32_t SignedFullWords __attribute__((vector_size(vector_bytes)));
 
-  // The greatest of all, without their signs: an infinity or NaN is known by its exponent.
+  // Remembers the greatest element without its sign. An infinity or NaN is recognised by its exponent.
   NODEWISE_INLINE void see(FullWords words) {
     const auto halves = reinterpret_cast<FullHalves>(words);
     const FullHalves twice = halves + halves;
     greatest_ = twice > greatest_ ? twice : greatest_;
   }
-  // Of the upper element of each word. The mask takes away the sign's copies above the exponent, and what
-  // came from the lower element.
+  // Moves the upper element of each word. The mask removes the copies of the sign above the exponent, and the
+  // bits of the lower element.
   static NODEWISE_INLINE Bits move_upper(FullWords words) {
     constexpr uint32_t kept = 0x80000000U | (((1U << (31 - shift)) - 1) & ~((1U << (16 - shift)) - 1));
     const auto moved = reinterpret_cast<SignedFullWords>(words) >> shift;
@@ -168,7 +170,7 @@ class Fours {
 using Bf16Fours = Fours<3>;
 using F16Fours = Fours<6>;
 
-// What a reader's doubles are to be multiplied by.
+// The factor by which the doubles of a reader must be multiplied.
 template <class Element>
 constexpr double unit_of() {
   if constexpr (requires { Element::unit; })
@@ -177,7 +179,7 @@ constexpr double unit_of() {
     return 1;
 }
 
-// A reader for each element type, in the order of DType: the tables of kernels are made of this one list.
+// The readers of all element types, in the order of DType. The tables of kernels are made from this list.
 template <class... Each>
 struct Elements {
   static_assert(sizeof...(Each) == dtype_count, "each element type has a reader");

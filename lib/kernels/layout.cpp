@@ -1,6 +1,6 @@
-// Transposes in registers: a vector is one or more lanes of 16 bytes, each of which transposes a square of
-// its own by interleaving, so that together they turn a column of squares into full vectors of one column
-// each.
+// Transposes in registers. A vector has one or more lanes of 16 bytes, and interleaving transposes one square
+// in each lane. So the squares that lie one below the other become full vectors, each with a part of one
+// column.
 #include "kernels/set.hpp"
 
 #include "kernels/vectors.hpp"
@@ -9,9 +9,10 @@ namespace nodewise::NODEWISE_KERNELS {
 namespace {
 
 constexpr size_t lane_bytes = 16;
-// At least this number of bytes is copied at once during reading: copying fewer costs as much.
+// At least this number of bytes is copied at once while other data is read, because copying fewer costs as
+// much.
 constexpr size_t least_copied = 1024;
-// How far ahead of the reading, in bytes of a block's rows; found by trying.
+// How far ahead of reading to prefetch, in bytes of a block's rows; found by trying.
 constexpr size_t block_ahead = 4096;
 
 typedef uint64_t OneLane __attribute__((vector_size(lane_bytes)));
@@ -26,7 +27,7 @@ struct MakeIndices<0, i...> {
   using type = Indices<i...>;
 };
 
-// `bytes` of a vector of T, and the squares that it transposes.
+// A vector of T with `bytes` bytes, and the squares that it transposes.
 template <class T, size_t bytes>
 struct Squares {
   static constexpr size_t side = lane_bytes / sizeof(T);
@@ -34,7 +35,8 @@ struct Squares {
   typedef T Vector __attribute__((vector_size(bytes)));
   using All = typename MakeIndices<rows>::type;
 
-  // The k-th element of both vectors' lower (or, from = side / 2, upper) halves of lanes, interleaved.
+  // Which element becomes number k if the lower halves of the lanes of two vectors are interleaved; their
+  // upper halves with from = side / 2.
   static constexpr size_t source(size_t k, size_t from) {
     return k / side * side + from + k % side / 2 + (k % 2 == 0 ? 0 : rows);
   }
@@ -43,7 +45,7 @@ struct Squares {
     return __builtin_shufflevector(a, b, source(k, from)...);
   }
 
-  // 16 bytes of as many rows as there are lanes, `side` rows apart.
+  // Loads 16 bytes of one row for each lane; these rows are `side` rows apart.
   static NODEWISE_INLINE Vector gather(const char* from, size_t stride_bytes) {
     const OneLane first = load<OneLane>(from);
     if constexpr (bytes == lane_bytes) return reinterpret_cast<Vector>(first);
@@ -75,7 +77,7 @@ struct Squares {
     }
   }
 
-  // `rows` rows and `side` columns.
+  // Transposes `rows` rows and `side` columns.
   static NODEWISE_INLINE void transpose(const char* from, size_t from_stride, char* to, size_t to_stride) {
     Vector v[side];
 #pragma GCC unroll 16
@@ -126,7 +128,7 @@ NODEWISE_INLINE void stream(const char* from, char* to, size_t bytes) {
   if (at < bytes) memcpy(to + at, from + at, bytes - at);
 }
 
-// Copies of `runs` what there is credit for, in whole lines of where they go.
+// Copies as much of `runs` as its credit allows, in whole cache lines of the target.
 NODEWISE_INLINE void copy_meanwhile(LayoutRuns& runs, size_t credit, bool past_caches) {
   runs.credit += credit;
   if (runs.credit < least_copied) return;
@@ -167,8 +169,8 @@ void transpose_plainly(const char* from, size_t from_stride, char* to, size_t to
       memcpy(to + col * to_stride + row * sizeof(T), from + row * from_stride + col * sizeof(T), sizeof(T));
 }
 
-// What is left at an edge is done with some of its neighbours once more. Strides in bytes. Preconditions: no
-// fewer rows and columns than a square has.
+// At an edge, squares overlap with the ones before, so some elements are transposed twice. Strides are in
+// bytes. Precondition: there are at least as many rows and columns as a square has.
 template <class T, size_t bytes>
 NODEWISE_INLINE void transpose_squares(const char* from, size_t from_stride, char* to, size_t to_stride,
                                        size_t rows, size_t cols, LayoutRuns& meanwhile, bool past_caches) {
@@ -230,7 +232,7 @@ void gather(const void* from, size_t from_stride, void* to, size_t to_stride, si
             size_t ahead, LayoutRuns& meanwhile, bool past_caches) {
   const auto* const at = static_cast<const char*>(from);
   auto* const into = static_cast<char*>(to);
-  switch (bytes) {  // those of a tile's columns
+  switch (bytes) {  // the bytes of a tile's column
     case 16:
       return gather_each<16>(at, from_stride, into, to_stride, count, ahead, meanwhile, past_caches);
     case 32:

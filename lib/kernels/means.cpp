@@ -1,4 +1,5 @@
-// One plain loop for each kind of element, over rows of 32 elements that become 32 running sums, or fewer.
+// One plain loop for each kind of element. It goes over rows of 32 elements, and adds them to 32 or fewer
+// running sums.
 #include "kernels/set.hpp"
 
 #include "kernels/elements.hpp"
@@ -25,21 +26,21 @@ NODEWISE_INLINE double add_up(const Row& row) {
   return lanes[0];
 }
 
-// Infinities and NaNs times zero are NaN.
+// An infinity or NaN times zero is NaN.
 NODEWISE_INLINE bool finite(const Row& row) {
   Row zeros;
   for (size_t i = 0; i < vectors; ++i) zeros.v[i] = row.v[i] * 0.0;
   return add_up(zeros) == 0;
 }
 
-// Where infinities and NaNs stay in the sums, nothing need be seen of the elements.
+// If infinities and NaN stay in the sums, the elements need not be checked.
 struct SumsCheck {
   NODEWISE_INLINE bool finite(const Row& sums) const { return NODEWISE_KERNELS::finite(sums); }
 };
 
-// Each kind of float reads one row, or adds one to sums, and lets its check see it.
+// Each type below reads one row, or adds one row to sums. Its check sees all elements.
 
-// F64 and F32: in order, into as many sums as a row has vectors.
+// F64 and F32: elements in order, into as many sums as a row has vectors.
 template <class Element>
 struct InOrder : Element {
   static constexpr size_t vector_bytes_read = Element::bytes * vector_lanes;
@@ -57,11 +58,12 @@ struct InOrder : Element {
   }
 };
 
-// F16 and Bf16: four vectors at a time, of every fourth element each.
+// F16 and Bf16: four vectors at a time; each has every fourth element.
 template <class Element>
 struct InFours {
   static constexpr size_t bytes = Element::bytes;
-  static constexpr size_t ahead = 3 * prefetch_bytes;  // found by trying, as that
+  // Found by trying, as prefetch_bytes was
+  static constexpr size_t ahead = 3 * prefetch_bytes;
   static constexpr uint64_t upper = Element::upper;
   struct Check {
     Element element;
@@ -76,7 +78,7 @@ struct InFours {
                                          __attribute__((always_inline)) { x.v[i + j] = some; });
     return x;
   }
-  // One vector after the other and into four sums, so that all stays in registers.
+  // Adds one vector after the other to four sums, so that everything stays in registers.
   static NODEWISE_INLINE void add(const char* at, Row& sums, Check& check) {
     for (size_t i = 0; i < vectors; i += 4)
       check.element.four(
@@ -94,8 +96,8 @@ NODEWISE_INLINE Row get(const double* lanes) {
   return F64Rows::row(reinterpret_cast<const char*>(lanes), {});
 }
 
-// Calls step(address) for each of `rows` rows, by turns from the first half and from the second: memory
-// delivers two streams faster than one.
+// Calls step(address) for each of `rows` rows, alternating between the first and the second half, because
+// memory delivers two streams faster than one.
 template <size_t row_bytes, size_t ahead, class Step>
 NODEWISE_INLINE void for_rows_in_two_streams(const char* at, size_t rows, Step step) {
   const size_t half_bytes = rows / 2 * row_bytes;
@@ -108,7 +110,8 @@ NODEWISE_INLINE void for_rows_in_two_streams(const char* at, size_t rows, Step s
   if (rows % 2 != 0) step(at + half_bytes);
 }
 
-// Calls step(address) for what does not fill a row, copied and filled up with zeros.
+// Calls step(address) for the elements behind the last full row. They are copied, and the row is filled up
+// with zeros.
 template <class Element, class Step>
 NODEWISE_INLINE void for_rest(const char* end, size_t count, Step step) {
   const size_t rest = count % lane_count;
@@ -118,7 +121,7 @@ NODEWISE_INLINE void for_rest(const char* end, size_t count, Step step) {
   step(last);
 }
 
-// Calls step(address of a row) for each row, the last one filled up with zeros.
+// Calls step(address of a row) for each row. The last row is filled up with zeros.
 template <class Element, class Step>
 NODEWISE_INLINE void for_rows(const void* data, size_t count, Step step) {
   const char* at = static_cast<const char*>(data);
@@ -126,7 +129,7 @@ NODEWISE_INLINE void for_rows(const void* data, size_t count, Step step) {
   for_rest<Element>(at + count * Element::bytes, count, step);
 }
 
-// The same, from the first row to the last.
+// The same in order, from the first row to the last.
 template <class Element, class Step>
 NODEWISE_INLINE void for_rows_in_order(const void* data, size_t count, Step step) {
   constexpr size_t row_bytes = Element::bytes * lane_count;
@@ -167,7 +170,8 @@ bool split(const void* data, size_t count, double* lanes) {
   return check.finite(s) && check.finite(t);
 }
 
-// TwoSum (Knuth, The Art of Computer Programming, volume 2, 4.2.2, theorem B). `errors` may be `data`.
+// TwoSum (Knuth, The Art of Computer Programming, volume 2, 4.2.2, theorem B). `errors` may be the same
+// memory as `data`.
 template <class Element>
 bool distil(const void* data, size_t count, double* lanes, double* errors) {
   Row s = get(lanes);
@@ -193,7 +197,7 @@ double total(const double* lanes) {
   return add_up(get(lanes));
 }
 
-// Words of an integer type, and how many rows of half words they can add up.
+// Words of an integer type, and the number of rows of half words that can be added without overflow.
 template <class Word, size_t most_rows>
 struct Integers {
   typedef Word Vector __attribute__((vector_size(vector_bytes)));
@@ -202,7 +206,7 @@ struct Integers {
   static constexpr int half = sizeof(Word) * 4;
   static constexpr Word lower = static_cast<Word>(static_cast<Word>(~Word{0}) >> half);
 
-  // Precondition: at most most_rows.
+  // Precondition: there are at most most_rows rows.
   static NODEWISE_INLINE void add_rows(const char* at, size_t rows, Vector flip, uint64_t* totals) {
     Vector low[vectors] = {};
     Vector high[vectors] = {};
@@ -234,7 +238,7 @@ struct Integers {
     if (rest == 0) return;
     char last[row_bytes];
     for (size_t i = 0; i < row_bytes; i += sizeof flips)
-      memcpy(last + i, &flips, sizeof flips);  // zeros, flipped
+      memcpy(last + i, &flips, sizeof flips);  // zeros that are flipped
     memcpy(last, at, rest);
     add_rows(last, 1, flips, totals);
   }

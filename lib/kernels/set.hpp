@@ -1,4 +1,4 @@
-// All kernels of one instruction set. As kernels/means.hpp, this brings in nothing that has code.
+// All kernels of one instruction set. Like kernels/means.hpp, this header includes nothing that has code.
 #pragma once
 
 #include "kernels/layout.hpp"
@@ -16,7 +16,7 @@ struct KernelSet {
   const SquaresKernels* squares;
 };
 
-#if defined(NODEWISE_KERNELS)  // in the files that are compiled for each instruction set
+#if defined(NODEWISE_KERNELS)  // in files that are compiled for each instruction set
 namespace NODEWISE_KERNELS {
 extern const MeansKernels means_kernels;
 extern const ShortKernels short_kernels;

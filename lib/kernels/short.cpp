@@ -1,5 +1,5 @@
-// The means of short batches: one vector of sums for each batch, two vectors of batches side by side, each
-// then folded into one vector of batch sums.
+// The sums of short batches. Each batch has a vector of sums. Two vectors of batches are added side by side,
+// and each of them is then folded into one vector with a sum for each batch.
 #include "kernels/set.hpp"
 
 #include "kernels/elements.hpp"
@@ -7,14 +7,14 @@
 namespace nodewise::NODEWISE_KERNELS {
 namespace {
 
-// A loop over a vector of batches that is unrolled keeps their rows in registers. That pays where a row is
-// summed in little time: of these elements always, of others of four bytes where a batch has only 16. For the
-// rest it gave nothing that could be measured, and took half of the time that this file took to compile.
+// If the loop over a vector of batches is unrolled, their rows stay in registers. This pays if a row is
+// summed in little time: always for these elements, and for others of at least four bytes if a batch has 16
+// elements. For the rest it had no measurable effect, and took half of the compile time of this file.
 template <class Element>
 constexpr bool summed_fast = Element::bytes == 8 || __is_same(Element, F16);
 
-// A batch's sum in the making: four vectors, so that an addition need not wait for the last one. `even`: no
-// element is left over. `sixteen`: there are 16.
+// The sum of a batch while it is computed: four vectors, so that no addition must wait for the one before.
+// `even`: no element is left over. `sixteen`: there are 16 elements.
 template <class Element, bool even, bool sixteen>
 struct Summing {
   static constexpr bool unrolled = summed_fast<Element> || (sixteen && Element::bytes >= 4);
@@ -45,7 +45,7 @@ struct Summing {
   }
 };
 
-// The same of the two halves of significands, apart.
+// The same for the two halves of significands, separately.
 struct Halved {
   Doubles upper{}, lower{};
   NODEWISE_INLINE void add(Doubles x, uint64_t mask) {
@@ -88,7 +88,7 @@ NODEWISE_INLINE typename Sum::Row add(Element& element, const char* at, size_t e
   return sum.end(element, at, elements);
 }
 
-// Two batches side by side, for memory delivers two streams faster than one.
+// Two batches side by side, because memory delivers two streams faster than one.
 template <class Sum, class Element>
 NODEWISE_INLINE void add_two(Element& element, const char* first, const char* second, size_t elements,
                              typename Sum::Row& first_row, typename Sum::Row& second_row) {
@@ -114,7 +114,7 @@ NODEWISE_INLINE void add_two(Element& element, const char* first, const char* se
   second_row = b.end(element, second, elements);
 }
 
-// The lanes of row i added up, in lane i.
+// Adds the lanes of row i; the result is in lane i.
 #if defined(__AVX512F__)
 NODEWISE_INLINE Doubles fold_pair(Doubles a, Doubles b) {
   return __builtin_shufflevector(a, b, 0, 8, 2, 10, 4, 12, 6, 14) +
@@ -145,8 +145,8 @@ NODEWISE_INLINE Doubles fold(const Doubles* row) {
 }
 #endif
 
-// Calls put(rows, first batch, how many) for each vector of batches: by turns from the first half of them and
-// from the second.
+// Calls put(rows, first batch, number of batches) for each vector of batches, alternating between the first
+// and the second half of the batches.
 template <class Sum, class Element, class Put>
 NODEWISE_INLINE void for_batches(Element& element, const char* data, size_t elements, size_t batches,
                                  Put put) {
@@ -220,7 +220,7 @@ bool half_sums(const void* data, size_t elements, size_t batches, double* upper,
   return element.finite();
 }
 
-// Times zero, infinities and NaN are NaN, and all others change nothing.
+// An infinity or NaN times zero is NaN. All other values times zero are zero and change nothing.
 bool scale(double* sums, size_t count, double factor) {
   double zero = 0;
   for (size_t i = 0; i < count; ++i) {
@@ -242,7 +242,7 @@ bool divide(double* sums, size_t count, double unit, double divisor) {
 }
 
 #if defined(__FMA__)
-// As divide() of exact_sum.cpp, where the bounds are explained. Dividing by a power of two loses nothing.
+// As divide() in exact_sum.cpp, which explains the bounds. Dividing by a power of two loses nothing.
 bool divide_pairs(double* upper, const double* lower, size_t count, double divisor, bool power_of_two) {
   const double weight = power_of_two ? 0 : 1;
   double uncertain = 0;
@@ -267,7 +267,7 @@ bool divide_pairs(double* upper, const double* lower, size_t count, double divis
 constexpr bool (*divide_pairs)(double*, const double*, size_t, double, bool) = nullptr;
 #endif
 
-// Only elements whose significands have halves are summed by halves.
+// Only elements whose significands have halves are added in halves.
 template <class Element>
 constexpr ShortKernels::HalfSums half_sums_of() {
   if constexpr (requires { Element::upper; })

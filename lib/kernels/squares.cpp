@@ -22,7 +22,8 @@ void squares(const void* data, size_t count, double mean, double* squares) {
   }
 }
 
-// Knuth's TwoSum, twice: what the first loses is added to the lower sum, and what that loses is told.
+// Knuth's TwoSum, twice: what the first one loses is added to the lower sum, and what the second one loses is
+// recorded in `lost`.
 NODEWISE_INLINE void add_exactly(Doubles q, Doubles& high, Doubles& low, Bits& lost) {
   const Doubles sum = high + q;
   const Doubles part = sum - high;

@@ -18,14 +18,14 @@
 namespace nodewise {
 namespace {
 
-// A batch has just been read, and what is less is likely to be in the caches.
+// A batch has just been read; a smaller one is probably still in the caches.
 constexpr std::uint64_t least_past_caches = std::uint64_t{1} << 20;
 
 bool same_places_in(const Plan& plan, Layout a, Layout b) noexcept {
   return same_places(a, b, plan.dataset().most_batch_rows(), plan.dataset().shape().features);
 }
 
-// Memory of a resource, given back at the end.
+// Memory from a resource, which is given back in the destructor.
 class Room {
  public:
   Room(std::pmr::memory_resource& resource, std::size_t bytes)
@@ -68,7 +68,7 @@ void convert_in_place(Buffer& buffer, Layout layout, const Team& team, const Nod
                               batch_bytes >= least_past_caches, kernels);
   run_team(team, [&](unsigned worker, bool own_threads) {
     if (!rooms[worker])
-      return;  // the worker has no batch of its own, and without room it cannot take others'
+      return;  // the worker has no batch of its own, and without room it cannot take those of others
     LayoutConversion::Scratch scratch;
     std::byte* const room = rooms[worker]->data();
     while (const auto piece = shares.take(worker, own_threads))
@@ -93,7 +93,7 @@ void fill_arranged(Buffer& buffer, const Buffer::Fill& fill, const Team& team) {
                                     batch_bytes >= least_past_caches, *best_kernels().layouts);
   run_team(team, [&](unsigned worker, bool own_threads) {
     LayoutConversion::Scratch scratch;
-    std::unique_ptr<std::byte[]> rows;  // made by the worker that has batches, near it
+    std::unique_ptr<std::byte[]> rows;  // made by a worker that has batches, so that it lies near the worker
     while (const auto piece = shares.take(worker, own_threads)) {
       if (!rows) rows = std::make_unique_for_overwrite<std::byte[]>(batch_bytes);
       for (std::uint64_t batch = piece->units.begin; batch < piece->units.end; ++batch) {

@@ -1,4 +1,4 @@
-// What a loader does with layouts: its dataset arranged while it is filled, or rearranged where it lies.
+// What a loader does with layouts: it arranges its dataset while it is filled, or rearranges it in place.
 #pragma once
 
 #include <nodewise/buffer.hpp>
@@ -8,15 +8,17 @@ namespace nodewise {
 
 class NodePools;
 
-/// As convert_layout in place, of memory that no other process reads: a segment may be converted until it is
-/// published.
+/// As convert_layout in place, for memory that no other process reads; so a segment may be converted before
+/// it is published.
 void convert_in_place(Buffer& buffer, Layout layout, const Team& team, const NodePools& pools);
 
-/// Whether batches in `layout` have every element where Layout::rows has it, so that placing can fill them.
+/// Whether batches in `layout` have each element in the same place as in Layout::rows. If so, they can be
+/// filled while they are placed.
 bool is_filled_as_rows(const Plan& plan, Layout layout) noexcept;
 
-/// Fills placed memory batch by batch with the rows that `fill` gives, arranged by the buffer's layout. Each
-/// worker has room for one batch. What `fill` throws is thrown here, the first one, if several.
+/// Fills placed memory batch by batch with the rows that `fill` writes, and arranges them in the layout of
+/// the buffer. Each worker takes memory for one batch. The first exception that `fill` throws is rethrown
+/// here.
 void fill_arranged(Buffer& buffer, const Buffer::Fill& fill, const Team& team);
 
 }  // namespace nodewise

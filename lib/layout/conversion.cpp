@@ -9,14 +9,14 @@
 namespace nodewise {
 namespace {
 
-// The width of a block that is not as wide as its batch, and so its height too; found by trying. What is read
-// or written should be in long pieces: of rows, as long as blocks are wide, of columns, as long as they are
-// high.
+// The width of a block that is narrower than its batch; its height follows from this. Found by trying. Memory
+// should be read and written in long pieces: pieces of rows are as long as a block is wide, pieces of columns
+// are as long as a block is high.
 constexpr std::uint64_t width_bytes(Layout from, Layout to) {
   if (from == Layout::columns) return to == Layout::tiles ? 128 : 512;
   return from == Layout::tiles && to == Layout::columns ? 512 : 1024;
 }
-constexpr std::uint64_t line_elements = 64;  // whole lines of any element
+constexpr std::uint64_t line_elements = 64;  // whole cache lines for any element type
 
 constexpr std::size_t line_bytes = 64;
 constexpr std::size_t read_ahead = 1024;
@@ -25,9 +25,9 @@ constexpr std::size_t read_ahead = 1024;
 
 struct LayoutConversion::Gathering {
   const LayoutBlock& of;
-  std::uint64_t cols;           // of the batch
-  std::uint64_t height, width;  // of the block
-  std::uint64_t apart;          // elements from one run in the scratch to the next, or from one tile
+  std::uint64_t cols;           // the columns of the batch
+  std::uint64_t height, width;  // those of the block
+  std::uint64_t apart;          // elements between the beginnings of two runs, or two tiles, in the scratch
   std::byte* scratch;
   LayoutRuns& meanwhile;
 };
@@ -43,7 +43,7 @@ LayoutConversion::LayoutConversion(Layout from, Layout to, std::size_t element_b
 
 BlockShape LayoutConversion::shape(std::uint64_t rows, std::uint64_t cols) const noexcept {
   const std::uint64_t all = Scratch::bytes / width_;
-  // A tile after the other, along the rows: reading goes on in each of them, writing in one place.
+  // One tile after the other, along the rows: each row is read on, and all is written to one place.
   if (from_ == Layout::rows && to_ == Layout::tiles && cols * tile_rows >= all)
     return {tile_rows, all / tile_rows};
   BlockShape shape;
@@ -59,8 +59,9 @@ LayoutBlocks::Order LayoutConversion::order() const noexcept {
   return along ? LayoutBlocks::Order::along_rows : LayoutBlocks::Order::down_columns;
 }
 
-// Elements from one run in the scratch to the next, of `elements` each: an odd number of lines, if there is
-// room for that. `follow`: in the target they follow one another, so they are to do so here.
+// The elements between the beginnings of two runs in the scratch, which have `elements` elements each. It is
+// an odd number of cache lines, if there is room. `follow`: the runs follow one another in the target, so
+// they also do here.
 std::uint64_t LayoutConversion::apart(std::uint64_t elements, std::uint64_t count,
                                       bool follow) const noexcept {
   const std::uint64_t odd_bytes = ((elements * width_ / line_bytes + 1) | 1) * line_bytes;
@@ -70,7 +71,8 @@ std::uint64_t LayoutConversion::apart(std::uint64_t elements, std::uint64_t coun
 
 void LayoutConversion::convert(const LayoutBlock& block, std::uint64_t cols, const std::byte* from,
                                std::byte* to, Scratch& scratch) const noexcept {
-  if (block.rows.size() == 0 || block.cols.size() == 0) return;  // beside a short last batch
+  // A short last batch does not have this block
+  if (block.rows.size() == 0 || block.cols.size() == 0) return;
   NODEWISE_EXPECTS(block.rows.begin % tile_rows == 0);
   const std::uint64_t height = block.rows.size(), width = block.cols.size();
   Gathering gathering{block, cols, height, width, 0, scratch.blocks[scratch.next], scratch.runs};
@@ -122,7 +124,7 @@ void LayoutConversion::fence() const noexcept {
   if (past_caches_) kernels_->fence();
 }
 
-// Into runs: of columns, of rows, or of columns in each tile.
+// Gathers runs: of columns, of rows, or of columns in each tile.
 void LayoutConversion::gather(const Gathering& block, const std::byte* from) const noexcept {
   const std::uint64_t batch_rows = block.of.batch_rows;
   const std::uint64_t row = block.of.rows.begin, col = block.of.cols.begin;
@@ -140,7 +142,7 @@ void LayoutConversion::gather_tiles(const Gathering& block, const std::byte* fro
   if (from_ == Layout::columns) return cut_columns(block, from);
   const auto [of, cols, height, width, apart, scratch, meanwhile] = block;
   for (std::uint64_t row = 0; row < height; row += tile_rows) {
-    const std::uint64_t first = of.rows.begin + row;  // in the batch
+    const std::uint64_t first = of.rows.begin + row;  // the number of the row in the batch
     const std::uint64_t tile_height = std::min<std::uint64_t>(tile_rows, of.batch_rows - first);
     const std::byte* const tile = from + (first * cols + of.cols.begin * tile_height) * width_;
     const std::size_t piece = tile_height * width_;
@@ -157,7 +159,7 @@ void LayoutConversion::gather_tiles(const Gathering& block, const std::byte* fro
   }
 }
 
-// Columns into those of tiles: each is read from its beginning to its end.
+// Cuts columns into columns of tiles. Each column is read from its beginning to its end.
 void LayoutConversion::cut_columns(const Gathering& block, const std::byte* from) const noexcept {
   const auto [of, cols, height, width, apart, scratch, meanwhile] = block;
   const std::uint64_t whole = height / tile_rows, rest = height % tile_rows;

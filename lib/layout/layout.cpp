@@ -15,10 +15,10 @@
 namespace nodewise {
 namespace {
 
-// A smaller result is likely to be used while the caches still hold it.
+// A smaller result is likely to be used while it is still in the caches.
 constexpr std::uint64_t least_past_caches = std::uint64_t{4} << 20;
 
-[[maybe_unused]] bool is_aligned(const void* at, std::size_t bytes) {  // for an assertion
+[[maybe_unused]] bool is_aligned(const void* at, std::size_t bytes) {  // only for an assertion
   return reinterpret_cast<std::uintptr_t>(at) % bytes == 0;
 }
 
@@ -38,7 +38,7 @@ void check_alike(const Plan& from, const Plan& to) {
                                      "; make both buffers of the same shape, type and batch size"));
 }
 
-// Each shard's bytes, divided among its readers by pages.
+// Divides the bytes of each shard by pages among the workers that read it.
 void give_bytes(const Plan& plan, const Team& team, WorkShares& shares) {
   constexpr std::uint64_t unit = 4096;
   for (std::size_t shard = 0; shard < plan.shards().size(); ++shard) {
@@ -54,7 +54,7 @@ void give_bytes(const Plan& plan, const Team& team, WorkShares& shares) {
   }
 }
 
-// Where both layouts have all elements in the same places.
+// For two layouts that have all elements in the same places.
 void copy_bytes(const Buffer& from, Buffer& to, const Team& team, const LayoutConversion& conversion) {
   WorkShares shares(team);
   std::byte* const target = to.data();

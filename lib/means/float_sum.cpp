@@ -62,7 +62,8 @@ FloatSum::FloatSum(DType dtype, const KernelSet& kernels) noexcept
     case DType::f16:
       sum_ = kernels_->sum_f16;
       element_ = element<float16>;
-      // 40 bits from the least to the greatest, in 8 lanes or more: plain from zero is always exact.
+      // The smallest and the largest f16 are 40 bits apart, and there are at least 8 lanes, so the plain way
+      // is always exact if the lanes begin at zero.
       static_assert(chunk_bytes / sizeof(float16) / 8 <= std::size_t{1} << (53 - 40));
       hardest_way_ = plain;
       unit_ = MeansKernels::f16_unit;
@@ -82,7 +83,7 @@ FloatSum::FloatSum(DType dtype, const KernelSet& kernels) noexcept
     case DType::u32:
     case DType::u16:
     case DType::u8:
-      break;  // IntegerSum's
+      break;  // IntegerSum adds these
   }
 }
 
@@ -99,10 +100,11 @@ std::size_t FloatSum::chunk(unsigned way, std::uint64_t count) const noexcept {
   return static_cast<std::size_t>(std::min<std::uint64_t>(count, most));
 }
 
-// Adds a first part of the elements and returns its length: 0, if nothing but the way was changed.
+// Adds some elements from the beginning of `data`, and returns how many. Returns 0 if it only changed the
+// way.
 std::size_t FloatSum::add_some(const std::byte* data, std::uint64_t count) noexcept {
   const std::size_t few = chunk(distil, count);
-  if (exact_.is_nan()) return few;  // and stays so
+  if (exact_.is_nan()) return few;  // the sum stays NaN
   if (!flag_works_) {
     add_one_by_one(data, few);
     return few;
@@ -128,7 +130,7 @@ std::size_t FloatSum::add_some(const std::byte* data, std::uint64_t count) noexc
   return 0;
 }
 
-// Of an easier way, with the chunk that was to be its first.
+// Ends the trial of an easier way, for which this chunk of `some` elements was used.
 std::size_t FloatSum::end_probing(Outcome outcome, std::size_t some) noexcept {
   if (outcome != Outcome::exact) {
     take_harder_way(2);
@@ -145,7 +147,7 @@ void FloatSum::take_harder_way(std::uint32_t more_patience) noexcept {
   patience_ = std::min(patience_ * more_patience, most_patience);
 }
 
-// Adds the chunk to the lanes, or leaves them as they were.
+// Adds the chunk to the lanes. If that is not exact, restores the lanes.
 FloatSum::Outcome FloatSum::attempt(const std::byte* data, std::size_t count) noexcept {
   const unsigned rows = std::max(rows_used_, rows_of(way_));
   double before[row_count * lane_count];
@@ -163,7 +165,7 @@ FloatSum::Outcome FloatSum::attempt(const std::byte* data, std::size_t count) no
   return finite ? Outcome::rounded : Outcome::not_finite;
 }
 
-// Returns whether the sums are finite; raises the inexact flag if they are rounded.
+// Returns whether the sums are finite. The inexact flag is raised if they were rounded.
 bool FloatSum::run(const std::byte* data, std::size_t count) noexcept {
   if (way_ == plain) return sum_(data, count, lanes_);
   if (way_ == split) return split_(data, count, lanes_);
@@ -172,7 +174,7 @@ bool FloatSum::run(const std::byte* data, std::size_t count) noexcept {
   double* row = lanes_ + lane_count;
   for (unsigned way = distil; way < way_; ++way, row += lane_count)
     if (!kernels_->distil_f64(errors_, errors, row, errors_)) return false;
-  FpGuard::lower_flags();  // distilling rounds, and keeps what it rounds away
+  FpGuard::lower_flags();  // distilling rounds, but keeps what was rounded off
   return kernels_->sum_f64(errors_, errors, row);
 }
 
@@ -202,7 +204,7 @@ double FloatSum::take_mean(std::uint64_t count) noexcept {
       FpGuard::lower_flags();
       kernels_->split_f64(lanes_, rows_used_ * lane_count, halves);
       if (!FpGuard::inexact()) mean = divide_totals(halves, 2, count);
-      if (way_ == plain && hardest_way_ > plain) take_harder_way(4);  // which has these halves at once
+      if (way_ == plain && hardest_way_ > plain) take_harder_way(4);  // the next way has these halves anyway
     }
     if (mean.certain) {
       clear_lanes();
@@ -212,7 +214,7 @@ double FloatSum::take_mean(std::uint64_t count) noexcept {
   return take_sum().mean(count);
 }
 
-// The mean, if the lanes of each row add up without rounding.
+// The mean, if the lanes of each row can be added without rounding.
 Division FloatSum::divide_totals(const double* lanes, unsigned rows, std::uint64_t count) const noexcept {
   FpGuard::lower_flags();
   const double high = kernels_->total(lanes);

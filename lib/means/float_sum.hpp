@@ -1,4 +1,4 @@
-// The exact sum of floats, at the speed of memory where the data allow it.
+// The exact sum of floating-point numbers. It runs at the speed of memory if the data allow it.
 #pragma once
 
 #include <cstddef>
@@ -12,37 +12,38 @@
 
 namespace nodewise {
 
-/// Whether this processor says which additions were rounded: some emulated ones and some instrumenting tools
-/// leave its flag alone, and then nothing is believed without it.
+/// Whether this processor reports which additions were rounded. Some emulators and instrumenting tools never
+/// set its flag; without it, no fast sum can be trusted.
 bool inexact_flag_works() noexcept;
 
-/// Adds up floats of one type, exactly. The loops of MeansKernels run in plain doubles; the processor's own
-/// inexact flag tells whether any of their additions was rounded. A chunk of data whose sum was rounded is
-/// taken back and added again in the next, more laborious way; at last element by element to an ExactSum.
-/// So nothing but time depends on the way. Every call must be under a base::FpGuard. Thread class: value.
+/// Adds floating-point numbers of one type exactly. The loops of MeansKernels add them as plain doubles, and
+/// the processor's inexact flag tells whether any addition was rounded. If so, the chunk is undone and added
+/// again in a way that takes more work. The last way adds each element to an ExactSum. So only the time
+/// depends on the way. Precondition of every call: there is a base::FpGuard. Thread class: value.
 class FloatSum {
  public:
   FloatSum(DType dtype, const KernelSet& kernels) noexcept;
 
   void add(const std::byte* data, std::uint64_t count) noexcept;
-  /// The mean of what was added, `count` elements; then begins anew. Precondition: count > 0.
+  /// The mean of the `count` elements that were added. The sum is then empty. Precondition: count > 0.
   double take_mean(std::uint64_t count) noexcept;
-  /// What was added; then begins anew.
+  /// The sum of what was added. The sum is then empty.
   ExactSum take_sum() noexcept;
-  /// The same as doubles that are to be added exactly, often one or two of them: how many were put into
-  /// `terms`, or none where only take_sum() has it all.
+  /// The same as doubles that must be added exactly, often one or two of them. Returns how many were put into
+  /// `terms`; nullopt if only take_sum() can give the sum.
   static constexpr std::size_t most_terms = 4 * MeansKernels::lane_count;
   std::optional<std::size_t> take_terms(double* terms) noexcept;
 
  private:
-  static constexpr std::size_t chunk_bytes = std::size_t{128} << 10;  // what is between is lost to beginning
-  static constexpr std::size_t distil_elements =
-      2048;  // the errors of this number of elements fit the first-level cache
+  // A chunk of this size is long enough that beginning and ending it costs little.
+  static constexpr std::size_t chunk_bytes = std::size_t{128} << 10;
+  // The errors of this number of elements fit into the first-level cache.
+  static constexpr std::size_t distil_elements = 2048;
   static constexpr std::size_t lane_count = MeansKernels::lane_count;
   static constexpr std::size_t row_count = 4;
   static constexpr std::size_t row_bytes = lane_count * sizeof(double);
 
-  // The ways, by rising labour: plain, split, and distil once, twice, three times.
+  // The ways, from the least work to the most: plain, split, and distil once, twice or three times.
   enum Way : unsigned { plain, split, distil, distil_thrice = distil + row_count - 2 };
   enum class Outcome { exact, rounded, not_finite };
 
@@ -63,15 +64,15 @@ class FloatSum {
   MeansKernels::Sum split_ = nullptr;
   MeansKernels::Distil distil_ = nullptr;
   double (*element_)(const std::byte*) noexcept = nullptr;
-  double unit_ = 1;  // of the lanes
+  double unit_ = 1;  // the unit of the lanes
   DType dtype_;
   unsigned hardest_way_ = distil_thrice;
   bool flag_works_;
 
   unsigned way_ = plain;
-  std::uint32_t chunks_here_ = 0;  // since this way was taken, or an easier one tried
-  std::uint32_t patience_ = 4;     // chunks until an easier one is tried
-  unsigned rows_used_ = 0;         // of the lanes; the others are zero
+  std::uint32_t chunks_here_ = 0;  // since this way was taken, or an easier one was tried
+  std::uint32_t patience_ = 4;     // the number of chunks until an easier way is tried
+  unsigned rows_used_ = 0;         // the rows of lanes in use; the others are zero
   bool exact_used_ = false;
   alignas(64) double lanes_[row_count * lane_count] = {};
   alignas(64) double errors_[distil_elements];

@@ -11,7 +11,7 @@
 namespace nodewise {
 namespace {
 
-constexpr std::uint64_t most_elements = std::uint64_t{1} << 30;  // of one call of a kernel
+constexpr std::uint64_t most_elements = std::uint64_t{1} << 30;  // the most elements of one call of a kernel
 
 MeansKernels::SumIntegers kernel_for(std::size_t element_bytes, const MeansKernels& kernels) noexcept {
   switch (element_bytes) {

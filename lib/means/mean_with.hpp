@@ -1,4 +1,4 @@
-// The mean of elements in memory, by kernels that the caller chooses; for tests.
+// The mean of elements in memory, computed with kernels that the caller chooses; for tests.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace nodewise {
 
-/// As mean(), by `kernels`. Precondition: this processor can run them, else it ends the process.
+/// As mean(), with `kernels`. Precondition: this processor can run them; otherwise the process ends.
 double mean_with(const KernelSet& kernels, const void* data, DType dtype, std::uint64_t count);
 
 }  // namespace nodewise

@@ -33,19 +33,20 @@ double mean(const void* data, DType dtype, std::uint64_t count) {
 
 double round_to_4(double value) noexcept {
   constexpr double scale = 10000;
-  constexpr double sparse =
-      0x1p39;           // from here on doubles are further apart than decimals, and stay as they are
+  // From here on, neighbouring doubles are further apart than the decimals, so values stay as they are.
+  constexpr double sparse = 0x1p39;
   const FpGuard guard;  // even a comparison with a NaN may trap
   if (!(std::fabs(value) < sparse)) return value;
   FpGuard::settle(value);
   const double scaled = value * scale;
-  const double lost = std::fma(value, scale, -scaled);  // scaled + lost is the product exactly
+  const double lost = std::fma(value, scale, -scaled);  // scaled + lost is exactly the product
   double nearest = std::nearbyint(scaled);              // ties to even
   const double past = scaled - nearest;
-  // A tie that is none: the product only became one by rounding, and what it lost says to which side.
+  // This looks like a tie, but it is not: the product became one by rounding. `lost` says on which side it
+  // really is.
   if (past == 0.5 && lost > 0) nearest += 1;
   if (past == -0.5 && lost < 0) nearest -= 1;
-  double result = nearest / scale;  // both are exact, so this is the nearest double to the decimal
+  double result = nearest / scale;  // both are exact, so this is the double nearest to the decimal
   FpGuard::settle(result);
   return result;
 }

@@ -1,4 +1,4 @@
-// The means of the batches of one run, which several workers compute piece by piece.
+// The means of the batches of one run, which several workers compute in pieces.
 #pragma once
 
 #include <algorithm>
@@ -16,17 +16,17 @@
 
 namespace nodewise {
 
-/// The exact sum of a part of a batch, whose other parts other workers have.
+/// The exact sum of a part of a batch; other workers have its other parts.
 struct PartialSum {
   std::uint64_t batch = 0;
   ExactSum sum;
 };
 
-/// Elements are counted from the run's first. Every call must be under a base::FpGuard. Thread class: any
-/// thread, for pieces that are disjoint.
+/// Elements are counted from the first element of the run. Precondition of every call: there is a
+/// base::FpGuard. Thread class: any thread, for disjoint pieces.
 class RunMeans {
  public:
-  /// `values`: of all batches of the dataset. The run and they must outlive this.
+  /// `values` has room for all batches of the dataset. Precondition: the run and `values` outlive this.
   RunMeans(const Dataset& dataset, const BatchLease& run, double* values)
       : data_(run.data()),
         dtype_(dataset.dtype()),
@@ -38,7 +38,8 @@ class RunMeans {
 
   std::uint64_t elements() const noexcept { return elements_; }
 
-  /// Means of the whole batches among `elements`; `partial_sums` of those that reach beyond them.
+  /// Computes the means of batches that lie completely in `elements`. Adds the sums of other batches' parts
+  /// to `partial_sums`.
   template <class Sum>
   void add_piece(const base::Range& elements, std::vector<PartialSum>& partial_sums, Sum& sum,
                  const KernelSet& kernels) const {
@@ -60,13 +61,14 @@ class RunMeans {
   }
 
  private:
-  // Of a batch of the run, counted from its first.
+  // The elements of a batch, whose number is counted from the first batch of the run.
   base::Range batch_range(std::uint64_t batch) const {
     const std::uint64_t begin = batch * batch_elements_;
     return {begin, begin + std::min(batch_elements_, elements_ - begin)};
   }
 
-  // As many whole batches of `elements` as there are; where they end.
+  // Computes the means of all batches that lie completely in `elements`, if they are short. Returns where
+  // these end.
   template <class Sum>
   std::uint64_t add_short_batches(const base::Range& elements, Sum& sum, const KernelSet& kernels) const {
     if (batch_elements_ > ShortBatches::most_elements) return elements.begin;
@@ -96,7 +98,7 @@ class RunMeans {
   std::uint64_t first_batch_;
   std::uint64_t batch_elements_;
   std::uint64_t elements_;
-  double* values_;  // from the run's first batch on
+  double* values_;  // begins with the first batch of the run
 };
 
 }  // namespace nodewise

@@ -13,7 +13,7 @@ namespace {
 
 using base::FpGuard;
 
-constexpr std::size_t group_bytes = std::size_t{256} << 10;  // two streams are to be pages apart
+constexpr std::size_t group_bytes = std::size_t{256} << 10;  // so that the two streams are pages apart
 constexpr unsigned least_patience = 4;
 constexpr unsigned most_patience = 256;
 
@@ -29,7 +29,8 @@ ShortBatches::ShortBatches(DType dtype, std::uint64_t batch_elements, const Kern
   if (!inexact_flag_works()) way_ = none;
 }
 
-// From the way that was good for the last group on to harder ones; now and then from the easiest one.
+// Tries ways from the one that worked for the last group on, towards more work. From time to time it begins
+// again with the easiest way.
 template <class Try>
 ShortBatches::Told ShortBatches::by_ways(Try try_way) noexcept {
   const unsigned way_before = way_;
@@ -81,7 +82,7 @@ ShortBatches::Told ShortBatches::try_way(unsigned way, const std::byte* data, st
   return all ? Told::all : Told::some;
 }
 
-// Dividing by a power of two is multiplying by another, and much faster.
+// Dividing by a power of two is the same as multiplying by its inverse, which is much faster.
 bool ShortBatches::divide_sums(double* sums, std::size_t batches) const noexcept {
   const auto divisor = static_cast<double>(elements_);
   if (std::has_single_bit(elements_)) return kernels_->scale(sums, batches, unit_ / divisor);

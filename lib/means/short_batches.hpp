@@ -1,4 +1,4 @@
-// The means of batches so short that beginning and ending each of them would cost more than reading it.
+// The means of batches that are so short that beginning and ending each one would cost more than reading it.
 #pragma once
 
 #include <cstddef>
@@ -10,25 +10,25 @@
 
 namespace nodewise {
 
-/// Means of a group of batches at once, exact as those of FloatSum and IntegerSum: under the inexact flag the
-/// sums of a whole group are computed plainly, or, where that rounds, as two sums of half significands each.
-/// What neither can tell is left to the caller. Every call must be under a base::FpGuard. Thread class:
-/// value.
+/// Computes the means of a group of batches at once; they are as exact as those of FloatSum and IntegerSum.
+/// First it adds the elements of the whole group as plain doubles. If the inexact flag shows that this was
+/// rounded, it adds the upper and lower halves of significands separately. The caller must compute what
+/// neither way can. Precondition of every call: there is a base::FpGuard. Thread class: value.
 class ShortBatches {
  public:
-  static constexpr std::uint64_t most_elements = 1024;  ///< From here on FloatSum has means as fast.
-  static constexpr std::size_t most_batches = 4096;     ///< Of one group.
+  static constexpr std::uint64_t most_elements = 1024;  ///< From this length on, FloatSum is as fast.
+  static constexpr std::size_t most_batches = 4096;     ///< The most batches of a group.
 
-  /// Precondition: 0 < batch_elements, and they are at most 256 KiB.
+  /// Preconditions: 0 < batch_elements; a batch has at most 256 KiB.
   ShortBatches(DType dtype, std::uint64_t batch_elements, const KernelSet& kernels) noexcept;
 
-  /// Batches of a group.
+  /// The number of batches of a group.
   std::size_t group() const noexcept { return group_; }
-  /// The means of `batches` that follow one another, NaN for those that this way cannot tell; whether all are
-  /// told. Precondition: batches <= group().
+  /// Computes the means of `batches` batches that follow one another, and returns whether it could compute
+  /// all of them. A mean that it could not compute is NaN. Precondition: batches <= group().
   bool means(const std::byte* data, std::size_t batches, double* values) noexcept;
-  /// The sums of `batches` batches, each as the exact sum of two doubles; not finite where an element is not.
-  /// Returns false where this way cannot compute them. Precondition: as of means().
+  /// Computes the sums of `batches` batches, each as two doubles whose exact sum it is. A sum is not finite
+  /// if an element is not. Returns false if it cannot compute them. Precondition: as for means().
   bool sums(const std::byte* data, std::size_t batches, double* upper, double* lower) noexcept;
 
  private:
@@ -44,13 +44,13 @@ class ShortBatches {
   bool divide_pairs(double* upper, const double* lower, std::size_t batches) const noexcept;
 
   const ShortKernels* kernels_;
-  std::size_t type_;  // as ShortKernels counts them
+  std::size_t type_;  // the element type, as an index into ShortKernels
   std::size_t elements_;
   std::size_t group_ = 0;
   double unit_;
   unsigned way_ = plain;
-  unsigned groups_here_ = 0;  // since this way was taken, or the easiest one tried
-  unsigned patience_ = 4;     // groups until the easiest one is tried again
+  unsigned groups_here_ = 0;  // since this way was taken, or the easiest one was tried
+  unsigned patience_ = 4;     // the number of groups until the easiest way is tried again
 };
 
 }  // namespace nodewise

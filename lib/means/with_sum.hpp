@@ -1,4 +1,4 @@
-// The sum that suits an element type.
+// Chooses the kind of sum for an element type.
 #pragma once
 
 #include <nodewise/dtype.hpp>
@@ -10,7 +10,7 @@
 
 namespace nodewise {
 
-/// Calls fn with the sum that suits `dtype`: FloatSum or IntegerSum.
+/// Calls `fn` with the sum for `dtype`, which is a FloatSum or an IntegerSum.
 template <class Fn>
 void with_sum(DType dtype, const KernelSet& kernels, Fn fn) {
   if (base::number_kind(dtype) == base::NumberKind::floating) {
