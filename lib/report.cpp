@@ -9,8 +9,8 @@
 
 namespace nodewise::report {
 
-// One for the process, made by the first watch and never destroyed: objects with static storage may go after
-// the report is written.
+// The only registry of the process. The first Watch makes it. It is never destroyed, because objects with
+// static storage may be destroyed after the report is written.
 class Registry {
  public:
   Registry() {
@@ -33,7 +33,7 @@ class Registry {
 
   void end(const Watch* watch) {
     if (!forget(watch)) return;
-    const Watch::Answer answer = watch->ask();  // not under the lock: it may take a while
+    const Watch::Answer answer = watch->ask();  // not under the lock, because it may take a while
     const std::lock_guard lock(mutex_);
     answers_.push_back(answer);
   }
@@ -45,14 +45,14 @@ class Registry {
   }
 
   void write() noexcept try {
-    // A forked child that exits leaves the report to its parent, unless each has a file of its own.
+    // A forked child that exits leaves the report to its parent, unless both have files of their own.
     const bool shared = target_.find("%p") == std::string::npos;
     if (os::in_forked_child() && shared) return;
     const std::lock_guard lock(mutex_);
     for (const Watch* watch : alive_) answers_.push_back(watch->ask());
     os::current().write_text(path(), document());
   } catch (const std::exception&) {
-    // No caller is left that could be told.
+    // No caller is left to whom an error could be reported.
   }
 
   std::string path() const {
@@ -94,7 +94,7 @@ class Registry {
   std::vector<Watch::Answer> answers_;
 };
 
-// In a forked child, locks may be held by threads that do not exist there.
+// In a forked child, a thread that does not exist there may have held the locks of a pool.
 Watch::Answer Watch::ask() const {
   if (kind_ != Kind::placements && os::in_forked_child())
     return {kind_, {}, "pools and replicas say nothing in a forked child"};

@@ -1,5 +1,5 @@
-// NODEWISE_REPORT=-|FILE: where the memory of this process lay, written when the process exits. "%p" in FILE
-// is the process's number.
+// The report that NODEWISE_REPORT=-|FILE requests: where the memory of this process lay. It is written when
+// the process exits. "%p" in FILE becomes the process number.
 #pragma once
 
 #include <functional>
@@ -7,14 +7,14 @@
 
 namespace nodewise::report {
 
-/// What a report has of each; see docs/json.md.
+/// The kinds of objects in a report; see docs/json.md.
 enum class Kind : unsigned char { placements, pools, replicas };
 
-/// Registers an object for the report while this lives: the object's JSON is taken when this is destroyed, or
-/// at exit. Does nothing unless NODEWISE_REPORT is set. An object that fails to answer is reported as failed.
+/// Registers an object for the report. The JSON of the object is taken when the Watch is destroyed, or at
+/// exit. Does nothing unless NODEWISE_REPORT is set. If an object cannot be described, the report says so.
 class Watch {
  public:
-  /// Precondition: whatever `describe` uses lives as long as this, which no check could see.
+  /// Precondition, which cannot be checked: what `describe` uses lives as long as this Watch.
   Watch(Kind kind, std::function<std::string()> describe);
   ~Watch();
   Watch(const Watch&) = delete;
@@ -25,7 +25,7 @@ class Watch {
   struct Answer {
     Kind kind;
     std::string json;
-    std::string failure;  // why there is none; else empty
+    std::string failure;  // why there is no JSON; empty if there is
   };
   Answer ask() const;
 

@@ -20,7 +20,7 @@ std::string compiler() {
 #endif
 }
 
-/// The specification that `_OPENMP` dates.
+/// The OpenMP specification that belongs to the date in `_OPENMP`.
 std::string_view openmp_specification() {
   switch (_OPENMP) {
     case 201511:
@@ -36,7 +36,7 @@ std::string_view openmp_specification() {
   }
 }
 
-/// A process can hold several OpenMP runtimes; the one meant is that which this library's calls reach.
+/// The OpenMP runtime that this library calls. A process can have several runtimes.
 std::string openmp() {
   const std::string file = os::file_of_address(reinterpret_cast<const void*>(&omp_get_max_threads));
   std::string_view runtime = file;

@@ -18,18 +18,19 @@ namespace {
 
 constexpr std::uint64_t usual_bytes = std::uint64_t{1} << 30;
 
-// In a full directory removing something needs pages too: so the file may be larger than the limit for its
+// In a full directory, removing something also needs pages. So the file may be larger than the limit for its
 // contents.
 std::uint64_t map_bytes_for(std::uint64_t max_bytes) noexcept {
   constexpr std::uint64_t unit = 65536;
   return base::round_up(max_bytes + max_bytes / 64 + 4 * unit, unit);
 }
 
-// How many transactions the thread is in.
+// The number of transactions that this thread is in.
 thread_local unsigned depth = 0;
 
-// The directories that this process has open. Children inherit the registry, and do not touch their parents'
-// entries. Never destroyed, because Managers may outlive everything that is destroyed at exit.
+// The directories that this process has open. Forked children inherit the registry, and do not touch the
+// entries of their parents. It is never destroyed, because Managers may outlive everything that is destroyed
+// at exit.
 struct Registry {
   using Key = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>;  // generation, device, inode
   struct Entry {
@@ -41,7 +42,7 @@ struct Registry {
     return registry;
   }
   static Key key(const os::FileStatus& file) { return {lmdb::generation(), file.device, file.inode}; }
-  std::mutex mutex;  // locked only with a Pause of forks: a child never finds it locked
+  std::mutex mutex;  // locked only under a ForkWatch::Pause, so that a child never finds it locked
   std::map<Key, Entry> entries;
 };
 
@@ -52,7 +53,7 @@ struct RegistryLock {
 
 }  // namespace
 
-// A thread inside transactions. In a child that was forked inside one, everything that this would give back
+// A thread that is inside transactions. If a child was forked inside one, everything that this would release
 // belongs to the parent.
 class Environment::Session {
  public:
@@ -122,8 +123,8 @@ void Environment::write(const Work& work) {
   }
 }
 
-// Frees the pages of dead readers, or takes the room by which another process let the directory grow. Only
-// the latter is worth waiting until other threads' looks have ended.
+// Frees the pages of dead readers, or uses the space that another process added to the directory. Only the
+// latter is worth waiting for the end of other threads' looks.
 bool Environment::find_room() {
   if (!is_of_this_process()) return false;
   const bool cleared = lmdb_.clear_dead_readers() > 0;
@@ -143,7 +144,7 @@ void Environment::write_once(const Work& work) {
   lmdb::Transaction transaction(lmdb_);
   begin(transaction, lmdb::Mode::write, session);
   {
-    struct Writer {  // until before the next one can begin
+    struct Writer {  // it must end before the next one begins
       explicit Writer(std::atomic<std::thread::id>& id) : id_(id) { id_ = std::this_thread::get_id(); }
       ~Writer() { id_ = std::thread::id(); }
       Writer(const Writer&) = delete;
@@ -184,8 +185,8 @@ void Environment::lengthen_file(std::uint64_t bytes) {
                       error);
 }
 
-// A file is never shorter than its record says, so a shorter one was truncated. Every write after the map has
-// grown records the larger size. One process at a time lengthens the file.
+// A file is never shorter than its record says, so a shorter one was truncated. Each write after the map has
+// grown records the larger size. Only one process at a time lengthens the file.
 void Environment::grow(std::uint64_t max_bytes) {
   if (max_bytes == 0 || max_bytes <= this->max_bytes()) return;
   write([&](lmdb::Transaction&) { lengthen_file(map_bytes_for(max_bytes)); });
@@ -233,8 +234,8 @@ Environment& Directory::attach(Entry entry, std::uint64_t max_bytes) const {
   return *environment;
 }
 
-// Returns null while another process opens or makes the directory. Precondition, which no check here could
-// see: the registry is locked.
+// Returns null while another process opens or makes the directory. Precondition, which cannot be checked
+// here: the registry is locked.
 Environment* Directory::registered(Entry entry, std::uint64_t bytes_if_new) const {
   auto& entries = Registry::get().entries;
   const DataFile file(path_, entry != Entry::open);

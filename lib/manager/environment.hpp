@@ -1,5 +1,5 @@
-// A Manager's directory as one process uses it: opened once, however many Managers there are; its
-// transactions; and its state in a forked child.
+// The directory of a Manager, as a process uses it: it is opened once for all Managers of the process. Also
+// its transactions, and what happens in a forked child.
 #pragma once
 
 #include <atomic>
@@ -23,15 +23,15 @@ class Environment {
  public:
   using Work = std::function<void(lmdb::Transaction&)>;
 
-  /// Precondition, which no check here could see: its data file is locked and checked, and this process has
-  /// it open no second time.
+  /// Preconditions, which cannot be checked here: the data file is locked and checked, and this process has
+  /// not opened it otherwise.
   Environment(const std::string& folder, std::optional<std::uint64_t> bytes_if_new);
 
   void read(const Work& work);
   /// `work` may be called a second time.
   void write(const Work& work);
-  /// Raises the limit to `max_bytes`, if that is more than now. Precondition, which no check here could see:
-  /// not called under a lock that the work of other threads may want.
+  /// Raises the limit to `max_bytes`, if that is higher. Precondition, which cannot be checked here: the
+  /// caller holds no lock for which the work of other threads may wait.
   void grow(std::uint64_t max_bytes);
   std::uint64_t max_bytes();
   bool is_of_this_process() const noexcept { return lmdb_.is_of_this_process(); }
@@ -42,12 +42,12 @@ class Environment {
   void write_once(const Work& work);
   bool find_room();
   void lengthen_file(std::uint64_t bytes);
-  void resize(std::uint64_t map_bytes);  ///< 0: as its file says.
+  void resize(std::uint64_t map_bytes);  ///< 0: as its file says
 
   lmdb::Environment lmdb_;
   std::atomic<std::thread::id> writer_{};  // the thread that is in a change
   std::atomic<std::uint64_t> writes_{0};
-  std::mutex mutex_;  // guards what follows; no thread is in a transaction while the map is changed
+  std::mutex mutex_;  // guards the following members; while the map is changed, no thread is in a transaction
   std::condition_variable changed_;
   std::uint64_t sessions_ = 0;
   bool resizing_ = false;
@@ -64,7 +64,7 @@ class Directory {
   Directory& operator=(const Directory&) = delete;
 
   const std::string& path() const noexcept { return path_; }
-  /// In a forked child it is opened again. Valid as long as this object.
+  /// In a forked child, it is opened again. Valid as long as this object.
   Environment& environment() const;
 
  private:
@@ -73,7 +73,7 @@ class Directory {
   Environment* registered(Entry entry, std::uint64_t bytes_if_new) const;
   std::string path_;
   mutable std::atomic<Environment*> environment_{nullptr};
-  mutable os::FileStatus file_;  // that it was opened with first
+  mutable os::FileStatus file_;  // the status of the file that was opened first
 };
 
 }  // namespace nodewise::managed

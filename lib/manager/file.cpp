@@ -14,7 +14,7 @@ namespace {
 
 static_assert(sizeof(std::size_t) == 8, "LMDB's files are of the size of addresses");
 
-// A page begins with 16 bytes: number, padding, flags, bounds. Then, in the two first pages:
+// A page begins with 16 bytes: number, padding, flags, bounds. In the first two pages, these follow:
 constexpr std::size_t page_flags_at = 10;
 constexpr std::size_t magic_at = 16;
 constexpr std::size_t version_at = 20;
@@ -80,7 +80,7 @@ struct Checker {
 Meta parse_meta(std::string_view pages, std::uint64_t file_bytes, const std::string& path) {
   const Checker checker{path, file_bytes};
   const Meta first = checker.check(pages);
-  // LMDB makes both pages by one write, and a maker may be killed between them.
+  // LMDB writes both pages together, and a maker may be killed in between.
   if (first.transaction == 0 && file_bytes == first.page_bytes) return first;
   const Meta second = checker.check(pages.substr(std::min<std::uint64_t>(first.page_bytes, pages.size())));
   if (first.page_bytes != second.page_bytes) checker.refuse("is damaged: its pages have two sizes");
@@ -133,8 +133,8 @@ void DataFile::fail(std::string_view doing, int error) const {
   throw SystemError(base::text("Manager: ", path_, ": ", doing), error);
 }
 
-// A maker may find that another process made the file first, and that this file is removed before it can be
-// opened.
+// A maker may find that another process made the file first, and that this file was then removed before it
+// could be opened.
 void DataFile::open(const std::string& folder, bool make) {
   os::Os& os = os::current();
   while (true) {
@@ -167,8 +167,8 @@ bool DataFile::try_lock() const {
   return status.value.links != 0;
 }
 
-// Other processes may be writing. Contents that cannot be right may be half old and half new, so they are
-// read again.
+// Other processes may be writing. If the contents cannot be right, they may be half old and half new, so they
+// are read again.
 std::optional<Meta> DataFile::check() const {
   check_lock_file();
   constexpr int tries = 3;

@@ -1,4 +1,4 @@
-// The files of a Manager's directory, before LMDB opens them: LMDB believes what its file says, and reads
+// Checks the files of a Manager's directory before LMDB opens them. LMDB does not check its file, and reads
 // beyond the end of one that was truncated.
 #pragma once
 
@@ -11,35 +11,39 @@
 
 namespace nodewise::managed {
 
-/// What LMDB's two first pages say. The layout is that of LMDB 0.9 where addresses have 64 bits.
+/// The contents of LMDB's first two pages, in the layout of LMDB 0.9 with addresses of 64 bits.
 struct Meta {
   std::uint64_t page_bytes = 0;
   std::uint64_t map_bytes = 0;
-  std::uint64_t transaction = 0;  ///< 0: the file was never written to.
+  std::uint64_t transaction = 0;  ///< 0: nothing was ever written to the file
 };
 
-/// `pages` holds both pages, or as much of them as the file has. Throws FormatError, naming `path`.
+/// Parses `pages`, which are the first two pages, or less if the file is shorter. Throws FormatError, which
+/// names `path`.
 Meta parse_meta(std::string_view pages, std::uint64_t file_bytes, const std::string& path);
 
 /// Returns the absolute path of the directory, without symbolic links; makes the directory first if `make`.
 /// Throws SystemError.
 std::string prepare_folder(const std::string& folder, bool make);
 
-/// data.mdb, opened beside LMDB. A file is complete once it was written to. Its maker keeps it locked until
-/// then; a maker that dies before leaves a draft. A process also holds this lock while it opens the file for
-/// LMDB.
+/// The file data.mdb, which this class opens in addition to LMDB. A file is complete when it has been written
+/// to. Its maker keeps it locked until then; if the maker dies before, the file remains a draft. A process
+/// also holds this lock while it opens the file for LMDB.
 class DataFile {
  public:
-  /// Throws SystemError (ENOENT: there is none), InvalidArgument (`make`: the folder holds other things).
+  /// Throws SystemError (ENOENT: there is none) and InvalidArgument (with `make`: the folder contains other
+  /// files).
   DataFile(const std::string& folder, bool make);
 
   const os::FileStatus& status() const noexcept { return status_; }
-  /// False: another process is opening the file, or it was removed; open it again.
+  /// Returns false if another process is opening the file, or if the file was removed. It must be opened
+  /// again then.
   bool try_lock() const;
-  /// Precondition, which no check here could see: locked. Returns nullopt for a draft. Throws FormatError,
-  /// SystemError (another user's lock file).
+  /// Returns nullopt for a draft. Precondition, which cannot be checked here: the file is locked. Throws
+  /// FormatError, SystemError (the lock file belongs to another user).
   std::optional<Meta> check() const;
-  /// Makes the file an empty draft. Precondition, which no check here could see: locked, and a draft.
+  /// Makes the file an empty draft. Preconditions, which cannot be checked here: the file is locked, and is a
+  /// draft.
   void clear() const;
 
  private:

@@ -16,8 +16,8 @@ static_assert(map_resized == MDB_MAP_RESIZED && readers_full == MDB_READERS_FULL
 
 std::atomic<std::uint64_t> forks{0};
 
-// Made when the library is loaded, because a fork while it is made would be missed. Never destroyed, because
-// Managers may outlive it.
+// Made when the library is loaded, because a fork at the time of making it would be missed. Never destroyed,
+// because Managers may outlive it.
 [[maybe_unused]] const auto& fork_watch =
     *new os::ForkWatch([] { forks.fetch_add(1, std::memory_order_relaxed); });
 
@@ -29,8 +29,8 @@ std::string_view bytes_of(const MDB_val& value) noexcept {
   return {static_cast<const char*>(value.mv_data), value.mv_size};
 }
 
-// Called where LMDB would print and abort. It has nothing that needs unwinding, but for where it balances
-// its tree: damage that it finds in there may still end the process.
+// Called where LMDB would print and abort. LMDB has nothing there that must be unwound, except where it
+// balances its tree: if it finds damage there, the process may still end.
 void damaged(MDB_env*, const char* finding) {
   throw FormatError(base::text("Manager: its data file is damaged (", finding, ')'));
 }
@@ -87,7 +87,7 @@ std::uint64_t generation() noexcept {
   return forks.load(std::memory_order_relaxed);
 }
 
-// Another process that opens or closes it at that moment can make opening fail, and so can a signal.
+// Opening can fail if another process opens or closes the file at the same moment, and because of a signal.
 Environment::Environment(std::string folder, std::uint64_t map_bytes)
     : folder_(std::move(folder)), generation_(generation()) {
   constexpr int tries = 5;
@@ -115,7 +115,7 @@ int Environment::open(std::uint64_t map_bytes) {
   return code;
 }
 
-// Everything lies in the table without a name. Its handle must exist before several threads ask for it.
+// All data lies in the table without a name. Its handle must exist before several threads ask for it.
 int Environment::open_table() {
   MDB_txn* txn = nullptr;
   if (const int code = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn)) return code;
@@ -132,8 +132,8 @@ std::uint64_t Environment::last_byte() const {
   return (info_of(env_).me_last_pgno + 1) * page_bytes_;
 }
 
-// The table of free pages holds lists of them, each of which begins with its length: only reading them gives
-// the sum.
+// The table of free pages contains lists of pages. Each list begins with its length, so all must be read to
+// get the sum.
 std::uint64_t Environment::used_bytes() const {
   constexpr MDB_dbi free_table = 0;
   Transaction transaction(*this);
@@ -207,7 +207,7 @@ int Transaction::begin(Mode mode) {
 void Transaction::commit() {
   check_usable();
   if (failed_) throw SystemError("Manager: part of the change failed, so none of it is made", ECANCELED);
-  const int code = mdb_txn_commit(txn_);  // ends the transaction, unless it throws
+  const int code = mdb_txn_commit(txn_);  // it ends the transaction, unless it throws
   txn_ = nullptr;
   if (code != 0) environment_.fail("writing", code);
 }
@@ -221,7 +221,7 @@ void Transaction::check_usable() const {
       EPERM);
 }
 
-// Half a change, after an error or an exception, must not be committed: so the transaction counts as failed
+// After an error or an exception, half a change must not be committed. So the transaction counts as failed
 // until the change is complete.
 template <class Fn>
 int Transaction::attempt(std::string_view doing, const Fn& change) {
@@ -251,8 +251,8 @@ void Transaction::for_each(std::string_view prefix,
     visit(cursor.key().substr(prefix.size()), cursor.value());
 }
 
-// Uses cursors of its own: cursors that mdb_put and mdb_del have on their stacks would stay in LMDB's list
-// when damaged() leaves them by an exception.
+// Uses its own cursors. mdb_put and mdb_del have cursors on their stacks, which would stay in LMDB's list if
+// damaged() leaves these functions by an exception.
 void Transaction::put(std::string_view key, std::string_view value) {
   attempt("writing", [&] { return Cursor(environment_, txn_, environment_.table()).put(key, value); });
 }

@@ -1,6 +1,6 @@
-// LMDB, wrapped: what it opens is closed once, and its codes become errors. LMDB must not be used across a
-// fork. Here a child's copies of its parent's objects refuse to work; they are never closed, because closing
-// them would release the parent's locks and its slot in the table of readers.
+// A wrapper of LMDB: it closes once what it opens, and turns LMDB's codes into errors. LMDB must not be used
+// across a fork. In a forked child, copies of the parent's objects refuse to work, and are never closed:
+// closing them would release the parent's locks and its slot in the table of readers.
 #pragma once
 
 #include <atomic>
@@ -17,45 +17,47 @@ struct MDB_txn;
 
 namespace nodewise::lmdb {
 
-/// Another number in every forked child.
+/// A number that differs in every forked child.
 std::uint64_t generation() noexcept;
 
-/// There is no room left; the pages that dead readers hold may give some.
+/// There is no room left. Clearing the pages of dead readers may give some.
 class MapFull final : public OutOfMemory {
  public:
   explicit MapFull(const std::string& message) : OutOfMemory(message) {}
 };
 
 // The codes of LMDB that are handled.
-inline constexpr int map_resized = -30785;  ///< Another process made it grow.
+inline constexpr int map_resized = -30785;  ///< another process enlarged it
 inline constexpr int readers_full = -30790;
 
 inline constexpr unsigned most_readers = 1024;
 inline constexpr std::size_t longest_key = 511;
 
-/// Thread class: any thread, resize() apart.
+/// Thread class: any thread, except resize().
 class Environment {
  public:
-  /// Opens the folder's files, which are trusted; map_bytes 0: as they say. Precondition, which no check here
-  /// could see: no other one of the same folder in this process.
+  /// Opens the files of the folder, which must have been checked. map_bytes 0: as they say. Precondition,
+  /// which cannot be checked here: this process has no other Environment of this folder.
   Environment(std::string folder, std::uint64_t map_bytes);
   ~Environment();
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
 
-  /// 0: as its file says. Precondition, which no check here could see: no transaction of this process. Where
-  /// there is no address space for it, nothing can be done with it any more: LMDB has no map then.
+  /// Changes the size of the map; 0: as its file says. Precondition, which cannot be checked here: this
+  /// process has no transaction. If there is no address space for it, the object is useless afterwards,
+  /// because LMDB then has no map.
   void resize(std::uint64_t map_bytes);
   std::uint64_t map_bytes() const noexcept { return map_bytes_; }
-  /// That hold something. Precondition, which no check here could see: inside a transaction for writing, of
-  /// whose changes none count.
+  /// The bytes of pages that contain something. Precondition, which cannot be checked here: the caller is in
+  /// a transaction for writing that has changed nothing.
   std::uint64_t used_bytes() const;
-  std::uint64_t last_byte() const;  ///< The end of the last page that was ever used. Cost: O(1).
+  /// The end of the last page that was ever used. Cost: O(1).
+  std::uint64_t last_byte() const;
   /// Frees the reader slots of dead processes; returns their number.
   int clear_dead_readers() const;
   bool is_of_this_process() const noexcept { return generation_ == generation(); }
   const std::string& folder() const noexcept { return folder_; }
-  int descriptor() const noexcept { return descriptor_; }  ///< Of its data file.
+  int descriptor() const noexcept { return descriptor_; }  ///< the descriptor of its data file
   unsigned table() const noexcept { return table_; }
   [[noreturn]] void fail(std::string_view doing, int code) const;
 
@@ -75,7 +77,7 @@ class Environment {
 
 enum class Mode { read, write };
 
-/// Ends without a change unless it is committed. Thread class: one thread.
+/// A transaction. It changes nothing unless it is committed. Thread class: one thread.
 class Transaction {
  public:
   explicit Transaction(const Environment& environment) noexcept : environment_(environment) {}
@@ -83,18 +85,18 @@ class Transaction {
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
 
-  /// Returns 0, or LMDB's code. A write transaction waits for all others to end.
+  /// Returns 0 or LMDB's code. A transaction for writing waits until all others have ended.
   int begin(Mode mode);
-  /// Throws if any put() or erase() before failed.
+  /// Throws if an earlier put() or erase() failed.
   void commit();
 
-  /// Both are valid until the next change.
+  /// The results of both are valid until the next change.
   std::optional<std::string_view> get(std::string_view key) const;
-  /// Calls `fn` for the entries whose keys begin with `prefix`, in order; the prefix is cut off their keys.
+  /// Calls `visit` for the entries whose keys begin with `prefix`, in order. The prefix is cut off the keys.
   void for_each(std::string_view prefix,
                 const std::function<void(std::string_view key, std::string_view value)>& visit) const;
   void put(std::string_view key, std::string_view value);
-  bool erase(std::string_view key);  ///< Whether it was there.
+  bool erase(std::string_view key);  ///< returns whether the key was there
   void erase_all(std::string_view prefix);
 
   const Environment& environment() const noexcept { return environment_; }

@@ -22,7 +22,7 @@ namespace {
 using detail::ManagerScope;
 using managed::Store;
 
-/// A transaction of its own for each call.
+/// Gives each call a transaction of its own.
 class OwnScope final : public ManagerScope {
  public:
   explicit OwnScope(std::shared_ptr<managed::Directory> directory) noexcept
@@ -42,7 +42,7 @@ class OwnScope final : public ManagerScope {
   std::shared_ptr<managed::Directory> directory_;
 };
 
-/// The transaction of a change or a look, until that ends.
+/// The transaction of a change or a look; unusable after its end.
 class OpenScope final : public ManagerScope {
  public:
   explicit OpenScope(Store& store) noexcept : store_(&store) {}
@@ -58,7 +58,7 @@ class OpenScope final : public ManagerScope {
   Store* store_;
 };
 
-/// The scope of a transaction while the transaction is open.
+/// Keeps a scope usable while its transaction is open.
 struct Opened {
   explicit Opened(lmdb::Transaction& transaction)
       : store(transaction), scope(std::make_shared<OpenScope>(store)) {}

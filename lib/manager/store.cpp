@@ -57,7 +57,7 @@ std::uint64_t Store::max_bytes() const {
   return format().max_bytes;
 }
 
-// Checks what was in use before this transaction; LMDB finds out whether the transaction itself fits.
+// Checks what was in use before this transaction. LMDB itself notices if the transaction does not fit.
 void Store::require_room() {
   if (has_room_) return;
   const auto& environment = transaction_.environment();
@@ -206,7 +206,7 @@ std::uint64_t Store::list_extend(const std::string& name, std::span<const Manage
   std::vector<std::string> encoded;
   encoded.reserve(values.size());
   for (const ManagedValue& value : values)
-    encoded.push_back(encode(value));  // throws before anything is written
+    encoded.push_back(encode(value));  // it throws before anything is written
   require_room();
   Object list = find_or_make(name, Kind::list);
   const std::uint64_t first = list.size();

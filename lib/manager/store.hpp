@@ -75,11 +75,12 @@ class Store {
   };
   std::optional<Format> find_format() const;
   Format format() const;
-  /// Throws lmdb::MapFull. Removing something needs no such check: it finds room beyond max_bytes.
+  /// Throws lmdb::MapFull. Removing something does not need this check, because it may use room beyond
+  /// max_bytes.
   void require_room();
   void put_format(const Format& format);
   std::optional<Object> find(const std::string& name) const;
-  /// Throws InvalidArgument if the object is of the other kind. Where there is none, returns an empty one
+  /// Throws InvalidArgument if the object is of the other kind. If there is no object, returns an empty one
   /// with number 0.
   Object find(const std::string& name, Kind kind) const;
   Object find_or_make(const std::string& name, Kind kind);

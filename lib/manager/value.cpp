@@ -32,7 +32,7 @@ std::optional<std::uint64_t> bytes_of_shape(const std::vector<std::uint64_t>& sh
   return bytes;
 }
 
-// Types by name: their numbers may change.
+// Types are stored by name, because their numbers may change.
 std::string encode_array(const ManagedArray& array) {
   constexpr std::size_t most_dimensions = 32;
   if (array.shape.size() > most_dimensions)

@@ -1,4 +1,4 @@
-// Values as bytes: a letter that says what it is, then the value, little-endian.
+// Values as bytes: a letter for the type, and then the value, little-endian.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +9,11 @@
 
 namespace nodewise::managed {
 
-// Numbers in bytes: in values little-endian; in keys big-endian, so that they sort as numbers.
+// Numbers as bytes: little-endian in values; big-endian in keys, so that keys are in the order of numbers.
 void put_little(std::string& out, std::uint64_t number);
 void put_big(std::string& out, std::uint64_t number);
 
-/// Takes values from the front of some bytes. Throws FormatError where there are too few bytes.
+/// Takes values from the front of a byte string. Throws FormatError if it is too short.
 class Reader {
  public:
   explicit Reader(std::string_view bytes) noexcept : rest_(bytes) {}
@@ -26,7 +26,7 @@ class Reader {
   std::string_view rest_;
 };
 
-/// Throws InvalidArgument for what cannot be stored.
+/// Throws InvalidArgument for a value that cannot be stored.
 std::string encode(const ManagedValue& value);
 /// Throws FormatError.
 ManagedValue decode(std::string_view bytes);

@@ -20,7 +20,7 @@ namespace {
 constexpr std::uint64_t first_object = base::round_up(sizeof(Directory), 4096);
 constexpr auto last_kind = SharedObjectKind::barrier;
 
-// A text that another process wrote, and that may lack its zero byte.
+// Text that another process wrote; its terminating zero may be missing.
 template <std::size_t size>
 std::string_view text_of(const char (&text)[size]) noexcept {
   return {text, ::strnlen(text, size)};
@@ -63,7 +63,7 @@ bool matches(const Entry& entry, const Request& request) {
          entry.element_bytes == request.type.bytes && entry.count == request.count;
 }
 
-// The bytes of an object, rounded up so that the next one has cache lines of its own.
+// The bytes of an object, rounded up so that the next object has its own cache lines.
 std::optional<std::uint64_t> object_bytes(SharedObjectKind kind, std::uint64_t element_bytes,
                                           std::uint64_t count) {
   if (kind == SharedObjectKind::array) {
@@ -81,7 +81,7 @@ void check_name(const std::string& name) {
                                      name_bytes - 1, " bytes, none of them zero"));
 }
 
-// Zeros are an event that is not set and an array.
+// Zeroed memory is an array, and an event that is not set.
 int initialise(std::byte* object, const Request& request) {
   switch (request.kind) {
     case SharedObjectKind::value:
@@ -140,7 +140,7 @@ void Store::refuse(const std::string& fault) const {
                                "\" is damaged: ", fault, "; remove the segment and make it again"));
 }
 
-// After this load everything that the maker wrote before its store is visible.
+// After this load, everything that the maker wrote before its store is visible.
 std::uint32_t Store::published() const {
   const auto count = directory_->control.published.load(std::memory_order_acquire);
   if (count > most_objects) refuse(base::text(count, " objects, of ", most_objects));
@@ -154,7 +154,7 @@ const Entry* Store::find(const std::string& name, std::uint32_t first, std::uint
   return found == entries + end ? nullptr : found;
 }
 
-// Whatever the words say, no address outside the segment may come of them.
+// Whatever another process wrote there, addresses must stay inside the segment.
 void Store::check_place(const Entry& entry) const {
   const auto name = base::quoted(text_of(entry.name));
   if (entry.kind > static_cast<std::uint32_t>(last_kind))
@@ -183,7 +183,7 @@ std::uint64_t Store::end_of_objects(std::uint32_t count) const {
   return last.offset + last.bytes;
 }
 
-// Finding an existing object waits for no other process.
+// If the object exists, this waits for no other process.
 std::byte* Store::find_or_make(const Request& request) {
   check_name(request.name);
   const std::uint32_t seen = published();

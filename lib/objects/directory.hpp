@@ -1,4 +1,4 @@
-// The objects of a segment, and how one of them is made.
+// The directory of a segment's objects; it finds and makes objects.
 #pragma once
 
 #include <cstdint>
@@ -13,31 +13,31 @@
 
 namespace nodewise::objects {
 
-/// What is asked for.
+/// The object that is requested.
 struct Request {
   const std::string& name;
   SharedObjectKind kind;
   detail::SharedType type;
   std::uint64_t count = 1;
-  const void* initial = nullptr;  ///< Of a value.
+  const void* initial = nullptr;  ///< only for a value
 };
 
-/// Locks a mutex whose data no owner's death can damage, because changes become visible by a single store.
-/// Throws SystemError (EDEADLK: this thread holds the mutex already).
+/// Locks a mutex. If its owner dies, the data is not damaged, because changes become visible by a single
+/// store. Throws SystemError (EDEADLK: this thread holds the mutex already).
 void lock_for_writing(os::RobustMutex& mutex, const char* what);
 
 /// Thread class: any thread.
 class Store {
  public:
-  /// A new segment's, or another one's. Throws FormatError.
+  /// For a new segment, or for one that was opened. Throws FormatError.
   explicit Store(std::shared_ptr<SegmentFile> file);
 
-  /// Bytes of a segment's data that `object_bytes` bytes of objects need.
+  /// The bytes of data that a segment needs for `object_bytes` bytes of objects.
   static std::uint64_t data_bytes(std::uint64_t object_bytes);
-  /// Before the segment is published. Throws SystemError.
+  /// Prepares a new segment before it is published. Throws SystemError.
   void prepare();
 
-  /// The address of the object, which is made if it does not exist. Throws as SharedObjects does.
+  /// The address of the object, which is made if it does not exist. Throws as SharedObjects.
   std::byte* find_or_make(const Request& request);
   std::vector<SharedObjectInfo> list() const;
   std::uint64_t bytes_left() const;

@@ -1,6 +1,6 @@
-// The mutex of users: a robust one, and a word that says that what it guards is suspect. The word is set
-// before the mutex is made consistent, and cleared after the repair, both while the mutex is held: a process
-// that dies in between leaves either the word set, or a mutex whose next owner sets it.
+// SharedMutex is a robust mutex with a word `suspect`, which says that the guarded data may be half changed.
+// The word is set before the mutex is made consistent, and cleared after the repair; the mutex is held both
+// times. If a process dies in between, either the word is set, or the next owner of the mutex sets it.
 #include <cerrno>
 
 #include <nodewise/error.hpp>
@@ -15,7 +15,7 @@ objects::MutexCell& cell_at(const detail::SharedPlace& place) noexcept {
   return *reinterpret_cast<objects::MutexCell*>(place.at);
 }
 
-// Returns whether the mutex is locked now, false where the time was over. Throws for every other outcome.
+// Returns true if the mutex is locked now, and false if the time is over. Throws for every other outcome.
 bool take(objects::MutexCell& cell, int outcome, const char* call) {
   switch (outcome) {
     case 0:
@@ -37,7 +37,7 @@ bool take(objects::MutexCell& cell, int outcome, const char* call) {
 
 }  // namespace
 
-// Precondition, which no check here could see: held. Given back if `repair` throws.
+// Precondition, which cannot be checked here: the mutex is held. If `repair` throws, the mutex is unlocked.
 void SharedMutex::finish_repair(const std::function<void()>& repair) const {
   objects::MutexCell& cell = cell_at(place_);
   try {

@@ -1,6 +1,7 @@
-// A large value: two copies, and a sequence that says which one holds. Writers, one at a time, fill the other
-// copy and then increase the sequence, so a writer that dies leaves the old value whole. What a reader copied
-// is sound if the sequence did not change during the copy: until it changes, no writer writes there.
+// A large value has two copies, and a sequence number that says which copy is valid. A writer (there is one
+// at a time) fills the other copy and then increases the number. So if it dies, the old value is complete. A
+// reader may use what it copied if the number did not change during the copy, because writers do not touch
+// the valid copy before the number changes.
 #include "objects/value.hpp"
 
 #include <algorithm>
@@ -27,8 +28,8 @@ std::atomic<std::uint64_t>* copy_at(std::byte* at, std::size_t bytes, std::uint6
   return reinterpret_cast<std::atomic<std::uint64_t>*>(at + offset);
 }
 
-// Word by word, so that no later access of the program takes effect before: here by the memory order of each
-// load.
+// Copies word by word. The acquire order of each load makes sure that no later access of the program comes
+// before it.
 void read_words(const std::atomic<std::uint64_t>* words, void* value, std::size_t bytes) noexcept {
   auto* to = static_cast<std::byte*>(value);
   for (std::size_t done = 0; done < bytes; done += word_bytes, ++words) {
@@ -37,8 +38,8 @@ void read_words(const std::atomic<std::uint64_t>* words, void* value, std::size_
   }
 }
 
-// Here by the memory order of each store: a reader that sees one of them also sees that the sequence had
-// changed.
+// The release order of each store makes sure that a reader that sees one of these words also sees the
+// sequence number that was stored before.
 void write_words(std::atomic<std::uint64_t>* words, const void* value, std::size_t bytes) noexcept {
   const auto* from = static_cast<const std::byte*>(value);
   for (std::size_t done = 0; done < bytes; done += word_bytes, ++words) {
@@ -69,8 +70,8 @@ int make_value(std::byte* at, const void* initial, std::size_t bytes) {
 
 namespace detail {
 
-// Writers that follow one another without a pause could keep a reader from ever copying a sound value: the
-// reader then takes the writers' mutex.
+// If writers follow one another without a pause, a reader might never get a consistent copy. It then takes
+// the mutex of the writers.
 void read_large(std::byte* at, void* value, std::size_t bytes) {
   constexpr int patience = 100;
   const auto& sequence = objects::cell_at(at).sequence;

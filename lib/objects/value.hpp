@@ -1,4 +1,4 @@
-// Values as they lie in shared memory: a word, or two copies of which one holds.
+// Values in shared memory: one word, or two copies of which one is valid.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 namespace nodewise::objects {
 
-/// A barrier at which no party has arrived, and that was never broken.
+/// The word of a barrier at which no party has arrived, and which was never broken.
 inline constexpr std::uint64_t fresh_barrier = std::uint64_t{0x7fff} << 33;
 
 /// The bytes that a value takes; nullopt if they exceed the address space.

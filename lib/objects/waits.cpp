@@ -1,6 +1,6 @@
-// Events and barriers: words on which processes sleep. Each changes by one compare-exchange, so that a kill
-// leaves either the old or the new word. A process that changes a word may die before it wakes the others: so
-// they sleep in short slices and look again.
+// Events and barriers: words on which processes sleep. Each change is one compare-exchange, so a killed
+// process leaves either the old or the new word. A process that changes a word may die before it wakes the
+// others. So they sleep for short times, and then check the word again.
 #include <algorithm>
 #include <bit>
 #include <limits>
@@ -17,11 +17,11 @@ namespace nodewise {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using Deadline = const Clock::time_point*;  // null: none
+using Deadline = const Clock::time_point*;  // null: no deadline
 
 constexpr std::chrono::milliseconds longest_sleep(50);
 
-// Sleeps for a short while as long as the word is `expected`. Returns false once the deadline is over.
+// Sleeps for a short time while the word is `expected`. Returns false if the deadline has passed.
 bool sleep_on(const std::uint32_t* word, std::uint32_t expected, Deadline until) noexcept {
   std::chrono::nanoseconds sleep = longest_sleep;
   if (until != nullptr) {
@@ -53,8 +53,8 @@ void SharedEvent::set() const noexcept {
   while (!is_odd(seen) && !changes.compare_exchange_weak(seen, seen + 1)) {
   }
   base::pass(base::Mark::event_set);
-  os::current().wake(word_of(changes),
-                     os::all_sleepers);  // even if it was set before: the process that set it may have died
+  // Even if the event was set before: the process that set it may have died before it woke the others.
+  os::current().wake(word_of(changes), os::all_sleepers);
 }
 
 void SharedEvent::clear() const noexcept {
@@ -68,7 +68,7 @@ bool SharedEvent::is_set() const noexcept {
   return is_odd(changes_at(place_).load());
 }
 
-// If the word has changed since the first look, the event was set in between.
+// If the word has changed since it was first read, the event was set in between.
 bool SharedEvent::wait_until(Deadline until) const noexcept {
   const auto& changes = changes_at(place_);
   const std::uint32_t first = changes.load();
@@ -89,14 +89,15 @@ bool SharedEvent::wait_for(std::chrono::nanoseconds timeout) const noexcept {
 
 namespace {
 
-// A barrier's word. A phase ends when all have arrived, or when it is broken or reset. A waiter that sees
-// that its phase is over must learn how it ended: so the word counts the phases that have ended well since
-// the last one that was broken or reset.
+// The word of a barrier. A phase ends when all parties have arrived, or when it is broken or reset. A waiter
+// that sees that its phase is over must find out how it ended. So the word counts the phases that have ended
+// well since the last one that was broken or reset.
 struct Barrier {
-  std::uint32_t phase = 0;    // low half: sleepers sleep on it
-  std::uint16_t arrived = 0;  // in this phase
+  std::uint32_t phase = 0;    // the low half; sleepers sleep on it
+  std::uint16_t arrived = 0;  // the parties that have arrived in this phase
   bool broken = false;
-  std::uint16_t well = most_well;  // most_well: that many or more, or no phase ever ended badly
+  // The value most_well means: that many or more, or no phase ever ended badly.
+  std::uint16_t well = most_well;
   static constexpr std::uint16_t most_well = 0x7fff;
 
   static constexpr Barrier of(std::uint64_t word) noexcept {
@@ -119,7 +120,7 @@ struct Barrier {
   constexpr Barrier failed(bool stays_broken) const noexcept {
     return {.phase = phase + 1, .broken = stays_broken, .well = 0};
   }
-  // For a phase that is over: whether it, or a later phase, ended badly.
+  // Whether a phase that is over, or a later one, ended badly.
   constexpr bool ended_badly(std::uint32_t earlier) const noexcept {
     return well < most_well && phase - earlier > well;
   }
@@ -143,7 +144,7 @@ void wake_all(const detail::SharedPlace& place) noexcept {
   throw BrokenBarrier(base::text("SharedBarrier: ", how, "; reset() mends it"));
 }
 
-// Ends the phase that it is in, if `in` is that.
+// Ends the present phase of the barrier badly, if its word is still `in`.
 bool end_badly(const detail::SharedPlace& place, std::uint64_t in, bool stays_broken) noexcept {
   if (!word_at(place).compare_exchange_strong(in, Barrier::of(in).failed(stays_broken).word())) return false;
   wake_all(place);

@@ -1,4 +1,4 @@
-// A node that a caller named.
+// Checks a node that a caller names.
 #pragma once
 
 #include <nodewise/error.hpp>
@@ -8,7 +8,7 @@
 
 namespace nodewise {
 
-/// Throws OutOfRange, naming `call`, where the topology has no node `node`.
+/// Throws OutOfRange, which names `call`, if the topology has no node `node`.
 inline void check_node(const char* call, unsigned node, const Topology& topology) {
   if (node >= topology.nodes().size())
     throw OutOfRange(base::text(call, ": node ", node, " does not exist; there are ", topology.nodes().size(),

@@ -22,7 +22,7 @@ bool has_memory(const Node& node) {
   return node.allowed && node.memory_bytes > 0;
 }
 
-// `node`, and then the other nodes that have memory which the process may use, the nearest first.
+// `node`, and then all other nodes with memory that the process may use, the nearest one first.
 std::vector<unsigned> spill_order(const Topology& topology, unsigned node) {
   std::vector<unsigned> order{node};
   for (const unsigned near : topology.nearest(node))

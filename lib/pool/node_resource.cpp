@@ -23,9 +23,9 @@ namespace {
                                " free; ask for less, take another node, or let pools spill: ", why));
 }
 
-// Writes something into each page. Where Linux (from 6.12 on) splits a huge page in order to move it, it
-// drops the parts that are all zero; a later write to such a part needs a page that a full node no longer
-// has.
+// Writes something into each page. If Linux (from 6.12 on) splits a huge page in order to move it, it drops
+// the parts that are all zero. A later write to such a part would need a new page, which a full node may not
+// have.
 void mark_pages(std::byte* at, std::size_t bytes, std::size_t page_bytes) {
   for (std::size_t page = 0; page < bytes; page += page_bytes) at[page] = std::byte{1};
 }
@@ -44,7 +44,7 @@ std::size_t NodeResource::page_bytes() const {
   return pages_ == PageKind::hugetlb ? std::max(base, default_hugetlb_page_bytes()) : base;
 }
 
-// Rows of one page, all of them one batch.
+// A dataset whose rows are pages; all of them are one batch.
 Plan NodeResource::plan_of(std::size_t bytes) const {
   PlanOptions options;
   options.binding = Binding::required;
@@ -54,7 +54,7 @@ Plan NodeResource::plan_of(std::size_t bytes) const {
   return Plan(team_.topology(), {{rows, options.page_bytes}, DType::u8, rows}, options);
 }
 
-// Verifies each block before it is given: a block with a page on another node is unmapped at once.
+// Each block is verified before it is returned. If a page of it lies on another node, it is unmapped at once.
 Buffer NodeResource::place(std::size_t bytes) {
   const Node& node = team_.topology().node(node_);
   if (bytes > node.memory_bytes)
@@ -114,8 +114,8 @@ std::uint64_t NodeResource::mapped_bytes() const {
 }
 
 PlacementBytes NodeResource::placement() const {
-  std::vector<std::shared_ptr<const Buffer>>
-      blocks;  // keeps the blocks alive until the kernel was asked about them
+  // Keeps the blocks alive until the kernel has been asked about them.
+  std::vector<std::shared_ptr<const Buffer>> blocks;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [at, block] : blocks_) blocks.push_back(block);

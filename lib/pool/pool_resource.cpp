@@ -22,8 +22,9 @@ namespace nodewise {
 namespace {
 
 constexpr std::size_t least_chunk_bytes = std::size_t{64} << 10;
-constexpr std::size_t most_alignment = 4096;  // of blocks; a larger alignment goes to the upstream
-constexpr std::size_t kept_bytes = std::size_t{256} << 10;  // kept of one class by the threads of one stripe
+constexpr std::size_t most_alignment = 4096;  // of blocks; larger alignments go to the upstream
+// The bytes of blocks of one class that the threads of one stripe keep.
+constexpr std::size_t kept_bytes = std::size_t{256} << 10;
 constexpr std::size_t largest_class_bytes = SizeClasses::bytes(SizeClasses::count - 1);
 constexpr unsigned most_stripes = 128;
 
@@ -46,7 +47,7 @@ struct List {
     --count;
     return block;
   }
-  // The first `some` of them.
+  // Takes the first `some` blocks.
   List split(std::size_t some) noexcept {
     List taken;
     for (; some > 0; --some) taken.push(pop());
@@ -54,7 +55,7 @@ struct List {
   }
 };
 
-// Held for a few instructions, and mostly taken by the thread that held it before.
+// It is held for a few instructions only, mostly by the thread that held it before.
 class SpinLock {
  public:
   void lock() noexcept {
@@ -68,19 +69,20 @@ class SpinLock {
   std::atomic<bool> held_{false};
 };
 
-// Threads are assigned to stripes in turn, in the order of their first call to any pool.
+// Threads are assigned to stripes in turn, in the order of their first call of any pool.
 unsigned number_of_thread() noexcept {
   static std::atomic<unsigned> threads{0};
   thread_local const unsigned number = threads.fetch_add(1, std::memory_order_relaxed);
   return number;
 }
 
-// A power of two: about two for each CPU that the process may use when the pool is made.
+// The number of stripes, a power of two: about two for each CPU that the process may use when the pool is
+// made.
 unsigned stripes_for(const os::Result<IndexSet>& cpus) noexcept {
   return std::min(std::bit_ceil(2 * std::max(cpus.value.size(), 1U)), most_stripes);
 }
 
-// The number of blocks of a class that the threads of one stripe keep to themselves: none of a large class.
+// The most blocks of a class that the threads of one stripe keep for themselves; 0 for large classes.
 std::size_t most_kept(std::size_t size_class) noexcept {
   return kept_bytes / SizeClasses::bytes(size_class);
 }
@@ -100,10 +102,10 @@ struct Chunk {
 struct PoolResource::State {
   using Lists = std::array<List, SizeClasses::count>;
 
-  struct alignas(128) Stripe {  // no two share a cache line, nor a pair of them
+  struct alignas(128) Stripe {  // no two stripes share a cache line, nor a pair of cache lines
     SpinLock lock;
-    std::uint64_t live_blocks = 0,
-                  live_bytes = 0;  // may wrap below zero where blocks that other stripes gave came back here
+    // Both may wrap below zero, if blocks that were allocated from other stripes are freed here.
+    std::uint64_t live_blocks = 0, live_bytes = 0;
     std::uint64_t allocations = 0;
     Lists lists;
 
@@ -125,7 +127,7 @@ struct PoolResource::State {
         classes(SizeClasses::of(most_block_bytes) + 1) {}
 
   Stripe& stripe() noexcept { return stripes[number_of_thread() & (stripe_count - 1)]; }
-  // Returns nullopt for blocks that the upstream gives.
+  // Returns nullopt for blocks that come directly from the upstream.
   std::optional<std::size_t> class_of(std::size_t bytes, std::size_t alignment) const noexcept {
     if (bytes > most_block_bytes || alignment > std::min(most_alignment, most_block_bytes))
       return std::nullopt;
@@ -158,8 +160,8 @@ struct PoolResource::State {
   std::mutex mutex;  // guards everything below
   Lists lists;
   std::vector<Chunk> chunks;
-  std::size_t begun = 0;                        // number of chunks begun; the last of these is being cut
-  std::byte *cursor = nullptr, *end = nullptr;  // what is left of that chunk
+  std::size_t begun = 0;  // the number of chunks that were begun; the last one of them is being cut
+  std::byte *cursor = nullptr, *end = nullptr;  // the rest of that chunk
 };
 
 void* PoolResource::State::ask_upstream(std::size_t bytes, std::size_t alignment) {
@@ -168,8 +170,8 @@ void* PoolResource::State::ask_upstream(std::size_t bytes, std::size_t alignment
   return block;
 }
 
-// Does not hold the lock that other threads wait for, since the upstream may take long. Precondition, which
-// no check here could see: `growing` is held.
+// Does not hold the lock that other threads wait for, because the upstream may take long. Precondition, which
+// cannot be checked here: `growing` is held.
 void PoolResource::State::add_chunk(std::size_t bytes) {
   auto* const begin = static_cast<std::byte*>(ask_upstream(bytes, most_alignment));
   try {
@@ -181,7 +183,8 @@ void PoolResource::State::add_chunk(std::size_t bytes) {
   }
 }
 
-// The largest chunk there is, up to the usual one, that holds `block_bytes`.
+// Adds the largest chunk that the upstream gives, up to the usual size, that can hold a block of
+// `block_bytes`.
 void PoolResource::State::add_some_chunk(std::size_t block_bytes) {
   const std::size_t least = std::max(std::bit_ceil(block_bytes), least_chunk_bytes);
   for (std::size_t bytes = chunk_bytes;; bytes = std::max(bytes / 2, least)) {
@@ -193,7 +196,7 @@ void PoolResource::State::add_some_chunk(std::size_t block_bytes) {
   }
 }
 
-// Goes on to the next chunk, if there is one; what is left of the last becomes blocks, as large as they fit.
+// Begins the next chunk, if there is one. The rest of the last chunk becomes blocks, as large as possible.
 bool PoolResource::State::begin_chunk() noexcept {
   if (begun == chunks.size()) return false;
   for (std::size_t size_class = classes; size_class-- > 0;)
@@ -204,7 +207,7 @@ bool PoolResource::State::begin_chunk() noexcept {
   return true;
 }
 
-// A block never given before; null where what is left of the chunk is too short.
+// Cuts a new block. Returns null if the rest of the chunk is too short.
 void* PoolResource::State::carve(std::size_t size_class) noexcept {
   const std::size_t bytes = SizeClasses::bytes(size_class);
   const auto alignment = std::min(SizeClasses::alignment(bytes), most_alignment);
@@ -214,7 +217,7 @@ void* PoolResource::State::carve(std::size_t size_class) noexcept {
   return reinterpret_cast<void*>(at);
 }
 
-// Takes up to a batch of blocks; none where the upstream must be called.
+// Takes some blocks, at most a batch. Takes none if the upstream must be called.
 List PoolResource::State::take(std::size_t size_class) noexcept {
   const std::size_t most = batch_of(size_class);
   const std::lock_guard lock(mutex);
@@ -229,8 +232,8 @@ List PoolResource::State::take(std::size_t size_class) noexcept {
   return taken;
 }
 
-// Takes at least one block. One thread at a time calls the upstream; threads that waited for it then look
-// again. Where the upstream has no more, other threads' lists may still have blocks.
+// Takes at least one block. Only one thread at a time calls the upstream; threads that waited for it then try
+// again. If the upstream has no more memory, the lists of other threads may still have blocks.
 List PoolResource::State::find(std::size_t size_class) {
   List some = take(size_class);
   if (some.count > 0) return some;
@@ -254,7 +257,7 @@ void PoolResource::State::keep(std::size_t size_class, List blocks) noexcept {
   while (blocks.count > 0) lists[size_class].push(blocks.pop());
 }
 
-// Moves all blocks of one class that threads keep to the shared list.
+// Moves all blocks of one class that stripes keep to the shared list.
 void PoolResource::State::gather(std::size_t size_class) noexcept {
   for (Stripe& stripe : stripes) {
     List kept;
@@ -298,8 +301,8 @@ std::pmr::memory_resource* PoolResource::upstream() const noexcept {
   return state_->upstream;
 }
 
-// A block counts as outstanding from before it is looked for until after it was put away: release() must
-// never see a count of 0 while a thread holds a block.
+// A block counts as in use from before it is searched until after it was stored, because release() must never
+// see a count of 0 while a thread has a block.
 void* PoolResource::do_allocate(std::size_t bytes, std::size_t alignment) {
   State::Stripe& stripe = state_->stripe();
   const auto size_class = state_->class_of(bytes, alignment);

@@ -21,7 +21,8 @@ struct Replicas::State {
     }
   }
 
-  static constexpr auto no_limit = std::numeric_limits<std::uint64_t>::max();  // it is there to count
+  // The resource is only there to count.
+  static constexpr auto no_limit = std::numeric_limits<std::uint64_t>::max();
 
   std::size_t copy_on(unsigned node_with_memory) const noexcept {
     const auto found = std::lower_bound(node_of.begin(), node_of.end(), node_with_memory);
@@ -30,7 +31,7 @@ struct Replicas::State {
 
   NodePools& pools;
   const std::string name;
-  std::vector<unsigned> node_of;  // by copy, ascending
+  std::vector<unsigned> node_of;  // by copy, in ascending order
   std::vector<std::unique_ptr<LimitedResource>> memory;
   std::uint64_t version = 0;
   ReplicaCost cost;                      // cost of the present copies

@@ -100,7 +100,7 @@ ArenaResource::~ArenaResource() {
 }
 
 void* ArenaResource::do_allocate(std::size_t bytes, std::size_t alignment) {
-  bytes = std::max<std::size_t>(bytes, 1);  // no two blocks share an address
+  bytes = std::max<std::size_t>(bytes, 1);  // two blocks must not have the same address
   if (alignment >= chunk_bytes_ || bytes > chunk_bytes_ - alignment) return allocate_large(bytes, alignment);
   if (current_ < chunks_.size()) {
     const auto begin = reinterpret_cast<std::uintptr_t>(chunks_[current_]);
@@ -158,7 +158,8 @@ namespace {
 constexpr std::size_t guard_bytes = 64;
 constexpr int guard = 0xfd, fresh = 0xcd, gone = 0xdd;
 
-// The parts of the upstream's block: a guard, which keeps the alignment, then the block, then another guard.
+// The parts of a block from the upstream: a guard, which preserves the alignment; the block; and another
+// guard.
 struct Guarded {
   Guarded(std::size_t block_bytes, std::size_t block_alignment)
       : before(std::max(guard_bytes, block_alignment)),

@@ -1,4 +1,4 @@
-// The sizes of a pool's blocks: 64 bytes, and from there four to each doubling.
+// The sizes of a pool's blocks: 64 bytes, and then four sizes for each doubling.
 #pragma once
 
 #include <bit>
@@ -6,8 +6,8 @@
 
 namespace nodewise {
 
-/// Class 0 is 64 bytes, then 80, 96, 112, 128, 160, ... A block's size is a multiple of the largest power of
-/// two that divides it, and so is its address.
+/// The sizes of the classes are 64, 80, 96, 112, 128, 160, ... bytes. The address of a block is a multiple of
+/// the largest power of two that divides its size.
 struct SizeClasses {
   static constexpr std::size_t least = 64;
   static constexpr std::size_t per_doubling = 4;
@@ -29,7 +29,7 @@ struct SizeClasses {
   }
   static constexpr std::size_t alignment(std::size_t bytes) noexcept { return bytes & (~bytes + 1); }
 
-  /// The first class that holds `bytes` at such an alignment, a power of two.
+  /// The first class with blocks of at least `bytes` and of this alignment, which is a power of two.
   static constexpr std::size_t of(std::size_t bytes, std::size_t alignment) noexcept {
     std::size_t size_class = of(bytes < alignment ? alignment : bytes);
     while (SizeClasses::alignment(SizeClasses::bytes(size_class)) < alignment) ++size_class;

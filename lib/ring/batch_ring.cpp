@@ -29,9 +29,9 @@ std::string_view to_string(RingEnds ends) noexcept {
 
 namespace {
 
-constexpr std::uint64_t most_slots = std::uint64_t{1} << 16;  // a waiting member examines all of them
+constexpr std::uint64_t most_slots = std::uint64_t{1} << 16;  // a member that waits examines all of them
 
-// Where the parts of a ring lie in its segment's data, and what its header says of it.
+// The sizes of a ring, where its parts lie in the data of the segment, and what the header says about it.
 struct Measures {
   std::uint64_t slots = 0;
   std::uint64_t rows = 0;
@@ -45,7 +45,7 @@ struct Measures {
   std::uint64_t slots_offset() const {
     return base::round_up(cells_offset() + slots * sizeof(ring::Cell), page);
   }
-  // Each slot begins at a page, so that no two of them share one, nor a line.
+  // Each slot begins at a page, so that two slots never share a page or a cache line.
   std::optional<std::uint64_t> slot_bytes() const {
     const auto elements = base::checked_mul(rows, cols);
     const auto bytes = elements ? base::checked_mul(*elements, dtype_bytes(dtype)) : elements;
@@ -141,7 +141,7 @@ struct RingAccess {
     const Measures measures = measures_of(file->header(), file->name());
     return BatchRing(state_of(std::move(file), measures));
   }
-  // Bound before it is touched.
+  // Binds the memory before it is touched.
   static void place(const SegmentFile& file, BatchRing::State& ring, std::optional<unsigned> os_index) {
     if (os_index) {
       const int refused =
@@ -205,7 +205,7 @@ bool BatchRing::closed() const noexcept {
 }
 
 unsigned BatchRing::recover() const {
-  const os::ForkWatch::Pause no_forks;  // a child must not get the locks that this takes
+  const os::ForkWatch::Pause no_forks;  // a child must not inherit the locks that this takes
   const os::File opening = state_->open_again();
   const unsigned found = RingRecovery::of(*state_, opening.descriptor(), std::nullopt, 0);
   if (found > 0) state_->memory.control->recovered.fetch_add(found);

@@ -1,23 +1,25 @@
-// The protocol of the ring: which member may write, publish, read and give back which slot, and what happens
-// to the slots of members that died. It is written over an abstract memory, so that tests can run every
-// interleaving of this very code.
+// The protocol of the ring: which member (producer or consumer) may write, publish, read and give back which
+// slot, and what happens to the slots of members that died. It works on an abstract memory, so that tests can
+// run this code with every possible interleaving.
 //
-// Each slot has one word: a state, the lap that it is in, and the owner of a slot that a member holds. The
-// ticket of slot i in lap L is L * slots + i. A slot goes through these states:
+// Each slot has one word, which holds a state, a lap (the number of times that the slot was used before) and,
+// if a member holds the slot, its owner. The ticket of slot i in lap L is L * slots + i. A slot goes through
+// these states:
 //
 //     free(L) -> writing(L, producer) -> ready(L) -> leased(L, consumer) -> free(L + 1)
 //
-// and has two ways back: writing -> free(L + 1) if the producer gave up or died, leased -> ready, marked as
-// redelivered, if the consumer died. The word alone decides. `tail` and `head` say where to look first: the
-// tail never stands behind a ticket that is not claimed yet, the head may stand beyond one that was made
-// ready again, and sweep() takes it back.
+// There are two other transitions. If the producer gives up or dies: writing -> free(L + 1). If the consumer
+// dies: leased -> ready, marked as redelivered. Only this word decides. `tail` and `head` say where to look
+// first. The tail is never behind a ticket that is not claimed yet. The head may be beyond a slot that became
+// ready again; sweep() moves it back.
 //
-// With an only producer or an only consumer, claims are not written into the slots, because the other side
-// reads these words: a free slot that the tail has passed is being written, and a ready slot that the head
-// has passed is being read. Only the member that holds that side's lock changes its end of the ring.
+// If a ring is for one producer or one consumer, claims of that side are not written into slots, because the
+// other side reads these words. Then a free slot that the tail has passed is being written, and a ready slot
+// that the head has passed is being read. Only the member that holds the lock of that side changes its end of
+// the ring.
 //
 // Owners are numbers of members. A member is alive while it holds its lock, which the kernel releases when
-// its process ends. A member that then gets the lock recovers the slots of the dead one.
+// its process ends. Another member that then gets the lock recovers the slots of the dead member.
 #pragma once
 
 #include <algorithm>
@@ -59,10 +61,10 @@ struct Taken {
   bool redelivered = false;
 };
 
-/// Memory: cell(i), head(), tail(), closed(): words with load(), store(v), replace(expected, v), all in an
-/// order that no later access of the same thread overtakes an earlier one's effects on others where it
-/// matters (acquire and release); slots(), a power of two; one_producer(), one_consumer(): whether there is
-/// never more than one; mark(Mark).
+/// Memory has these members. cell(i), head(), tail() and closed() give words with load(), store(v) and
+/// replace(expected, v), which have at least acquire and release order. slots() is a power of two.
+/// one_producer() and one_consumer() say whether the ring is for one of them. mark(Mark) is called at each
+/// step.
 template <class Memory>
 class Core {
  public:
@@ -71,7 +73,8 @@ class Core {
 
   std::uint64_t slot_of(Ticket ticket) const noexcept { return ticket & (memory_.slots() - 1); }
 
-  /// The next slot to write, in the order of tickets; nullopt if all are in use or the ring is closed.
+  /// The next slot to write, in the order of tickets. Returns nullopt if all are in use, or the ring is
+  /// closed.
   std::optional<Ticket> claim(Owner me) {
     for (Ticket ticket = memory_.tail().load();;) {
       const auto cell = memory_.cell(slot_of(ticket));
@@ -83,11 +86,12 @@ class Core {
         if (!memory_.one_producer() && !cell.replace(word, mine.word())) continue;
         memory_.mark(Mark::claimed);
         move_on(memory_.tail(), ticket, memory_.one_producer());
-        // A process that closes the ring issues a barrier on every processor between these two; this one is
-        // for the compiler.
+        // A process that closes the ring makes every processor execute a barrier between these two accesses.
+        // This fence is only for the compiler.
         std::atomic_signal_fence(std::memory_order_seq_cst);
         if (memory_.closed().load() == 0) return ticket;
-        abandon(ticket);  // closed before it was claimed: a member that looks for the end must not miss it
+        // Closed before it was claimed: a member that checks for the end must not miss this slot.
+        abandon(ticket);
         return std::nullopt;
       }
       if (Slot::of(word).lap < lap) return std::nullopt;  // still in use from the lap before
@@ -107,7 +111,7 @@ class Core {
     set_free(ticket);
   }
 
-  /// The next slot to read; nullopt if none is ready.
+  /// The next slot to read. Returns nullopt if none is ready.
   std::optional<Taken> take(Owner me) {
     for (Ticket ticket = memory_.head().load();;) {
       const auto cell = memory_.cell(slot_of(ticket));
@@ -135,8 +139,8 @@ class Core {
     memory_.mark(Mark::returned);
   }
 
-  /// Recovers all slots that a dead member owned. Precondition, which no check here could see: the caller has
-  /// its lock, and it is not alive. Returns how many slots there were.
+  /// Recovers all slots that a dead member owned. Preconditions, which cannot be checked here: the caller
+  /// holds the lock of that member, and the member is dead. Returns the number of slots.
   unsigned recover(Owner dead) {
     unsigned found = 0;
     memory_.mark(Mark::recovering);
@@ -158,9 +162,9 @@ class Core {
     return found;
   }
 
-  /// Gives up what the only producer had on loan. Precondition, which no check here could see: the caller is
-  /// the only producer, newly come or about to go, or has its lock, and none is alive. Returns how many slots
-  /// there were.
+  /// Gives up the loans of the only producer. Precondition, which cannot be checked here: either the caller
+  /// is the only producer, and has just joined or is about to leave; or the caller holds its lock, and no
+  /// producer is alive. Returns the number of slots.
   unsigned settle_loans() {
     unsigned found = 0;
     for (std::uint64_t i = 0; i < memory_.slots(); ++i) {
@@ -173,7 +177,7 @@ class Core {
     return found;
   }
 
-  /// The same for the only consumer: its leases are to be delivered again.
+  /// The same for the only consumer; its leases become ready again.
   unsigned settle_leases() {
     unsigned found = 0;
     Ticket first = memory_.head().load();
@@ -189,10 +193,10 @@ class Core {
     return found;
   }
 
-  /// Examines every slot: slots of dead owners are recovered, and no ready slot stays behind the head.
-  /// `locks` knows which owners are dead, and gives their locks: is_dead(owner), lock(owner), unlock(owner);
-  /// and for an only producer or consumer lock_producer(), lock_consumer(), which fail while there is one,
-  /// and unlock_...(). Returns the number of slots that were recovered.
+  /// Examines every slot. Recovers the slots of dead owners, and moves the head back if a ready slot is
+  /// behind it. `locks` knows which owners are dead, and takes their locks: is_dead(owner), lock(owner),
+  /// unlock(owner). For an only producer or consumer it has lock_producer() and lock_consumer(), which fail
+  /// while there is one, and unlock_...(). Returns the number of slots that were recovered.
   template <class Locks>
   unsigned sweep(std::optional<Owner> me, Locks& locks) {
     unsigned found = 0;
@@ -221,7 +225,7 @@ class Core {
     return found;
   }
 
-  /// Whether no member holds a slot, and no slot is ready for a consumer.
+  /// Whether no member holds a slot, and no slot is ready.
   bool is_empty() const {
     for (std::uint64_t i = 0; i < memory_.slots(); ++i) {
       const Slot slot = Slot::of(memory_.cell(i).load());
@@ -230,8 +234,8 @@ class Core {
     return true;
   }
 
-  /// After closing: whether a consumer has nothing left to wait for. A consumer that holds no slot also waits
-  /// for the slots that others hold, because these are delivered again if their owners die.
+  /// Whether the ring is closed and a consumer has nothing left to wait for. A consumer that holds no slot
+  /// also waits for the slots of others, because they become ready again if their owners die.
   bool is_drained(Owner me) const {
     if (memory_.closed().load() == 0) return false;
     bool holds = false;
@@ -268,7 +272,7 @@ class Core {
     memory_.cell(slot_of(ticket)).store(Slot{.state = State::free, .lap = lap_of(ticket) + 1}.word());
   }
 
-  // Moves an end past a ticket that can no longer be claimed or taken; another member may have moved it
+  // Moves an end past a ticket that cannot be claimed or taken any more. Another member may have moved it
   // already.
   template <class Word>
   static void move_on(const Word& word, Ticket ticket, bool alone) {
@@ -284,7 +288,7 @@ class Core {
   }
 
   Memory memory_;
-  unsigned lap_shift_;  // a division would cost more than all the rest
+  unsigned lap_shift_;  // stored, because a division would cost more than everything else here
 };
 
 }  // namespace nodewise::ring

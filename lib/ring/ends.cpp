@@ -1,4 +1,4 @@
-// Loans and leases, and the producers and consumers that give them.
+// Loans and leases, and the producers and consumers that hand them out.
 #include <algorithm>
 
 #include <nodewise/batch_ring.hpp>
@@ -45,7 +45,7 @@ void RingLease::give_back() noexcept {
   if (member_->epoch() == epoch_) member_->give_back(ticket_);
 }
 
-// What another process wrote is not believed further than the slot goes.
+// The number of rows comes from another process, so it is limited to the size of the slot.
 AnyConstBatchView RingLease::view() const noexcept {
   const BatchRing::State& ring = member_->ring();
   base::pass(base::Mark::reading);

@@ -1,4 +1,4 @@
-// The ring as it lies in a segment.
+// The layout of a ring in a segment.
 #pragma once
 
 #include <array>
@@ -14,11 +14,11 @@
 
 namespace nodewise::ring {
 
-inline constexpr std::size_t line = 128;  // two cache lines: processors fetch them in pairs
+inline constexpr std::size_t line = 128;  // two cache lines, because processors fetch them in pairs
 inline constexpr unsigned most_members = 256;
 
-/// A member's own words; only the holder of its lock writes them. Counts continue where those of the previous
-/// member with this number ended.
+/// The words of a member, which only the holder of its lock writes. If another member gets the same number
+/// later, it continues the counts.
 struct alignas(line) MemberEntry {
   std::atomic<std::uint64_t> published;
   std::atomic<std::uint64_t> returned;
@@ -30,7 +30,7 @@ struct alignas(line) MemberEntry {
   std::atomic<std::uint64_t> consumer_waited_ns;
 };
 
-/// The sleepers of one side of the ring, a bit for each member, and the word they sleep on.
+/// The sleepers of one side of the ring, with one bit for each member, and the word on which they sleep.
 struct alignas(line) Sleepers {
   std::array<std::atomic<std::uint64_t>, most_members / 64> members;
   std::atomic<std::uint32_t> calls;
@@ -45,13 +45,13 @@ struct Control {
   alignas(line) std::atomic<std::uint64_t> tail;
   alignas(line) std::atomic<std::uint64_t> head;
   alignas(line) std::atomic<std::uint64_t> closed;
-  std::atomic<std::uint64_t> recovered;  // by processes that are no members
+  std::atomic<std::uint64_t> recovered;  // by processes that are not members
   Sleepers producers;
   Sleepers consumers;
   std::array<MemberEntry, most_members> members;
 };
 
-/// A cache line: producer and consumer of neighbouring slots do not disturb each other.
+/// One cache line, so that the users of neighbouring slots do not disturb each other.
 struct alignas(64) Cell {
   std::atomic<std::uint64_t> word;
   std::atomic<std::uint64_t> rows;
@@ -59,7 +59,7 @@ struct alignas(64) Cell {
 };
 static_assert(sizeof(Cell) == 64 && std::atomic<std::uint64_t>::is_always_lock_free);
 
-/// Two builds that lay a ring out differently must not share one.
+/// Builds with different layouts of a ring must not share one.
 inline std::uint64_t content_hash() {
   return base::fnv1a(base::text("nodewise.ring/1 ", sizeof(Control), ' ', offsetof(Control, head), ' ',
                                 offsetof(Control, closed), ' ', offsetof(Control, producers), ' ',
@@ -67,7 +67,7 @@ inline std::uint64_t content_hash() {
                                 offsetof(Sleepers, calls), ' ', sizeof(MemberEntry), ' ', sizeof(Cell)));
 }
 
-// Locks of the segment's file, by byte.
+// The bytes of the segment's file that are locked.
 inline constexpr std::uint64_t only_producer_byte = 2;
 inline constexpr std::uint64_t only_consumer_byte = 3;
 constexpr std::uint64_t member_byte(unsigned member) noexcept {

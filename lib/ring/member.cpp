@@ -14,14 +14,14 @@ namespace {
 
 constexpr std::uint64_t no_role = 0;
 
-// The lock that says that there is no other producer, or consumer.
+// The byte whose lock shows that there is no other producer (or consumer).
 std::uint64_t role_byte(const RingMemory& memory, bool producing) {
   if (producing) return memory.only_producer ? ring::only_producer_byte : no_role;
   return memory.only_consumer ? ring::only_consumer_byte : no_role;
 }
 
-// On a machine of one CPU no other process runs while this one spins. The mask of this process does not
-// count: the awaited process may have another one.
+// On a machine with one CPU, no other process can run while this one polls. Only the machine matters and not
+// this process's mask, because the other process may have another mask.
 std::chrono::nanoseconds sensible_spin(const RingWaiting& waiting) {
   const auto online = os::current().read_text("/sys/devices/system/cpu/online");
   const bool several = !online.ok() || online.value.find_first_of("-,") != std::string::npos;
@@ -36,7 +36,7 @@ RingMember::RingMember(std::shared_ptr<BatchRing::State> ring, bool producing, c
       producing_(producing),
       role_(role_byte(ring_->memory, producing)),
       spin_(sensible_spin(waiting)),
-      // The parent's locks must end with the parent, and its slots are not the child's.
+      // In a child, the locks must stay the parent's alone, and its slots are not the child's.
       fork_watch_([this] {
         file_.close();
         ++epoch_;
@@ -48,7 +48,7 @@ RingMember::~RingMember() {
   leave();
 }
 
-// From its first moment on the opening is known to the clean-up in forked children.
+// The opening is registered for the clean-up in forked children from the beginning.
 void RingMember::join() {
   {
     const os::ForkWatch::Pause no_forks;
@@ -74,7 +74,7 @@ void RingMember::join() {
 
 void RingMember::lock_role() const {
   if (role_ == no_role) return;
-  // A process that recovers the slots of a dead member also holds this lock for a moment.
+  // A process that recovers slots of a dead member also holds this lock for a moment.
   if (const int error = os::lock_patiently(file_.descriptor(), role_))
     throw SystemError(
         base::text("BatchRing: it is made for one ", producing_ ? "producer" : "consumer",
@@ -96,8 +96,8 @@ bool RingMember::take_number() {
   return false;
 }
 
-// Recovers what the previous member with this number left, and what a previous only producer or consumer left
-// under another number.
+// Recovers the slots of the previous member with this number. If this member is the only producer or
+// consumer, also those of the previous one, which may have had another number.
 void RingMember::settle_predecessor() {
   base::pass(base::Mark::joining);
   ring::Control& control = *ring_->memory.control;
@@ -116,7 +116,7 @@ unsigned RingMember::settle_own() {
   return found;
 }
 
-// By name, as a child that is just being forked may have a copy of the descriptor.
+// Unlocks explicitly, because a child that is being forked may have a copy of the descriptor.
 void RingMember::let_go() noexcept {
   os::Os& os = os::current();
   if (role_ != no_role) os.unlock_byte(file_.descriptor(), role_);
@@ -124,7 +124,7 @@ void RingMember::let_go() noexcept {
   file_.close();
 }
 
-// Slots that it still holds are recovered as those of a dead member are.
+// Slots that it still holds are recovered like those of a dead member.
 void RingMember::leave() noexcept {
   if (!file_.is_open()) return;
   if (settle_own() > 0) wake_all(*ring_->memory.control);

@@ -1,4 +1,4 @@
-// A producer or a consumer of a ring: its number, its lock, and how it waits.
+// A producer or consumer of a ring: its number, its locks, and how it waits.
 #pragma once
 
 #include <chrono>
@@ -13,8 +13,8 @@
 
 namespace nodewise {
 
-/// Thread class: one thread at a time, its loans and leases included. It is never moved, because loans and
-/// leases point to it.
+/// It is never moved, because its loans and leases point to it. Thread class: one thread at a time; it and
+/// its loans and leases count as one object.
 class RingMember {
  public:
   /// Joins the ring. Throws SystemError.
@@ -25,7 +25,7 @@ class RingMember {
 
   using Clock = std::chrono::steady_clock;
   using Deadline = std::optional<Clock::time_point>;
-  /// Returns nullopt if there is none now.
+  /// Returns nullopt if there is none at the moment.
   std::optional<ring::Ticket> claim() {
     if (!file_.is_open()) [[unlikely]]
       join();
@@ -36,7 +36,7 @@ class RingMember {
       join();
     return core_.take(me_);
   }
-  /// Waits until there is one, or the ring is closed (and drained), or `until`.
+  /// Waits until there is one, or until the ring is closed (for consumers: and drained), or until `until`.
   std::optional<ring::Ticket> wait_to_claim(Deadline until);
   std::optional<ring::Taken> wait_to_take(Deadline until);
 
@@ -51,7 +51,7 @@ class RingMember {
   void abandon(ring::Ticket ticket) {
     core_.abandon(ticket);
     call(ring_->memory.control->producers);
-    call(ring_->memory.control->consumers);  // a later slot may now be the next one for them
+    call(ring_->memory.control->consumers);  // a later slot may be the next one for them now
   }
   void give_back(ring::Ticket ticket) {
     core_.give_back(ticket);
@@ -65,7 +65,7 @@ class RingMember {
   const ring::Cell& cell(ring::Ticket ticket) const { return ring_->memory.cells[core_.slot_of(ticket)]; }
   std::uint64_t slot_of(ring::Ticket ticket) const { return core_.slot_of(ticket); }
   const BatchRing::State& ring() const noexcept { return *ring_; }
-  /// Loans and leases of another epoch belong to the parent process, or to an earlier membership.
+  /// Loans and leases from another epoch belong to the parent process, or to an earlier membership.
   std::uint64_t epoch() const noexcept { return epoch_; }
 
  private:
@@ -79,7 +79,7 @@ class RingMember {
   template <class Attempt, class Ended>
   auto wait_for(Attempt attempt, Ended ended, ring::Sleepers& side, Deadline until) -> decltype(attempt());
 
-  // Only this member writes these words, so a load and a store are enough.
+  // Only this member writes these words, so a load and a store are sufficient.
   static void count(std::atomic<std::uint64_t>& number, std::uint64_t more = 1) noexcept {
     number.store(number.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
   }
@@ -91,14 +91,14 @@ class RingMember {
   std::shared_ptr<BatchRing::State> ring_;
   ring::Core<RingMemory> core_;
   bool producing_;
-  std::uint64_t role_;  // the byte of its lock as the only one of its kind, or 0
+  std::uint64_t role_;  // the byte of its lock if it is the only producer or consumer, else 0
   std::chrono::nanoseconds spin_;
-  os::File file_;  // its own opening of the segment, which carries its locks
+  os::File file_;  // its own opening of the segment, which has its locks
   ring::Owner me_ = 0;
   ring::MemberEntry* entry_ = nullptr;
   std::uint64_t epoch_ = 0;
   unsigned vain_calls_ = 0;
-  bool settled_ = false;  // every claim from before the closing can be seen
+  bool settled_ = false;  // every claim from before the closing is visible
   os::ForkWatch fork_watch_;
 };
 

@@ -11,8 +11,8 @@ bool MemberLocks::is_dead(ring::Owner owner) {
   return locked.ok() && !locked.value;
 }
 
-// Where the kernel has no such barrier, a few milliseconds serve as one: no processor delays a store for that
-// long.
+// If the kernel has no such barrier, waiting a few milliseconds replaces it, because no processor delays a
+// store for so long.
 void RingRecovery::settle_closing() {
   if (os::current().barrier_everywhere() != 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
 }

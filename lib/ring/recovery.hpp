@@ -1,5 +1,5 @@
-// What happens when members have died: their slots go back to the ring, and the members that waited for them
-// are woken.
+// What happens after members have died: their slots go back to the ring, and members that wait for these are
+// woken.
 #pragma once
 
 #include <optional>
@@ -9,12 +9,12 @@
 
 namespace nodewise {
 
-/// Which members are dead, by their locks, asked through an opening of the ring's file. What
-/// ring::Core::sweep wants. Thread class: value.
+/// Finds out by locks which members are dead, through an opening of the ring's file. It provides what
+/// ring::Core::sweep needs. Thread class: value.
 class MemberLocks {
  public:
-  /// `me`: the calling member, if the caller is one; `own_role`: the lock that it holds as the only producer
-  /// or consumer, or 0. Its own locks do not conflict.
+  /// `me` is the calling member, if the caller is one. `own_role` is the byte of the lock that it holds as
+  /// the only producer or consumer, or 0. Locks of the caller do not conflict.
   MemberLocks(int descriptor, std::optional<ring::Owner> me, std::uint64_t own_role) noexcept
       : descriptor_(descriptor), me_(me), own_role_(own_role) {}
   bool is_dead(ring::Owner owner);
@@ -37,11 +37,11 @@ class MemberLocks {
 };
 
 struct RingRecovery {
-  /// Recovers the slots of all dead members, and wakes the members that may have waited for them. Arguments
-  /// as MemberLocks. Returns the number of slots.
+  /// Recovers the slots of all dead members, and wakes members that may be waiting for them. The arguments
+  /// are those of MemberLocks. Returns the number of slots.
   static unsigned of(const BatchRing::State& ring, int descriptor, std::optional<ring::Owner> me,
                      std::uint64_t own_role);
-  /// Returns when every claim from before the closing is visible to the caller.
+  /// Returns when the caller can see every claim that was made before the closing.
   static void settle_closing();
 };
 

@@ -1,4 +1,4 @@
-// A ring as one process has it mapped.
+// A ring, as a process has mapped it.
 #pragma once
 
 #include <atomic>
@@ -50,21 +50,21 @@ struct BatchRing::State {
   Pages pages;
   RingMemory memory;
   std::byte* slots = nullptr;
-  std::uint64_t slot_bytes = 0;  // apart
+  std::uint64_t slot_bytes = 0;  // the distance between two slots
   std::uint64_t rows = 0;
   std::uint64_t cols = 0;
   DType dtype = DType::f32;
   std::vector<Degradation> degradations;
 
   ring::Core<RingMemory> core() const noexcept { return ring::Core<RingMemory>(memory); }
-  /// An opening of the segment's file whose locks are its own. Throws SystemError.
+  /// Opens the segment's file again, with locks of its own. Throws SystemError.
   os::File open_again() const;
   AnyBatchView view(std::uint64_t slot, std::uint64_t row_count) const noexcept {
     return {slots + slot * slot_bytes, dtype, row_count, cols, cols};
   }
 };
 
-/// Wakes up to `sleepers` members of one side; returns how many slept.
+/// Wakes up to `sleepers` members of one side; returns how many it woke.
 unsigned wake(ring::Sleepers& side, unsigned sleepers);
 /// Wakes all producers and consumers that sleep.
 void wake_all(ring::Control& control);

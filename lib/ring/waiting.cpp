@@ -1,5 +1,5 @@
-// How a member waits: it polls, then sleeps in short slices. After each sleep without a wake-up it recovers
-// the slots of dead members. So a sleeping consumer goes on even if the producer that was to wake it died.
+// How a member waits: it polls, and then sleeps for short times. If no wake-up ended a sleep, it recovers the
+// slots of dead members. So a consumer does not sleep forever if the producer that should wake it dies.
 #include <algorithm>
 #include <utility>
 
@@ -12,8 +12,8 @@
 namespace nodewise {
 namespace {
 
-// How long a member sleeps or polls before it looks for dead members, one of which may have been the one to
-// wake it.
+// How long a member sleeps or polls before it looks for dead members. One of these may be the member that
+// should have woken it.
 constexpr std::chrono::milliseconds longest_sleep(2);
 
 void pause_briefly() noexcept {
@@ -26,8 +26,8 @@ void pause_briefly() noexcept {
 
 }  // namespace
 
-// A dead sleeper's bit stays set. After many fruitless wake-ups in a row the bits of dead members are
-// cleared.
+// The bit of a dead sleeper stays set. After many wake-ups in a row that woke no member, the bits of dead
+// members are cleared.
 void RingMember::wake_one(ring::Sleepers& side) {
   constexpr unsigned many = 64;
   if (wake(side, 1) > 0) {
@@ -39,8 +39,8 @@ void RingMember::wake_one(ring::Sleepers& side) {
   forget_dead_sleepers(side, MemberLocks(file_.descriptor(), me_, role_));
 }
 
-// A member sets its bit before it sleeps, and then polls a little longer: by then it sees everything that
-// others wrote before they could see its bit. Should it miss something, the sleep is short.
+// A member sets its bit before it sleeps, and then polls a little longer. By then it sees everything that
+// others wrote before they could see the bit. If it misses something nevertheless, the sleep is short.
 template <class Attempt, class Ended>
 auto RingMember::wait_for(Attempt attempt, Ended ended, ring::Sleepers& side, Deadline until)
     -> decltype(attempt()) {
@@ -81,7 +81,8 @@ auto RingMember::wait_for(Attempt attempt, Ended ended, ring::Sleepers& side, De
         until ? std::min<std::chrono::nanoseconds>(longest_sleep, *until - now) : longest_sleep;
     os::current().wait_on(reinterpret_cast<const std::uint32_t*>(&side.calls), calls,
                           static_cast<std::uint64_t>(sleep.count()));
-    if (Clock::now() - looked < longest_sleep) continue;  // woken in time; else a member may have died
+    // It was woken in time; otherwise a member may have died.
+    if (Clock::now() - looked < longest_sleep) continue;
     looked = Clock::now();
     recover();
   }

@@ -1,4 +1,4 @@
-// The removal of segments whose maker is dead and that no process holds.
+// Removes segments that no process holds and whose maker is dead.
 #include <chrono>
 #include <utility>
 
@@ -15,7 +15,8 @@ bool old_enough(const SegmentInfo& info, const CollectOptions& options) {
 }
 
 bool collectable(const SegmentInfo& info, const CollectOptions& options) {
-  if (!info.published) return info.fault.empty();  // its maker is dead; a living one would hold it
+  // The maker is dead, because a living one would hold the segment
+  if (!info.published) return info.fault.empty();
   if (info.kept) return old_enough(info, options);
   return info.owner_state == SegmentOwner::State::dead;
 }
@@ -27,13 +28,13 @@ std::vector<SegmentInfo> collect_segments(const CollectOptions& options) {
   for_each_segment([&](SegmentInfo info, const os::File& file) {
     os::Os& os = os::current();
     if (!collectable(info, options)) return;
-    if (options.dry_run) {  // a lock could make the last holder take itself for one of many
+    if (options.dry_run) {  // the last holder could see a lock taken here, and think that it is not the last
       if (!os.is_byte_locked(file.descriptor(), holder_byte).value) collected.push_back(std::move(info));
       return;
     }
-    // A process that opens the file from here on waits for the lock, and then finds the name removed.
+    // A process that opens the file from now on waits for this lock, and then finds that the name is removed.
     if (os.lock_byte(file.descriptor(), holder_byte, os::Lock::exclusive, false) != 0) return;
-    // Since the header was read, the segment may have been published, and given up by all its holders.
+    // After the header was read, the segment may have been published, and then released by all holders.
     info = info_of(info.path, info.name, file);
     if (!collectable(info, options)) return;
     if (!is_named(file.descriptor(), info.path).value) return;

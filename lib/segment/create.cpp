@@ -1,4 +1,4 @@
-// How a segment's file comes into being: its pages, its folder, its name, its size.
+// Creates the file of a segment: chooses its pages, its folder, its name and its size.
 #include <algorithm>
 #include <cerrno>
 
@@ -15,7 +15,7 @@
 namespace nodewise {
 namespace {
 
-// Errors that concern this folder and this user: another folder may accept the file.
+// Errors that depend on the folder and the user, so that another folder may accept the file.
 bool is_refusal(int error) {
   return error == EACCES || error == EPERM || error == EROFS || error == EOVERFLOW;
 }
@@ -53,13 +53,13 @@ std::vector<std::string> SegmentFile::possible_folders() const {
         "Segment: \"", name_, "\" is to be of pages of ", base::human_bytes(page_bytes_),
         ", and no hugetlbfs of them is mounted; mount -t hugetlbfs -o pagesize=", page_bytes_ >> 10,
         "K none FOLDER, or make a segment without a name"));
-  // A full folder is the last resort.
+  // Full folders are tried last.
   std::stable_partition(folders.begin(), folders.end(),
                         [&](const std::string& folder) { return has_room(os::current().space(folder)); });
   return folders;
 }
 
-// The first one that this user may write to.
+// Creates the file in the first folder in which this user may write.
 void SegmentFile::create_in(const std::vector<std::string>& folders) {
   for (const std::string& folder : folders) {
     path_ = segment_path(folder, name_);
@@ -79,8 +79,8 @@ bool SegmentFile::has_room(const os::Result<os::Space>& space) const {
   return !space.ok() || space.value.total_bytes == 0 || space.value.free_bytes >= data_offset_ + data_bytes_;
 }
 
-// A refusal now is better than a failure in the middle. Whether the space is enough is known only when the
-// pages are present.
+// It is better to refuse now than to fail half way. Only populating the pages shows whether the space really
+// suffices.
 void SegmentFile::check_space() const {
   const std::string folder = path_.substr(0, path_.rfind('/'));
   const auto space = os::current().space(folder);
@@ -131,7 +131,7 @@ SegmentFile::Step SegmentFile::create_named(bool has_other_folders) {
   file_ = os::File(made);
   draft_ = true;
   base::pass(base::Mark::file_made);
-  // A reader may hold the lock for a moment, to see whether the maker lives.
+  // A reader may hold this lock for a moment, while it checks whether the maker is alive.
   int error = os.lock_byte(descriptor(), maker_byte, os::Lock::exclusive, true);
   if (error == 0) error = os.lock_byte(descriptor(), holder_byte, os::Lock::shared, false);
   const auto named = is_named(descriptor(), path_);
@@ -139,13 +139,15 @@ SegmentFile::Step SegmentFile::create_named(bool has_other_folders) {
   if (error == 0 && named.value) return Step::done;
   if (error == 0) error = named.error;
   if (error != 0 && error != EAGAIN) fail("locking the file", error);
-  draft_ = false;  // another process found the file before it was locked, and took its maker for dead
+  // Another process found the file before it was locked, and concluded that its maker is dead.
+  draft_ = false;
   file_.close();
   return Step::again;
 }
 
-// A name belongs to one segment, whatever folder it lies in. Two makers in two folders both have their files
-// by now, so that at least one of them finds the other's file, and gives up its own.
+// A name belongs to one segment, even if its file may lie in several folders. If two processes make files
+// with this name in two folders, both files exist now. So at least one of the two finds the other file, and
+// gives up its own.
 void SegmentFile::clear_other_folders() const {
   for (const std::string& folder : segment_folders()) {
     const std::string path = segment_path(folder, name_);

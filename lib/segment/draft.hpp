@@ -1,4 +1,4 @@
-// A dataset's segment while it is being made.
+// The segment of a dataset until it is published.
 #pragma once
 
 #include <memory>
@@ -9,16 +9,16 @@
 
 namespace nodewise {
 
-/// Makes the public value of a file that is open. Defined in segment.cpp.
+/// Makes a Segment from a file that is open. Defined in segment.cpp.
 struct SegmentAccess {
   static Segment of(std::shared_ptr<SegmentFile> file);
 };
 
-/// The file is exclusive, and is removed with this object unless it was published.
+/// A segment file that no other process can open. The destructor removes it, unless it was published.
 class SegmentDraft {
  public:
-  /// Throws InvalidArgument (name, page sizes), SystemError (EEXIST: the name is taken), PlacementError (no
-  /// room).
+  /// Throws InvalidArgument (bad name, page sizes), SystemError (EEXIST: the name is taken) and
+  /// PlacementError (no room).
   SegmentDraft(const Plan& plan, const SegmentOptions& options, PageKind kind);
   Pages pages() const;
   /// Publishes the segment. Precondition: it is not published yet.

@@ -15,8 +15,8 @@ void SegmentFile::fail(const std::string& call, int error) const {
   throw SystemError(base::text("Segment: ", what(), ": ", call), error);
 }
 
-// A mapping keeps its opening of the file alive, in forked children too, and with the opening its locks. So
-// the mapping is made through another opening, which has no locks.
+// A mapping keeps the opening of its file alive, also in forked children, and so the locks of the opening.
+// Therefore the mapping is made from another opening, which has no locks.
 os::Result<void*> SegmentFile::map_part(std::uint64_t offset, std::size_t bytes, std::size_t alignment,
                                         bool writable) const {
   os::Os& os = os::current();
@@ -51,7 +51,7 @@ Pages SegmentFile::pages(const std::shared_ptr<SegmentFile>& file) {
                            .release = [file](void*) {}});
 }
 
-// Touching a page for which there is no memory would end the process: so all pages are made present now.
+// Touching a page for which there is no memory would end the process, so all pages are populated now.
 void SegmentFile::make_present(const Pages& pages) const {
   const int error = PagesParts::populate(pages, data_, data_bytes_);
   if (error == 0) return;

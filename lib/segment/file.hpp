@@ -1,5 +1,6 @@
-// The file of a segment, as one process has it open: create.cpp makes it, open.cpp opens one, publish.cpp
-// lets others in, leave.cpp gives it up. The locks that tell its holders are in locks.hpp.
+// The file of a segment, as a process has it open. create.cpp creates it, open.cpp opens it, publish.cpp
+// makes it usable for others, leave.cpp releases it. locks.hpp describes the locks by which holders are
+// known.
 #pragma once
 
 #include <cerrno>
@@ -19,31 +20,31 @@
 
 namespace nodewise {
 
-/// Size and pages of a segment that is to be made.
+/// The size and pages of a segment that is to be created.
 struct SegmentRequest {
   std::string name;  ///< Empty: a memfd.
   PageKind kind = PageKind::automatic;
   std::size_t hugetlb_page_bytes = 0;  ///< With PageKind::hugetlb; 0: the default.
   std::uint64_t data_bytes = 0;
-  std::uint64_t header_bytes = 0;  ///< Of the header to come.
+  std::uint64_t header_bytes = 0;  ///< The size of the header that will be written.
 };
 
 class SegmentFile {
  public:
-  /// Makes the file, exclusively, and maps it; no other process can open it as a segment before publish(). A
-  /// file that a dead maker left under the name is replaced. Throws SystemError (EEXIST: the name is taken),
-  /// PlacementError (the file system lacks the bytes).
+  /// Creates the file and maps it. Other processes cannot open it as a segment before publish(). A file with
+  /// this name that a dead maker left is replaced. Throws SystemError (EEXIST: the name is taken) and
+  /// PlacementError (the file system has too little space).
   static std::shared_ptr<SegmentFile> create(const SegmentRequest& request);
-  /// Maps one that is published, waiting for its maker. Throws as Segment::open.
+  /// Opens and maps a segment; waits until its maker has published it. Throws as Segment::open.
   static std::shared_ptr<SegmentFile> open(const std::string& name, Access access);
   static std::shared_ptr<SegmentFile> open_descriptor(int descriptor, Access access);
   ~SegmentFile();
   SegmentFile(const SegmentFile&) = delete;
   SegmentFile& operator=(const SegmentFile&) = delete;
 
-  /// Fills in the sizes of the header, writes it, and so lets other processes in.
+  /// Completes the sizes in the header and writes it, so that other processes can open the segment.
   void publish(SegmentHeader header);
-  /// Of one that was opened, or is published.
+  /// Precondition: the segment was opened, or is published.
   const SegmentHeader& header() const noexcept { return header_; }
 
   const std::string& name() const noexcept { return name_; }
@@ -55,11 +56,11 @@ class SegmentFile {
   PageKind kind() const noexcept { return kind_; }
   std::size_t page_bytes() const noexcept { return page_bytes_; }
   Access access() const noexcept { return access_; }
-  /// Makes all data present, by the calling thread. Throws SystemError where there is no room.
+  /// The calling thread populates all data. Throws SystemError if there is no room.
   void make_present(const Pages& pages) const;
-  /// Removes the name, if it still leads to this file.
+  /// Removes the name, if it still belongs to this file.
   void remove() const;
-  /// The data, owned by `file` together with all that share it.
+  /// The data. `file` and all copies of these pages own it together.
   static Pages pages(const std::shared_ptr<SegmentFile>& file);
 
  private:
@@ -89,7 +90,7 @@ class SegmentFile {
   std::string name_;
   std::string path_;
   os::File file_;
-  int process_ = 0;  // the process that opened it; its forked children must not touch the locks
+  int process_ = 0;  // the process that opened the file; its forked children must not touch the locks
   bool draft_ = false;
   Access access_ = Access::read_write;
   PageKind kind_ = PageKind::base;
@@ -102,7 +103,7 @@ class SegmentFile {
   os::ForkWatch fork_watch_{[this] { detach(); }};
 };
 
-/// What `open` gives, or nothing where there is no such segment.
+/// Returns what `open` returns, or nothing if there is no such segment.
 template <class Open>
 auto if_there(Open open) -> std::optional<decltype(open())> {
   try {
@@ -113,8 +114,8 @@ auto if_there(Open open) -> std::optional<decltype(open())> {
   }
 }
 
-/// Returns what `open` gives, or what `create` makes where that is nothing. A process that finds another one
-/// faster (EEXIST) opens again, and waits for that one's segment.
+/// Returns what `open` returns; if that is nothing, what `create` makes. If another process was faster
+/// (EEXIST), it opens again, and waits for the segment of that process.
 template <class Open, class Create>
 auto open_or_make(Open open, Create create) -> decltype(create()) {
   while (true) {

@@ -18,7 +18,7 @@ namespace {
 constexpr std::string_view magic = "nodewise";
 constexpr std::uint32_t byte_order_mark = 0x01020304;
 constexpr std::uint32_t version = 1;
-// Set where batches are not in rows: a build that knows rows alone refuses such a segment.
+// Set if batches are not in Layout::rows, so that a build that knows only rows refuses the segment.
 constexpr std::uint64_t layout_feature = 2;
 constexpr std::uint64_t known_features = layout_feature;
 
@@ -62,7 +62,7 @@ constexpr std::array<HeaderField, 32> fields = {
 };
 #undef NODEWISE_FIELD
 
-// Every byte belongs to a field, so that the hash tells any change.
+// Every byte belongs to a field, so the hash shows any change.
 consteval bool fields_cover() {
   std::size_t end = 0;
   for (const HeaderField& field : fields) {
@@ -80,7 +80,7 @@ std::uint64_t layout_hash() {
   return hash;
 }
 
-// The sum itself counts as zero.
+// The field of the checksum itself counts as zero.
 std::uint32_t checksum(std::string_view bytes) {
   RawSegmentHeader raw{};
   std::memcpy(&raw, bytes.data(), sizeof raw);

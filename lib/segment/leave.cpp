@@ -1,4 +1,4 @@
-// How a process gives a segment up, and how the name goes with the last of its holders.
+// Releases a segment. The last holder removes the name.
 #include "base/mark.hpp"
 #include "segment/file.hpp"
 #include "segment/removal.hpp"
@@ -13,13 +13,14 @@ void SegmentFile::remove() const {
   if (const int error = remove_name(opening.descriptor(), path_)) fail("removing its name", error);
 }
 
-// A process that has released its lock, and can then lock the holder byte exclusively, was the last holder.
-// The order matters: if two processes tried before they released, each would see the other one.
+// A process that has released its own lock, and can then lock the holder byte exclusively, was the last
+// holder. The lock must be released first: otherwise two processes that leave together would each see the
+// other's lock.
 void SegmentFile::leave() noexcept {
   os::Os& os = os::current();
   base::pass(base::Mark::leaving);
   os.unlock_byte(descriptor(), holder_byte);
-  const bool held = header_.page_bytes != 0;  // opened to the end, or published
+  const bool held = header_.page_bytes != 0;  // it was opened completely, or published
   if (!held || header_.keep) return;
   const auto opened = os.reopen(descriptor());
   if (!opened.ok()) return;
@@ -43,11 +44,11 @@ SegmentFile::~SegmentFile() {
     give_up();
   else if (own)
     leave();
-  file_.close();  // while the fork watch still is: no child may keep the descriptor
+  file_.close();  // while the fork watch still exists, so that no child keeps the descriptor
 }
 
-// The child sees the memory, and gets an opening of its own without locks: the parent's locks end with the
-// parent.
+// The child can use the memory. It gets an opening of its own, without locks, because the locks of the parent
+// must end with the parent.
 void SegmentFile::detach() noexcept {
   if (name_.empty() || !file_.is_open()) return;
   file_ = os::File(os::current().reopen(descriptor()));

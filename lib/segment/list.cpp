@@ -18,8 +18,8 @@
 namespace nodewise {
 namespace {
 
-// How often each file is held, by os::lock_table_name. /proc/locks has lines such as
-// "1: OFDLCK ADVISORY  READ -1 00:1b:1292 1 1".
+// How many holders each file has, by os::lock_table_name. Lines of /proc/locks look like "1: OFDLCK ADVISORY
+// READ -1 00:1b:1292 1 1".
 std::optional<std::map<std::string, unsigned>> holders() {
   const auto text = os::current().read_text("/proc/locks");
   if (!text.ok()) return std::nullopt;

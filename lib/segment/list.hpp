@@ -10,10 +10,10 @@
 
 namespace nodewise {
 
-/// What the file of a segment says about it; its holders are left out.
+/// What the file of a segment says about it. Holders are not counted.
 SegmentInfo info_of(const std::string& path, std::string name, const os::File& file);
 
-/// Calls `fn` for every segment of this user, with an opening of its file that may write.
+/// Calls `fn` for every segment of this user, with an opening of its file for reading and writing.
 void for_each_segment(const std::function<void(SegmentInfo, const os::File&)>& fn);
 
 }  // namespace nodewise

@@ -1,9 +1,9 @@
 // The bytes of a segment's file that processes lock.
 //
-// Locks tell which processes are there, and the kernel releases them however a process ends. Every holder of
-// a segment has a shared lock on its holder byte. The maker also has an exclusive lock on the maker byte
-// until the segment is published. So a file that is not published and whose maker byte is free was left by a
-// dead maker; a process that locks that byte may remove the name.
+// Locks show which processes use a segment. The kernel releases them however a process ends. Every holder has
+// a shared lock on the holder byte. The maker also has an exclusive lock on the maker byte until the segment
+// is published. So if a file is not published and its maker byte is free, its maker is dead. A process that
+// locks the maker byte may remove the name.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// How a process opens a segment that others made, and what it checks before it believes the file.
+// Opens a segment that another process made, and checks it before its content is used.
 #include <cerrno>
 
 #include <nodewise/error.hpp>
@@ -67,7 +67,7 @@ SegmentFile::Step SegmentFile::await_maker() {
   }
   const auto status = file_.status();
   if (!status.ok()) fail("fstat", status.error);
-  if (status.value.links == 0) return Step::again;  // removed while this waited for it
+  if (status.value.links == 0) return Step::again;  // it was removed while this call waited
   if (is_published()) return Step::done;
   throw SystemError(base::text("Segment: ", what(),
                                " was never finished: its maker died over it; making it anew "

@@ -5,7 +5,7 @@
 
 namespace nodewise {
 
-/// This process, as a header names it.
+/// This process, as a header describes it.
 SegmentOwner this_process();
 
 }  // namespace nodewise

@@ -1,4 +1,4 @@
-// How a segment is published: its header is written, its magic last.
+// Publishes a segment: writes its header, and the magic last.
 #include <atomic>
 #include <cstring>
 #include <utility>

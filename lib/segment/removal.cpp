@@ -22,7 +22,7 @@ os::Result<bool> is_named(int descriptor, const std::string& path) {
   return {mine.value.same_file(named.value), 0};
 }
 
-// A process removes a name only while it holds the maker byte: so between the check and the removal no other
+// A process removes a name only while it holds the maker byte. So between the check and the removal, no other
 // process removes the name, and no other file gets it.
 int remove_name(int descriptor, const std::string& path) {
   if (const int error = os::lock_patiently(descriptor, maker_byte)) return error;
@@ -52,14 +52,14 @@ void clear_name(const std::string& name, const std::string& path) {
                       EEXIST);
   if (const int error = os.lock_byte(opening.descriptor(), maker_byte, os::Lock::exclusive, false)) {
     if (error != EAGAIN) refuse("its file cannot be locked", error);
-    // Only a maker excludes readers too; a reader releases its lock in a moment.
+    // Only a maker also excludes readers, and a reader releases its lock after a moment.
     if (os.lock_byte(opening.descriptor(), maker_byte, os::Lock::shared, false) == 0) return;
     throw SystemError(base::text(taken, " is taken: a segment is just being made by another process"),
                       EEXIST);
   }
   const auto named = is_named(opening.descriptor(), path);
   if (!named.ok()) refuse("its file cannot be looked at", named.error);
-  // It may have been published after it was read: look again.
+  // It may have been published after its beginning was read, so that is read again.
   const auto now = opening.read_start(segment_magic_bytes);
   if (!named.value || begins_published(now.value)) return;
   base::pass(base::Mark::replacing);

@@ -1,4 +1,4 @@
-// The removal of a segment's name.
+// Removes the name of a segment.
 #pragma once
 
 #include <string>
@@ -7,16 +7,16 @@
 
 namespace nodewise {
 
-/// Whether `path` still leads to the file of `descriptor`.
+/// Whether `path` still belongs to the file of `descriptor`.
 os::Result<bool> is_named(int descriptor, const std::string& path);
 
-/// Removes the name, if it still leads to that file. The opening must be writable; it then holds the maker
-/// byte. Returns 0, or an errno.
+/// Removes the name, if it still belongs to this file. The opening must be writable; it holds the maker byte
+/// afterwards. Returns 0 or an errno.
 int remove_name(int descriptor, const std::string& path);
 
-/// Makes room for a new segment `name` at `path`: removes a file that a dead maker left there. The name may
-/// still be taken on return, by a file that has just been removed or made; call again then. Throws
-/// SystemError (EEXIST: by a segment, or a living maker).
+/// Makes room for a new segment called `name` at `path`, by removing a file that a dead maker left there. The
+/// name may still be taken afterwards, by a file that was just removed or made; call it again then. Throws
+/// SystemError (EEXIST: the name is taken by a segment or a living maker).
 void clear_name(const std::string& name, const std::string& path);
 
 }  // namespace nodewise
