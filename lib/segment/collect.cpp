@@ -15,7 +15,7 @@ bool old_enough(const SegmentInfo& info, const CollectOptions& options) {
 }
 
 bool collectable(const SegmentInfo& info, const CollectOptions& options) {
-  // The maker is dead, because a living one would hold the segment
+  // The maker is dead, because a living one would hold the segment.
   if (!info.published) return info.fault.empty();
   if (info.kept) return old_enough(info, options);
   return info.owner_state == SegmentOwner::State::dead;
