@@ -10,8 +10,8 @@
 
 namespace nodewise {
 
-/// The least that any of these still allows this process: the whole machine, the nodes of its cpuset, and its
-/// control groups.
+/// The memory that this process may still use. It is the smallest of the amounts that the whole machine, the
+/// nodes of its cpuset, and its control groups allow.
 struct Allowance {
   std::uint64_t bytes = 0;
   /// Where this is stated: "/proc/meminfo (MemAvailable + SwapFree)", "/sys/fs/cgroup/.../memory.max", ...

@@ -1,5 +1,5 @@
 // A dataset is a matrix of elements of one type; its rows are called samples, and its columns features. A
-// batch is some consecutive rows of it. What is here counts rows, batches and bytes, and says nothing about
+// batch is some consecutive rows of it. The types here count rows, batches and bytes. They say nothing about
 // the memory that holds them.
 #pragma once
 
@@ -44,8 +44,8 @@ class NumberIterator {
   std::uint64_t number_ = 0;
 };
 
-/// A half-open range of rows, from `start` up to `stop`. `for (auto row : rows)` iterates over the numbers of
-/// the rows. Precondition of that loop: start <= stop.
+/// A half-open range of rows, [start, stop). `for (auto row : rows)` iterates over the numbers of the rows.
+/// Precondition of that loop: start <= stop.
 struct RowRange {
   std::uint64_t start = 0;
   std::uint64_t stop = 0;
@@ -63,7 +63,8 @@ struct ByteRange {
   friend bool operator==(const ByteRange&, const ByteRange&) = default;
 };
 
-/// A half-open range of batches. `for (auto batch : part.batches)` iterates over their numbers.
+/// A half-open range of batches, [start, stop). `for (auto batch : part.batches)` iterates over their
+/// numbers.
 struct BatchRange {
   std::uint64_t start = 0;
   std::uint64_t stop = 0;
@@ -73,8 +74,8 @@ struct BatchRange {
   friend bool operator==(const BatchRange&, const BatchRange&) = default;
 };
 
-/// The shape, element type and batch size of a dataset. Together they are checked once: all rows, batches and
-/// bytes can be counted by 64 bits. Thread class: value. Cost: O(1) for each member.
+/// The shape, element type and batch size of a dataset. They are checked when a Dataset is made: 64 bits can
+/// count all its rows, batches and bytes. Thread class: value. Cost: O(1) for each member.
 class NODEWISE_PUBLIC Dataset {
  public:
   /// An empty dataset: no samples, no features, no batches.

@@ -1,4 +1,4 @@
-// The end of a wait that has a time limit.
+// Computes when a wait with a time limit ends.
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,5 @@
-// A degradation is a record of something that the library asked for and the system did not give, when memory
-// was placed or checked. Each kind has a name that programs can rely on.
+// A degradation records something that the library asked for and the system did not give, while memory was
+// placed or checked. Each kind has a name that programs can rely on.
 #pragma once
 
 #include <cstdint>

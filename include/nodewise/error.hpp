@@ -83,7 +83,7 @@ class NODEWISE_PUBLIC SystemError : public std::runtime_error, public Error {
   int code_;
 };
 
-/// A placement that is required is impossible here, was not reached, or cannot be verified.
+/// A placement that is required is impossible here, was not achieved, or cannot be verified.
 class NODEWISE_PUBLIC PlacementError : public std::runtime_error, public Error {
  public:
   using std::runtime_error::runtime_error;

@@ -13,9 +13,9 @@
 
 namespace nodewise {
 
-/// Places memory and reads the whole source into it. If the source has extents, each piece is read as soon as
-/// its pages are populated. Otherwise the source is read by rows when all pages are populated; each worker
-/// reads its part of the shards of its node.
+/// Places memory and reads the whole source into it. If the source has extents (it says where its bytes lie),
+/// each piece is read as soon as its pages are populated. Otherwise the source is read by rows when all pages
+/// are populated; each worker reads its part of the shards of its node.
 ///
 /// If the memory is a segment, it records the identity of the source, unless SegmentOptions::origin is set.
 /// If a read fails, or options.stop is requested, all workers stop, the error is thrown, and neither memory

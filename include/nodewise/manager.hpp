@@ -21,8 +21,8 @@
 
 namespace nodewise {
 
-/// An array as a value. It owns a copy of its bytes, so large arrays belong in a segment, whose name can be
-/// the value. Thread class: value.
+/// An array as a value. It owns a copy of its bytes. So it is better to put a large array into a segment, and
+/// to store the segment's name. Thread class: value.
 struct ManagedArray {
   DType dtype = DType::f64;
   std::vector<std::uint64_t> shape;  ///< The number of elements in each dimension.
@@ -64,10 +64,11 @@ class ManagerScope;
 // transaction, and becomes invalid when it ends.
 //
 // All calls throw InvalidArgument if the name belongs to the other kind, FormatError if the stored data is
-// damaged, and SystemError as Manager says. Calls that write throw OutOfMemory if the directory is full. They
-// throw SystemError (EDEADLK) if the calling thread is inside a change, and the handle is not of that change.
-// A call that begins a transaction throws SystemError (EBUSY) if another process has enlarged the directory,
-// and the calling thread is inside a change or look of any Manager, which must end first.
+// damaged, and SystemError as the comment of Manager says. Calls that write throw OutOfMemory if the
+// directory is full. They throw SystemError (EDEADLK) if the calling thread is inside a change, and the
+// handle is not of that change. A call that begins a transaction throws SystemError (EBUSY) if another
+// process has enlarged the directory, and the calling thread is inside a change or look of any Manager. That
+// change or look must end first.
 //
 // Thread class: handles from a Manager: any thread; all others: the thread of the change or look. Cost,
 // unless stated otherwise: logarithmic in the number of entries, plus copying the values. A write also waits

@@ -13,9 +13,9 @@
 namespace nodewise {
 
 struct PoolOptions {
-  /// The bytes of a chunk, which is taken from the upstream at once. If the upstream has fewer, the pool asks
-  /// for half, then for a quarter, and so on down to what the block needs. Blocks that are larger than half a
-  /// chunk come directly from the upstream (that half is rounded down to a power of two).
+  /// The bytes of a chunk. A chunk is taken from the upstream in one call. If the upstream has fewer bytes,
+  /// the pool asks for half, then for a quarter, and so on down to what the block needs. Blocks that are
+  /// larger than half a chunk come directly from the upstream (that half is rounded down to a power of two).
   std::size_t chunk_bytes = std::size_t{64} << 20;
 };
 

@@ -19,7 +19,8 @@ namespace nodewise {
 /// them up. Its place is between a pool and the resource that gives whole pages. Thread class: any thread.
 class NODEWISE_PUBLIC LimitedResource final : public std::pmr::memory_resource {
  public:
-  /// Precondition, which cannot be checked, here and below: `upstream` outlives this resource.
+  /// Precondition, which cannot be checked: `upstream` outlives this resource. The same holds for the
+  /// resources below.
   LimitedResource(std::pmr::memory_resource* upstream, std::uint64_t limit_bytes) noexcept
       : upstream_(upstream), limit_bytes_(limit_bytes) {}
 

@@ -11,12 +11,13 @@ namespace nodewise {
 struct StayingThreads;  // private to the library
 
 /// Keeps threads pinned from one call of a team to the next, for loops of many short calls. While this object
-/// exists, its thread can call the team, or another team with the same CPUs, without pinning anything.
+/// exists, the thread that made it can call the team, or another team with the same CPUs, without pinning
+/// anything.
 ///
-/// Between calls, the thread that made this object stays on the CPU of the first worker. Whatever it starts
-/// begins there, and may stay there: a std::thread, or the threads of a wider OpenMP region. Start those
-/// before, or give them CPU masks of their own. A Team that this thread makes between calls has the CPUs that
-/// it would have without this object. If others change the masks of these threads, that is not noticed.
+/// Between calls, this thread stays on the CPU of the first worker. Whatever it starts begins there, and may
+/// stay there: a std::thread, or the threads of a wider OpenMP region. Start those before, or give them CPU
+/// masks of their own. A Team that it makes between calls has the CPUs that it would have without this
+/// object. If others change the masks of these threads, that is not noticed.
 ///
 /// Preconditions: destroy it on the thread that created it, in the same parallel region, and in reverse order
 /// of creation, as local variables are. Only the thread is checked. Thread class: one thread. Cost: creating
@@ -28,9 +29,9 @@ class NODEWISE_PUBLIC StayPinned {
   StayPinned(const StayPinned&) = delete;
   StayPinned& operator=(const StayPinned&) = delete;
 
-  /// The number of threads that stay pinned. Normally it is the number of workers, without threads that may
-  /// not be pinned or that stay pinned already. It is 0 in a forked child, and if OpenMP gives fewer threads
-  /// than there are workers.
+  /// The number of threads that stay pinned. Normally there is one for each worker; threads that may not be
+  /// pinned, or that stay pinned already, are not counted. It is 0 in a forked child, and if OpenMP gives
+  /// fewer threads than there are workers.
   unsigned threads() const noexcept;
 
  private:

@@ -9,7 +9,7 @@
 namespace nodewise {
 
 /// A token that long calls poll. All copies are the same token: a program gives one copy to a call and keeps
-/// another. When request() is called, the call throws Stopped. Thread class: any thread; request() may be
+/// another. After request(), the call ends and throws Stopped. Thread class: any thread; request() may be
 /// called in a signal handler.
 class NODEWISE_PUBLIC Stop {
  public:

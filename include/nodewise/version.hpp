@@ -1,4 +1,4 @@
-// What this build of the library is.
+// Describes this build of the library.
 #pragma once
 
 #include <string>
@@ -16,8 +16,7 @@ struct BuildInfo {
   std::string compiler;  ///< "gcc 12.2.0", "clang 14.0.6".
   std::string openmp;    ///< The OpenMP runtime in use: "libgomp" or "libomp", and its OpenMP version.
   std::string hwloc;     ///< The version of hwloc in use.
-  /// The instruction set for which the means are compiled that run on this processor: "avx2", ..., or
-  /// "baseline".
+  /// The instruction set that the means use on this processor: "avx2", ..., or "baseline".
   std::string vector_dispatch;
 };
 
