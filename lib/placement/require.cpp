@@ -47,7 +47,7 @@ void Placement::require_planned() const {
   if (bytes.misplaced_bytes + bytes.absent_bytes + bytes.unknown_bytes == 0) return;
   throw PlacementError(base::text(
       "Placement: ", bytes.misplaced_bytes, " bytes lie on another node than planned, ", bytes.absent_bytes,
-      " are absent, of ", bytes.unknown_bytes, " the kernel does not say", wrong_shards(shards_)));
+      " are absent, and the kernel does not tell the node of ", bytes.unknown_bytes, wrong_shards(shards_)));
 }
 
 }  // namespace nodewise

@@ -21,7 +21,7 @@ struct Look {
 constexpr Look looks[] = {
     {State::misplaced, 'x', base::Ink::bad, "on another node than planned"},
     {State::absent, '.', base::Ink::bad, "not in memory"},
-    {State::unknown, '?', base::Ink::fair, "the kernel does not say"},
+    {State::unknown, '?', base::Ink::fair, "the kernel does not tell the node"},
     {State::cut, '+', base::Ink::fair, "partly on a page of the neighbour's node"},
     {State::local, '=', base::Ink::good, "as planned"},
 };

@@ -97,7 +97,7 @@ std::string Placement::verdict_text(const TextStyle& style) const {
                  text(bytes.absent_bytes, " bytes are not in memory: untouched or swapped out"));
   if (bytes.unknown_bytes > 0)
     return inked(style, Ink::fair,
-                 text("of ", bytes.unknown_bytes, " bytes the kernel does not say where they lie"));
+                 text("the kernel does not tell the node of ", bytes.unknown_bytes, " bytes"));
   return inked(style, Ink::good, text("all ", bytes.planned_bytes, " bytes lie where the plan wants them"));
 }
 

@@ -71,7 +71,7 @@ class Usage(Case):
                 ("generate /nowhere/x.npy --samples 1 --features 1 --dtype u8", r"ENOENT"),
                 ("generate x --features 1 --dtype u8", r"either --samples or --bytes"),
                 ("generate x --bytes 7 --features 1 --dtype f64", r"less than one sample of 8 bytes"),
-                (f"run {DIGITS} --batch-size 7 --topology numa:2", r"`nodewise plan --topology` tells"),
+                (f"run {DIGITS} --batch-size 7 --topology numa:2", r"`nodewise plan --topology` shows"),
                 ("generate x --samples 1 --features 1", r"--dtype is required")):
             with self.subTest(line=line):
                 self.assert_fails(2, pattern, *line.split())
@@ -86,7 +86,7 @@ class Usage(Case):
                 ("--workers 0", r"--workers 0"),
                 ("--require-local 1.5", r"a number from 0 to 1"),
                 ("--require-local nan", r"a number from 0 to 1"),
-                ("--policy interleaved --require-local 1", r"never promises"),
+                ("--policy interleaved --require-local 1", r"promises no locality"),
                 ("--nodes 0,77", r"there is no node 77 on this machine; it has 0"),
                 ("--nodes a", r"a list of nodes such as"),
                 ("--weights 1,,2", r"one number for each node"),
@@ -181,7 +181,7 @@ class Run(Case):
     def test_what_a_newcomer_may_overlook_is_said(self):
         for subcommand in ("run", "plan"):
             out = nodewise(subcommand, DIGITS, "--batch-size", 5000)[1]
-            self.assertIn("in 1 batch of 5000, which it does not fill", out)
+            self.assertIn("in 1 batch of 5000, which is not full", out)
         if len(answer("topology")["nodes"]) == 1:
             self.assert_fails(3, r"needs workers on two nodes", "run", DIGITS, "--batch-size", 7,
                               "--negative-control")

@@ -107,7 +107,7 @@ class Segments(SegmentCase):
         self.assertEqual((placement["planned_bytes"], placement["absent_bytes"]), (DIGITS_BYTES, 0))
         self.assertEqual((code, err), (0, ""))
         for pattern in (rf"^Data +segment {re.escape(self.name)}: 1797 samples x 64 features .* of 100$",
-                        r"^Segment +.*, gone with the last process that has it$", r"^node \d+ +batch(es)? 0",
+                        r"^Segment +.*, removed when the last process closes it$", r"^node \d+ +batch(es)? 0",
                         r"^bytes on +planned +local", r"^Verdict +\S"):
             self.assertRegex(out, re.compile(pattern, re.M))
 
@@ -136,7 +136,7 @@ class Segments(SegmentCase):
     def test_who_has_what_is_removed_keeps_it(self):
         with self.held() as run:
             out = nodewise("segments", "remove", self.name)[1]
-            self.assertIn("who has it keeps it", out)
+            self.assertIn("processes that have it open keep its memory", out)
             self.assertIsNone(listed(self.name))
             self.assertIsNone(run.poll())
 
@@ -246,19 +246,19 @@ class Collecting(SegmentCase):
         with self.held(under=self.under, name="held"):
             evidence = self.shared_memory()
             self.assertEqual(evidence["level"], "note")
-            self.assertRegex(evidence["evidence"], r"5 segments of yours with \d+ KiB; 2 of them left by")
+            self.assertRegex(evidence["evidence"], r"5 segments of yours with \d+ KiB; dead processes left 2")
             self.assertEqual(evidence["remedy"], "nodewise segments gc")
             shown = nodewise("segments", "gc", "--dry-run", under=self.under)[1]
-            self.assertRegex(shown, r"(?m)^would remove orphan \(\d+ KiB\): process \d+, which made it, is d")
+            self.assertRegex(shown, r"(?m)^would remove orphan \(\d+ KiB\): its maker, process \d+, is d")
             self.assertRegex(shown, r"(?m)^2 segments would be removed, \d+ KiB to be freed$")
             self.assertEqual(self.collect("--dry-run"), (["orphan", "unfinished"], stays))
             self.assertEqual(self.names(), sorted([*everything, "held"]))
             self.assertEqual(self.collect(), (["orphan", "unfinished"], stays))
             self.assertEqual(self.collect("--older-than", "1h"), ([], stays))
             shown = nodewise("segments", "gc", "--older-than", "0s", under=self.under)[1]
-            self.assertRegex(shown, r"\Aremoved kept \(\d+ KiB\): it was kept, for \d+ s now\n1 segment rem")
-            self.assertRegex(shown, r"(?m)^left 1 in use: held$")
-            self.assertRegex(shown, r"(?m)^left 1 damaged: damaged; ")
+            self.assertRegex(shown, r"\Aremoved kept \(\d+ KiB\): it was kept for \d+ s\n1 segment rem")
+            self.assertRegex(shown, r"(?m)^left 1 segment \(in use\): held$")
+            self.assertRegex(shown, r"(?m)^left 1 segment \(damaged\): damaged; ")
         self.assertEqual(self.names(), ["damaged", "held", "nodewise.7.other"])
 
     def test_how_old_is_old_enough(self):
@@ -270,7 +270,7 @@ class Collecting(SegmentCase):
             self.assertEqual(self.collect("--dry-run", "--older-than", age)[1], {"kept": "kept"}, age)
         self.assertRegex(nodewise("segments", under=self.under)[1], r"(?m)^kept .* 90 min +yes ")
         shown = nodewise("segments", "gc", "--older-than", "1d", under=self.under)[1]
-        self.assertRegex(shown, r"(?m)^left 1 to be kept and younger than that: kept$")
+        self.assertRegex(shown, r"(?m)^left 1 segment \(kept, and younger than that\): kept$")
 
     def shared_memory(self):
         findings = answer("doctor", under=self.under)["findings"]
@@ -303,7 +303,7 @@ class Doctor(Case):
     def test_a_logout_that_deletes_segments(self):
         found = self.with_logind("[Login]\n# RemoveIPC=no\nRemoveIPC = yes\n[Other]\nRemoveIPC=no\n")
         self.assertEqual(found["level"], "note")
-        self.assertIn("RemoveIPC = yes in systemd-logind; a logout deletes your segments", found["evidence"])
+        self.assertIn("RemoveIPC = yes in systemd-logind; your segments are deleted", found["evidence"])
         self.assertRegex(found["remedy"], r"RemoveIPC=no in .*, or loginctl enable-linger \w+")
         self.assertEqual(self.with_logind("[Login]\nRemoveIPC=No\n")["level"], "ok")
         self.assertEqual(self.with_logind("[Login]\nRemoveIPC=yes", "[Login]\nRemoveIPC=f")["level"], "ok")
@@ -317,7 +317,7 @@ class Doctor(Case):
             resource.setrlimit(resource.RLIMIT_NOFILE, (200, 300))
         found = self.finding("open-files", preexec_fn=few)
         self.assertEqual((found["level"], found["remedy"]), ("note", "ulimit -n 300"))
-        self.assertIn("200 may be open", found["evidence"])
+        self.assertIn("200 files may be open", found["evidence"])
         self.assertIn("vm.max_map_count = ", self.finding("mappings")["evidence"])
 
 

@@ -77,8 +77,8 @@ TEST_CASE("losses have a line each, and what was not asked is not called good") 
   world.faulty.refuse(os::Call::read_text, EPERM);
   const Placement placement = small_loader().placement();
   CHECK(says(placement.picture(), "placed by first_touch, not verified: the kernel could not be asked\n"));
-  CHECK(says(placement.picture(), "? the kernel does not say"));
-  CHECK(says(placement.verdict(), "Verdict  of 32768 bytes the kernel does not say where they lie\n"));
+  CHECK(says(placement.picture(), "? the kernel does not tell the node"));
+  CHECK(says(placement.verdict(), "Verdict  the kernel does not tell the node of 32768 bytes\n"));
   CHECK(says(placement.verdict(), "\nDegraded mbind-refused: mbind: Operation not permitted (EPERM)"));
   CHECK(says(placement.verdict(), "\nDegraded numa_maps-unreadable: "));
 }

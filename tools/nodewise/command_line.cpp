@@ -88,7 +88,7 @@ std::string unknown_subcommand(const Program& program, const std::string& word) 
 
 Request request_of(const Program& program, int count, const char* const* words) {
   CLI::App app(program.help, "nodewise");
-  app.set_version_flag("--version", program.version, "what this build is");
+  app.set_version_flag("--version", program.version, "describe this build");
   app.require_subcommand(1);
   app.failure_message(nullptr);
   app.footer(program.footer);

@@ -163,7 +163,7 @@ void write_elements(WholeFile& file, std::uint64_t elements, DType dtype, std::u
     for (std::uint64_t i = 0; i < count; ++i) put_element(at, dtype, random_bits(seed, done + i));
     file.write(block.data(), count * dtype_bytes(dtype));
     done += count;
-    if (interrupted_by != 0) throw Failure(Exit::machine_cannot, "interrupted; nothing was left behind");
+    if (interrupted_by != 0) throw Failure(Exit::machine_cannot, "interrupted; no file was written");
   }
 }
 
@@ -215,7 +215,7 @@ Exit generate(const Options& options) {
   file.keep();
   std::string text = fmt::format("{}: {} x {} of {}, {}\n", options.file, shape.samples, shape.features,
                                  dtype_name(*options.dtype), human_bytes(bytes));
-  if (*options.dtype == DType::bf16) text += "a .npy cannot name bf16: read it with --dtype bf16\n";
+  if (*options.dtype == DType::bf16) text += ".npy has no name for bf16: read the file with --dtype bf16\n";
   print(text);
   return Exit::done;
 }
@@ -225,14 +225,14 @@ Exit generate(const Options& options) {
 Subcommand generate_subcommand() {
   const auto options = std::make_shared<Options>();
   return {.name = "generate",
-          .help = "a .npy file for trying",
+          .help = "write a .npy file for experiments",
           .flags = {{.name = "FILE",
-                     .help = "the file to write; it appears only when it is whole",
+                     .help = "the file to write; it appears only when it is complete",
                      .target = &options->file,
                      .required = true},
                     count_flag("--samples", options->samples, "rows"),
                     size_flag("--bytes", options->bytes,
-                              "as many rows as fit into this, instead of --samples: 64MiB"),
+                              "instead of --samples: as many rows as fit into this size, such as 64MiB"),
                     count_flag("--features", options->features, "columns"),
                     dtype_flag(options->dtype, "element type: f64, f32, f16, bf16, i64 to i8, u64 to u8"),
                     count_flag("--seed", options->seed, "another seed gives other values (0)"),

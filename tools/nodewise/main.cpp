@@ -28,16 +28,17 @@ std::string version_text() {
 }
 
 Program program() {
-  return {.help = "A dataset's pages on the NUMA nodes that read them, and the proof.",
-          .footer = R"(Exit codes: 0 done, 1 a stated requirement is not met, 2 wrong usage or bad input,
+  return {
+      .help = "Places the pages of a dataset on the NUMA nodes that read them, and verifies where they lie.",
+      .footer = R"(Exit codes: 0 done, 1 a requirement is not met, 2 wrong usage or bad input,
 3 this machine cannot do it.
 Begin with
   nodewise run FILE.npy --batch-size 32
 `nodewise SUBCOMMAND --help` has examples.)",
-          .version = version_text,
-          .subcommands = {topology_subcommand(), plan_subcommand(), run_subcommand(), generate_subcommand(),
-                          placement_subcommand(), segments_subcommand(), doctor_subcommand(),
-                          count_subcommand()}};
+      .version = version_text,
+      .subcommands = {topology_subcommand(), plan_subcommand(), run_subcommand(), generate_subcommand(),
+                      placement_subcommand(), segments_subcommand(), doctor_subcommand(),
+                      count_subcommand()}};
 }
 
 // The exit code of each kind of error. A subcommand that knows better, as that a requirement was stated or

@@ -81,8 +81,8 @@ std::vector<Mapping> mappings_of(std::uint64_t pid) {
   if (!text.ok() && !read_text(folder + "/stat").ok())
     throw Failure(Exit::bad_input, fmt::format("--pid {}: there is no such process", pid));
   if (!text.ok())
-    throw Failure(Exit::machine_cannot, fmt::format("{}/numa_maps cannot be read: {}; only the owner of a "
-                                                    "process and root may look, on a kernel with NUMA",
+    throw Failure(Exit::machine_cannot, fmt::format("{}/numa_maps cannot be read: {}; only the owner of the "
+                                                    "process and root may read it, and the kernel needs NUMA",
                                                     folder, errno_text(text.error)));
   std::vector<Mapping> mappings;
   std::istringstream lines(text.value);
@@ -150,13 +150,13 @@ std::string text_of(std::uint64_t pid, const std::vector<Mapping>& mappings) {
       for (const auto& [node, bytes] : mapping.bytes_on_node) smaller[node] += bytes;
     }
   }
-  rows.push_back(row_of("", "all that is below 1 MiB", "", smaller, all));
+  rows.push_back(row_of("", "all mappings below 1 MiB", "", smaller, all));
   rows.push_back(row_of("", "all", "", all, all));
   return fmt::format("process {} ({}): {} in memory, by {}\n\n{}\n{}", pid, name_of(pid),
                      human_bytes(total_of(all)), "/proc/PID/numa_maps",
                      draw_table(rows, "lll" + std::string(all.size(), 'r')),
-                     "A policy that ends in :N names the node that pages were asked from; what lies\n"
-                     "elsewhere was moved, or found that node full.\n");
+                     "A policy that ends in :N asks for pages of node N. Pages that lie elsewhere were\n"
+                     "moved later, or the node was full.\n");
 }
 
 // Gone since it was listed, or another user's: the name was the wrong one.
@@ -196,15 +196,15 @@ Exit show(const Options& options) {
 Subcommand placement_subcommand() {
   const auto options = std::make_shared<Options>();
   return {.name = "placement",
-          .help = "where the memory of a process, or of a segment, lies now, by node",
+          .help = "show on which nodes the memory of a process or a segment lies now",
           .flags = {count_flag("--pid", options->pid,
-                               "the process: a `nodewise run --hold`, or any other of yours"),
+                               "the number of the process, for example of a `nodewise run --hold`"),
                     {.name = "--segment",
-                     .help = "a dataset in a segment, held against the plan that it was placed by",
+                     .help = "compare the dataset in this segment with the plan that placed it",
                      .target = &options->segment,
                      .type = "NAME",
                      .excludes = {"--pid"}},
-                    json_flag(options->json, "nodewise.process/1, or of a segment nodewise.placement/1")},
+                    json_flag(options->json, "nodewise.process/1, or nodewise.placement/1 for a segment,")},
           .footer = R"(Examples
   nodewise run data.npy --batch-size 1024 --hold 60 &
   nodewise placement --pid $!

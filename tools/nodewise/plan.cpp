@@ -88,24 +88,25 @@ std::string next_steps(const Options& options, const Plan& plan, const Topology&
   std::vector<std::pair<std::string, std::string>> commands;
   if (const auto better = batch_size_without_cut(plan); better > 0)
     commands.emplace_back(same_arguments("plan", better),
-                          "the batch size nearby at which no page is shared by two nodes");
+                          "uses the nearest batch size with which no page is shared by two nodes");
   const bool runs_alike = topology.is_this_machine() && options.save.empty() && !options.page_bytes;
   if (options.file.empty())
     commands.emplace_back(
         fmt::format("generate data.npy --samples {} --features {} --dtype {}", plan.dataset().shape().samples,
                     plan.dataset().shape().features, dtype_name(plan.dataset().dtype())),
-        "a file of this shape, for trying");
+        "writes a file of this shape, for experiments");
   else if (!options.save.empty() && topology.is_this_machine())
     commands.emplace_back(fmt::format("run {} --plan {}", shell_word(options.file), shell_word(options.save)),
-                          "replay this plan, compute the means of the batches, and see where the pages lie");
+                          "uses this plan, computes the means of the batches, and shows where the pages lie");
   else if (!options.save.empty())
     commands.emplace_back(fmt::format("run {} --plan {}", shell_word(options.file), shell_word(options.save)),
-                          "on that machine: replay this plan; any other one refuses it");
+                          "uses this plan; it works only on the machine that the plan is for");
   else
-    commands.emplace_back(runs_alike ? same_arguments("run")
-                                     : fmt::format("run {} --batch-size {}", shell_word(options.file),
-                                                   plan.dataset().batch_size()),
-                          "place it here, compute the means of its batches, and see where the pages lie");
+    commands.emplace_back(
+        runs_alike
+            ? same_arguments("run")
+            : fmt::format("run {} --batch-size {}", shell_word(options.file), plan.dataset().batch_size()),
+        "places the data here, computes the means of its batches, and shows where the pages lie");
   return next_text(commands);
 }
 
@@ -160,14 +161,14 @@ Subcommand plan_subcommand() {
   const auto options = std::make_shared<Options>();
   return {
       .name = "plan",
-      .help = "what would lie where, for a file or a shape, here or elsewhere",
+      .help = "show which data would lie on which node, on this machine or another",
       .flags = join(
           {{{.name = "FILE", .help = "a .npy file; only its header is read", .target = &options->file},
-            count_flag("--samples", options->samples, "rows, where there is no FILE"),
-            count_flag("--features", options->features, "columns, where there is no FILE"),
+            count_flag("--samples", options->samples, "rows, if no FILE is given"),
+            count_flag("--features", options->features, "columns, if no FILE is given"),
             dtype_flag(options->dtype,
-                       "element type, where there is no FILE; bf16 reads a file's 2-byte elements "
-                       "so")},
+                       "element type, if no FILE is given; bf16: read a file's 2-byte elements as "
+                       "bfloat16")},
            placing_flags(options->placing),
            {size_flag("--page-bytes", options->page_bytes, "plan for pages of this size, such as 2M or 1G"),
             topology_flag(options->topology),

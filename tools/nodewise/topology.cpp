@@ -171,13 +171,13 @@ std::string text_of(const Topology& topology, const Screen& screen) {
   std::string text = machine_text(topology) + '\n';
   text += fmt::format("fingerprint {}", topology.fingerprint());
   if (topology.cpu_quota()) text += fmt::format(", CPU quota {:.4g} CPUs", *topology.cpu_quota());
-  if (!topology.is_this_machine()) text += "; it can be planned for, not run on";
+  if (!topology.is_this_machine()) text += "; data can be planned for this machine, but not placed on it";
   text += "\n\n";
   for (const Node& node : topology.nodes()) text += node_text(topology, node, screen);
   const std::string elsewhere = devices_text(topology, std::nullopt);
   if (!elsewhere.empty()) text += "near no node in particular\n  devices  " + elsewhere + '\n';
   if (topology.nodes().size() > 1) {
-    text += "\ndistances (10 is local; an order, not a unit)\n";
+    text += "\ndistances (10 is local, more is farther; they have no unit)\n";
     text += matrix_text(
         topology, [&](unsigned from, unsigned to) { return std::to_string(topology.distance(from, to)); });
   }
@@ -195,7 +195,7 @@ Exit show(const Options& options) {
 Subcommand topology_subcommand() {
   const auto options = std::make_shared<Options>();
   return {.name = "topology",
-          .help = "what this machine is: nodes, CPUs, memory, distances, devices",
+          .help = "describe this machine or another: nodes, CPUs, memory, distances, devices",
           .flags = {topology_flag(options->topology), json_flag(options->json, "nodewise.topology/1")},
           .footer = R"(Examples
   nodewise topology

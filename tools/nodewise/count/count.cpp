@@ -51,7 +51,7 @@ fs::path counting_script() {
     if (fs::exists(script)) return script;
   throw Failure(
       Exit::machine_cannot,
-      fmt::format("there is no {}; nodewise counts on x86-64 alone, and is installed with `meson install`",
+      fmt::format("there is no {}; `nodewise count` works only on x86-64, and after `meson install`",
                   installed.lexically_normal().string()));
 }
 
@@ -152,42 +152,42 @@ Subcommand count_subcommand() {
   const auto options = std::make_shared<CountOptions>();
   return {
       .name = "count",
-      .help = "boot a machine of many nodes in emulation, and count every load and store of a program",
+      .help = "boot an emulated machine with several nodes, and count every load and store of a program",
       .flags = {{.name = "--topology",
-                 .help =
-                     "the machine: NODESxCPUS such as 1x2, 2x2, 4x2, 8x1, 16x1, or another of those that a "
-                     "wrong name lists (4x2)",
+                 .help = "the machine: NODESxCPUS such as 1x2, 2x2, 4x2, 8x1, 16x1; a wrong name prints all "
+                         "machines (4x2)",
                  .target = &options->topology,
                  .type = "NAME"},
                 {.name = "--kernel",
-                 .help = "the Linux it runs, Debian's: 6.12 or 6.1 (6.12)",
+                 .help = "the version of Debian's kernel: 6.12 or 6.1 (6.12)",
                  .target = &options->kernel,
                  .type = "VERSION",
                  .choices = {"6.12", "6.1"}},
                 count_flag("--mem", options->node_mib, "memory of each node in MiB (256)"),
                 count_flag("--timeout", options->timeout_seconds,
-                           "seconds that boot and program may take (600)"),
+                           "seconds that boot and program may take together (600)"),
                 {.name = "--rw",
                  .help = "a folder in which the program's writes are kept",
                  .target = &options->writable,
                  .type = "DIR"},
                 {.name = "--skip-boot",
-                 .help = "count only while the program runs: no `total`, and about a third of the time",
+                 .help = "count only while the program runs: a third of the time, and no `total`",
                  .target = &options->skip_boot},
                 {.name = "-o,--output",
-                 .help = "write the report there",
+                 .help = "write the report to this file",
                  .target = &options->output,
                  .type = "FILE"},
                 json_flag(options->json, "nodewise.count/1"),
                 {.name = "program",
-                 .help = "the program and its arguments, behind --",
+                 .help = "the program and its arguments, after --",
                  .target = &options->command,
                  .type = "PROGRAM ...",
                  .required = true}},
-      .footer = R"(The program runs as root in a machine that sees this one's files; what it writes is thrown
-away. The report goes to standard error behind the program's own output; with --json to standard
-output, and the program's output to standard error; with -o FILE into the file. The exit code is the
-program's.
+      .footer =
+          R"(The program runs as root in the emulated machine. It can read the files of this machine,
+but what it writes is discarded. The report goes to standard error, after the program's own output.
+With --json the report goes to standard output, and the program's output to standard error. With
+-o FILE the report goes into the file. The exit code is that of the program.
 Examples
   nodewise count -- nodewise run data.npy --batch-size 64
   nodewise count --topology 2x2 -- numactl --interleave=all ./solver input

@@ -127,7 +127,7 @@ std::string count_text(const CountResult& result) {
   return fmt::format(
       "\nProgram  {}: exit code {}\nMachine  {}, {} MiB on each node, Linux {}, emulated\n"
       "\nThe program's bytes, by the node of the CPU and the node of the memory\n{}\n{}\n"
-      "Every load and store counts its bytes, as if there were no caches; time means nothing here.\n{}",
+      "The machine has no caches, so every load and store counts its bytes.\n{}",
       command, result.exit_code, options.topology, *options.node_mib, options.kernel,
       matrix_text(result.counted.program), sums_text(result), verdict_text(result));
 }

@@ -102,11 +102,11 @@ Exit examine(const Options& options) {
 Subcommand doctor_subcommand() {
   const auto options = std::make_shared<Options>();
   return {.name = "doctor",
-          .help = "what hurts placement on this machine, with evidence and remedy",
+          .help = "find settings of this machine that harm placement, with evidence and remedy",
           .flags = {json_flag(options->json, "nodewise.doctor/1"),
                     {.name = "--fail-on",
-                     .help = "exit with 1 where there is a finding of this level or a worse one; else "
-                             "findings never fail",
+                     .help = "exit with 1 if a finding has this level or a worse one; by default, findings "
+                             "do not change the exit code",
                      .target = &options->fail_on,
                      .type = "note|warning|problem",
                      .choices = {"note", "warning", "problem"}}},

@@ -38,7 +38,7 @@ Finding autonuma(const Topology& topology) {
     return finding;
   }
   finding.level = Level::note;
-  finding.evidence += "; first-touched memory may move after it was placed, memory bound by mbind stays";
+  finding.evidence += "; pages placed by first touch may move later, pages bound by mbind do not";
   finding.remedy =
       "sysctl kernel.numa_balancing=0, or keep mbind available; `nodewise run` verifies in any case";
   return finding;
@@ -115,8 +115,8 @@ Finding cpuset(const Topology& topology) {
   if (cpus == allowed_cpus && nodes == allowed_nodes) return finding;
   finding.level = Level::note;
   finding.remedy =
-      "intended in most jobs and containers; else docker --cpuset-cpus and --cpuset-mems, or the job's "
-      "request";
+      "usually intended in jobs and containers; otherwise change docker --cpuset-cpus and --cpuset-mems, "
+      "or what the job requests";
   return finding;
 }
 
@@ -129,7 +129,7 @@ Finding cpu_quota(const Topology& topology) {
                                  *topology.cpu_quota(), allowed);
   if (*topology.cpu_quota() >= allowed) return finding;
   finding.level = Level::warning;
-  finding.evidence += "; more workers than the quota are stopped together, so nodewise starts fewer";
+  finding.evidence += "; when the quota is used up, all workers are stopped, so nodewise starts fewer";
   finding.remedy =
       "raise the quota (docker --cpus, Kubernetes limits.cpu), or allow as many whole CPUs as it grants";
   return finding;
@@ -145,7 +145,7 @@ Finding memory_limit(const Topology& topology) {
     finding.evidence = fmt::format("{} free on the allowed nodes", human_bytes(free_bytes));
     return finding;
   }
-  finding.evidence = fmt::format("{} may still be used, by {}; {} free on the allowed nodes",
+  finding.evidence = fmt::format("{} may still be used, according to {}; {} free on the allowed nodes",
                                  human_bytes(allowance->bytes), allowance->from, human_bytes(free_bytes));
   if (allowance->from.find("/proc/meminfo") == 0 || allowance->bytes >= free_bytes / 2) return finding;
   finding.level = Level::note;

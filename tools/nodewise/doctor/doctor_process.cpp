@@ -137,7 +137,7 @@ Finding omp_threads(const Topology& topology) {
   // A launcher that sets one thread per process is common, and leaves nodes without a reader.
   finding.level = fewest < topology.default_targets().size() ? Level::warning : Level::note;
   if (finding.level == Level::warning)
-    finding.evidence += "; fewer workers than nodes, so some read from afar";
+    finding.evidence += "; there are fewer workers than nodes, so some must read from other nodes";
   finding.remedy = "nodewise run --workers N, NODEWISE_WORKERS, or another OMP_NUM_THREADS";
   return finding;
 }
@@ -150,7 +150,7 @@ Finding omp_binding() {
   if (set.empty()) return {"omp-binding", Level::ok, "no variable binds OpenMP threads", {}};
   return {"omp-binding",
           Level::note,
-          set + "; nodewise pins its own workers within these places and gives the masks back",
+          set + "; nodewise pins its own workers within these places and then restores the masks",
           {}};
 }
 
@@ -177,16 +177,16 @@ Finding openmp_runtimes() {
     ++count;
   }
   if (count < 2)
-    return {"openmp-runtimes", Level::ok, count == 1 ? found + " alone" : "none is loaded as a library", {}};
+    return {"openmp-runtimes", Level::ok, count == 1 ? "only " + found : "none is loaded as a library", {}};
   return {"openmp-runtimes", Level::note,
           found + " are both in this process, by LD_PRELOAD; each keeps threads of its own",
-          "OMP_WAIT_POLICY=passive keeps one's idle threads from slowing the other's; see "
+          "OMP_WAIT_POLICY=passive, so that idle threads of one do not slow down the other; see "
           "docs/howto/hybrid-openmp.md"};
 }
 
 Finding memlock() {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return {"memlock", Level::note, "cannot be asked", {}};
+  if (::getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return {"memlock", Level::note, "cannot be read", {}};
   if (limit.rlim_cur == RLIM_INFINITY) return {"memlock", Level::ok, "unlimited", {}};
   return {"memlock",
           Level::ok,

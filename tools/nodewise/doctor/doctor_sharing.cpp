@@ -29,7 +29,7 @@ bool exists(const std::string& path) {
   return std::filesystem::exists(path, ignored);
 }
 
-// Segments there, their bytes, and those of them that nobody will miss.
+// Segments there, their bytes, and those that nodewise segments gc would remove.
 struct Use {
   std::uint64_t segments = 0;
   std::uint64_t bytes = 0;
@@ -55,8 +55,8 @@ Finding shared_memory() {
   const std::uint64_t total_bytes = space.f_blocks * block;
   if (!mounted || space.f_type != TMPFS_MAGIC) {
     finding.level = Level::note;
-    finding.evidence = mounted ? "/dev/shm is no file system in memory" : "/dev/shm is not mounted";
-    finding.remedy = "mount -t tmpfs tmpfs /dev/shm; needed by programs that share memory, segments among it";
+    finding.evidence = mounted ? "/dev/shm is not a file system in memory" : "/dev/shm is not mounted";
+    finding.remedy = "mount -t tmpfs tmpfs /dev/shm; programs that share memory need it, and so do segments";
     return finding;
   }
   const Use use = use_of_memory();
@@ -64,17 +64,18 @@ Finding shared_memory() {
                                  human_bytes(space.f_bavail * block));
   finding.evidence +=
       use.segments == 0
-          ? ", no segment of yours"
+          ? ", you have no segments"
           : fmt::format(", {} of yours with {}", counted(use.segments, "segment"), human_bytes(use.bytes));
   if (use.unneeded > 0) {
     finding.level = Level::note;
-    finding.evidence += fmt::format("; {} of them left by dead processes", use.unneeded);
+    finding.evidence += fmt::format("; dead processes left {} of them", use.unneeded);
     finding.remedy = "nodewise segments gc";
   }
   constexpr std::uint64_t docker_default = std::uint64_t{64} << 20;
   if (total_bytes == 0 || total_bytes > docker_default) return finding;  // 0: no bound
   finding.level = Level::warning;
-  finding.evidence += "; a program that shares more than that ends by SIGBUS, a segment is refused";
+  finding.evidence +=
+      "; SIGBUS kills a program that uses more, and nodewise refuses a segment that does not fit";
   finding.remedy += finding.remedy.empty() ? "" : "; ";
   finding.remedy += "docker --shm-size, or an emptyDir of medium Memory on /dev/shm in Kubernetes";
   return finding;
@@ -152,16 +153,17 @@ Finding remove_ipc() {
   finding.evidence = fmt::format("RemoveIPC = {} in systemd-logind", value);
   if (is_no(value)) return finding;
   if (uid < first_ordinary_user) {
-    finding.evidence += fmt::format("; without effect on user {}, a system's user", uid);
+    finding.evidence += fmt::format("; without effect on user {}, a system user", uid);
     return finding;
   }
   const std::string user = user_name(uid);
   if (lingers(user)) {
-    finding.evidence += fmt::format("; without effect on {}, who lingers", user);
+    finding.evidence += fmt::format("; without effect on {}, for whom lingering is enabled", user);
     return finding;
   }
   finding.level = Level::note;
-  finding.evidence += "; a logout deletes your segments: who has them keeps them, nobody else gets them";
+  finding.evidence +=
+      "; your segments are deleted when you log out, and only processes that have them open keep them";
   finding.remedy = fmt::format("RemoveIPC=no in /etc/systemd/logind.conf, or loginctl enable-linger {}",
                                user.empty() ? std::to_string(uid) : user);
   return finding;
@@ -183,12 +185,12 @@ Finding open_files() {
     finding.evidence = "/proc/self/limits does not say how many files may be open";
     return finding;
   }
-  finding.evidence = fmt::format("{} may be open, a segment takes one", soft);
+  finding.evidence = fmt::format("{} files may be open; each segment needs one", soft);
   constexpr std::uint64_t usual = 1024;
   const auto limit = parse_count(soft);
   if (!limit || *limit >= usual) return finding;
   finding.level = Level::note;
-  finding.evidence += fmt::format("; usual are {} and more", usual);
+  finding.evidence += fmt::format("; {} or more are usual", usual);
   finding.remedy = fmt::format("ulimit -n {}", hard == soft ? fmt::format("{}, by root", usual) : hard);
   return finding;
 }
@@ -201,7 +203,8 @@ Finding mappings() {
     finding.evidence = "vm.max_map_count cannot be read";
     return finding;
   }
-  finding.evidence = fmt::format("vm.max_map_count = {}, a dataset takes one or two on each node", *limit);
+  finding.evidence =
+      fmt::format("vm.max_map_count = {}; a dataset needs one or two mappings on each node", *limit);
   constexpr std::uint64_t usual = 65530;
   if (*limit >= usual) return finding;
   finding.level = Level::note;

@@ -23,8 +23,7 @@ std::string dataset_text(const Plan& plan) {
                   human_bytes(plan.dataset().total_bytes()), counted(plan.num_batches(), "batch"),
                   plan.dataset().batch_size());
   if (plan.dataset().batch_size() > plan.dataset().shape().samples && plan.num_batches() > 0)
-    text += fmt::format(", which it does not fill: all of it belongs to one node; {} would share it out",
-                        "a smaller --batch-size");
+    text += ", which is not full: one node gets all data; a smaller --batch-size would divide it";
   return text;
 }
 
@@ -73,7 +72,7 @@ std::string cut_text(const Plan& plan) {
 std::string example_text(const Plan& plan, const std::vector<BatchRun>& runs) {
   const std::uint64_t batch = std::min<std::uint64_t>(7, plan.num_batches() - 1);
   if (plan.policy() == Policy::interleaved)
-    return fmt::format("batch {} lies on all of these nodes, page by page in turn", batch);
+    return fmt::format("the pages of batch {} alternate between these nodes", batch);
   const unsigned node = plan.shards()[plan.shard_of(batch)].os_index;
   auto state = BatchRun::State::local;
   for (const BatchRun& run : runs)
@@ -82,10 +81,11 @@ std::string example_text(const Plan& plan, const std::vector<BatchRun>& runs) {
     case BatchRun::State::local:
       return fmt::format("batch {} lies on node {}", batch, node);
     case BatchRun::State::cut:
-      return fmt::format("batch {} lies on node {}, but for its bytes on a page of the neighbour's node",
+      return fmt::format("batch {} lies on node {}, except for its bytes on a page of the neighbouring node",
                          batch, node);
     case BatchRun::State::misplaced:
-      return fmt::format("batch {} is planned for node {} and lies elsewhere, at least in part", batch, node);
+      return fmt::format("batch {} is planned for node {}, but at least part of it lies elsewhere", batch,
+                         node);
     case BatchRun::State::absent:
     case BatchRun::State::unknown:
       break;

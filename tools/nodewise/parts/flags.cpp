@@ -139,10 +139,11 @@ Topology load(const TopologyFlag& flag) {
 }
 
 Flag scheduling_flag(LoaderOptions& options) {
-  return choice_flag<Scheduling>("--scheduling",
-                                 "local: each worker reads its own part only (the default); stealing: who is "
-                                 "done helps those nearest to it, from afar if need be",
-                                 [&options](Scheduling scheduling) { options.team.scheduling = scheduling; });
+  return choice_flag<Scheduling>(
+      "--scheduling",
+      "local: each worker reads only its own part (the default); stealing: a worker "
+      "that has finished takes over work from the nearest workers",
+      [&options](Scheduling scheduling) { options.team.scheduling = scheduling; });
 }
 
 Flags placing_flags(PlacingFlags& target) {
@@ -155,21 +156,21 @@ Flags placing_flags(PlacingFlags& target) {
                           [&options](Policy policy) { options.policy = policy; }),
       parsed_flag("--weights", "equal|cpus|capacity|W,W,...",
                   "equal, cpus, capacity or one number for each node, such as 2,1,1",
-                  "how batches are shared out among nodes",
+                  "how batches are divided among the nodes",
                   [&options](const std::string& text) { return take_weights(text, options); }),
       parsed_flag("--nodes", "LIST", "a list of nodes such as 0-1,3",
-                  "use these nodes only, by the kernel's numbers as numactl shows them",
+                  "use only these nodes, by the kernel's numbers, which numactl shows",
                   [&target](const std::string& text) {
                     target.nodes = IndexSet::parse(text);
                     return target.nodes && !target.nodes->empty();
                   }),
       choice_flag<Binding>(
           "--binding",
-          "preferred: the best there is, verified (the default); required: fail where the plan "
-          "cannot be kept. Also NODEWISE_BINDING",
+          "preferred: use the best placement that is possible (the default); required: fail if the "
+          "plan cannot be kept. Also NODEWISE_BINDING",
           [&options](Binding binding) { options.binding = binding; }),
       parsed_flag("--pages", "auto|base|transparent|hugetlb", "one of auto|base|transparent|hugetlb",
-                  "page size; auto: transparent huge pages where allowed (the default). Also NODEWISE_PAGES",
+                  "kind of pages; auto: transparent huge pages if allowed (the default). Also NODEWISE_PAGES",
                   [&options](const std::string& text) { return take_pages(text, options); }),
   };
 }

@@ -43,7 +43,7 @@ void check(const Options& options) {
     throw Failure(Exit::bad_input, "--batch-size is required, unless --plan gives it");
   if (options.require_local && options.placing.options.policy == Policy::interleaved)
     throw Failure(Exit::bad_input,
-                  "--require-local asks for what --policy interleaved never promises; use --policy blocked");
+                  "--require-local needs --policy blocked: --policy interleaved promises no locality");
   if (options.segment && options.segment->empty())
     throw Failure(Exit::bad_input, "--segment needs a name, such as train");
 }
@@ -63,7 +63,8 @@ LoaderOptions loader_options(const Options& options, const Topology& topology) {
   if (options.workers) {
     constexpr std::uint64_t most = 1U << 20;  // the team has a limit of its own, and says so
     loader.team.workers = static_cast<unsigned>(std::min(*options.workers, most));
-    if (loader.team.workers == 0) throw Failure(Exit::bad_input, "--workers 0: at least one must work");
+    if (loader.team.workers == 0)
+      throw Failure(Exit::bad_input, "--workers 0: at least one worker is needed");
   }
   return loader;
 }
@@ -100,11 +101,12 @@ BatchLoader place(const Options& options, const Source& data, const Topology& to
     // A plan for larger pages than the base page is one for a pool's pages.
     if (saved->page_bytes() != topology.page_bytes()) {
       if (wanted.pages && *wanted.pages != PageKind::hugetlb)
-        throw Failure(Exit::bad_input, "--plan is for the pages of a hugetlb pool; leave --pages out");
+        throw Failure(Exit::bad_input, "--plan is for the pages of a hugetlb pool; leave out --pages");
       wanted.pages = PageKind::hugetlb;
     }
     if (saved->policy() == Policy::interleaved && options.require_local)
-      throw Failure(Exit::bad_input, "--require-local asks for what an interleaved plan never promises");
+      throw Failure(Exit::bad_input,
+                    "--require-local needs a blocked plan: an interleaved one promises no locality");
   }
   const Binding binding = saved ? saved->binding() : chosen_binding(wanted);
   try {
@@ -202,32 +204,32 @@ Flags own_flags(Options& options) {
   constexpr double longest_hold = 1e6;
   return {
       {.name = "--plan",  // a saved plan has said all this already
-       .help = "replay a plan that `plan --save` wrote",
+       .help = "use a plan that `plan --save` wrote",
        .target = &options.plan_file,
        .type = "FILE",
        .excludes = {"--batch-size", "--policy", "--weights", "--nodes", "--binding"}},
       dtype_flag(options.dtype, "bf16: read the file's 2-byte elements as bfloat16, which .npy cannot name"),
       number_flag("--require-local", options.require_local, 0, 1,
-                  "exit with 1 unless this part of the bytes is local, such as 0.99"),
+                  "exit with 1 unless at least this fraction of the bytes is local, such as 0.99"),
       number_flag("--hold", options.hold_seconds, 0, longest_hold,
-                  "seconds to wait between computing and verifying, for a look from outside"),
+                  "seconds to wait between computing and verifying, so that you can look at the process"),
       {.name = "--segment",
-       .help = "the dataset's memory is a segment of this name, which other processes can open while it is "
-               "held; `nodewise segments` lists them",
+       .help = "place the dataset in shared memory of this name (a segment), which other processes can open "
+               "until the run ends",
        .target = &options.segment,
        .type = "NAME"},
       {.name = "--keep",
-       .help = "the segment stays until `nodewise segments remove` takes it away",
+       .help = "do not remove the segment when the run ends; `nodewise segments remove` removes it",
        .target = &options.keep,
        .needs = "--segment"},
-      {.name = "--no-means", .help = "place and verify only", .target = &options.no_means},
+      {.name = "--no-means", .help = "only place and verify", .target = &options.no_means},
       {.name = "--negative-control",
-       .help = "have every shard read by the workers of another node, to see what that looks like",
+       .help = "let workers of the wrong node read all data, to see how bad placement looks",
        .target = &options.negative_control},
-      // Not shown; who has used `plan --topology` expects it, and is told.
+      // Not shown: for users who know it from `plan --topology`.
       refused_flag(
           "--topology",
-          "run works on this machine; `nodewise plan --topology` tells what would lie where on another"),
+          "run works only on this machine; `nodewise plan --topology` shows where data would lie on another"),
       json_flag(options.json, "nodewise.run/1"),
   };
 }
@@ -236,23 +238,25 @@ Flags own_flags(Options& options) {
 
 Subcommand run_subcommand() {
   const auto options = std::make_shared<Options>();
-  return {.name = "run",
-          .help = "the main job: load a file, place it, compute batch means, verify",
-          .flags = join(
-              {{{.name = "FILE", .help = "a .npy file", .target = &options->file, .required = true}},
-               placing_flags(options->placing),
-               {count_flag("--workers", options->workers,
-                           "pinned workers; default: one for each allowed core, of which OMP_NUM_THREADS may "
-                           "leave fewer. Also NODEWISE_WORKERS"),
-                scheduling_flag(options->placing.options)},
-               own_flags(*options)}),
-          .footer = R"(Examples
+  return {
+      .name = "run",
+      .help =
+          "the main job: load a file, place it on the nodes, compute batch means, and verify the placement",
+      .flags =
+          join({{{.name = "FILE", .help = "a .npy file", .target = &options->file, .required = true}},
+                placing_flags(options->placing),
+                {count_flag("--workers", options->workers,
+                            "number of pinned workers; default: one for each allowed core, but no more than "
+                            "OMP_NUM_THREADS and the CPU quota allow. Also NODEWISE_WORKERS"),
+                 scheduling_flag(options->placing.options)},
+                own_flags(*options)}),
+      .footer = R"(Examples
   nodewise run data.npy --batch-size 1024
   nodewise run data.npy --batch-size 1024 --require-local 0.99 --json
   nodewise run data.npy --batch-size 1024 --nodes 0,1 --weights 2,1
   nodewise run data.npy --plan plan.json --hold 60
   nodewise run data.npy --batch-size 1024 --segment train --keep)",
-          .run = [options] { return run(*options); }};
+      .run = [options] { return run(*options); }};
 }
 
 }  // namespace nodewise::tools

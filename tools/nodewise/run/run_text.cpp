@@ -58,12 +58,12 @@ std::string readers_text(const RunResult& result) {
     remote += reads.remote_bytes;
     unknown += reads.unknown_bytes;
   }
-  std::string text = fmt::format("{} bytes from the reader's own node, {} from another", local, remote);
-  if (unknown > 0) text += fmt::format(", {} from where the kernel does not say", unknown);
-  if (result.negative_control) text += "; the readers were put on the wrong nodes (--negative-control)";
+  std::string text = fmt::format("{} bytes from the worker's own node, {} from other nodes", local, remote);
+  if (unknown > 0) text += fmt::format(", {} from nodes that the kernel does not name", unknown);
+  if (result.negative_control) text += "; workers read for the wrong nodes (--negative-control)";
   const Topology& topology = result.loader->buffer().topology();
   for (const Orphan& orphan : result.orphans)
-    text += fmt::format("\n         node {} has no worker: those of node {} read its batches",
+    text += fmt::format("\n         node {} has no worker: the workers of node {} read its batches",
                         topology.node(orphan.node).os_index, topology.node(orphan.read_from).os_index);
   return text;
 }
@@ -78,13 +78,13 @@ std::string nodes_with_workers(const RunResult& result) {
 
 std::string segment_text(const Segment& segment) {
   return fmt::format("{} ({}), {}", segment.name(), segment.path(),
-                     segment.kept() ? "kept until it is removed" : "gone with the last process that has it");
+                     segment.kept() ? "kept until it is removed" : "removed when the last process closes it");
 }
 
 std::string segment_steps(const Segment& segment) {
-  return next_text({{"placement --segment " + segment.name(), "where its pages lie, whenever you ask"},
-                    {"segments", "which segments there are, and who has them"},
-                    {"segments remove " + segment.name(), "gives the memory back"}});
+  return next_text({{"placement --segment " + segment.name(), "shows where its pages lie now"},
+                    {"segments", "lists all segments, and how many processes have each of them open"},
+                    {"segments remove " + segment.name(), "removes the segment and frees its memory"}});
 }
 
 std::string next_steps(const RunResult& result) {
@@ -96,22 +96,23 @@ std::string next_steps(const RunResult& result) {
   std::vector<std::pair<std::string, std::string>> commands;
   if (bytes.misplaced_bytes + bytes.absent_bytes + bytes.unknown_bytes > 0 ||
       !result.placement->degradations().empty())
-    commands.emplace_back("doctor", "what stands in the way here, and the remedy");
+    commands.emplace_back("doctor", "finds what prevents the planned placement here, and the remedy");
   if (!result.orphans.empty() && !result.nodes_named && !result.replayed)
     commands.emplace_back(same_arguments("run") + " --nodes " + nodes_with_workers(result),
-                          "only nodes that have workers, so that nobody reads from afar");
+                          "uses only nodes that have workers, so that no worker reads from another node");
   if (const auto better = batch_size_without_cut(plan); better > 0 && !result.replayed)
     commands.emplace_back(same_arguments("run", better),
-                          "the batch size nearby at which no page is shared by two nodes");
+                          "uses the nearest batch size with which no page is shared by two nodes");
   if (result.loader->buffer().topology().nodes().size() == 1)
-    commands.emplace_back(fmt::format("plan {} --batch-size {} --topology \"numa:4 core:2 pu:1\"", file,
-                                      plan.dataset().batch_size()),
-                          "this machine has one node; see where the batches would lie on one of four");
+    commands.emplace_back(
+        fmt::format("plan {} --batch-size {} --topology \"numa:4 core:2 pu:1\"", file,
+                    plan.dataset().batch_size()),
+        "this machine has one node; this shows where the batches would lie on a machine with four");
   if (!result.judged)
     commands.emplace_back(
         same_arguments("run") + " --require-local 0.99 --json",
-        "the same for a script: exit code 1 if less than 99 % is local, all means, all numbers");
-  commands.emplace_back("topology", "what this machine is");
+        "for scripts: prints all means and numbers as JSON; exit code 1 if less than 99 % is local");
+  commands.emplace_back("topology", "describes this machine");
   constexpr std::size_t most_shown = 3;
   commands.resize(std::min(commands.size(), most_shown));
   return next_text(commands);

@@ -132,7 +132,7 @@ Exit remove(const Options& options) {
   if (!info) throw Failure(Exit::bad_input, no_segment_text(options.name));
   take_away(*info);
   std::string text = fmt::format("removed {} ({})", printable(info->name), human_bytes(info->bytes));
-  if (info->held) text += "; who has it keeps it, and its memory, until the last of them ends";
+  if (info->held) text += "; processes that have it open keep its memory until the last of them ends";
   print(text + '\n');
   return Exit::done;
 }
@@ -141,7 +141,7 @@ using Shared = std::shared_ptr<Options>;
 
 Subcommand list_subcommand(const Shared& options) {
   return {.name = "list",
-          .help = "which there are; what `nodewise segments` alone does too",
+          .help = "list all segments, as `nodewise segments` alone does",
           .flags = {json_flag(options->json, "nodewise.segments/1")},
           .footer = "Examples\n  nodewise segments list --json",
           .run = [options] { return list(*options); }};
@@ -149,13 +149,13 @@ Subcommand list_subcommand(const Shared& options) {
 
 Subcommand collect_subcommand(const Shared& options) {
   return {.name = "gc",
-          .help = "remove those that nobody has and whose maker is dead: what killed processes left",
+          .help = "remove segments that no process has open and whose maker is dead",
           .flags = {{.name = "--dry-run",
-                     .help = "remove nothing, and say what would be removed",
+                     .help = "remove nothing, and print what would be removed",
                      .target = &options->collect.dry_run},
                     duration_flag("--older-than", options->collect.older_than,
-                                  "remove kept ones too that nobody has, if they were made longer ago than "
-                                  "this"),
+                                  "also remove kept segments that are older than this and that no process "
+                                  "has open"),
                     json_flag(options->json, "nodewise.collection/1")},
           .footer = R"(Examples
   nodewise segments gc --dry-run
@@ -164,11 +164,12 @@ Subcommand collect_subcommand(const Shared& options) {
 }
 
 Subcommand remove_subcommand(const Shared& options) {
-  return {.name = "remove",
-          .help = "take a name away, kept or in use; who has the segment keeps it, nobody else gets it",
-          .flags = {{.name = "NAME", .help = "the segment", .target = &options->name, .required = true}},
-          .footer = "Examples\n  nodewise segments remove train",
-          .run = [options] { return remove(*options); }};
+  return {
+      .name = "remove",
+      .help = "remove a segment, even if it is kept or in use; processes that have it open can still use it",
+      .flags = {{.name = "NAME", .help = "the segment", .target = &options->name, .required = true}},
+      .footer = "Examples\n  nodewise segments remove train",
+      .run = [options] { return remove(*options); }};
 }
 
 }  // namespace
@@ -176,7 +177,7 @@ Subcommand remove_subcommand(const Shared& options) {
 Subcommand segments_subcommand() {
   const auto options = std::make_shared<Options>();
   return {.name = "segments",
-          .help = "memory that processes share by name: who has it, where",
+          .help = "list the memory that processes share: which process made it, on which nodes it lies",
           .flags = {json_flag(options->json, "nodewise.segments/1")},
           .footer = R"(Examples
   nodewise segments

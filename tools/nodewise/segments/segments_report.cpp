@@ -114,8 +114,9 @@ std::string remarks(const std::vector<SeenSegment>& segments) {
   }
   if (unneeded > 0)
     text +=
-        "\n" + next_text({{"segments gc", fmt::format("removes what nobody has and whose maker is dead: {}",
-                                                      counted(unneeded, "segment"))}});
+        "\n" +
+        next_text({{"segments gc", fmt::format("removes {} that no process has open and whose maker is dead",
+                                               counted(unneeded, "segment"))}});
   return text.empty() || text.front() == '\n' ? text : '\n' + text;
 }
 
@@ -186,9 +187,9 @@ Json brief_of(const SegmentInfo& info) {
 }
 
 std::string removed_text(const SegmentInfo& info, bool dry_run) {
-  const std::string why = state_of(info) == SegmentState::unfinished ? "its maker died over it"
-                          : info.kept ? fmt::format("it was kept, for {} now", age_text(age_seconds(info)))
-                                      : fmt::format("process {}, which made it, is dead", info.owner.pid);
+  const std::string why = state_of(info) == SegmentState::unfinished ? "its maker died before it had finished"
+                          : info.kept ? fmt::format("it was kept for {}", age_text(age_seconds(info)))
+                                      : fmt::format("its maker, process {}, is dead", info.owner.pid);
   return fmt::format("{} {} ({}): {}\n", dry_run ? "would remove" : "removed", printable(info.name),
                      human_bytes(info.bytes), why);
 }
@@ -203,13 +204,13 @@ std::string left_text(const Collection& collection) {
   const Group groups[] = {
       {Stay::in_use, "in use", ""},
       {Stay::being_made, "being made", ""},
-      {Stay::maker_runs, "whose maker still runs", ""},
-      {Stay::kept, collection.kept_too ? "to be kept and younger than that" : "to be kept",
-       collection.kept_too ? "" : "; --older-than DURATION removes such too"},
-      {Stay::maker_unknown, "made in another pid namespace, perhaps by a living process",
+      {Stay::maker_runs, "the maker is alive", ""},
+      {Stay::kept, collection.kept_too ? "kept, and younger than that" : "kept",
+       collection.kept_too ? "" : "; --older-than DURATION removes kept segments too"},
+      {Stay::maker_unknown, "the maker is in another pid namespace, and may be alive",
        "; `segments remove NAME` removes one"},
       {Stay::damaged, "damaged", "; `segments remove NAME` removes one"},
-      {Stay::no_reason, "that came, changed or could not be removed meanwhile", ""},
+      {Stay::no_reason, "appeared or changed meanwhile, or could not be removed", ""},
   };
   std::string text;
   for (const Group& group : groups) {
@@ -219,7 +220,8 @@ std::string left_text(const Collection& collection) {
       if (why_stay(info) != group.stay) continue;
       names += (count++ == 0 ? "" : ", ") + printable(info.name);
     }
-    if (count > 0) text += fmt::format("left {} {}: {}{}\n", count, group.what, names, group.hint);
+    if (count > 0)
+      text += fmt::format("left {} ({}): {}{}\n", counted(count, "segment"), group.what, names, group.hint);
   }
   return text;
 }
