@@ -9,18 +9,19 @@
 
 #include <algorithm>
 #include <memory_resource>
-#include <numeric>
 
 #include <nodewise/loader.hpp>
 #include <nodewise/node_pools.hpp>
 
 #include "kernels/dispatch.hpp"
 #include "layout/conversion.hpp"
+#include "support/counting.hpp"
 #include "support/machines.hpp"
 #include "support/random_elements.hpp"
 #include "support/workers.hpp"
 
 using namespace nodewise;
+using test::counting;
 using test::workers;
 using test::World;
 
@@ -92,8 +93,7 @@ unsigned wrong_conversions(std::size_t width, std::size_t rows, std::size_t cols
 
 template <Layout L>
 void check_view(std::size_t rows, std::size_t cols) {
-  std::vector<int> elements(rows * cols);
-  std::iota(elements.begin(), elements.end(), 0);
+  auto elements = counting<int>(rows * cols);
   const LayoutView<int, L> view(elements.data(), rows, cols);
   const auto place = places(L, rows, cols);
   unsigned wrong = 0;
@@ -183,8 +183,7 @@ TEST_CASE("lines of a view are ranges that algorithms sort, and views write") {
 }
 
 TEST_CASE("a tile is a view of columns") {
-  std::vector<int> elements(37 * 5);
-  std::iota(elements.begin(), elements.end(), 0);
+  auto elements = counting<int>(37 * 5);
   const LayoutView<const int, Layout::tiles> view = LayoutView<int, Layout::tiles>(elements.data(), 37, 5);
   REQUIRE(view.tiles() == 3);
   for (std::size_t t = 0; t < 3; ++t) {
@@ -199,8 +198,7 @@ TEST_CASE("a tile is a view of columns") {
 
 TEST_CASE("views of a loader's batches") {
   World world(test::even_machine(2));
-  std::vector<float> data(10 * 3);
-  std::iota(data.begin(), data.end(), 0.0F);
+  auto data = counting<float>(10 * 3);
   BatchLoader loader(data.data(), {{10, 3}, DType::f32, 4});
   const BatchLoader& reading = loader;
   const LayoutView<const float, Layout::rows> rows = reading.get_batch(2);

@@ -3,31 +3,21 @@
 // opened again for reading; const memory, adopted. What must not compile is in tests/misuse.
 #include <doctest/doctest.h>
 
-#include <numeric>
 #include <type_traits>
 #include <utility>
 
 #include <nodewise/error.hpp>
 #include <nodewise/loader.hpp>
 
+#include "support/counting.hpp"
 #include "support/errors.hpp"
 #include "support/machines.hpp"
 #include "support/process.hpp"
 #include "support/workers.hpp"
 
 using namespace nodewise;
+using test::counting;
 using test::unique_name;
-
-namespace {
-
-template <class T>
-std::vector<T> counting(std::size_t count) {
-  std::vector<T> values(count);
-  std::iota(values.begin(), values.end(), T{0});
-  return values;
-}
-
-}  // namespace
 
 TEST_CASE("over a segment opened for reading no view that may write is given, and the remedy is named") {
   const auto name = unique_name("reading");

@@ -4,7 +4,6 @@
 // pools; a memfd or a segment with a name of this process's own.
 #include <doctest/doctest.h>
 
-#include <numeric>
 #include <stdexcept>
 #include <utility>
 
@@ -13,24 +12,19 @@
 #include <nodewise/loader.hpp>
 #include <nodewise/node_pools.hpp>
 
+#include "support/counting.hpp"
 #include "support/machines.hpp"
 #include "support/process.hpp"
 #include "support/workers.hpp"
 
 using namespace nodewise;
+using test::counting;
 using test::workers;
 using test::World;
 
 namespace {
 
 constexpr Layout all_layouts[] = {Layout::rows, Layout::columns, Layout::tiles};
-
-template <class T>
-std::vector<T> counting(std::size_t count) {
-  std::vector<T> values(count);
-  std::iota(values.begin(), values.end(), T{0});
-  return values;
-}
 
 }  // namespace
 

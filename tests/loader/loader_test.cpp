@@ -5,32 +5,17 @@
 
 #include <array>
 #include <cstring>
-#include <numeric>
 
 #include <nodewise/error.hpp>
 #include <nodewise/loader.hpp>
 
+#include "support/counting.hpp"
 #include "support/machines.hpp"
 
 using namespace nodewise;
+using test::counting;
 using test::Environment;
 using test::World;
-
-namespace {
-
-template <class T>
-std::vector<T> counting(std::size_t count) {
-  std::vector<T> values(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    if constexpr (std::is_class_v<T>)
-      values[i] = T(static_cast<float>(i % 100));
-    else
-      values[i] = static_cast<T>(i % 100);
-  }
-  return values;
-}
-
-}  // namespace
 
 TEST_CASE_TEMPLATE("views of every element type are the data", T, double, float, float16, bfloat16,
                    std::int64_t, std::int32_t, std::int16_t, std::int8_t, std::uint64_t, std::uint32_t,
@@ -49,8 +34,7 @@ TEST_CASE_TEMPLATE("views of every element type are the data", T, double, float,
 }
 
 TEST_CASE("the worked example: means of ragged batches, rounded to four decimals") {
-  std::vector<double> data(6 * 2);
-  std::iota(data.begin(), data.end(), 0.0);
+  const auto data = counting<double>(6 * 2);
   const ZeroCopyBatchLoader<double> loader(data, 6, 2, 4);
   CHECK(loader.get_batch_means() == std::vector<double>{3.5, 9.5});
   const std::vector<double> thirds{1.0, 1.0, 2.0};

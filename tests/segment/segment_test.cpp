@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
-#include <numeric>
 
 #include <nodewise/error.hpp>
 #include <nodewise/load.hpp>
@@ -18,6 +17,7 @@
 #include <nodewise/segment.hpp>
 
 #include "segment/names.hpp"
+#include "support/counting.hpp"
 #include "support/files.hpp"
 #include "support/machines.hpp"
 #include "support/process.hpp"
@@ -42,10 +42,8 @@ LoaderOptions in_segment(const std::string& name, bool keep = false) {
   return options;
 }
 
-// Elements count through.
 BatchLoader make(const std::string& name, bool keep = false) {
-  std::vector<float> data(shape.samples * shape.features);
-  std::iota(data.begin(), data.end(), 0.0F);
+  const auto data = test::counting<float>(shape.samples * shape.features);
   return BatchLoader(data.data(), {shape, DType::f32, batch_size}, in_segment(name, keep));
 }
 
