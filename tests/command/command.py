@@ -10,6 +10,9 @@ import unittest
 
 COMMAND = pathlib.Path(os.environ["NODEWISE_COMMAND"])
 SOURCE = pathlib.Path(os.environ["SOURCE"])
+sys.path.insert(0, str(SOURCE / "tests" / "support"))
+import terminal  # noqa: E402  (its folder is known only now)
+
 DIGITS = "tests/data/digits.npy"
 DOCKER_FILTER = [sys.executable, str(SOURCE / "tests/support/docker_filter.py")]
 
@@ -26,6 +29,12 @@ def nodewise(*words, under=(), env=None, cwd=SOURCE, **options):
     done = subprocess.run(line, capture_output=True, text=True, cwd=cwd, env=environment(**(env or {})),
                           timeout=120, **options)
     return done.returncode, done.stdout, done.stderr
+
+
+def on_a_terminal(*words, **variables):
+    """What a terminal shows of a call, and the exit code."""
+    return terminal.on_a_terminal([COMMAND, *words], stderr=subprocess.STDOUT, cwd=SOURCE,
+                                  env=environment(TERM="xterm", **variables))
 
 
 def shell(line):

@@ -8,7 +8,6 @@ import json
 import math
 import os
 import pathlib
-import pty
 import re
 import resource
 import signal
@@ -17,7 +16,7 @@ import subprocess
 import time
 import unittest
 
-from command import COMMAND, DIGITS, DOCKER_FILTER, SOURCE, Case, answer, environment, nodewise
+from command import COMMAND, DIGITS, DOCKER_FILTER, SOURCE, Case, answer, environment, nodewise, on_a_terminal
 
 SUBCOMMANDS = ("topology", "plan", "run", "generate", "placement", "segments", "doctor", "count")
 FOUR_NODES = "numa:4 core:2 pu:1"
@@ -402,30 +401,15 @@ class Generate(Case):
 
 
 class Output(Case):
-    def on_a_terminal(self, *words, **variables):
-        """What a terminal gets, and the exit code."""
-        leader, follower = pty.openpty()
-        with subprocess.Popen([COMMAND, *words], cwd=SOURCE, stdout=follower, stderr=follower, stdin=follower,
-                              env=environment(TERM="xterm", **variables)) as process:
-            os.close(follower)
-            shown = b""
-            try:
-                while piece := os.read(leader, 65536):
-                    shown += piece
-            except OSError:
-                pass  # how a terminal says that the other side has gone
-        os.close(leader)
-        return shown.decode(), process.returncode
-
     def test_colour_on_a_terminal_only_and_never_with_no_color(self):
         words = ("run", DIGITS, "--batch-size", "32")
         self.assertNotIn("\033[", nodewise(*words, env={"TERM": "xterm"})[1])
-        self.assertIn("\033[32m", self.on_a_terminal(*words)[0])
-        self.assertNotIn("\033[", self.on_a_terminal(*words, NO_COLOR="1")[0])
+        self.assertIn("\033[32m", on_a_terminal(*words)[0])
+        self.assertNotIn("\033[", on_a_terminal(*words, NO_COLOR="1")[0])
 
     def test_progress_on_a_terminal_only(self):
         words = ("run", DIGITS, "--batch-size", "32", "--hold", "1.5")
-        self.assertIn("holding [", self.on_a_terminal(*words)[0])
+        self.assertIn("holding [", on_a_terminal(*words)[0])
         self.assertNotIn("holding [", nodewise(*words)[2])
 
     def test_a_reader_that_goes_away_is_no_error(self):

@@ -6,7 +6,6 @@ Nothing is installed here: the system's installers are out of reach, or stand-in
 import json
 import os
 import pathlib
-import pty
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,9 @@ import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+from terminal import on_a_terminal  # noqa: E402  (its folder is known only now)
+
 TALLY = ROOT / "tools" / "dev.d" / "tally.py"
 DOCTEST = "[doctest] test cases:  {} |  {} passed | {} failed | {} skipped\n"
 
@@ -86,19 +88,6 @@ class Progress(Folder):
         return {"args": ["bash", "-c", line], "text": True,
                 "env": os.environ | {"PATH": f"{self.folder}:{os.environ['PATH']}"}}
 
-    def on_a_terminal(self, **build):
-        leader, follower = pty.openpty()
-        code = subprocess.run(**build, stdout=follower, stderr=subprocess.PIPE).returncode
-        os.close(follower)
-        shown = b""
-        try:
-            while piece := os.read(leader, 65536):
-                shown += piece
-        except OSError:
-            pass  # how a terminal says that the other side has gone
-        os.close(leader)
-        return code, shown.decode()
-
     STEPS = 'for n in $(seq 40); do echo "[$n/40] Compiling $n"; done'
 
     def test_a_line_for_each_tenth(self):
@@ -113,7 +102,7 @@ class Progress(Folder):
         self.assertEqual((self.folder / "build/x.log").read_text().count("Compiling"), 40)
 
     def test_one_line_on_a_terminal(self):
-        code, shown = self.on_a_terminal(**self.build(self.STEPS))
+        shown, code = on_a_terminal(**self.build(self.STEPS), stderr=subprocess.DEVNULL)
         self.assertEqual((code, shown.count("\n")), (0, 0))
         self.assertEqual(shown.count("\r  "), 40)
         self.assertTrue(shown.endswith("\r\033[K"))
