@@ -16,9 +16,7 @@ using namespace nodewise;
 using namespace std::chrono_literals;
 using test::all_well;
 using test::Child;
-using test::contains;
 using test::message_of;
-using test::Signal;
 using test::start;
 
 namespace {
@@ -88,7 +86,7 @@ TEST_CASE("killed with the mutex: nobody gets it before what it guards is repair
   CHECK_THROWS_AS(mutex.try_lock(), OwnerDied);
   CHECK_THROWS_AS(mutex.try_lock_for(1s), OwnerDied);
   CHECK_THROWS_AS(mutex.lock(), Error);
-  Child other([&] { return contains(message_of<OwnerDied>([&] { mutex.lock(); }), "repair"); });
+  Child other([&] { return test::contains(message_of<OwnerDied>([&] { mutex.lock(); }), "repair"); });
   CHECK(other.wait() == 0);
 
   CHECK_THROWS_AS(mutex.repair([] { throw OutOfRange("cannot"); }), OutOfRange);
@@ -143,7 +141,7 @@ TEST_CASE("killed at any moment under the mutex: the sum is right, as the one wh
     ++repairs;
   });
   for (int round = 0; round < 150; ++round) {
-    Signal begun;
+    test::Signal begun;
     Child busy([&]() -> bool {
       begun.give();
       while (true) {
@@ -251,8 +249,9 @@ TEST_CASE("a barrier that is given up or reset: who waits is told, who comes lat
   for (const bool reset : {false, true}) {
     const auto objects = SharedObjects::create("");
     const auto barrier = objects.barrier("barrier", 2);
-    Child waits(
-        [&] { return contains(message_of<BrokenBarrier>([&] { barrier.arrive_and_wait(); }), "reset"); });
+    Child waits([&] {
+      return test::contains(message_of<BrokenBarrier>([&] { barrier.arrive_and_wait(); }), "reset");
+    });
     while (barrier.waiting() == 0) ::usleep(1000);
     if (!reset) barrier.give_up();
     barrier.reset();  // at once: the waiter has hardly looked

@@ -29,10 +29,8 @@ using test::Array;
 using test::contains;
 using test::message_of;
 using test::npy_file;
-using test::npy_header;
 using test::row_major;
 using test::TemporaryFile;
-using test::World;
 
 namespace {
 
@@ -49,7 +47,7 @@ std::string_view loaded_bytes(const BatchLoader& loader) {
 }  // namespace
 
 TEST_CASE("every element order, byte order and width, read by 1, 2, 3 and 8 workers, gives the same bytes") {
-  World world(test::even_machine(2));
+  test::World world(test::even_machine(2));
   const Shape shapes[] = {
       {1000, 7},    // short columns
       {30000, 3},   // long columns, few of them
@@ -198,7 +196,7 @@ TEST_CASE("a file that shrinks after it was opened") {
     CAPTURE(message);
     CHECK(contains(message, file.path() + " shrank"));
     CHECK(contains(message, "nothing is at byte 100000"));
-    CHECK(contains(message, std::to_string(npy_header(array).size() + array.total_bytes())));
+    CHECK(contains(message, std::to_string(test::npy_header(array).size() + array.total_bytes())));
   }
 }
 
@@ -226,7 +224,7 @@ TEST_CASE("a file that shrinks while it is opened") {
 }
 
 TEST_CASE("failing calls: file, place and cause are named, nothing stays open") {
-  World world(test::even_machine(2));
+  test::World world(test::even_machine(2));
   const Array array{{3000, 7}, "f8"};
   const TemporaryFile file(npy_file(array));
   const auto load = [&] { static_cast<void>(load_npy(file.path(), 100, with_workers(1))); };
@@ -239,7 +237,7 @@ TEST_CASE("failing calls: file, place and cause are named, nothing stays open") 
   world.faulty.fail(os::Call::read_at, 1, EIO);
   CHECK(contains(message_of<SystemError>(load), file.path() + " cannot be read: Input/output error (EIO)"));
   world.faulty.fail(os::Call::read_at, 2, EIO);
-  const auto at = std::to_string(npy_header(array).size());
+  const auto at = std::to_string(test::npy_header(array).size());
   CHECK(contains(message_of<SystemError>(load),
                  file.path() + " cannot be read at byte " + at + ": Input/output error (EIO)"));
   CHECK(world.faulty.live_descriptors() == 0);
@@ -254,7 +252,7 @@ TEST_CASE("what cannot be opened as a .npy file") {
   const TemporaryFile empty("");
   CHECK(contains(message_of<FormatError>(open(empty.path())), empty.path() + ": not an .npy file"));
   const Array array{{10, 3}, "f4"};
-  const TemporaryFile cut(npy_file(array).substr(0, npy_header(array).size() + 100));
+  const TemporaryFile cut(npy_file(array).substr(0, test::npy_header(array).size() + 100));
   const auto message = message_of<FormatError>(open(cut.path()));
   CHECK(contains(message, cut.path()));
   CHECK(contains(message, "need 120 bytes"));

@@ -28,7 +28,6 @@ using test::Array;
 using test::contains;
 using test::message_of;
 using test::npy_file;
-using test::npy_header;
 using test::row_major;
 using test::TemporaryFile;
 using test::World;
@@ -54,7 +53,7 @@ Made of_file(const Array& array, bool fortran, bool other_byte_order) {
   stored.fortran = fortran;
   stored.other_byte_order = other_byte_order;
   auto file = std::make_shared<TemporaryFile>(npy_file(stored));
-  const auto cut = npy_header(stored).size() + stored.total_bytes() / 2;
+  const auto cut = test::npy_header(stored).size() + stored.total_bytes() / 2;
   return {open_source(file->path()), file, [file, cut] {
             std::filesystem::resize_file(file->path(), cut);
             return std::vector<std::string>{file->path(), "shrank"};
