@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include <nodewise/dtype.hpp>
@@ -28,26 +29,20 @@ class SplitMix64 {
 };
 
 /// Bits in a double's exponent, and so on; 0 for integers.
-constexpr int exponent_bits(DType dtype) {
-  switch (dtype) {
-    case DType::f64:
-      return 11;
-    case DType::f32:
-    case DType::bf16:
-      return 8;
-    case DType::f16:
-      return 5;
-    case DType::i64:
-    case DType::i32:
-    case DType::i16:
-    case DType::i8:
-    case DType::u64:
-    case DType::u32:
-    case DType::u16:
-    case DType::u8:
-      break;
-  }
-  return 0;
+inline int exponent_bits(DType dtype) {
+  int bits = 0;
+  with_type(dtype, [&bits](auto element) {
+    using T = decltype(element);
+    if constexpr (std::is_same_v<T, double>)
+      bits = 11;
+    else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, bfloat16>)
+      bits = 8;
+    else if constexpr (std::is_same_v<T, float16>)
+      bits = 5;
+    else
+      static_assert(std::is_integral_v<T>);
+  });
+  return bits;
 }
 
 /// The bits of one element of "any" kind: `random`'s highest, but no infinity and no NaN.
@@ -60,16 +55,23 @@ inline std::uint64_t any_bits(DType dtype, std::uint64_t random) {
   return bits;
 }
 
-/// The bits of one element of "mild" kind: a float in [-1, 1), evenly spaced.
+/// The bits of one element of "mild" kind: a float in [-1, 1), evenly spaced. Precondition: a floating-point
+/// type.
 inline std::uint64_t mild_bits(DType dtype, std::uint64_t random) {
   const int fraction_bits = static_cast<int>(dtype_bytes(dtype) * 8) - 1 - exponent_bits(dtype);
   const auto steps = static_cast<std::int64_t>(random >> (63 - fraction_bits));
   const std::int64_t one = std::int64_t{1} << fraction_bits;
   const double value = static_cast<double>(steps - one) / static_cast<double>(one);
-  if (dtype == DType::f64) return std::bit_cast<std::uint64_t>(value);
-  const auto narrow = static_cast<float>(value);
-  if (dtype == DType::f32) return std::bit_cast<std::uint32_t>(narrow);
-  return dtype == DType::f16 ? float16(narrow).bits : bfloat16(narrow).bits;
+  std::uint64_t bits = 0;
+  with_type(dtype, [&](auto element) {
+    using T = decltype(element);
+    if constexpr (std::is_same_v<T, double>)
+      element = value;
+    else if constexpr (!std::is_integral_v<T>)
+      element = T(static_cast<float>(value));  // exactly
+    std::memcpy(&bits, &element, sizeof element);
+  });
+  return bits;
 }
 
 /// `count` elements of a kind ("any_bits" or "mild_bits"), as bytes.

@@ -82,22 +82,7 @@ void put_element(std::byte*& at, DType dtype, std::uint64_t bits) {
 }
 
 std::string descr_of(DType dtype) {
-  switch (dtype) {
-    case DType::bf16:
-      return "<u2";  // .npy has no name for it
-    case DType::f64:
-    case DType::f32:
-    case DType::f16:
-    case DType::i64:
-    case DType::i32:
-    case DType::i16:
-    case DType::i8:
-    case DType::u64:
-    case DType::u32:
-    case DType::u16:
-    case DType::u8:
-      break;
-  }
+  if (dtype == DType::bf16) return "<u2";  // .npy has no name for it
   const auto bytes = dtype_bytes(dtype);
   const char order = bytes == 1 ? '|' : std::endian::native == std::endian::little ? '<' : '>';
   return fmt::format("{}{}{}", order, dtype_name(dtype).front(), bytes);
@@ -234,7 +219,7 @@ Subcommand generate_subcommand() {
                     size_flag("--bytes", options->bytes,
                               "instead of --samples: as many rows as fit into this size, such as 64MiB"),
                     count_flag("--features", options->features, "columns"),
-                    dtype_flag(options->dtype, "element type: f64, f32, f16, bf16, i64 to i8, u64 to u8"),
+                    dtype_flag(options->dtype, "element type: " + dtype_names()),
                     count_flag("--seed", options->seed, "another seed gives other values (0)"),
                     {.name = "--force", .help = "replace a file that exists", .target = &options->force}},
           .footer = R"(Examples

@@ -24,11 +24,18 @@ Flag parsed_flag(std::string name, std::string type, std::string wanted, std::st
   return {.name = std::move(name), .help = std::move(help), .target = check, .type = std::move(type)};
 }
 
+template <NamedEnum E>
+std::string all_names(const std::string& separator) {
+  std::string names;
+  for (const E value : all_values<E>())
+    names += (names.empty() ? "" : separator) + std::string(to_string(value));
+  return names;
+}
+
 // A flag that takes the name of one of the enumeration's values.
 template <NamedEnum E>
 Flag choice_flag(std::string name, std::string help, const std::function<void(E)>& take) {
-  std::string names;
-  for (const E value : all_values<E>()) names += (names.empty() ? "" : "|") + std::string(to_string(value));
+  const std::string names = all_names<E>("|");
   return parsed_flag(std::move(name), names, "one of " + names, std::move(help),
                      [take](const std::string& text) {
                        const auto value = parse<E>(text);
@@ -100,10 +107,12 @@ Flag duration_flag(std::string name, std::optional<std::chrono::nanoseconds>& ta
 }
 
 Flag dtype_flag(std::optional<DType>& target, std::string help) {
-  std::string names;
-  for (const DType dtype : all_dtypes) names += (names.empty() ? "" : ", ") + std::string(dtype_name(dtype));
-  return parsed_flag("--dtype", "TYPE", "one of " + names, std::move(help),
+  return parsed_flag("--dtype", "TYPE", "one of " + dtype_names(), std::move(help),
                      [&target](const std::string& text) { return (target = parse_dtype(text)).has_value(); });
+}
+
+std::string dtype_names() {
+  return all_names<DType>(", ");
 }
 
 Flag json_flag(bool& target, const std::string& schema) {

@@ -40,6 +40,8 @@ Flag number_flag(std::string name, std::optional<double>& target, double least, 
                  std::string help);
 Flag duration_flag(std::string name, std::optional<std::chrono::nanoseconds>& target, std::string help);
 Flag dtype_flag(std::optional<DType>& target, std::string help);
+/// "f64, f32, ...": every element type.
+std::string dtype_names();
 
 /// --json
 Flag json_flag(bool& target, const std::string& schema);
