@@ -1,13 +1,12 @@
 #include <nodewise/version.hpp>
 
-#include <omp.h>
-
 #include <string_view>
 
 #include "base/text.hpp"
 #include "kernels/dispatch.hpp"
 #include "os/hwloc/topology.hpp"
 #include "os/loaded.hpp"
+#include "team/openmp/openmp.hpp"
 
 namespace nodewise {
 namespace {
@@ -21,8 +20,8 @@ std::string compiler() {
 }
 
 /// The OpenMP specification that belongs to the date in `_OPENMP`.
-std::string_view openmp_specification() {
-  switch (_OPENMP) {
+std::string_view specification_of(const OpenMp& runtime) {
+  switch (runtime.specification) {
     case 201511:
       return "4.5";
     case 201811:
@@ -37,12 +36,13 @@ std::string_view openmp_specification() {
 }
 
 /// The OpenMP runtime that this library calls. A process can have several runtimes.
-std::string openmp() {
-  const std::string file = os::file_of_address(reinterpret_cast<const void*>(&omp_get_max_threads));
+std::string name_of_openmp() {
+  const OpenMp& used = openmp();
+  const std::string file = os::file_of_address(used.some_function);
   std::string_view runtime = file;
   for (const std::string_view known : {"libgomp", "libomp", "libiomp5"})
     if (file.starts_with(known)) runtime = known;
-  return base::text(runtime, ", OpenMP ", openmp_specification(), " (", _OPENMP, ')');
+  return base::text(runtime, ", OpenMP ", specification_of(used), " (", used.specification, ')');
 }
 
 }  // namespace
@@ -51,7 +51,7 @@ BuildInfo build_info() {
   BuildInfo info;
   info.version = base::text(NODEWISE_VERSION_MAJOR, '.', NODEWISE_VERSION_MINOR, '.', NODEWISE_VERSION_PATCH);
   info.compiler = compiler();
-  info.openmp = openmp();
+  info.openmp = name_of_openmp();
   info.hwloc = os::hwloc_version();
   info.vector_dispatch = best_kernels().instruction_set;
   return info;

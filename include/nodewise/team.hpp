@@ -57,14 +57,16 @@ struct TeamOptions {
   Scheduling scheduling = Scheduling::local;
 };
 
-/// A team of pinned workers. Making a Team starts no thread. Each call forms an OpenMP region, pins its
+/// A team of pinned workers. Making a Team starts no thread; the first one loads an OpenMP runtime, unless
+/// the program has one. Each call forms an OpenMP region, pins its
 /// threads on entry, and restores their CPU masks on exit. In a forked child, the calling thread does all the
 /// work. Thread class: immutable. Several threads may call at the same time, but they then compete for the
 /// team's CPUs; divide() makes teams with separate CPUs.
 class NODEWISE_PUBLIC Team {
  public:
   /// Throws PlacementError if `topology` is not this machine. Throws SystemError if the CPU mask of the
-  /// calling thread cannot be read, or contains no CPU of the topology. Throws InvalidArgument if the number
+  /// calling thread cannot be read, or contains no CPU of the topology, or if the module with the library's
+  /// OpenMP regions cannot be loaded (docs/howto/hybrid-openmp.md). Throws InvalidArgument if the number
   /// of workers is above 8192, or NODEWISE_WORKERS is not a number.
   explicit Team(const Topology& topology, const TeamOptions& options = {});
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include <nodewise/error.hpp>
@@ -10,6 +11,7 @@
 #include "base/text.hpp"
 #include "os/os.hpp"
 #include "pages/parts.hpp"
+#include "team/pinning.hpp"
 #include "team/run.hpp"
 
 namespace nodewise {
@@ -27,20 +29,6 @@ struct Work {
   const MappedMemory& memory;
   PlacingRung rung;
   const Buffer::Fill& fill;
-};
-
-// Restores the mask of a thread.
-class MaskKept {
- public:
-  explicit MaskKept(const IndexSet* mask) noexcept : mask_(mask) {}
-  ~MaskKept() {
-    if (mask_ != nullptr) os::current().set_affinity(*mask_);
-  }
-  MaskKept(const MaskKept&) = delete;
-  MaskKept& operator=(const MaskKept&) = delete;
-
- private:
-  const IndexSet* mask_;
 };
 
 // Divides `pages` among `workers`, in units that no two workers share.
@@ -92,19 +80,15 @@ int populate_range(const Work& work, const ByteRange& range) {
 // Under first touch, the worker must run on the shard's node, so a worker from elsewhere moves there first.
 // `unreached` records, by shard, why that was impossible.
 int populate_slice(const Work& work, const Slice& slice, unsigned worker_node, std::vector<int>& unreached) {
-  os::Os& os = os::current();
   const unsigned node = work.plan.shards()[slice.shard].node;
-  os::Result<IndexSet> mask;
-  bool moved = false;
+  std::optional<KeptMask> kept;
   if (work.rung == PlacingRung::first_touch && worker_node != node) {
     const IndexSet there = work.team.topology().node(node).cpus & work.team.usable_cpus();
-    mask = os.affinity();
-    int error = there.empty() ? ENODEV : mask.error;
-    if (error == 0) error = os.set_affinity(there);
-    moved = error == 0;
+    int error = ENODEV;
+    if (!there.empty()) error = kept.emplace().error();
+    if (error == 0) error = os::current().set_affinity(there);
     unreached[slice.shard] = error;
   }
-  const MaskKept kept(moved ? &mask.value : nullptr);
   return populate_range(work, slice.pages);
 }
 

@@ -14,6 +14,11 @@
 
 namespace nodewise::os {
 
+struct ModuleSymbol {
+  const void* address = nullptr;
+  std::string why;
+};
+
 enum class Advice { huge_pages, no_huge_pages, no_dump };
 /// strict_moving: as strict, and pages that lie elsewhere move to the node. The node gives up page cache for
 /// them if necessary. Pages that cannot move stay, and nothing is killed.
@@ -48,6 +53,7 @@ class Os : public SharedOs {
   // Threads.
   virtual Result<IndexSet> affinity() = 0;  ///< The CPUs that the calling thread may use.
   virtual int set_affinity(const IndexSet& cpus) = 0;
+  virtual Result<IndexSet> affinity_of_process() = 0;  ///< The same, of the initial thread.
   virtual Result<unsigned> current_cpu() = 0;
 
   // What the system says of itself.
@@ -57,6 +63,9 @@ class Os : public SharedOs {
   virtual Result<std::string> read_text(const std::string& path) = 0;
   virtual Result<std::string> host_name() = 0;
   virtual int process_id() const noexcept = 0;  ///< Cannot fail.
+  /// Loads a shared object for as long as the process lives, and finds `symbol` in it. `file` begins in the
+  /// folder of the library. ELIBACC where it cannot be loaded; `why` is the loader's message.
+  virtual Result<ModuleSymbol> open_module(const std::string& file, const std::string& symbol) = 0;
 
   // Files.
   virtual Result<int> open_file(const std::string& path) = 0;  ///< For reading.

@@ -18,6 +18,7 @@
 
 #include "base/checked.hpp"
 #include "os/hwloc/topology.hpp"
+#include "os/loaded.hpp"
 #include "os/pages_status.hpp"
 #include "os/real_shared.hpp"
 #include "os/system_page.hpp"
@@ -160,17 +161,8 @@ class Real final : public RealShared {
     return ::msync(begin, length, MS_ASYNC) == 0 ? 0 : errno;
   }
 
-  Result<IndexSet> affinity() override {
-    Cpus cpus;
-    if (::sched_getaffinity(0, sizeof cpus.words, cpus.set()) != 0) return {{}, errno};
-    IndexSet result;
-    constexpr unsigned word_bits = sizeof cpus.words[0] * 8;
-    // By words, because every call of a team comes here.
-    for (unsigned word = 0; word < std::size(cpus.words); ++word)
-      for (auto bits = cpus.words[word]; bits != 0; bits &= bits - 1)
-        result.insert(word * word_bits + static_cast<unsigned>(std::countr_zero(bits)));
-    return {std::move(result), 0};
-  }
+  Result<IndexSet> affinity() override { return affinity_of(0); }
+  Result<IndexSet> affinity_of_process() override { return affinity_of(::getpid()); }
 
   int set_affinity(const IndexSet& wanted) override {
     Cpus cpus;
@@ -221,6 +213,10 @@ class Real final : public RealShared {
 
   int process_id() const noexcept override { return ::getpid(); }
 
+  Result<ModuleSymbol> open_module(const std::string& file, const std::string& symbol) override {
+    return load_module(file, symbol);
+  }
+
   Result<int> open_file(const std::string& path) override {
     // A named pipe is refused later; opening it must not wait.
     const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
@@ -268,6 +264,18 @@ class Real final : public RealShared {
     unsigned long words[count / (8 * sizeof(unsigned long))] = {};
     cpu_set_t* set() noexcept { return reinterpret_cast<cpu_set_t*>(words); }
   };
+
+  // Of a thread; 0 is the calling one.
+  static Result<IndexSet> affinity_of(pid_t thread) {
+    Cpus cpus;
+    if (::sched_getaffinity(thread, sizeof cpus.words, cpus.set()) != 0) return {{}, errno};
+    IndexSet result;
+    constexpr unsigned word_bits = sizeof cpus.words[0] * 8;
+    for (unsigned word = 0; word < std::size(cpus.words); ++word)  // by words: every call of a team asks
+      for (auto bits = cpus.words[word]; bits != 0; bits &= bits - 1)
+        result.insert(word * word_bits + static_cast<unsigned>(std::countr_zero(bits)));
+    return {std::move(result), 0};
+  }
 
   // Unmaps what lies before and behind the aligned part.
   static void* trim(std::byte* mapped, std::size_t mapped_bytes, std::size_t bytes, std::size_t alignment) {

@@ -22,14 +22,18 @@ os::Result<IndexSet> caller_mask() {
   return os::current().affinity();
 }
 
+void restore_mask(const IndexSet& mask) noexcept {
+  os::current().set_affinity(mask);
+}
+
 Pin::~Pin() {
-  if (moved_) os::current().set_affinity(mask_.value);
+  if (moved_) restore_mask(mask_.value);
 }
 
 int Pin::to(unsigned cpu) {
   if (!moved_) {
     if (stay.threads != nullptr && stay.cpu == cpu) return 0;
-    mask_ = os::current().affinity();
+    mask_ = before_ != nullptr ? *before_ : os::current().affinity();
     if (!mask_.ok()) return mask_.error;
     if (began_with_lent_mask(callers_, mask_.value)) mask_.value = callers_->caller_mask;
   }

@@ -51,12 +51,35 @@ bool began_with_lent_mask(const StayingThreads* callers, const IndexSet& mask);
 /// The CPUs on which the calling thread may run: its mask, or, if it stays, the mask that it had before.
 os::Result<IndexSet> caller_mask();
 
+/// Restores a mask that the calling thread had before.
+void restore_mask(const IndexSet& mask) noexcept;
+
+/// Restores the mask of the calling thread when it is destroyed, whatever has changed the mask. Thread class:
+/// one thread.
+class KeptMask {
+ public:
+  KeptMask() : mask_(os::current().affinity()) {}
+  ~KeptMask() {
+    if (mask_.ok()) restore_mask(mask_.value);
+  }
+  KeptMask(const KeptMask&) = delete;
+  KeptMask& operator=(const KeptMask&) = delete;
+
+  /// 0, or the errno of reading the mask. Then it cannot be restored, and must not be changed.
+  int error() const noexcept { return mask_.error; }
+
+ private:
+  os::Result<IndexSet> mask_;
+};
+
 /// Pins the calling thread, and restores its mask. If the mask cannot be read, it could not be restored, so
 /// nothing is pinned. Thread class: one thread.
 class Pin {
  public:
-  /// `callers`: the StayPinned threads of the calling thread, which may have started this thread.
-  explicit Pin(const StayingThreads* callers) : callers_(callers) {}
+  /// `callers`: the StayPinned threads of the calling thread, which may have started this thread. `before`:
+  /// the mask of this thread before the region, if it was read. A runtime may have bound the thread since.
+  Pin(const StayingThreads* callers, const os::Result<IndexSet>* before) noexcept
+      : callers_(callers), before_(before) {}
   ~Pin();
   Pin(const Pin&) = delete;
   Pin& operator=(const Pin&) = delete;
@@ -67,6 +90,7 @@ class Pin {
 
  private:
   const StayingThreads* callers_;
+  const os::Result<IndexSet>* before_;
   os::Result<IndexSet> mask_;
   bool moved_ = false;
 };

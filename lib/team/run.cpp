@@ -1,7 +1,5 @@
 #include "team/run.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <atomic>
 #include <exception>
@@ -11,6 +9,7 @@
 
 #include "base/checked.hpp"
 #include "os/os.hpp"
+#include "team/openmp/openmp.hpp"
 #include "team/pinning.hpp"
 
 namespace nodewise {
@@ -18,7 +17,10 @@ namespace {
 
 class Region {
  public:
-  Region(const Team& team, const TeamWork& fn, TeamRun* run) : team_(team), fn_(fn), run_(run) {
+  // With `at_once` no thread waits for the others to be pinned.
+  Region(const Team& team, const TeamWork& fn, TeamRun* run, bool at_once)
+      : team_(team), fn_(fn), run_(run), at_once_(at_once) {
+    if (!at_once_) callers_mask_ = os::current().affinity();
     if (run_ == nullptr) return;
     run_->ran_on.assign(team.workers().begin(), team.workers().end());
     run_->pin_errors.assign(team.workers().size(), 0);
@@ -26,16 +28,15 @@ class Region {
 
   // Does the work of thread number `thread` of `threads`: pins the thread for its first worker, waits for the
   // other threads, then runs all its workers. Every thread reaches the barrier, whatever fails.
-  template <class Barrier>
-  void play(unsigned thread, unsigned threads, Barrier barrier) noexcept {
+  void play(unsigned thread, unsigned threads) noexcept {
     const auto mine = base::split(team_.workers().size(), threads, thread);
-    Pin pin(callers_);
+    Pin pin(callers_, thread == 0 && !at_once_ ? &callers_mask_ : nullptr);
     bool entered = false;
     keep_failure([&] {
       if (mine.size() > 0) enter(static_cast<unsigned>(mine.begin), pin);
       entered = true;
     });
-    barrier();
+    if (!at_once_ && threads > 1) openmp().barrier();
     keep_failure([&] {
       for (auto worker = static_cast<unsigned>(mine.begin); entered && worker < mine.end; ++worker) {
         if (worker != mine.begin) enter(worker, pin);
@@ -72,6 +73,8 @@ class Region {
   const Team& team_;
   const TeamWork& fn_;
   TeamRun* run_;  // where to record the region, if it is to be recorded
+  const bool at_once_;
+  os::Result<IndexSet> callers_mask_;  // before the region was formed
   const StayingThreads* callers_ = current_stay().threads;
   std::atomic<bool> failed_{false};
   std::exception_ptr failure_;
@@ -88,22 +91,15 @@ bool all_stay(const Team& team) {
 }
 
 void run(const Team& team, const TeamWork& fn, TeamRun* run) {
-  Region region(team, fn, run);
+  // Threads that stay need not wait for each other to be pinned.
+  Region region(team, fn, run, all_stay(team));
   if (os::in_forked_child()) {
     // The threads of the OpenMP runtime did not survive the fork, and a new region might wait for them
     // forever.
     if (run != nullptr) run->on_calling_thread = true;
-    region.play(0, 1, [] {});
+    region.play(0, 1);
   } else {
-    const int threads = thread_count(team);
-    // Threads that stay need not wait until the others are pinned.
-    const bool at_once = all_stay(team);
-#pragma omp parallel num_threads(threads)
-    region.play(static_cast<unsigned>(omp_get_thread_num()), static_cast<unsigned>(omp_get_num_threads()),
-                [at_once] {
-                  if (at_once) return;
-#pragma omp barrier
-                });
+    form_region(thread_count(team), [&](unsigned thread, unsigned threads) { region.play(thread, threads); });
   }
   region.rethrow();
 }
@@ -111,8 +107,8 @@ void run(const Team& team, const TeamWork& fn, TeamRun* run) {
 }  // namespace
 
 // More threads than CPUs gain nothing, and OpenMP ends the process if it may not start that many threads.
-int thread_count(const Team& team) {
-  return static_cast<int>(std::min<std::size_t>(team.workers().size(), team.usable_cpus().size()));
+unsigned thread_count(const Team& team) {
+  return static_cast<unsigned>(std::min<std::size_t>(team.workers().size(), team.usable_cpus().size()));
 }
 
 void run_team(const Team& team, const TeamWork& fn) {

@@ -29,6 +29,6 @@ void run_team(const Team& team, const TeamWork& fn);
 TeamRun recorded_run(const Team& team, const TeamWork& fn);
 
 /// The number of threads in a region of the team: at most one for each CPU.
-int thread_count(const Team& team);
+unsigned thread_count(const Team& team);
 
 }  // namespace nodewise

@@ -1,16 +1,15 @@
 // Threads that stay pinned from one call of a team to the next.
-#include <omp.h>
-
 #include <nodewise/expects.hpp>
 #include <nodewise/stay_pinned.hpp>
 
+#include "team/openmp/openmp.hpp"
 #include "team/pinning.hpp"
 #include "team/run.hpp"
 
 namespace nodewise {
 
 StayPinned::StayPinned(const Team& team) : threads_(std::make_unique<StayingThreads>()) {
-  const auto threads = static_cast<unsigned>(thread_count(team));
+  const unsigned threads = thread_count(team);
   const auto mask = caller_mask();
   // A thread that runs several workers cannot stay on the CPU of one of them. A mask that cannot be read
   // cannot be restored.
@@ -19,15 +18,15 @@ StayPinned::StayPinned(const Team& team) : threads_(std::make_unique<StayingThre
   for (const Worker& worker : team.workers()) threads_->cpus.push_back(worker.cpu);
   threads_->before.resize(threads);
   const StayingThreads* const callers = current_stay().threads;
-#pragma omp parallel num_threads(static_cast <int>(threads))
-  if (static_cast<unsigned>(omp_get_num_threads()) == threads) {
-    const auto thread = static_cast<std::size_t>(omp_get_thread_num());
+  const auto callers_mask = os::current().affinity();
+  form_region(threads, [&](unsigned thread, unsigned all) noexcept {
+    if (all != threads) return;
     try {
-      Pin pin(callers);
+      Pin pin(callers, thread == 0 ? &callers_mask : nullptr);
       if (pin.to(threads_->cpus[thread]) == 0) pin.leave(*threads_, thread);
     } catch (...) {  // there is no memory for its mask: each call pins this thread, as without StayPinned
     }
-  }
+  });
 }
 
 namespace {
@@ -38,14 +37,13 @@ void give_back(const StayingThreads& threads) noexcept {
   Stay& stay = current_stay();
   if (stay.number == threads.number) {
     const StayingThreads::Before& before = threads.before[stay.thread];
-    os::current().set_affinity(before.mask);
+    restore_mask(before.mask);
     stay = before.stay;
     return;
   }
   try {
     const auto mask = os::current().affinity();
-    if (mask.ok() && began_with_lent_mask(&threads, mask.value))
-      os::current().set_affinity(threads.caller_mask);
+    if (mask.ok() && began_with_lent_mask(&threads, mask.value)) restore_mask(threads.caller_mask);
   } catch (...) {  // no memory for a mask
   }
 }
@@ -58,8 +56,8 @@ StayPinned::~StayPinned() {
   if (os::in_forked_child()) {  // the other threads did not survive the fork
     give_back(*threads_);
   } else {
-#pragma omp parallel num_threads(static_cast <int>(threads_->before.size()))
-    give_back(*threads_);
+    form_region(static_cast<unsigned>(threads_->before.size()),
+                [this](unsigned, unsigned) { give_back(*threads_); });
   }
 }
 

@@ -1,7 +1,5 @@
 #include <nodewise/team.hpp>
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
@@ -14,6 +12,7 @@
 #include "base/checked.hpp"
 #include "base/text.hpp"
 #include "os/os.hpp"
+#include "team/openmp/openmp.hpp"
 #include "team/pinning.hpp"
 #include "team/run.hpp"
 #include "team/shares.hpp"
@@ -23,21 +22,31 @@ namespace {
 
 constexpr unsigned most_workers = 8192;
 
-// If OMP_PROC_BIND is set, the runtime has already narrowed the calling thread to one place; the CPUs of the
-// process are those of all places. A mask that is not a place was set by the user, and is kept.
-IndexSet openmp_places(const IndexSet& mask) {
+IndexSet cpus_of_place(const OpenMp& runtime, int place) {
+  std::vector<int> members(static_cast<std::size_t>(runtime.cpus_of_place(place)));
+  runtime.list_cpus(place, members.data());
+  IndexSet cpus;
+  for (const int cpu : members) cpus.insert(static_cast<unsigned>(cpu));
+  return cpus;
+}
+
+// What a thread with this mask may use. Where OMP_PROC_BIND is set, the process was given the union of the
+// places. A thread whose mask is a place was narrowed by the runtime; one that may use all places and more
+// was not. Any other mask was set by the user, and is kept.
+IndexSet within_places(const IndexSet& mask) {
+  const OpenMp& runtime = openmp();
+  // An OpenMP runtime may bind a thread when that thread calls it for the first time.
+  const KeptMask kept;
+  if (!runtime.binds()) return mask;
   IndexSet all;
-  bool mask_is_a_place = false;
-  if (omp_get_proc_bind() == omp_proc_bind_false) return all;
-  for (int place = 0; place < omp_get_num_places(); ++place) {
-    std::vector<int> members(static_cast<std::size_t>(omp_get_place_num_procs(place)));
-    omp_get_place_proc_ids(place, members.data());
-    IndexSet cpus;
-    for (const int cpu : members) cpus.insert(static_cast<unsigned>(cpu));
-    mask_is_a_place = mask_is_a_place || cpus == mask;
+  bool narrowed = false;
+  for (int place = 0; place < runtime.places(); ++place) {
+    const IndexSet cpus = cpus_of_place(runtime, place);
+    narrowed = narrowed || cpus == mask;
     all |= cpus;
   }
-  return mask_is_a_place ? all : IndexSet();
+  const bool untouched = !all.empty() && (mask & all) == all;
+  return narrowed || untouched ? all : mask;
 }
 
 IndexSet find_usable_cpus(const Topology& topology) {
@@ -45,7 +54,7 @@ IndexSet find_usable_cpus(const Topology& topology) {
   if (!mask.ok()) throw SystemError("Team: the calling thread's CPU mask cannot be read", mask.error);
   IndexSet in_cpuset;
   for (const Node& node : topology.nodes()) in_cpuset |= node.allowed_cpus;
-  IndexSet usable = (mask.value | openmp_places(mask.value)) & in_cpuset;
+  IndexSet usable = within_places(mask.value) & in_cpuset;
   if (usable.empty())
     throw SystemError(
         base::text("Team: none of the CPUs that the calling thread may use (", mask.value.to_string(),

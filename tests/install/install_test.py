@@ -21,7 +21,7 @@ SOURCE = pathlib.Path(os.environ["SOURCE"])
 BUILD = pathlib.Path(os.environ["BUILD"])
 CXX = shlex.split(os.environ["CXX"])
 MESON = shlex.split(os.environ["MESON"])
-SYSTEM_LIBRARIES = r"lib(hwloc|numa|lmdb|gomp|omp|stdc\+\+|gcc_s|c|m|dl|pthread)\.so(\.\d+)*|ld-linux[\w.-]*"
+SYSTEM_LIBRARIES = r"lib(hwloc|numa|lmdb|stdc\+\+|gcc_s|c|m|dl|pthread)\.so(\.\d+)*|ld-linux[\w.-]*"
 EXPORTED = r"((typeinfo|typeinfo name|vtable) for |(non-virtual|virtual) thunk to )?nodewise::"
 SONAME = re.compile(r"SONAME.*\[(.*)\]")
 PRIVATE = r"nodewise::(os|base|source|\(anonymous namespace\))::"
@@ -82,7 +82,8 @@ class NothingElseInReach(unittest.TestCase):
         self.assertEqual(names, {f"include/nodewise/{header}" for header in headers} |
                          {f"lib/{name}" for name in ("libnodewise.a", "libnodewise.so", soname, patch)} |
                          {f"lib/cmake/nodewise/{name}" for name in cmake} |
-                         {"lib/pkgconfig/nodewise.pc", "share/nodewise/nodewise_segment.py"})
+                         {f"lib/nodewise/openmp-{soname.removeprefix('libnodewise.so.')}.so",
+                          "lib/pkgconfig/nodewise.pc", "share/nodewise/nodewise_segment.py"})
 
     def test_it_is_the_library_but_for_the_manager(self):
         without = {source for source in self.sources(BUILD) if "/lib/manager/" not in source}
@@ -142,6 +143,12 @@ class Install(unittest.TestCase):
         needed = re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic)
         self.assertIn("libc.so.6", needed)
         self.assertEqual([name for name in needed if not re.fullmatch(SYSTEM_LIBRARIES, name)], [])
+
+    def test_only_the_module_needs_openmp(self):
+        module, = (self.libraries / "nodewise").iterdir()
+        self.assertRegex(run("readelf", "--dynamic", module), r"NEEDED.*lib(gomp|omp)\.so")
+        symbols = run("nm", "--dynamic", "--defined-only", module).split()[2::3]
+        self.assertEqual(symbols, ["nodewise_openmp"])
 
     def test_only_the_public_face_is_exported(self):
         symbols = run("nm", "--dynamic", "--demangle", "--defined-only", self.libraries / "libnodewise.so")

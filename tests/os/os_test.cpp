@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <thread>
 #include <vector>
 
 #include "support/machines.hpp"
@@ -118,6 +119,24 @@ TEST_CASE_TEMPLATE("a thread is where it put itself", System, RealSystem, FakeSy
   CHECK(system.os.set_affinity({}) == EINVAL);
   CHECK(system.os.set_affinity(before.value) == 0);
   CHECK(system.os.affinity().value == before.value);
+}
+
+TEST_CASE_TEMPLATE("the mask of the process is that of its initial thread", System, RealSystem) {
+  System system;
+  const auto process = system.os.affinity_of_process();
+  REQUIRE(process.ok());
+  CHECK(process.value == system.os.affinity().value);
+  std::thread([&] {
+    REQUIRE(system.os.set_affinity({*process.value.first()}) == 0);
+    CHECK(system.os.affinity_of_process().value == process.value);
+  }).join();
+}
+
+TEST_CASE("a module that cannot be loaded is named, with the loader's reason") {
+  const auto none = os::real().open_module("nodewise/no-such-module.so", "table");
+  CHECK(none.error == ELIBACC);
+  CHECK(none.value.address == nullptr);
+  CHECK(none.value.why.find("no-such-module.so") != std::string::npos);
 }
 
 TEST_CASE_TEMPLATE("files", System, RealSystem, FakeSystem) {

@@ -52,12 +52,16 @@ class Fake : public RealShared {
   int check_mapped(const void* data, std::size_t bytes) override;
   Result<IndexSet> affinity() override;
   int set_affinity(const IndexSet& cpus) override;
+  Result<IndexSet> affinity_of_process() override { return affinity(); }
   Result<unsigned> current_cpu() override;
   Result<MachineData> this_machine() override;
   Result<IndexSet> allowed_nodes() override;
   Result<std::string> read_text(const std::string& path) override;
   Result<std::string> host_name() override { return {"fake", 0}; }
   int process_id() const noexcept override { return real().process_id(); }
+  Result<ModuleSymbol> open_module(const std::string& file, const std::string& symbol) override {
+    return real().open_module(file, symbol);
+  }
   Result<int> open_file(const std::string& path) override { return real().open_file(path); }
   Result<std::uint64_t> file_bytes(int descriptor) override { return real().file_bytes(descriptor); }
   Result<std::size_t> read_at(int descriptor, void* data, std::size_t bytes, std::uint64_t offset) override {

@@ -13,11 +13,13 @@ const char* to_string(Call call) noexcept {
                                           "check_mapped",
                                           "affinity",
                                           "set_affinity",
+                                          "affinity_of_process",
                                           "current_cpu",
                                           "this_machine",
                                           "allowed_nodes",
                                           "read_text",
                                           "host_name",
+                                          "open_module",
                                           "open_file",
                                           "file_bytes",
                                           "read_at",
@@ -116,6 +118,16 @@ Result<IndexSet> Faulty::affinity() {
 int Faulty::set_affinity(const IndexSet& cpus) {
   const int error = next(Call::set_affinity);
   return error != 0 ? error : wrapped_.set_affinity(cpus);
+}
+
+Result<IndexSet> Faulty::affinity_of_process() {
+  if (const int error = next(Call::affinity_of_process)) return {{}, error};
+  return wrapped_.affinity_of_process();
+}
+
+Result<ModuleSymbol> Faulty::open_module(const std::string& file, const std::string& symbol) {
+  if (const int error = next(Call::open_module)) return {{nullptr, "it was made to fail"}, error};
+  return wrapped_.open_module(file, symbol);
 }
 
 Result<unsigned> Faulty::current_cpu() {

@@ -21,11 +21,13 @@ enum class Call : unsigned {
   check_mapped,
   affinity,
   set_affinity,
+  affinity_of_process,
   current_cpu,
   this_machine,
   allowed_nodes,
   read_text,
   host_name,
+  open_module,
   open_file,
   file_bytes,
   read_at,
@@ -82,12 +84,14 @@ class Faulty : public Os {
   int check_mapped(const void*, std::size_t) override;
   Result<IndexSet> affinity() override;
   int set_affinity(const IndexSet&) override;
+  Result<IndexSet> affinity_of_process() override;
   Result<unsigned> current_cpu() override;
   Result<MachineData> this_machine() override;
   Result<IndexSet> allowed_nodes() override;
   Result<std::string> read_text(const std::string&) override;
   Result<std::string> host_name() override;
   int process_id() const noexcept override { return wrapped_.process_id(); }
+  Result<ModuleSymbol> open_module(const std::string&, const std::string&) override;
   Result<int> open_file(const std::string&) override;
   Result<std::uint64_t> file_bytes(int) override;
   Result<std::size_t> read_at(int, void*, std::size_t, std::uint64_t) override;

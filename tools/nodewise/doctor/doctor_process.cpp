@@ -150,8 +150,10 @@ Finding omp_binding() {
   if (set.empty()) return {"omp-binding", Level::ok, "no variable binds OpenMP threads", {}};
   return {"omp-binding",
           Level::note,
-          set + "; nodewise pins its own workers within these places and then restores the masks",
-          {}};
+          set +
+              "; nodewise pins its own workers within these places and then restores the masks. A program "
+              "that links libgomp itself, as with nodewise's static library, starts bound to one place",
+          "link the shared library; see docs/howto/hybrid-openmp.md"};
 }
 
 // Threads that spin while they wait take the CPUs of those that they wait for, where there are too few.
