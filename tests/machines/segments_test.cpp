@@ -40,7 +40,7 @@ bool lies_as_planned(const Placement& placement) {
 
 }  // namespace
 
-TEST_CASE("a segment's pages lie by its plan, and another process sees it") {
+TEST_CASE("a segment's pages lie where its plan says, as another process confirms") {
   NEEDS_TWO_NODES();
   const auto name = unique_name("placed");
   Child other([&] {
@@ -57,7 +57,7 @@ TEST_CASE("a segment's pages lie by its plan, and another process sees it") {
   CHECK(lies_as_planned(loader.placement()));
 }
 
-TEST_CASE("the policy is the file's: pages that another process touches first lie by plan too") {
+TEST_CASE("the pages of a ring lie on its node, even if another process touches them first") {
   NEEDS_TWO_NODES();
   const auto topology = Topology::this_machine();
   const std::size_t bytes = 4 * MiB;
@@ -79,7 +79,7 @@ TEST_CASE("the policy is the file's: pages that another process touches first li
   CHECK(other.wait() == 0);
 }
 
-TEST_CASE("a /dev/shm that is too small is an error that says so, and the process goes on") {
+TEST_CASE("if /dev/shm is too small, an error says so, and the process continues") {
   Child small([&] {
     if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
         ::mount("tmpfs", "/dev/shm", "tmpfs", 0, "size=1M") != 0)
@@ -101,7 +101,7 @@ TEST_CASE("a /dev/shm that is too small is an error that says so, and the proces
   CHECK(small.wait() == 0);
 }
 
-TEST_CASE("a file system that fills up while pages are made: an error, no signal, no name left") {
+TEST_CASE("if a file system fills up while pages are made, an error is thrown, and no name remains") {
   Child filling([&] {
     if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
         ::mount("tmpfs", "/dev/shm", "tmpfs", 0, "size=1M") != 0)
