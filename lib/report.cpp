@@ -97,7 +97,7 @@ class Registry {
 // In a forked child, a thread that does not exist there may have held the locks of a pool.
 Watch::Answer Watch::ask() const {
   if (kind_ != Kind::placements && os::in_forked_child())
-    return {kind_, {}, "pools and replicas say nothing in a forked child"};
+    return {kind_, {}, "pools and replicas are not reported by a forked child"};
   try {
     return {kind_, describe_(), {}};
   } catch (const std::exception& error) {

@@ -132,8 +132,8 @@ template <Element T>
 Source memory_source(std::span<const T> data, std::uint64_t features,
                      const MemorySourceOptions& options = {}) {
   if (features == 0 || data.size() % features != 0)
-    throw InvalidArgument("memory_source: " + std::to_string(data.size()) + " elements are no rows of " +
-                          std::to_string(features));
+    throw InvalidArgument("memory_source: " + std::to_string(data.size()) +
+                          " elements are not whole rows of " + std::to_string(features));
   return memory_source(data.data(), {data.size() / features, features}, dtype_of<T>, options);
 }
 

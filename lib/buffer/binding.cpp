@@ -31,8 +31,9 @@ PlacingRung bind_shards(const Plan& plan, std::byte* data, std::vector<Degradati
     if (error == 0) continue;
     // Only this node is refused: it is outside of the cpuset, or has no memory.
     if (error == EINVAL && ++refused < count) {
-      degradations.push_back(refusal(error, base::text("the pages of node ", plan.shards()[shard].os_index,
-                                                       " are placed by first touch, wherever that is")));
+      degradations.push_back(
+          refusal(error, base::text("the pages of node ", plan.shards()[shard].os_index,
+                                    " are placed by first touch, on whichever node that happens")));
       continue;
     }
     // Where policies differ, the kernel splits huge pages at the borders of shards. Without policies,

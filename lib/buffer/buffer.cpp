@@ -71,7 +71,8 @@ void Buffer::check_memory(const char* call, const Plan& plan, const Pages& pages
   const auto address = reinterpret_cast<std::uintptr_t>(pages.data());
   if (plan.dataset().total_bytes() > 0 && address % plan.page_bytes() != plan.base_offset())
     throw InvalidArgument(base::text(call, ": the memory begins ", address % plan.page_bytes(),
-                                     " bytes into a page, the plan ", plan.base_offset()));
+                                     " bytes into a page, and base_offset of the plan is ",
+                                     plan.base_offset()));
   if (pages.size_bytes() < plan.dataset().total_bytes())
     throw InvalidArgument(base::text(call, ": the plan needs ", plan.dataset().total_bytes(),
                                      " bytes, the memory has ", pages.size_bytes()));
@@ -79,14 +80,13 @@ void Buffer::check_memory(const char* call, const Plan& plan, const Pages& pages
 
 Buffer Buffer::allocate(const Plan& plan, const Team& team, PageKind kind, const Fill& fill) {
   if (plan.base_offset() != 0)
-    throw InvalidArgument(base::text("Buffer::allocate: the plan begins ", plan.base_offset(),
-                                     " bytes into a page; new memory begins at one (base_offset 0)"));
+    throw InvalidArgument(base::text("Buffer::allocate: base_offset of the plan is ", plan.base_offset(),
+                                     ", and new memory begins at a page border; make the plan with 0"));
   check_machine("Buffer::allocate", plan, team.topology());
   if (kind == PageKind::hugetlb && plan.page_bytes() <= team.topology().page_bytes())
-    throw InvalidArgument(
-        base::text("Buffer::allocate: hugetlb pages need a plan made for them, and this one "
-                   "is for pages of ",
-                   plan.page_bytes(), " bytes; or the kernel has none"));
+    throw InvalidArgument(base::text(
+        "Buffer::allocate: hugetlb pages need a plan for their page size, and this one is for pages of ",
+        plan.page_bytes(), " bytes (or the kernel has no hugetlb pages)"));
   return Buffer(plan, team.topology(), nodewise::place(plan, team, kind, fill));
 }
 
@@ -94,9 +94,10 @@ Buffer Buffer::place(const Plan& plan, const Team& team, Pages pages, const Fill
   check_machine("Buffer::place", plan, team.topology());
   check_memory("Buffer::place", plan, pages);
   if (plan.base_offset() != 0 || plan.page_bytes() != pages.page_bytes())
-    throw InvalidArgument(base::text("Buffer::place: the plan is for pages of ", plan.page_bytes(),
-                                     " bytes, beginning at byte ", plan.base_offset(),
-                                     " of one; the memory is of pages of ", pages.page_bytes()));
+    throw InvalidArgument(base::text("Buffer::place: the plan has pages of ", plan.page_bytes(),
+                                     " bytes and base_offset ", plan.base_offset(),
+                                     "; the memory has pages of ", pages.page_bytes(),
+                                     " bytes, and base_offset must be 0"));
   return Buffer(plan, team.topology(), nodewise::place(plan, team, std::move(pages), fill));
 }
 

@@ -115,7 +115,7 @@ PlacingRung judge_workers(const TeamRun& run, PlacingRung rung, std::vector<Degr
   if (refused == run.pin_errors.end()) return rung;
   degradations.push_back({DegradationKind::pinning_refused,
                           base::text("sched_setaffinity: ", base::errno_text(*refused),
-                                     "; workers run and touch wherever the kernel puts them"),
+                                     "; workers run, and touch pages, wherever the kernel puts them"),
                           *refused});
   return rung == PlacingRung::first_touch ? PlacingRung::none : rung;
 }
@@ -127,12 +127,12 @@ void judge_first_touch(const Plan& plan, const std::vector<std::vector<int>>& un
     int error = 0;
     for (const auto& of_worker : unreached) error = of_worker[shard] != 0 ? of_worker[shard] : error;
     if (error == 0) continue;
-    degradations.push_back(
-        {DegradationKind::node_out_of_reach,
-         base::text("no worker may run on node ", plan.shards()[shard].os_index, " (",
-                    base::errno_text(error), "), so first touch cannot place its ",
-                    plan.shards()[shard].pages.bytes(), " bytes there; they lie with their reader"),
-         error});
+    degradations.push_back({DegradationKind::node_out_of_reach,
+                            base::text("no worker may run on node ", plan.shards()[shard].os_index, " (",
+                                       base::errno_text(error), "), so first touch cannot place its ",
+                                       plan.shards()[shard].pages.bytes(),
+                                       " bytes there; they lie on the node of the worker that reads them"),
+                            error});
   }
 }
 

@@ -122,7 +122,7 @@ BatchLoader::BatchLoader(const Plan& plan, const Topology& topology, const Loade
 }
 
 void BatchLoader::publish() {
-  if (!state_->draft) throw InvalidArgument("BatchLoader::publish: there is no segment that waits for it");
+  if (!state_->draft) throw InvalidArgument("BatchLoader::publish: there is no segment to be published");
   state_->segment = state_->draft->publish(buffer().placing_rung(), layout());
   state_->draft.reset();
 }
@@ -131,7 +131,7 @@ BatchLoader BatchLoader::open(const Segment& segment, const LoaderOptions& optio
   if (segment.kind() != SegmentKind::dataset)
     throw InvalidArgument(base::text("BatchLoader::open: segment \"", segment.name(), "\" is of kind ",
                                      to_string(segment.kind()),
-                                     ", no dataset; open it as what it is, or choose another name"));
+                                     ", not a dataset; open it as that, or choose another name"));
   const Topology topology = chosen_topology(options);
   const Plan plan = Plan::from_json(segment.plan_json(), topology);
   if (plan.dataset() != segment.dataset() || plan.page_bytes() != segment.pages().page_bytes())

@@ -27,7 +27,7 @@ std::optional<Segment> open_current(const std::string& name, const Source& sourc
   if (segment.dataset().batch_size() != batch_size)
     throw InvalidArgument(base::text("open_or_create: segment \"", name, "\" has batches of ",
                                      segment.dataset().batch_size(), " samples, not ", batch_size,
-                                     "; ask for as many, or choose another name"));
+                                     "; ask for that batch size, or choose another name"));
   if (const Layout layout = options.loader.layout; segment.layout() != layout)
     throw InvalidArgument(base::text("open_or_create: segment \"", name, "\" has its batches in ",
                                      to_string(segment.layout()), ", not in ", to_string(layout),
@@ -41,8 +41,8 @@ BatchLoader open_or_create(const Source& source, const std::string& name, std::u
                            const SharedLoadOptions& options) {
   if (source.identity().state.empty())
     throw InvalidArgument(base::text("open_or_create: ", source.identity().name,
-                                     " has no key, so that no other process could know its data again; give ",
-                                     "its source one, or use load"));
+                                     " has no key, so no other process can recognise its data; give the ",
+                                     "source a key, or use load"));
   LoaderOptions creating = options.loader;
   creating.segment = SegmentOptions{.name = name, .keep = options.keep};
   const auto open = [&]() -> std::optional<BatchLoader> {

@@ -136,10 +136,11 @@ bool Environment::find_room() {
 
 void Environment::write_once(const Work& work) {
   if (writer_ == std::this_thread::get_id())
-    throw SystemError(base::text("Manager: ", lmdb_.folder(),
-                                 ": this thread is inside a change of it, which would wait for itself; use "
-                                 "what the change was given"),
-                      EDEADLK);
+    throw SystemError(
+        base::text("Manager: ", lmdb_.folder(),
+                   ": this thread is inside a change, and another one would wait for it forever; "
+                   "use the ManagerChange that the change was given"),
+        EDEADLK);
   std::unique_ptr<Session> session;
   lmdb::Transaction transaction(lmdb_);
   begin(transaction, lmdb::Mode::write, session);
@@ -205,7 +206,7 @@ std::shared_ptr<Directory> Directory::enter(const std::string& folder, Entry ent
   constexpr std::uint64_t most_bytes = std::uint64_t{1} << 46;
   if (max_bytes != 0 && (max_bytes < least_bytes || max_bytes > most_bytes))
     throw InvalidArgument(base::text("Manager: max_bytes is ", max_bytes, "; ", least_bytes, " to ",
-                                     most_bytes, " are possible, 0 is for what there is"));
+                                     most_bytes, " are possible, and 0, which keeps the limit"));
   std::shared_ptr<Directory> directory(new Directory(prepare_folder(folder, entry != Entry::open)));
   directory->attach(entry, max_bytes);
   return directory;
@@ -240,8 +241,8 @@ Environment* Directory::registered(Entry entry, std::uint64_t bytes_if_new) cons
   auto& entries = Registry::get().entries;
   const DataFile file(path_, entry != Entry::open);
   if (file_.inode != 0 && !file_.same_file(file.status()))
-    throw SystemError(base::text("Manager: ", path_, " is another one than this process was forked with"),
-                      ESTALE);
+    throw SystemError(
+        base::text("Manager: ", path_, " is not the directory that the parent process had open"), ESTALE);
   const auto known = entries.find(Registry::key(file.status()));
   const bool found = known != entries.end();
   if (!found && !file.try_lock()) return nullptr;

@@ -145,7 +145,7 @@ void DataFile::open(const std::string& folder, bool make) {
       for (const std::string& name : names.value)
         if (name != "." && name != ".." && name != "data.mdb" && name != "lock.mdb")
           throw InvalidArgument(base::text("Manager: ", folder, " holds ", base::quoted(name),
-                                           "; a Manager wants a directory of its own"));
+                                           "; a Manager needs a directory of its own"));
       opened = os.create_shared(path_);
       if (opened.error == EEXIST) continue;
     }

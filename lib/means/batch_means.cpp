@@ -109,7 +109,7 @@ class Round {
 Means batch_means(BatchStream& stream, const Team& team, std::span<double> values) {
   const Dataset& dataset = stream.dataset();
   if (values.size() != dataset.num_batches())
-    throw InvalidArgument(base::text("batch_means: ", values.size(), " values are no room for the means of ",
+    throw InvalidArgument(base::text("batch_means: ", values.size(), " values have no room for the means of ",
                                      dataset.num_batches(), " batches"));
   Means means;
   StreamRounds rounds(stream, "batch_means");

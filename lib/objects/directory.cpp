@@ -113,7 +113,7 @@ void lock_for_writing(os::RobustMutex& mutex, const char* what) {
   if (error == EOWNERDEAD)
     mutex.make_consistent();
   else if (error != 0)
-    throw SystemError(base::text(what, ": the lock of those who write"), error);
+    throw SystemError(base::text(what, ": locking it for writing"), error);
 }
 
 Store::Store(std::shared_ptr<SegmentFile> file)
@@ -201,7 +201,7 @@ std::byte* Store::make(const Request& request, std::uint32_t index) {
   const auto what = base::text("SharedObjects: ", base::quoted(request.name), ", ", described(request), ", ");
   if (index == most_objects)
     throw OutOfMemory(base::text(what, "has no room: segment \"", file_->name(), "\" holds ", index,
-                                 " objects, and never more"));
+                                 " objects, which is the most"));
   if (!bytes || *bytes > left)
     throw OutOfMemory(base::text(what, "needs ", bytes ? base::text(*bytes) : "more than 2^64", " bytes; ",
                                  left, " are left in segment \"", file_->name(),

@@ -29,9 +29,9 @@ bool take(objects::MutexCell& cell, int outcome, const char* call) {
     case ETIMEDOUT:
       return false;
     default:
-      throw SystemError(
-          base::text("SharedMutex::", call, outcome == EDEADLK ? ": the calling thread has it already" : ""),
-          outcome);
+      throw SystemError(base::text("SharedMutex::", call,
+                                   outcome == EDEADLK ? ": the calling thread holds it already" : ""),
+                        outcome);
   }
 }
 
@@ -59,10 +59,10 @@ bool SharedMutex::finish_lock(int outcome, const char* call) const {
     return true;
   }
   cell.mutex.unlock();
-  throw OwnerDied(
-      base::text("SharedMutex::", call,
-                 ": a process died while it had the mutex, and what it guards may be half changed: repair it "
-                 "(SharedMutex::repair, SharedMutex::when_owner_died)"));
+  throw OwnerDied(base::text(
+      "SharedMutex::", call,
+      ": a process died while it held the mutex, and the guarded data may be half changed: repair it "
+      "(SharedMutex::repair, SharedMutex::when_owner_died)"));
 }
 
 void SharedMutex::lock() const {

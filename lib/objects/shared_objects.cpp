@@ -54,7 +54,7 @@ SharedObjects SharedObjects::opened(std::shared_ptr<SegmentFile> file) {
   const SegmentHeader& header = file->header();
   if (header.kind != SegmentKind::objects)
     throw InvalidArgument(base::text("SharedObjects: segment \"", file->name(), "\" holds a ",
-                                     to_string(header.kind), ", no objects"));
+                                     to_string(header.kind), ", not objects"));
   if (header.content_hash != objects::content_hash())
     throw FormatError(base::text("SharedObjects: segment \"", file->name(),
                                  "\" holds objects of another layout: use the build of nodewise, and the C "

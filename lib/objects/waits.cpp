@@ -141,7 +141,7 @@ void wake_all(const detail::SharedPlace& place) noexcept {
 }
 
 [[noreturn]] void throw_broken(const char* how) {
-  throw BrokenBarrier(base::text("SharedBarrier: ", how, "; reset() mends it"));
+  throw BrokenBarrier(base::text("SharedBarrier: ", how, "; reset() makes it usable again"));
 }
 
 // Ends the present phase of the barrier badly, if its word is still `in`.
@@ -172,11 +172,11 @@ unsigned SharedBarrier::arrive(Deadline until) const {
     seen = word.load();
     const Barrier now = Barrier::of(seen);
     if (now.phase != before.phase) {
-      if (now.ended_badly(before.phase)) throw_broken("it was broken or reset while somebody waited");
+      if (now.ended_badly(before.phase)) throw_broken("it was broken or reset during the wait");
       return before.arrived;
     }
     if (!sleep_on(phase_at(place_), before.phase, until) && end_badly(place_, seen, true))
-      throw_broken("not everybody came in time");
+      throw_broken("not all parties arrived in time");
   }
 }
 

@@ -87,7 +87,7 @@ Measures measures_of(const SegmentHeader& header, const std::string& name) {
   };
   if (header.kind != SegmentKind::ring)
     throw InvalidArgument(base::text("BatchRing: segment \"", name, "\" is of kind ", to_string(header.kind),
-                                     ", no ring; open it as what it is, or choose another name"));
+                                     ", not a ring; open it as that, or choose another name"));
   if (header.content_hash != ring::content_hash())
     refuse("holds a ring of another layout: use the build of nodewise that made it");
   const auto& words = header.parameters;

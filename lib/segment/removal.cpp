@@ -63,7 +63,7 @@ void clear_name(const std::string& name, const std::string& path) {
   const auto now = opening.read_start(segment_magic_bytes);
   if (!named.value || begins_published(now.value)) return;
   base::pass(base::Mark::replacing);
-  if (const int error = os.remove_file(path)) refuse("what a dead maker left cannot be removed", error);
+  if (const int error = os.remove_file(path)) refuse("the file of a dead maker cannot be removed", error);
 }
 
 }  // namespace nodewise

@@ -95,7 +95,7 @@ AnyBatchView Segment::view(std::uint64_t batch) const {
         base::text("Segment::get_batch: batch ", batch, " of ", num_batches(),
                    kind() == SegmentKind::dataset
                        ? ""
-                       : base::text("; the segment is of kind ", to_string(kind()), ", no dataset")));
+                       : base::text("; the segment is of kind ", to_string(kind()), ", not a dataset")));
   const RowRange rows = dataset().batch_rows(batch);
   const std::uint64_t cols = dataset().shape().features;
   std::byte* const data = PagesParts::address(state_->pages) + dataset().bytes(rows).begin;

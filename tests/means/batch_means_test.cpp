@@ -130,7 +130,7 @@ TEST_CASE("means into the caller's memory, which must have one place for each") 
   CHECK(values == expected.values);
   values.pop_back();
   CHECK_THROWS_WITH_AS(batch_means(set.buffer, set.team, values),
-                       "batch_means: 142 values are no room for the means of 143 batches", InvalidArgument);
+                       "batch_means: 142 values have no room for the means of 143 batches", InvalidArgument);
 }
 
 TEST_CASE("the same bits where workers help each other, and every byte is read once") {

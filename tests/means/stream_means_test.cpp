@@ -126,7 +126,7 @@ TEST_CASE("a stream is read from where it stands, and batches that it does not g
   CHECK(batch_means(stream, team).reads.empty());  // it stands at its end
   values.pop_back();
   CHECK_THROWS_WITH_AS(batch_means(stream, team, values),
-                       "batch_means: 14 values are no room for the means of 15 batches", InvalidArgument);
+                       "batch_means: 14 values have no room for the means of 15 batches", InvalidArgument);
 }
 
 TEST_CASE("what reading a batch throws arrives, and batches given before it have their means") {
