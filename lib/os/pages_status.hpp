@@ -1,4 +1,4 @@
-// Where the real system says that pages are.
+// Where pages are, as the real system reports it.
 #pragma once
 
 #include <cstddef>
