@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <nodewise/buffer.hpp>
+#include <nodewise/deadline.hpp>
 #include <nodewise/dtype.hpp>
 #include <nodewise/export.hpp>
 #include <nodewise/pages.hpp>
@@ -57,7 +58,7 @@ struct BatchTag {
 /// wake a sleeper.
 struct RingWaiting {
   /// On a machine with one CPU, 0 is used instead.
-  std::chrono::nanoseconds spin = std::chrono::microseconds(20);
+  std::chrono::duration<double> spin = std::chrono::microseconds(20);
 };
 
 /// Sums over all producers and consumers since the ring was created. The last steps of killed processes may
@@ -162,13 +163,17 @@ class NODEWISE_PUBLIC RingProducer {
   /// Waits for a free slot. Returns nullopt if the ring is closed.
   std::optional<RingLoan> loan();
   /// As loan(), but also returns nullopt when `timeout` is over.
-  std::optional<RingLoan> loan_for(std::chrono::nanoseconds timeout);
+  template <class Rep, class Period>
+  std::optional<RingLoan> loan_for(const std::chrono::duration<Rep, Period>& timeout) {
+    return loan_until(detail::after(timeout));
+  }
   /// As loan(), but returns nullopt at once if no slot is free.
   std::optional<RingLoan> try_loan();
 
  private:
   friend class BatchRing;
   explicit RingProducer(std::unique_ptr<RingMember> member) noexcept;
+  std::optional<RingLoan> loan_until(std::chrono::steady_clock::time_point until);
   std::unique_ptr<RingMember> member_;
 };
 
@@ -184,13 +189,17 @@ class NODEWISE_PUBLIC RingConsumer {
   /// waits until all leases have ended, because a batch comes back if its consumer dies.
   std::optional<RingLease> lease();
   /// As lease(), but also returns nullopt when `timeout` is over.
-  std::optional<RingLease> lease_for(std::chrono::nanoseconds timeout);
+  template <class Rep, class Period>
+  std::optional<RingLease> lease_for(const std::chrono::duration<Rep, Period>& timeout) {
+    return lease_until(detail::after(timeout));
+  }
   /// As lease(), but returns nullopt at once if no batch is ready.
   std::optional<RingLease> try_lease();
 
  private:
   friend class BatchRing;
   explicit RingConsumer(std::unique_ptr<RingMember> member) noexcept;
+  std::optional<RingLease> lease_until(std::chrono::steady_clock::time_point until);
   std::unique_ptr<RingMember> member_;
 };
 
@@ -220,7 +229,10 @@ class NODEWISE_PUBLIC BatchRing {
   bool closed() const noexcept;
   /// Waits, at most for `timeout`, until the ring is closed and all batches have been given back. Returns
   /// whether this is so. Throws as recover().
-  bool drain(std::chrono::nanoseconds timeout) const;
+  template <class Rep, class Period>
+  bool drain(const std::chrono::duration<Rep, Period>& timeout) const {
+    return drain_until(detail::after(timeout));
+  }
   /// Takes back the slots of dead processes, and returns how many there were. Producers and consumers that
   /// wait do so themselves. If all processes use only the try_ functions, one of them should call this now
   /// and then. Throws SystemError.
@@ -248,6 +260,7 @@ class NODEWISE_PUBLIC BatchRing {
   friend struct RingAccess;
   friend struct RingRecovery;
   explicit BatchRing(std::shared_ptr<State> state) noexcept;
+  bool drain_until(std::chrono::steady_clock::time_point until) const;
   std::shared_ptr<State> state_;
 };
 

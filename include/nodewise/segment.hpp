@@ -147,7 +147,7 @@ NODEWISE_PUBLIC std::vector<SegmentInfo> list_segments();
 struct CollectOptions {
   bool dry_run = false;
   /// If set, kept segments that are older than this are removed too.
-  std::optional<std::chrono::nanoseconds> older_than = {};
+  std::optional<std::chrono::duration<double>> older_than = {};
 };
 /// Removes segments that no process holds and whose maker is dead, and returns them. Segments from other pid
 /// namespaces stay, and so do kept segments, unless `older_than` selects them. With `dry_run`, returns what

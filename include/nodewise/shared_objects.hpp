@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -37,6 +38,28 @@ concept SharedData = std::is_trivially_copyable_v<T> && std::default_initializab
 
 namespace detail {
 
+/// Integers of 128 bits, which are std::integral only with the compiler's extensions switched on.
+#ifdef __SIZEOF_INT128__
+__extension__ typedef __int128 SignedWide;
+__extension__ typedef unsigned __int128 Wide;
+#else
+using SignedWide = std::int64_t;
+using Wide = std::uint64_t;
+#endif
+
+template <class T>
+inline constexpr bool is_integer = (std::is_integral_v<T> && !std::is_same_v<T, bool>) ||
+                                   std::is_same_v<T, SignedWide> || std::is_same_v<T, Wide>;
+
+/// The leading bytes that make up a T's value: behind the ten of an x87 long double there are bytes without
+/// a meaning, which need not be the same in two equal numbers.
+template <class T>
+constexpr std::size_t meaningful_bytes() noexcept {
+  constexpr int x87_digits = 64;
+  constexpr std::size_t x87_bytes = 10;
+  return std::numeric_limits<T>::digits == x87_digits && std::is_floating_point_v<T> ? x87_bytes : sizeof(T);
+}
+
 /// What two programs compare before they share a T. Number types have names that do not depend on the
 /// compiler ("i32", "f64", ...); the names of other types are the compiler's.
 struct SharedType {
@@ -46,12 +69,18 @@ struct SharedType {
 };
 
 template <class T>
-constexpr std::string_view number_name() noexcept {
+std::string_view type_name() noexcept {
   if constexpr (std::is_same_v<T, bool>)
     return "bool";
-  else if constexpr (std::is_floating_point_v<T>)
-    return sizeof(T) == 4 ? "f32" : sizeof(T) == 8 ? "f64" : "long double";
-  else if constexpr (std::is_signed_v<T>)
+  else if constexpr (std::is_same_v<T, float>)
+    return "f32";
+  else if constexpr (std::is_same_v<T, double>)
+    return "f64";
+  else if constexpr (std::is_same_v<T, long double>)
+    return "long double";
+  else if constexpr (!is_integer<T>)
+    return typeid(T).name();
+  else if constexpr (T(-1) < T(0))
     return sizeof(T) == 1   ? "i8"
            : sizeof(T) == 2 ? "i16"
            : sizeof(T) == 4 ? "i32"
@@ -67,10 +96,7 @@ constexpr std::string_view number_name() noexcept {
 
 template <class T>
 SharedType shared_type() noexcept {
-  if constexpr (std::is_arithmetic_v<T>)
-    return {number_name<T>(), sizeof(T), alignof(T)};
-  else
-    return {typeid(T).name(), sizeof(T), alignof(T)};
+  return {type_name<T>(), sizeof(T), alignof(T)};
 }
 
 /// The address of an object, and the owner that keeps its segment mapped.
@@ -121,7 +147,7 @@ concept SharedComparable = SharedData<T> &&
     (std::has_unique_object_representations_v<T> || std::is_floating_point_v<T>);
 
 template <class T>
-concept SharedInteger = std::integral<T> && !std::is_same_v<T, bool>;
+concept SharedInteger = SharedData<T> && detail::is_integer<T>;
 
 /// A T that processes read and change as a whole: no process sees half of a change, even if the process that
 /// makes the change is killed. Copies are handles of the same value. Thread class: any thread.
@@ -163,7 +189,7 @@ class SharedValue {
       detail::LargeWriter writer(place_.at, sizeof(T));
       T was{};
       writer.read(&was);
-      const bool same = std::memcmp(&was, &expected, sizeof(T)) == 0;
+      const bool same = std::memcmp(&was, &expected, detail::meaningful_bytes<T>()) == 0;
       if (same)
         writer.write(&desired);
       else
@@ -215,9 +241,9 @@ class SharedValue {
   }
   template <class Operation>
   T fetch(T other, Operation operation) const {
+    using Unsigned = std::conditional_t<(sizeof(T) > sizeof(std::uint64_t)), detail::Wide, std::uint64_t>;
     return change([&](const T& value) {
-             return static_cast<T>(
-                 operation(static_cast<std::uint64_t>(value), static_cast<std::uint64_t>(other)));
+             return static_cast<T>(operation(static_cast<Unsigned>(value), static_cast<Unsigned>(other)));
            })
         .before;
   }
@@ -271,8 +297,8 @@ class NODEWISE_PUBLIC SharedMutex {
   bool try_lock_until(std::chrono::steady_clock::time_point until) const;
   template <class Clock, class Duration>
   bool try_lock_until(const std::chrono::time_point<Clock, Duration>& until) const {
-    while (!try_lock_for(until - Clock::now()))
-      if (Clock::now() >= until) return false;
+    while (!try_lock_for(detail::left_until(until)))
+      if (detail::left_until(until) <= detail::Seconds::zero()) return false;
     return true;
   }
   /// Does nothing if the calling thread does not hold the mutex. A forked child does not hold what its parent
@@ -309,7 +335,11 @@ class NODEWISE_PUBLIC SharedEvent {
   /// Waits until the flag is set.
   void wait() const noexcept;
   /// Waits at most `timeout`; returns whether the flag was set.
-  bool wait_for(std::chrono::nanoseconds timeout) const noexcept;
+  template <class Rep, class Period>
+  bool wait_for(const std::chrono::duration<Rep, Period>& timeout) const noexcept {
+    const auto until = detail::after(timeout);
+    return wait_until(&until);
+  }
 
  private:
   friend class SharedObjects;
@@ -330,7 +360,11 @@ class NODEWISE_PUBLIC SharedBarrier {
   unsigned arrive_and_wait() const;
   /// As arrive_and_wait(), but a caller that has waited for `timeout` breaks the barrier for all parties, and
   /// throws BrokenBarrier.
-  unsigned wait_for(std::chrono::nanoseconds timeout) const;
+  template <class Rep, class Period>
+  unsigned wait_for(const std::chrono::duration<Rep, Period>& timeout) const {
+    const auto until = detail::after(timeout);
+    return arrive(&until);
+  }
   /// Breaks the barrier: callers that wait, and later callers, get BrokenBarrier until it is reset.
   void give_up() const noexcept;
   /// Makes a broken barrier usable again. Callers that wait get BrokenBarrier.

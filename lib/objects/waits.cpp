@@ -5,7 +5,6 @@
 #include <bit>
 #include <limits>
 
-#include <nodewise/deadline.hpp>
 #include <nodewise/error.hpp>
 
 #include "base/mark.hpp"
@@ -80,11 +79,6 @@ bool SharedEvent::wait_until(Deadline until) const noexcept {
 
 void SharedEvent::wait() const noexcept {
   wait_until(nullptr);
-}
-
-bool SharedEvent::wait_for(std::chrono::nanoseconds timeout) const noexcept {
-  const auto until = detail::after(timeout);
-  return wait_until(&until);
 }
 
 namespace {
@@ -182,11 +176,6 @@ unsigned SharedBarrier::arrive(Deadline until) const {
 
 unsigned SharedBarrier::arrive_and_wait() const {
   return arrive(nullptr);
-}
-
-unsigned SharedBarrier::wait_for(std::chrono::nanoseconds timeout) const {
-  const auto until = detail::after(timeout);
-  return arrive(&until);
 }
 
 void SharedBarrier::give_up() const noexcept {

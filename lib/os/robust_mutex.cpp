@@ -1,5 +1,6 @@
 #include "os/robust_mutex.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <ctime>
@@ -55,7 +56,9 @@ int RobustMutex::lock_until(std::chrono::steady_clock::time_point until) noexcep
   const timespec at = to_timespec(until.time_since_epoch());
   return ::pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &at);
 #else
-  const auto left = until - std::chrono::steady_clock::now();
+  const auto now = std::chrono::steady_clock::now();
+  const auto left =
+      std::min<std::chrono::nanoseconds>(std::max(until, now) - now, std::chrono::hours(24 * 365 * 100));
   const timespec at = to_timespec((std::chrono::system_clock::now() + left).time_since_epoch());
   return ::pthread_mutex_timedlock(&mutex_, &at);
 #endif

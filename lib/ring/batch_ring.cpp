@@ -6,7 +6,6 @@
 #include <limits>
 #include <thread>
 
-#include <nodewise/deadline.hpp>
 #include <nodewise/error.hpp>
 
 #include "base/checked.hpp"
@@ -212,9 +211,8 @@ unsigned BatchRing::recover() const {
   return found;
 }
 
-bool BatchRing::drain(std::chrono::nanoseconds timeout) const {
+bool BatchRing::drain_until(std::chrono::steady_clock::time_point until) const {
   constexpr std::chrono::milliseconds look_again(2);
-  const auto until = detail::after(timeout);
   bool settled = false;
   while (true) {
     if (closed() && !settled) {

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include <nodewise/batch_ring.hpp>
-#include <nodewise/deadline.hpp>
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"
@@ -71,9 +70,9 @@ std::optional<RingLoan> RingProducer::loan() {
   return RingHands::hold(*member_, member_->wait_to_claim(std::nullopt));
 }
 
-std::optional<RingLoan> RingProducer::loan_for(std::chrono::nanoseconds timeout) {
+std::optional<RingLoan> RingProducer::loan_until(std::chrono::steady_clock::time_point until) {
   if (const auto ticket = member_->claim()) return RingHands::hold(*member_, ticket);
-  return RingHands::hold(*member_, member_->wait_to_claim(detail::after(timeout)));
+  return RingHands::hold(*member_, member_->wait_to_claim(until));
 }
 
 RingConsumer::RingConsumer(std::unique_ptr<RingMember> member) noexcept : member_(std::move(member)) {}
@@ -90,9 +89,9 @@ std::optional<RingLease> RingConsumer::lease() {
   return RingHands::hold(*member_, member_->wait_to_take(std::nullopt));
 }
 
-std::optional<RingLease> RingConsumer::lease_for(std::chrono::nanoseconds timeout) {
+std::optional<RingLease> RingConsumer::lease_until(std::chrono::steady_clock::time_point until) {
   if (const auto taken = member_->take()) return RingHands::hold(*member_, taken);
-  return RingHands::hold(*member_, member_->wait_to_take(detail::after(timeout)));
+  return RingHands::hold(*member_, member_->wait_to_take(until));
 }
 
 }  // namespace nodewise

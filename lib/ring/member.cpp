@@ -22,10 +22,10 @@ std::uint64_t role_byte(const RingMemory& memory, bool producing) {
 
 // On a machine with one CPU, no other process can run while this one polls. Only the machine matters and not
 // this process's mask, because the other process may have another mask.
-std::chrono::nanoseconds sensible_spin(const RingWaiting& waiting) {
+std::chrono::duration<double> sensible_spin(const RingWaiting& waiting) {
   const auto online = os::current().read_text("/sys/devices/system/cpu/online");
   const bool several = !online.ok() || online.value.find_first_of("-,") != std::string::npos;
-  return several ? waiting.spin : std::chrono::nanoseconds(0);
+  return several ? waiting.spin : waiting.spin.zero();
 }
 
 }  // namespace

@@ -92,7 +92,7 @@ class RingMember {
   ring::Core<RingMemory> core_;
   bool producing_;
   std::uint64_t role_;  // the byte of its lock if it is the only producer or consumer, else 0
-  std::chrono::nanoseconds spin_;
+  std::chrono::duration<double> spin_;
   os::File file_;  // its own opening of the segment, which has its locks
   ring::Owner me_ = 0;
   ring::MemberEntry* entry_ = nullptr;

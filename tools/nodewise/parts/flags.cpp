@@ -100,7 +100,7 @@ Flag number_flag(std::string name, std::optional<double>& target, double least, 
                      });
 }
 
-Flag duration_flag(std::string name, std::optional<std::chrono::nanoseconds>& target, std::string help) {
+Flag duration_flag(std::string name, std::optional<std::chrono::duration<double>>& target, std::string help) {
   return parsed_flag(
       std::move(name), "DURATION", "a time such as 30s, 10m, 2h or 7d", std::move(help),
       [&target](const std::string& text) { return (target = parse_duration(text)).has_value(); });

@@ -38,7 +38,7 @@ Flag count_flag(std::string name, std::optional<std::uint64_t>& target, std::str
 Flag size_flag(std::string name, std::optional<std::uint64_t>& target, std::string help);
 Flag number_flag(std::string name, std::optional<double>& target, double least, double most,
                  std::string help);
-Flag duration_flag(std::string name, std::optional<std::chrono::nanoseconds>& target, std::string help);
+Flag duration_flag(std::string name, std::optional<std::chrono::duration<double>>& target, std::string help);
 Flag dtype_flag(std::optional<DType>& target, std::string help);
 /// "f64, f32, ...": every element type.
 std::string dtype_names();
