@@ -160,7 +160,8 @@ class NODEWISE_PUBLIC RingProducer {
   RingProducer(RingProducer&&) noexcept;
   RingProducer& operator=(RingProducer&&) noexcept;
   ~RingProducer();
-  /// Waits for a free slot. Returns nullopt if the ring is closed.
+  /// Waits for a free slot. Returns nullopt if the ring is closed. This call, the next two, and those of
+  /// RingConsumer throw FormatError if the words of the ring are damaged.
   std::optional<RingLoan> loan();
   /// As loan(), but also returns nullopt when `timeout` is over.
   template <class Rep, class Period>

@@ -127,7 +127,8 @@ struct RingAccess {
                      .cells = reinterpret_cast<ring::Cell*>(data + measures.cells_offset()),
                      .slot_count = measures.slots,
                      .only_producer = measures.only_producer,
-                     .only_consumer = measures.only_consumer};
+                     .only_consumer = measures.only_consumer,
+                     .file = file.get()};
     state->slots = data + measures.slots_offset();
     state->slot_bytes = *measures.slot_bytes();
     state->rows = measures.rows;

@@ -25,6 +25,7 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <bitset>
 #include <cstdint>
 #include <optional>
 
@@ -64,7 +65,8 @@ struct Taken {
 /// Memory has these members. cell(i), head(), tail() and closed() give words with load(), store(v) and
 /// replace(expected, v), which have at least acquire and release order. slots() is a power of two.
 /// one_producer() and one_consumer() say whether the ring is for one of them. mark(Mark) is called at each
-/// step.
+/// step. refuse(slot, lap, ticket) throws: no member can have left that slot in that lap while that ticket is
+/// the next one.
 template <class Memory>
 class Core {
  public:
@@ -85,7 +87,7 @@ class Core {
         const Slot mine{.state = State::writing, .lap = lap, .owner = me};
         if (!memory_.one_producer() && !cell.replace(word, mine.word())) continue;
         memory_.mark(Mark::claimed);
-        move_on(memory_.tail(), ticket, memory_.one_producer());
+        move_on(memory_.tail(), ticket, ticket + 1, memory_.one_producer());
         // A process that closes the ring makes every processor execute a barrier between these two accesses.
         // This fence is only for the compiler.
         std::atomic_signal_fence(std::memory_order_seq_cst);
@@ -94,8 +96,13 @@ class Core {
         abandon(ticket);
         return std::nullopt;
       }
-      if (Slot::of(word).lap < lap) return std::nullopt;  // still in use from the lap before
-      move_on(memory_.tail(), ticket, memory_.one_producer());
+      const std::uint64_t found = Slot::of(word).lap;
+      if (found < lap) {  // still in use from the lap before
+        check_behind(ticket, found);
+        return std::nullopt;
+      }
+      if (found > lap) static_cast<void>(first_open(ticket, found));
+      move_on(memory_.tail(), ticket, ticket + 1, memory_.one_producer());
       ticket = memory_.tail().load();
     }
   }
@@ -118,17 +125,21 @@ class Core {
       const std::uint64_t word = cell.load();
       const Slot slot = Slot::of(word);
       const std::uint64_t lap = lap_of(ticket);
-      if (slot.lap < lap) return std::nullopt;
       if (slot.lap == lap && slot.state == State::ready) {
         memory_.mark(Mark::taking);
         const Slot mine{.state = State::leased, .lap = lap, .owner = me};
         if (!memory_.one_consumer() && !cell.replace(word, mine.word())) continue;
         memory_.mark(Mark::taken);
-        move_on(memory_.head(), ticket, memory_.one_consumer());
+        move_on(memory_.head(), ticket, ticket + 1, memory_.one_consumer());
         return Taken{ticket, slot.redelivered};
       }
+      if (slot.lap < lap) {
+        check_behind(ticket, slot.lap);
+        return std::nullopt;
+      }
       if (slot.lap == lap && slot.state != State::leased) return std::nullopt;
-      move_on(memory_.head(), ticket, memory_.one_consumer());
+      const Ticket next = slot.lap > lap ? first_open(ticket, slot.lap) : ticket + 1;
+      move_on(memory_.head(), ticket, next, memory_.one_consumer());
       ticket = memory_.head().load();
     }
   }
@@ -202,12 +213,15 @@ class Core {
     unsigned found = 0;
     bool on_loan = false;
     bool on_lease = false;
+    std::bitset<256> asked;  // owners: each may hold many slots, and asking takes a system call
     for (std::uint64_t i = 0; i < memory_.slots(); ++i) {
       const Slot slot = Slot::of(memory_.cell(i).load());
       on_loan = on_loan || is_on_loan(slot, i);
       on_lease = on_lease || is_on_lease(slot, i);
       const bool owned = slot.state == State::writing || slot.state == State::leased;
-      if (owned && slot.owner != me && locks.is_dead(slot.owner) && locks.lock(slot.owner)) {
+      if (owned && slot.owner != me && !asked[slot.owner]) {
+        asked[slot.owner] = true;
+        if (!locks.is_dead(slot.owner) || !locks.lock(slot.owner)) continue;
         found += recover(slot.owner);
         locks.unlock(slot.owner);
       } else if (slot.state == State::ready && !memory_.one_consumer()) {
@@ -272,14 +286,30 @@ class Core {
     memory_.cell(slot_of(ticket)).store(Slot{.state = State::free, .lap = lap_of(ticket) + 1}.word());
   }
 
+  // Precondition: `found`, a slot's lap, is before the ticket's. An end passes a ticket only when its slot
+  // has left the lap before.
+  void check_behind(Ticket ticket, std::uint64_t found) const {
+    if (found + 1 < lap_of(ticket)) memory_.refuse(slot_of(ticket), found, ticket);
+  }
+
+  // Precondition: `found`, a slot's lap, is beyond the ticket's. Returns the first ticket that may not have
+  // ended. A ticket is claimed when the one before in its slot has ended, and the tail never stands behind a
+  // ticket that was claimed: so no slot is more than a lap beyond the tail, and every ticket that lies all
+  // slots behind the tail has ended.
+  Ticket first_open(Ticket ticket, std::uint64_t found) const {
+    const Ticket tail = memory_.tail().load();
+    if (found > lap_of(tail) + 1) memory_.refuse(slot_of(ticket), found, tail);
+    return std::max(ticket + 1, tail > memory_.slots() ? tail - memory_.slots() : 0);
+  }
+
   // Moves an end past a ticket that cannot be claimed or taken any more. Another member may have moved it
   // already.
   template <class Word>
-  static void move_on(const Word& word, Ticket ticket, bool alone) {
+  static void move_on(const Word& word, Ticket ticket, Ticket next, bool alone) {
     if (alone)
-      word.store(ticket + 1);
+      word.store(next);
     else
-      word.replace(ticket, ticket + 1);
+      word.replace(ticket, next);
   }
 
   void take_head_back(Ticket ticket) {

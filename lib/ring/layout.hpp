@@ -70,6 +70,11 @@ inline std::uint64_t content_hash() {
 // The bytes of the segment's file that are locked.
 inline constexpr std::uint64_t only_producer_byte = 2;
 inline constexpr std::uint64_t only_consumer_byte = 3;
+// Held, together with one of the two above, by a process that recovers what a dead only producer or consumer
+// left: a process that wants to take the dead one's place can tell it from a living one.
+constexpr std::uint64_t recovering_byte(std::uint64_t only_byte) noexcept {
+  return only_byte + 2;
+}
 constexpr std::uint64_t member_byte(unsigned member) noexcept {
   return 1024 + std::uint64_t{member};
 }

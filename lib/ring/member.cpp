@@ -72,10 +72,23 @@ void RingMember::join() {
   ++epoch_;
 }
 
+// A process that recovers the slots of a dead only member holds that member's lock too. It may take its time,
+// but is no producer or consumer.
+int RingMember::await_role() const {
+  constexpr std::chrono::seconds patience(10);
+  const auto until = Clock::now() + patience;
+  while (true) {
+    const int error = os::lock_patiently(file_.descriptor(), role_);
+    if (error != EAGAIN || Clock::now() >= until) return error;
+    const auto recovering = os::current().is_byte_locked(file_.descriptor(), ring::recovering_byte(role_));
+    if (!recovering.value)  // it may just have ended
+      return os::current().lock_byte(file_.descriptor(), role_, os::Lock::exclusive, false);
+  }
+}
+
 void RingMember::lock_role() const {
   if (role_ == no_role) return;
-  // A process that recovers slots of a dead member also holds this lock for a moment.
-  if (const int error = os::lock_patiently(file_.descriptor(), role_))
+  if (const int error = await_role())
     throw SystemError(
         base::text("BatchRing: it is made for one ", producing_ ? "producer" : "consumer",
                    ", and there is one, in this process or another, as a forked child's parent; "

@@ -70,6 +70,7 @@ class RingMember {
 
  private:
   void join();
+  int await_role() const;
   void lock_role() const;
   bool take_number();
   void settle_predecessor();

@@ -22,11 +22,20 @@ class MemberLocks {
   void unlock(ring::Owner owner) { unlock_byte(ring::member_byte(owner)); }
   bool lock_producer() { return lock_role(ring::only_producer_byte); }
   bool lock_consumer() { return lock_role(ring::only_consumer_byte); }
-  void unlock_producer() { unlock_byte(ring::only_producer_byte); }
-  void unlock_consumer() { unlock_byte(ring::only_consumer_byte); }
+  void unlock_producer() { unlock_role(ring::only_producer_byte); }
+  void unlock_consumer() { unlock_role(ring::only_consumer_byte); }
 
  private:
-  bool lock_role(std::uint64_t role) { return own_role_ != role && lock_byte(role); }
+  bool lock_role(std::uint64_t role) {
+    if (own_role_ == role || !lock_byte(ring::recovering_byte(role))) return false;
+    if (lock_byte(role)) return true;
+    unlock_byte(ring::recovering_byte(role));
+    return false;
+  }
+  void unlock_role(std::uint64_t role) {
+    unlock_byte(role);
+    unlock_byte(ring::recovering_byte(role));
+  }
   bool lock_byte(std::uint64_t byte) {
     return os::current().lock_byte(descriptor_, byte, os::Lock::exclusive, false) == 0;
   }

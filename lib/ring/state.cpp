@@ -2,9 +2,17 @@
 
 #include <nodewise/error.hpp>
 
+#include "base/text.hpp"
 #include "os/os.hpp"
 
 namespace nodewise {
+
+void RingMemory::refuse(std::uint64_t slot, std::uint64_t lap, ring::Ticket ticket) const {
+  throw FormatError(base::text("BatchRing: ring \"", file->name(), "\" is damaged: slot ", slot, " of ",
+                               slot_count, " is in lap ", lap, ", where its next loan or lease has number ",
+                               ticket,
+                               "; something wrote over its words: remove the ring and make it again"));
+}
 
 os::File BatchRing::State::open_again() const {
   const auto opened = os::current().reopen(file->descriptor());

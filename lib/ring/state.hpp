@@ -21,6 +21,7 @@ struct RingMemory {
   std::uint64_t slot_count = 0;
   bool only_producer = false;
   bool only_consumer = false;
+  const SegmentFile* file = nullptr;  // for messages
 
   class Word {
    public:
@@ -43,6 +44,8 @@ struct RingMemory {
   bool one_producer() const noexcept { return only_producer; }
   bool one_consumer() const noexcept { return only_consumer; }
   static void mark(base::Mark mark) { base::pass(mark); }
+  /// Throws FormatError: a slot's word was not written by a member.
+  [[noreturn]] void refuse(std::uint64_t slot, std::uint64_t lap, ring::Ticket ticket) const;
 };
 
 struct BatchRing::State {

@@ -59,8 +59,12 @@ auto RingMember::wait_for(Attempt attempt, Ended ended, ring::Sleepers& side, De
   }
   auto& bits = side.members[me_ / 64];
   const std::uint64_t bit = std::uint64_t{1} << me_ % 64;
+  struct Sleeper {  // whose bit is cleared however the wait ends
+    ~Sleeper() { bits.fetch_and(~bit); }
+    std::atomic<std::uint64_t>& bits;
+    const std::uint64_t bit;
+  } const sleeper{bits, bit};
   const auto finish = [&](auto result) {
-    bits.fetch_and(~bit);
     const auto waited = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - began);
     count(producing_ ? entry_->producer_waits : entry_->consumer_waits);
     count(producing_ ? entry_->producer_waited_ns : entry_->consumer_waited_ns,

@@ -5,11 +5,16 @@
 
 #include <array>
 #include <cerrno>
+#include <functional>
 #include <thread>
+#include <vector>
 
 #include <nodewise/batch_ring.hpp>
 #include <nodewise/error.hpp>
 
+#include "os/fakes/faulty.hpp"
+#include "os/file.hpp"
+#include "ring/layout.hpp"
 #include "ring/member.hpp"
 #include "ring/rings.hpp"
 #include "support/process.hpp"
@@ -64,6 +69,102 @@ TEST_CASE("a consumer that is killed with a batch in its hands: another one has 
     CHECK(ring.counts().redelivered == 1);
     CHECK(ring.recover() == 0);
   }
+}
+
+TEST_CASE("who takes a dead only member's place waits for a process that is just recovering its slots") {
+  const auto ring = BatchRing::create("", tags(4, RingEnds::one));
+  os::Os& os = os::current();
+  for (const std::uint64_t only : {ring::only_producer_byte, ring::only_consumer_byte}) {
+    const os::File recovers(os.reopen(ring.descriptor()));
+    for (const std::uint64_t byte : {ring::recovering_byte(only), only})
+      REQUIRE(os.lock_byte(recovers.descriptor(), byte, os::Lock::exclusive, false) == 0);
+    std::thread ends([&] {
+      std::this_thread::sleep_for(400ms);
+      for (const std::uint64_t byte : {only, ring::recovering_byte(only)})
+        os.unlock_byte(recovers.descriptor(), byte);
+    });
+    if (only == ring::only_producer_byte)
+      CHECK_NOTHROW(ring.producer());
+    else
+      CHECK_NOTHROW(ring.consumer());
+    ends.join();
+  }
+  const auto producer = ring.producer();
+  CHECK(code_of([&] { ring.producer(); }) == EBUSY);
+}
+
+TEST_CASE("recovery asks the kernel once for each owner, not for each slot") {
+  os::Faulty counting(os::real());
+  const os::Scoped scoped(counting);
+  const auto ring = BatchRing::create("", tags(1024));
+  auto producer = ring.producer();
+  for (std::uint64_t batch = 0; batch < 1024; ++batch) publish(producer, batch);
+  auto first = ring.consumer(), second = ring.consumer();
+  std::vector<RingLease> leases;
+  for (int i = 0; i < 512; ++i) {
+    leases.push_back(*first.lease());
+    leases.push_back(*second.lease());
+  }
+  const auto before = counting.calls(os::Call::is_byte_locked);
+  CHECK(ring.recover() == 0);
+  CHECK(counting.calls(os::Call::is_byte_locked) - before == 2);
+}
+
+TEST_CASE("words of a ring that cannot be are thrown as damage; no wait goes on past its time") {
+  // Method: each word alone is set to what no member ever writes; then everything is tried.
+  using Damage = std::function<void(ring::Control&, ring::Cell&)>;
+  constexpr std::uint64_t far = std::uint64_t{1} << 40;
+  const auto in_lap = [](ring::State state, std::uint64_t lap) {
+    return
+        [=](ring::Control&, ring::Cell& cell) { cell.word = ring::Slot{.state = state, .lap = lap}.word(); };
+  };
+  const std::vector<Damage> damages = {
+      in_lap(ring::State::free, far),
+      in_lap(ring::State::ready, far),
+      in_lap(ring::State::free, far << 12),
+      in_lap(ring::State::free, 3),
+      [](ring::Control&, ring::Cell& cell) { cell.word = ~std::uint64_t{0}; },
+      [](ring::Control& control, ring::Cell&) { control.tail = far; },
+      [](ring::Control& control, ring::Cell&) { control.tail = ~std::uint64_t{0}; },
+      [](ring::Control& control, ring::Cell&) { control.head = far; },
+      [](ring::Control& control, ring::Cell&) { control.head = ~std::uint64_t{0}; },
+  };
+  for (const auto ends : {RingEnds::one, RingEnds::many})
+    for (const std::uint64_t slots : {1, 4})
+      for (std::size_t i = 0; i < damages.size(); ++i) {
+        CAPTURE(i);
+        CAPTURE(slots);
+        const auto name = test::unique_name("damaged");
+        const auto ring = BatchRing::create(name, tags(slots, ends));
+        const Segment segment = Segment::open(name, Access::read_write);
+        Pages pages = segment.pages();
+        auto& control = *reinterpret_cast<ring::Control*>(pages.data());
+        auto* const cells =
+            reinterpret_cast<ring::Cell*>(pages.data() + (sizeof control + 4095) / 4096 * 4096);
+        auto producer = ring.producer();
+        auto consumer = ring.consumer();
+        damages[i](control, cells[0]);
+        std::string said;
+        const auto began = std::chrono::steady_clock::now();
+        for (int tries = 0; tries < 8; ++tries) {
+          said += test::message_of<FormatError>([&] {
+            if (auto loan = producer.loan_for(5ms)) std::move(*loan).publish(0);
+          });
+          said += test::message_of<FormatError>([&] { consumer.lease_for(5ms); });
+        }
+        CHECK(std::chrono::steady_clock::now() - began < 10s);
+        CHECK(test::contains(said, name));
+        CHECK(test::contains(said, "damaged"));
+      }
+}
+
+TEST_CASE("loans that are given up do not make the next lease slow: the head passes them at once") {
+  const auto ring = BatchRing::create("", tags(2));
+  auto producer = ring.producer();
+  auto consumer = ring.consumer();
+  for (int i = 0; i < 100'000; ++i) producer.loan();
+  publish(producer, 7);
+  CHECK(next(consumer) == 7);
 }
 
 TEST_CASE("a consumer that is killed with several batches in its hands, out of their order") {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdio>
 #include <span>
+#include <stdexcept>
 #include <string>
 
 #include "ring/core.hpp"
@@ -76,6 +77,9 @@ class Ring {
     bool one_producer() const { return setting->one_producer; }
     bool one_consumer() const { return setting->one_consumer; }
     void mark(Mark) const {}
+    [[noreturn]] void refuse(std::uint64_t, std::uint64_t, Ticket) const {
+      throw std::runtime_error("words that members left were taken for damaged ones");
+    }
   };
   // A thread's lock is held while it lives; a dead one's by one of those who deal with it.
   struct Locks {
