@@ -11,6 +11,7 @@
 
 #include "base/checked.hpp"
 #include "base/mark.hpp"
+#include "base/read_once.hpp"
 #include "base/text.hpp"
 #include "objects/value.hpp"
 
@@ -147,14 +148,23 @@ std::uint32_t Store::published() const {
   return count;
 }
 
-const Entry* Store::find(const std::string& name, std::uint32_t first, std::uint32_t end) const {
-  const Entry* const entries = directory_->entries;
-  const Entry* const found = std::find_if(entries + first, entries + end,
-                                          [&](const Entry& entry) { return text_of(entry.name) == name; });
-  return found == entries + end ? nullptr : found;
+// A peer may write here, though an entry that is published never changes: so everything that is checked or
+// used of an entry is this one copy of it.
+Entry Store::entry(std::uint32_t index) const {
+  return base::read_once(directory_->entries[index]);
 }
 
-// Whatever another process wrote there, addresses must stay inside the segment.
+std::optional<Entry> Store::find(const std::string& name, std::uint32_t first, std::uint32_t end) const {
+  const auto is_named = [&](const Entry& entry) { return text_of(entry.name) == name; };
+  const Entry* const entries = directory_->entries;
+  const Entry* const found = std::find_if(entries + first, entries + end, is_named);
+  if (found == entries + end) return std::nullopt;
+  const Entry copy = entry(static_cast<std::uint32_t>(found - entries));
+  if (!is_named(copy)) refuse(base::text("the name ", base::quoted(name), " changed while it was read"));
+  return copy;
+}
+
+// Whatever another process wrote there, addresses must stay inside the segment. So the entry must be a copy.
 void Store::check_place(const Entry& entry) const {
   const auto name = base::quoted(text_of(entry.name));
   if (entry.kind > static_cast<std::uint32_t>(last_kind))
@@ -178,7 +188,7 @@ std::byte* Store::place_of(const Entry& entry, const Request& request) const {
 
 std::uint64_t Store::end_of_objects(std::uint32_t count) const {
   if (count == 0) return first_object;
-  const Entry& last = directory_->entries[count - 1];
+  const Entry last = entry(count - 1);
   check_place(last);
   return last.offset + last.bytes;
 }
@@ -187,10 +197,10 @@ std::uint64_t Store::end_of_objects(std::uint32_t count) const {
 std::byte* Store::find_or_make(const Request& request) {
   check_name(request.name);
   const std::uint32_t seen = published();
-  if (const Entry* entry = find(request.name, 0, seen)) return place_of(*entry, request);
+  if (const auto entry = find(request.name, 0, seen)) return place_of(*entry, request);
   const Making making(directory_->control.mutex);
   const std::uint32_t count = published();
-  if (const Entry* entry = find(request.name, std::min(seen, count), count)) return place_of(*entry, request);
+  if (const auto entry = find(request.name, std::min(seen, count), count)) return place_of(*entry, request);
   return make(request, count);
 }
 
@@ -230,7 +240,7 @@ std::vector<SharedObjectInfo> Store::list() const {
   std::vector<SharedObjectInfo> objects;
   const std::uint32_t count = published();
   for (std::uint32_t i = 0; i < count; ++i) {
-    const Entry& entry = directory_->entries[i];
+    const Entry entry = this->entry(i);
     check_place(entry);
     objects.push_back({.name = std::string(text_of(entry.name)),
                        .kind = static_cast<SharedObjectKind>(entry.kind),

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,8 @@ class Store {
 
  private:
   std::uint32_t published() const;
-  const Entry* find(const std::string& name, std::uint32_t first, std::uint32_t end) const;
+  Entry entry(std::uint32_t index) const;
+  std::optional<Entry> find(const std::string& name, std::uint32_t first, std::uint32_t end) const;
   std::byte* place_of(const Entry& entry, const Request& request) const;
   void check_place(const Entry& entry) const;
   std::uint64_t end_of_objects(std::uint32_t count) const;
