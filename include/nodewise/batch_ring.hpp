@@ -216,7 +216,8 @@ class NODEWISE_PUBLIC BatchRing {
   /// the pages cannot be populated), PlacementError (the file system has no space, or the node has no memory
   /// that this process may use) and OutOfRange (there is no such node).
   static BatchRing create(const std::string& name, const RingOptions& options);
-  /// Throws what Segment::open throws, and InvalidArgument if the segment holds something else.
+  /// Throws what Segment::open throws, and InvalidArgument if the segment holds something else. A ring that a
+  /// killed job left (its maker is dead and no process holds it) is removed first: then there is none.
   static BatchRing open(const std::string& name);
   static BatchRing open_descriptor(int descriptor);
 

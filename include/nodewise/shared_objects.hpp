@@ -416,7 +416,9 @@ class NODEWISE_PUBLIC SharedObjects {
   /// the name is taken) and PlacementError (no room). Cost: some system calls, and populating the pages.
   static SharedObjects create(const std::string& name, const SharedObjectsOptions& options = {});
   /// Opens a segment that exists. Throws what Segment::open throws, InvalidArgument if the segment holds
-  /// something else, and SystemError (ENOTSUP) if it was made in another pid namespace.
+  /// something else, and SystemError (ENOTSUP) if it was made in another pid namespace. Objects that a killed
+  /// job left (their maker is dead, no process holds them, and they are not kept) are removed first: then
+  /// there are none.
   static SharedObjects open(const std::string& name);
   static SharedObjects open_descriptor(int descriptor);
   /// Opens the segment called `name`, or makes it if there is none; `options` matter only for making it. If

@@ -5,6 +5,7 @@
 #include <nodewise/load.hpp>
 
 #include "base/text.hpp"
+#include "segment/draft.hpp"
 #include "segment/file.hpp"
 
 namespace nodewise {
@@ -14,7 +15,7 @@ namespace {
 std::optional<Segment> open_current(const std::string& name, const Source& source, std::uint64_t batch_size,
                                     const SharedLoadOptions& options) {
   const Identity& identity = source.identity();
-  Segment segment = Segment::open(name, options.access);
+  Segment segment = SegmentAccess::of(SegmentFile::open(name, options.access, Leftover::collected));
   const std::string& held = segment.origin().name;
   if (segment.kind() != SegmentKind::dataset || held != identity.name)
     throw InvalidArgument(base::text("open_or_create: segment \"", name, "\" holds ",

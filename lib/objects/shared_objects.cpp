@@ -68,7 +68,7 @@ SharedObjects SharedObjects::opened(std::shared_ptr<SegmentFile> file) {
 }
 
 SharedObjects SharedObjects::open(const std::string& name) {
-  return opened(SegmentFile::open(name, Access::read_write));
+  return opened(SegmentFile::open(name, Access::read_write, Leftover::collected));
 }
 
 SharedObjects SharedObjects::open_descriptor(int descriptor) {

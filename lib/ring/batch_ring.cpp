@@ -178,7 +178,7 @@ BatchRing BatchRing::create(const std::string& name, const RingOptions& options)
 }
 
 BatchRing BatchRing::open(const std::string& name) {
-  return RingAccess::opened(SegmentFile::open(name, Access::read_write));
+  return RingAccess::opened(SegmentFile::open(name, Access::read_write, Leftover::collected));
 }
 
 BatchRing BatchRing::open_descriptor(int descriptor) {

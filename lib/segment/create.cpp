@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "pages/huge_pages.hpp"
 #include "segment/file.hpp"
+#include "segment/list.hpp"
 #include "segment/names.hpp"
 #include "segment/removal.hpp"
 
@@ -98,7 +99,6 @@ std::shared_ptr<SegmentFile> SegmentFile::create(const SegmentRequest& request) 
   const std::shared_ptr<SegmentFile> file(new SegmentFile);
   os::Os& os = os::current();
   file->name_ = request.name;
-  file->process_ = os.process_id();
   file->choose_pages(request);
   if (request.name.empty()) {
     const auto made = os.create_memfd("nodewise", file->kind_ == PageKind::hugetlb ? file->page_bytes_ : 0);
@@ -121,14 +121,13 @@ std::shared_ptr<SegmentFile> SegmentFile::create(const SegmentRequest& request) 
 
 SegmentFile::Step SegmentFile::create_named(bool has_other_folders) {
   os::Os& os = os::current();
-  const auto made = os.create_shared(path_);
+  const auto made = keep([&] { return os.create_shared(path_); });
   if (made.error == EEXIST) {
-    clear_name(name_, path_);
+    if (!collect_leftover(name_, path_)) clear_name(name_, path_);
     return Step::again;
   }
   if (has_other_folders && is_refusal(made.error)) return Step::elsewhere;
   if (!made.ok()) fail("making the file", made.error);
-  file_ = os::File(made);
   draft_ = true;
   base::pass(base::Mark::file_made);
   // A reader may hold this lock for a moment, while it checks whether the maker is alive.
@@ -152,7 +151,7 @@ void SegmentFile::clear_other_folders() const {
   for (const std::string& folder : segment_folders()) {
     const std::string path = segment_path(folder, name_);
     while (os::current().path_status(path).ok() && !is_named(descriptor(), path).value)
-      clear_name(name_, path);
+      if (!collect_leftover(name_, path)) clear_name(name_, path);
   }
 }
 

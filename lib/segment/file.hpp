@@ -29,6 +29,10 @@ struct SegmentRequest {
   std::uint64_t header_bytes = 0;  ///< The size of the header that will be written.
 };
 
+/// What opening does with a segment that a killed job left (collect_leftover). Its data may be looked at; but
+/// what processes use to work together must begin anew.
+enum class Leftover { opened, collected };
+
 class SegmentFile {
  public:
   /// Creates the file and maps it. Other processes cannot open it as a segment before publish(). A file with
@@ -36,7 +40,8 @@ class SegmentFile {
   /// PlacementError (the file system has too little space).
   static std::shared_ptr<SegmentFile> create(const SegmentRequest& request);
   /// Opens and maps a segment; waits until its maker has published it. Throws as Segment::open.
-  static std::shared_ptr<SegmentFile> open(const std::string& name, Access access);
+  static std::shared_ptr<SegmentFile> open(const std::string& name, Access access,
+                                           Leftover leftover = Leftover::opened);
   static std::shared_ptr<SegmentFile> open_descriptor(int descriptor, Access access);
   ~SegmentFile();
   SegmentFile(const SegmentFile&) = delete;
@@ -71,6 +76,15 @@ class SegmentFile {
   void create_in(const std::vector<std::string>& folders);
   bool has_room(const os::Result<os::Space>& space) const;
   void check_space() const;
+  /// Opens the file by `open`. From its first moment on the opening is known to the clean-up in forked
+  /// children.
+  template <class Open>
+  os::Result<int> keep(const Open& open) {
+    const os::ForkWatch::Pause no_forks;
+    const os::Result<int> opened = open();
+    file_ = os::File(opened);
+    return opened;
+  }
   Step create_named(bool has_other_folders);
   void clear_other_folders() const;
   Step open_named(Access access);
@@ -90,7 +104,7 @@ class SegmentFile {
   std::string name_;
   std::string path_;
   os::File file_;
-  int process_ = 0;  // the process that opened the file; its forked children must not touch the locks
+  bool inherited_ = false;  // by fork: the locks are those of the parent
   bool draft_ = false;
   Access access_ = Access::read_write;
   PageKind kind_ = PageKind::base;

@@ -7,6 +7,7 @@ namespace nodewise {
 
 void SegmentFile::remove() const {
   if (name_.empty()) return;
+  const os::ForkWatch::Pause no_forks;  // a child must not get the lock that this takes
   const auto opened = os::current().reopen(descriptor());
   if (!opened.ok()) fail("opening it again", opened.error);
   const os::File opening(opened);
@@ -22,6 +23,7 @@ void SegmentFile::leave() noexcept {
   os.unlock_byte(descriptor(), holder_byte);
   const bool held = header_.page_bytes != 0;  // it was opened completely, or published
   if (!held || header_.keep) return;
+  const os::ForkWatch::Pause no_forks;  // a child must not get the lock that this takes
   const auto opened = os.reopen(descriptor());
   if (!opened.ok()) return;
   const os::File opening(opened);
@@ -39,7 +41,7 @@ void SegmentFile::give_up() noexcept {
 
 SegmentFile::~SegmentFile() {
   if (data_ != nullptr) os::current().unmap(data_, data_bytes_);
-  const bool own = file_.is_open() && !name_.empty() && process_ == os::current().process_id();
+  const bool own = file_.is_open() && !name_.empty() && !inherited_;
   if (own && draft_)
     give_up();
   else if (own)
@@ -50,6 +52,7 @@ SegmentFile::~SegmentFile() {
 // The child can use the memory. It gets an opening of its own, without locks, because the locks of the parent
 // must end with the parent.
 void SegmentFile::detach() noexcept {
+  inherited_ = true;  // the number of a process in another pid namespace may be its parent's
   if (name_.empty() || !file_.is_open()) return;
   file_ = os::File(os::current().reopen(descriptor()));
 }

@@ -9,6 +9,7 @@
 #include <nodewise/segment.hpp>
 
 #include "base/text.hpp"
+#include "os/fork_watch.hpp"
 #include "os/lock_table.hpp"
 #include "os/os.hpp"
 #include "segment/header.hpp"
@@ -37,11 +38,16 @@ std::optional<std::map<std::string, unsigned>> holders() {
 }
 
 void describe(SegmentInfo& info, const os::File& file) {
-  const auto start = file.read_start(segment_header_limit_bytes);
+  constexpr std::size_t usual_bytes = 8192;
+  const auto what = '"' + info.name + '"';
+  auto start = file.read_start(usual_bytes);
   if (!start.ok()) throw SystemError("Segment: its header cannot be read", start.error);
   info.published = begins_published(start.value);
   if (!info.published) return;
-  SegmentHeader header = parse_segment_header(start.value, info.bytes, '"' + info.name + '"');
+  const auto needed = needed_header_bytes(start.value, what);
+  if (needed > usual_bytes) start = file.read_start(needed);
+  if (!start.ok()) throw SystemError("Segment: its header cannot be read", start.error);
+  SegmentHeader header = parse_segment_header(start.value, info.bytes, what);
   info.kind = header.kind;
   info.owner = header.owner;
   info.owner_state = owner_state(header.owner);
@@ -67,6 +73,11 @@ SegmentInfo info_of(const std::string& path, std::string name, const os::File& f
   return info;
 }
 
+bool is_own_file(const os::File& file) {
+  const auto status = file.status();
+  return status.ok() && status.value.regular && status.value.uid == os::current().user_id();
+}
+
 void for_each_segment(const std::function<void(SegmentInfo, const os::File&)>& fn) {
   os::Os& os = os::current();
   for (const std::string& folder : segment_folders()) {
@@ -76,10 +87,9 @@ void for_each_segment(const std::function<void(SegmentInfo, const os::File&)>& f
       std::string name = segment_name(entry);
       if (name.empty()) continue;
       const std::string path = segment_path(folder, name);
+      const os::ForkWatch::Pause no_forks;  // a child must not get the locks that `fn` may take
       const os::File file(os.open_shared(path, true));
-      if (!file.is_open()) continue;
-      const auto status = file.status();
-      if (!status.ok() || !status.value.regular || status.value.uid != os.user_id()) continue;
+      if (!file.is_open() || !is_own_file(file)) continue;
       fn(info_of(path, std::move(name), file), file);
     }
   }

@@ -13,7 +13,15 @@ namespace nodewise {
 /// What the file of a segment says about it. Holders are not counted.
 SegmentInfo info_of(const std::string& path, std::string name, const os::File& file);
 
+/// Whether it is a regular file of this user.
+bool is_own_file(const os::File& file);
+
+/// Removes the segment, if a killed job left it: it is published and not kept, its maker is dead, and no
+/// process holds it. Returns whether it did.
+bool collect_leftover(const std::string& name, const std::string& path);
+
 /// Calls `fn` for every segment of this user, with an opening of its file for reading and writing.
+/// Forks are paused meanwhile.
 void for_each_segment(const std::function<void(SegmentInfo, const os::File&)>& fn);
 
 }  // namespace nodewise

@@ -7,20 +7,23 @@
 #include "base/text.hpp"
 #include "pages/huge_pages.hpp"
 #include "segment/file.hpp"
+#include "segment/list.hpp"
 #include "segment/names.hpp"
 
 namespace nodewise {
 
-std::shared_ptr<SegmentFile> SegmentFile::open(const std::string& name, Access access) {
+std::shared_ptr<SegmentFile> SegmentFile::open(const std::string& name, Access access, Leftover leftover) {
   check_segment_name(name);
   const std::shared_ptr<SegmentFile> file(new SegmentFile);
   file->name_ = name;
-  file->process_ = os::current().process_id();
   file->path_ = segment_path(memory_folder, name);
   if (os::current().path_status(file->path_).error == ENOENT)
     for (const std::string& folder : huge_page_folders())
-      if (os::current().path_status(segment_path(folder, name)).ok())
+      if (os::current().path_status(segment_path(folder, name)).ok()) {
         file->path_ = segment_path(folder, name);
+        break;
+      }
+  if (leftover == Leftover::collected) collect_leftover(name, file->path_);
   while (file->open_named(access) == Step::again) file->file_.close();
   file->read_header();
   file->map(access);
@@ -29,12 +32,11 @@ std::shared_ptr<SegmentFile> SegmentFile::open(const std::string& name, Access a
 
 SegmentFile::Step SegmentFile::open_named(Access access) {
   os::Os& os = os::current();
-  const auto opened = os.open_shared(path_, access == Access::read_write);
+  const auto opened = keep([&] { return os.open_shared(path_, access == Access::read_write); });
   if (opened.error == ENOENT)
     throw SystemError(base::text("Segment: there is no segment ", what(), "; `nodewise segments` lists them"),
                       ENOENT);
   if (!opened.ok()) fail("opening the file", opened.error);
-  file_ = os::File(opened);
   check_owner();
   if (const int error = os.lock_byte(descriptor(), holder_byte, os::Lock::shared, true))
     fail("locking the file", error);
@@ -78,7 +80,6 @@ SegmentFile::Step SegmentFile::await_maker() {
 std::shared_ptr<SegmentFile> SegmentFile::open_descriptor(int descriptor, Access access) {
   const std::shared_ptr<SegmentFile> file(new SegmentFile);
   os::Os& os = os::current();
-  file->process_ = os.process_id();
   const auto mine = os.duplicate(descriptor);
   if (!mine.ok()) file->fail("taking its descriptor", mine.error);
   file->file_ = os::File(mine);

@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "os/byte_lock.hpp"
 #include "os/file.hpp"
+#include "os/fork_watch.hpp"
 #include "segment/header.hpp"
 #include "segment/locks.hpp"
 
@@ -35,6 +36,7 @@ int remove_name(int descriptor, const std::string& path) {
 
 // The name is taken: by a segment, or by a file that a dead maker left.
 void clear_name(const std::string& name, const std::string& path) {
+  const os::ForkWatch::Pause no_forks;  // a child must not get the lock that this takes
   os::Os& os = os::current();
   const std::string taken = base::text("Segment: the name \"", name, "\" (", path, ')');
   const auto refuse = [&](std::string_view why, int error) {

@@ -11,7 +11,8 @@ namespace nodewise {
 os::Result<bool> is_named(int descriptor, const std::string& path);
 
 /// Removes the name, if it still belongs to this file. The opening must be writable; it holds the maker byte
-/// afterwards. Returns 0 or an errno.
+/// afterwards. Returns 0 or an errno. Precondition, which cannot be checked: forks are paused, as
+/// a child that got the opening would keep its locks.
 int remove_name(int descriptor, const std::string& path);
 
 /// Makes room for a new segment called `name` at `path`, by removing a file that a dead maker left there. The

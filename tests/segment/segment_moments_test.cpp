@@ -112,13 +112,22 @@ TEST_CASE("a forked child that lives on is no holder, whoever of the others is l
 
 TEST_CASE("a kept segment that is published while garbage is collected stays") {
   const auto name = unique_name("published");
-  auto maker = begin(name);
-  Meanwhile meanwhile([&] {
+  const Signal begun, now;
+  Child maker([&] {
+    auto file = begin(name);
+    begun.give();
+    now.await();
     SegmentHeader header;
     header.dataset = {{64, 64}, DType::u8, 1};
     header.keep = true;
-    maker->publish(header);
-    maker.reset();
+    file->publish(header);
+    file.reset();
+    return true;
+  });
+  begun.await();
+  Meanwhile meanwhile([&] {
+    now.give();
+    CHECK(maker.wait() == 0);
   });
   const os::Scoped scoped(meanwhile);
   for (const SegmentInfo& info : collect_segments()) CHECK(info.name != name);
