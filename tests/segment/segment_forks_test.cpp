@@ -75,15 +75,18 @@ class Forker {
       lock.unlock();
       const pid_t child = ::fork();
       if (child == 0) {
+        ++*ready_;
         ::alarm(30);  // should its parent be killed
         while (true) ::pause();
       }
       lock.lock();
+      while (child > 0 && *ready_ <= static_cast<long>(forked_)) std::this_thread::yield();
       children_.push_back(child);
       ++forked_;
       changed_.notify_all();
     }
   }
+  const test::SharedCount ready_;
   std::mutex mutex_;
   std::condition_variable changed_;
   unsigned wanted_ = 0;
