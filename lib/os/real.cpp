@@ -12,6 +12,7 @@
 #include <bit>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <vector>
 
 #include <nodewise/error.hpp>
@@ -170,6 +171,12 @@ class Real final : public RealShared {
       if (cpu >= Cpus::count) return EINVAL;
       CPU_SET_S(cpu, sizeof cpus.words, cpus.set());
     }
+    return ::sched_setaffinity(0, sizeof cpus.words, cpus.set()) == 0 ? 0 : errno;
+  }
+
+  int unlimit_affinity() override {
+    Cpus cpus;
+    std::memset(cpus.words, 0xff, sizeof cpus.words);
     return ::sched_setaffinity(0, sizeof cpus.words, cpus.set()) == 0 ? 0 : errno;
   }
 

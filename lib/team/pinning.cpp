@@ -18,34 +18,46 @@ bool began_with_lent_mask(const StayingThreads* callers, const IndexSet& mask) {
 }
 
 os::Result<IndexSet> caller_mask() {
-  if (stay.threads != nullptr) return {stay.threads->caller_mask, 0};
+  if (stay.threads != nullptr) return {stay.threads->caller_mask.cpus, 0};
   return os::current().affinity();
 }
 
-void restore_mask(const IndexSet& mask) noexcept {
-  os::current().set_affinity(mask);
+os::Result<SavedMask> lift_mask(const os::Result<IndexSet>* known) {
+  os::Os& os = os::current();
+  auto mask = known != nullptr ? *known : os.affinity();
+  if (!mask.ok()) return {{}, mask.error};
+  const bool lifted = os.unlimit_affinity() == 0;
+  const bool unlimited = lifted && os.affinity().value == mask.value;
+  return {{std::move(mask.value), unlimited}, 0};
+}
+
+void restore_mask(const SavedMask& mask) noexcept {
+  os::Os& os = os::current();
+  const bool restored = !mask.unlimited && os.set_affinity(mask.cpus) == 0;
+  // The cpuset may have changed, and now have none of the thread's CPUs.
+  if (!restored) os.unlimit_affinity();
 }
 
 Pin::~Pin() {
-  if (moved_) restore_mask(mask_.value);
+  if (lifted_) restore_mask(mask_);
 }
 
 int Pin::to(unsigned cpu) {
-  if (!moved_) {
+  if (!lifted_) {
     if (stay.threads != nullptr && stay.cpu == cpu) return 0;
-    mask_ = before_ != nullptr ? *before_ : os::current().affinity();
-    if (!mask_.ok()) return mask_.error;
-    if (began_with_lent_mask(callers_, mask_.value)) mask_.value = callers_->caller_mask;
+    auto mask = lift_mask(before_);
+    if (!mask.ok()) return mask.error;
+    lifted_ = true;
+    const bool lent = began_with_lent_mask(callers_, mask.value.cpus);
+    mask_ = lent ? callers_->caller_mask : std::move(mask.value);
   }
-  const int error = os::current().set_affinity({cpu});
-  moved_ = moved_ || error == 0;
-  return error;
+  return os::current().set_affinity({cpu});
 }
 
 void Pin::leave(StayingThreads& threads, std::size_t thread) noexcept {
-  if (!moved_) return;
-  moved_ = false;
-  threads.before[thread] = {std::move(mask_.value), stay};
+  if (!lifted_) return;
+  lifted_ = false;
+  threads.before[thread] = {std::move(mask_), stay};
   stay = {&threads, threads.number, thread, threads.cpus[thread]};
   ++threads.count;
 }

@@ -15,6 +15,21 @@ namespace nodewise {
 
 struct StayingThreads;
 
+/// The mask of a thread, saved in order to be restored.
+struct SavedMask {
+  IndexSet cpus;
+  /// The thread may use all CPUs of its cpuset. Restoring sets no mask then, because a mask would keep the
+  /// thread from CPUs that the cpuset gets later.
+  bool unlimited = false;
+};
+
+/// Saves the mask of the calling thread. Whether the thread is limited can only be seen by lifting the limit,
+/// so the caller must set a mask or restore this one next. `known`: the mask, if it has been read.
+os::Result<SavedMask> lift_mask(const os::Result<IndexSet>* known = nullptr);
+
+/// Restores a mask that the calling thread had before.
+void restore_mask(const SavedMask& mask) noexcept;
+
 /// Where a thread stays between calls, and for which StayPinned object.
 struct Stay {
   const StayingThreads* threads = nullptr;  ///< null: it does not stay
@@ -26,12 +41,12 @@ struct Stay {
 /// The threads that one StayPinned keeps.
 struct StayingThreads {
   struct Before {
-    IndexSet mask;
+    SavedMask mask;
     Stay stay;
   };
 
   const std::uint64_t number = ++stays;
-  IndexSet caller_mask;        ///< The mask of the calling thread before it stayed anywhere.
+  SavedMask caller_mask;       ///< The mask of the calling thread before it stayed anywhere.
   std::vector<unsigned> cpus;  ///< Where the threads stay; the first one is the calling thread's.
   std::vector<Before> before;
   std::atomic<unsigned> count{0};
@@ -51,14 +66,11 @@ bool began_with_lent_mask(const StayingThreads* callers, const IndexSet& mask);
 /// The CPUs on which the calling thread may run: its mask, or, if it stays, the mask that it had before.
 os::Result<IndexSet> caller_mask();
 
-/// Restores a mask that the calling thread had before.
-void restore_mask(const IndexSet& mask) noexcept;
-
-/// Restores the mask of the calling thread when it is destroyed, whatever has changed the mask. Thread class:
-/// one thread.
+/// Saves the mask of the calling thread, and restores it when it is destroyed, whatever has changed it.
+/// Thread class: one thread.
 class KeptMask {
  public:
-  KeptMask() : mask_(os::current().affinity()) {}
+  KeptMask() : mask_(lift_mask()) {}
   ~KeptMask() {
     if (mask_.ok()) restore_mask(mask_.value);
   }
@@ -69,7 +81,7 @@ class KeptMask {
   int error() const noexcept { return mask_.error; }
 
  private:
-  os::Result<IndexSet> mask_;
+  os::Result<SavedMask> mask_;
 };
 
 /// Pins the calling thread, and restores its mask. If the mask cannot be read, it could not be restored, so
@@ -91,8 +103,8 @@ class Pin {
  private:
   const StayingThreads* callers_;
   const os::Result<IndexSet>* before_;
-  os::Result<IndexSet> mask_;
-  bool moved_ = false;
+  SavedMask mask_;
+  bool lifted_ = false;  // the mask of the thread is to be restored
 };
 
 }  // namespace nodewise

@@ -10,23 +10,25 @@ namespace nodewise {
 
 StayPinned::StayPinned(const Team& team) : threads_(std::make_unique<StayingThreads>()) {
   const unsigned threads = thread_count(team);
-  const auto mask = caller_mask();
+  const StayingThreads* const callers = current_stay().threads;
+  const auto mask = os::current().affinity();
   // A thread that runs several workers cannot stay on the CPU of one of them. A mask that cannot be read
   // cannot be restored.
   if (os::in_forked_child() || threads < team.workers().size() || !mask.ok()) return;
-  threads_->caller_mask = mask.value;
+  threads_->caller_mask = callers != nullptr ? callers->caller_mask : SavedMask{mask.value};
   for (const Worker& worker : team.workers()) threads_->cpus.push_back(worker.cpu);
   threads_->before.resize(threads);
-  const StayingThreads* const callers = current_stay().threads;
-  const auto callers_mask = os::current().affinity();
   form_region(threads, [&](unsigned thread, unsigned all) noexcept {
     if (all != threads) return;
     try {
-      Pin pin(callers, thread == 0 ? &callers_mask : nullptr);
+      Pin pin(callers, thread == 0 ? &mask : nullptr);
       if (pin.to(threads_->cpus[thread]) == 0) pin.leave(*threads_, thread);
     } catch (...) {  // there is no memory for its mask: each call pins this thread, as without StayPinned
     }
   });
+  // Pinning this thread has shown whether its mask limits it.
+  if (callers == nullptr && current_stay().threads == threads_.get())
+    threads_->caller_mask = threads_->before.front().mask;
 }
 
 namespace {

@@ -30,6 +30,7 @@ PROGRAMS = {
     "pools": "{build}/tests/machines/pools_test --no-intro --duration=true",
     "segments": "{build}/tests/machines/segments_test --no-intro --duration=true",
     "os": "{build}/tests/os_test --no-intro",
+    "cpuset": "{build}/tests/machines/cpuset_test --no-intro",
     "command": "{here}/expect.py {build}/tools/nodewise/nodewise {build}/tests/witness "
                "{build}/machines.npy {world}",
 }

@@ -119,6 +119,10 @@ TEST_CASE_TEMPLATE("a thread is where it put itself", System, RealSystem, FakeSy
   CHECK(system.os.set_affinity({}) == EINVAL);
   CHECK(system.os.set_affinity(before.value) == 0);
   CHECK(system.os.affinity().value == before.value);
+  REQUIRE(system.os.set_affinity({last}) == 0);
+  CHECK(system.os.unlimit_affinity() == 0);
+  CHECK((system.os.affinity().value & before.value) == before.value);  // and all else that the cpuset has
+  CHECK(system.os.set_affinity(before.value) == 0);
 }
 
 TEST_CASE_TEMPLATE("the mask of the process is that of its initial thread", System, RealSystem) {

@@ -71,7 +71,38 @@ TEST_CASE("threads stay where they are, and have their masks back in the end") {
   CHECK(masks_of_threads(2) == before);
   const auto pinned = world.faulty.calls(os::Call::set_affinity);
   CHECK(masks_of_workers(team) == cpus_of(team));
-  CHECK(world.faulty.calls(os::Call::set_affinity) == pinned + 4);  // there and back again
+  CHECK(world.faulty.calls(os::Call::set_affinity) == pinned + 2);
+}
+
+TEST_CASE("a cpuset that grows is open to threads that had no mask of their own, and to no others") {
+  World world(test::even_machine(4));
+  const IndexSet small{0, 1}, whole{0, 1, 2, 3, 4, 5, 6, 7};
+  const auto while_growing = [&](const auto& call) {
+    world.fake.set_cpuset(small);
+    call();
+    world.fake.set_cpuset(whole);
+    return os::current().affinity().value;
+  };
+  const auto stay_for_a_call = [&] {
+    const StayPinned stay(team_of(2));
+    CHECK(stay.threads() == 2);
+    world.fake.set_cpuset(whole);  // as it may at any time
+    CHECK(masks_of_workers(team_of(2)).size() == 2);
+  };
+  CHECK(while_growing([] { masks_of_workers(team_of(2)); }) == whole);
+  CHECK(while_growing(stay_for_a_call) == whole);
+  CHECK(masks_of_threads(2) == Masks{whole, whole});
+  // A mask of the user's own is kept, whatever the cpuset becomes.
+  world.fake.set_affinity({1});
+  CHECK(while_growing([] { masks_of_workers(team_of(1)); }) == IndexSet{1});
+  CHECK(while_growing([] { const StayPinned stay(team_of(1)); }) == IndexSet{1});
+}
+
+TEST_CASE("a cpuset that moves elsewhere during a call leaves no thread without a CPU") {
+  World world(test::even_machine(4));
+  world.fake.set_affinity({0, 1});
+  run_team(team_of(1), [&](unsigned, bool) { world.faulty.refuse(os::Call::set_affinity, EINVAL); });
+  CHECK(os::current().affinity().value.size() == 8);
 }
 
 TEST_CASE("another team's calls in between go where that team says, and come back") {

@@ -23,6 +23,7 @@ Fake::Fake(MachineData machine) : machine_(std::move(machine)), number_(++fakes)
   machine_.page_bytes = page_bytes;
   for (const Node& node : machine_.nodes)
     free_bytes_[node.os_index] = node.free_bytes != 0 ? node.free_bytes : node.memory_bytes;
+  for (const Node& node : machine_.nodes) cpuset_ |= node.allowed_cpus;
 }
 
 template <class Fn>
@@ -227,16 +228,24 @@ int Fake::check_mapped(const void* data, std::size_t bytes) {
 
 Result<IndexSet> Fake::affinity() {
   const auto mask = masks.find(number_);
-  if (mask != masks.end()) return {mask->second, 0};
-  IndexSet all;
-  for (const Node& node : machine_.nodes) all |= node.allowed_cpus;
-  return {all, 0};
+  const IndexSet own = mask != masks.end() ? mask->second : cpuset_;
+  const IndexSet both = own & cpuset_;
+  return {both.empty() ? own : both, 0};
 }
 
 int Fake::set_affinity(const IndexSet& cpus) {
   if (cpus.empty()) return EINVAL;
   masks[number_] = cpus;
   return 0;
+}
+
+int Fake::unlimit_affinity() {
+  masks.erase(number_);
+  return 0;
+}
+
+void Fake::set_cpuset(const IndexSet& cpus) {
+  cpuset_ = cpus;
 }
 
 Result<unsigned> Fake::current_cpu() {

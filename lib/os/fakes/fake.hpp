@@ -33,6 +33,9 @@ class Fake : public RealShared {
   bool killed() const noexcept { return killed_; }
   /// From now on, the calling user is `uid`. Files are still created by the real user of this process.
   void become_user(unsigned uid) noexcept { user_ = uid; }
+  /// From now on, the cpuset of the process has these CPUs. As since Linux 6.2, a thread's own mask still
+  /// limits the thread. Not while other threads use the fake.
+  void set_cpuset(const IndexSet& cpus);
   /// Sets what the file system of `path` reports.
   void set_space(const std::string& path, const Space& space) { spaces_[path] = space; }
   /// Gives `path` a content. Without one, the file does not exist, except files that the fake itself knows.
@@ -52,6 +55,7 @@ class Fake : public RealShared {
   int check_mapped(const void* data, std::size_t bytes) override;
   Result<IndexSet> affinity() override;
   int set_affinity(const IndexSet& cpus) override;
+  int unlimit_affinity() override;
   Result<IndexSet> affinity_of_process() override { return affinity(); }
   Result<unsigned> current_cpu() override;
   Result<MachineData> this_machine() override;
@@ -104,6 +108,7 @@ class Fake : public RealShared {
   std::optional<std::string> node_text(const std::string& path) const;
 
   MachineData machine_;
+  IndexSet cpuset_;
   std::uint64_t number_;                          // its number among all Fakes that ever existed
   std::map<unsigned, std::uint64_t> free_bytes_;  // by kernel's number
   std::map<unsigned, std::uint64_t> cache_bytes_;

@@ -13,6 +13,7 @@ const char* to_string(Call call) noexcept {
                                           "check_mapped",
                                           "affinity",
                                           "set_affinity",
+                                          "unlimit_affinity",
                                           "affinity_of_process",
                                           "current_cpu",
                                           "this_machine",
@@ -118,6 +119,11 @@ Result<IndexSet> Faulty::affinity() {
 int Faulty::set_affinity(const IndexSet& cpus) {
   const int error = next(Call::set_affinity);
   return error != 0 ? error : wrapped_.set_affinity(cpus);
+}
+
+int Faulty::unlimit_affinity() {
+  const int error = next(Call::unlimit_affinity);
+  return error != 0 ? error : wrapped_.unlimit_affinity();
 }
 
 Result<IndexSet> Faulty::affinity_of_process() {

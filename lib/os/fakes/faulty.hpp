@@ -21,6 +21,7 @@ enum class Call : unsigned {
   check_mapped,
   affinity,
   set_affinity,
+  unlimit_affinity,
   affinity_of_process,
   current_cpu,
   this_machine,
@@ -84,6 +85,7 @@ class Faulty : public Os {
   int check_mapped(const void*, std::size_t) override;
   Result<IndexSet> affinity() override;
   int set_affinity(const IndexSet&) override;
+  int unlimit_affinity() override;
   Result<IndexSet> affinity_of_process() override;
   Result<unsigned> current_cpu() override;
   Result<MachineData> this_machine() override;

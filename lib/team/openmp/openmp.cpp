@@ -10,8 +10,8 @@ namespace {
 // places. The initial thread's mask is the better one: the calling thread may be pinned to one CPU.
 const OpenMp& load() {
   os::Os& os = os::current();
-  const KeptMask kept;
   const auto whole = os.affinity_of_process();
+  const KeptMask kept;
   const auto widen = [&] {
     if (kept.error() == 0 && whole.ok()) os.set_affinity(whole.value);
   };
