@@ -38,16 +38,17 @@ class NODEWISE_PUBLIC PoolResource final : public std::pmr::memory_resource {
   /// Precondition, which cannot be checked: `upstream` outlives the pool. Throws InvalidArgument if
   /// chunk_bytes is less than 64 KiB.
   explicit PoolResource(std::pmr::memory_resource* upstream, const PoolOptions& options = {});
-  /// Gives every chunk back to the upstream. Precondition: no block is in use.
+  /// Gives every chunk back to the upstream, and every block that came directly from it. Precondition: no
+  /// block is used afterwards.
   ~PoolResource() override;
   PoolResource(const PoolResource&) = delete;
   PoolResource& operator=(const PoolResource&) = delete;
 
   std::pmr::memory_resource* upstream() const noexcept;
-  /// Makes sure that at least `bytes` bytes of chunks are unused. If there are fewer, takes the rest from the
-  /// upstream in one call, but at least chunk_bytes. After this, blocks of `bytes` bytes in total, each
-  /// rounded up to its size class, need no call to the upstream. This does not hold for blocks that come
-  /// directly from the upstream. Throws what the upstream throws.
+  /// After this, blocks of `bytes` bytes in total, each rounded up to its size class, need no call to the
+  /// upstream, in any order and from any threads. This does not hold for blocks that come directly from the
+  /// upstream. If too few bytes are unused in one piece, takes `bytes` and less than 1 MiB more from the
+  /// upstream in one call, and at least chunk_bytes. Throws what the upstream throws.
   void reserve(std::size_t bytes);
   /// As reserve(), but in a thread of its own. The future's get() throws what the upstream threw; its
   /// destructor waits for the thread. Precondition: the future is ready or destroyed before the pool is

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <map>
 #include <mutex>
 #include <new>
 #include <optional>
 #include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -16,6 +16,7 @@
 #include "base/checked.hpp"
 #include "base/text.hpp"
 #include "pool/size_classes.hpp"
+#include "pool/spin_lock.hpp"
 #include "team/pinning.hpp"
 
 namespace nodewise {
@@ -27,6 +28,26 @@ constexpr std::size_t most_alignment = 4096;  // of blocks; larger alignments go
 constexpr std::size_t kept_bytes = std::size_t{256} << 10;
 constexpr std::size_t largest_class_bytes = SizeClasses::bytes(SizeClasses::count - 1);
 constexpr unsigned most_stripes = 128;
+
+// Blocks of small classes are cut in runs of whole pages, without a gap: the size of a class is 4 to 7 times
+// a power of two, so that many pages hold a whole number of blocks. Each block begins at a multiple of its
+// alignment.
+constexpr std::size_t page_bytes = 4096;
+constexpr std::size_t run_bytes(std::size_t size_class) noexcept {
+  const std::size_t bytes = SizeClasses::bytes(size_class);
+  if (bytes % page_bytes == 0) return bytes;
+  std::size_t pages = bytes;
+  while (pages % 2 == 0 && pages > 7) pages /= 2;
+  return pages * page_bytes;
+}
+
+// What is cut beyond the blocks that are asked for: at most the rest of a run of each small class.
+constexpr std::size_t rest_of_runs = [] {
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < SizeClasses::count; ++i) bytes += run_bytes(i) - SizeClasses::bytes(i);
+  return bytes;
+}();
+static_assert(rest_of_runs < (std::size_t{1} << 20));
 
 // A free block; its first bytes hold the address of the next one.
 struct Free {
@@ -53,20 +74,6 @@ struct List {
     for (; some > 0; --some) taken.push(pop());
     return taken;
   }
-};
-
-// It is held for a few instructions only, mostly by the thread that held it before.
-class SpinLock {
- public:
-  void lock() noexcept {
-    for (unsigned tries = 0; held_.exchange(true, std::memory_order_acquire);)
-      while (held_.load(std::memory_order_relaxed))
-        if (++tries % 64 == 0) std::this_thread::yield();
-  }
-  void unlock() noexcept { held_.store(false, std::memory_order_release); }
-
- private:
-  std::atomic<bool> held_{false};
 };
 
 // Threads are assigned to stripes in turn, in the order of their first call of any pool.
@@ -102,6 +109,7 @@ struct Chunk {
 struct PoolResource::State {
   using Lists = std::array<List, SizeClasses::count>;
 
+  // The lock is mostly taken by the thread that had it before.
   struct alignas(128) Stripe {  // no two stripes share a cache line, nor a pair of cache lines
     SpinLock lock;
     // Both may wrap below zero, if blocks that were allocated from other stripes are freed here.
@@ -135,15 +143,19 @@ struct PoolResource::State {
   }
 
   void* ask_upstream(std::size_t bytes, std::size_t alignment);
+  void* take_large(std::size_t bytes, std::size_t alignment);
+  void give_back_large(void* block, std::size_t bytes, std::size_t alignment);
   void add_chunk(std::size_t bytes);
   void add_some_chunk(std::size_t block_bytes);
   bool begin_chunk() noexcept;
   void* carve(std::size_t size_class) noexcept;
-  List take(std::size_t size_class) noexcept;
+  bool carve_run(std::size_t size_class, List& blocks) noexcept;
+  bool may_cut(std::size_t bytes) const noexcept;
+  std::size_t largest_room() const noexcept;
+  List take(std::size_t size_class, bool promised_too) noexcept;
   List find(std::size_t size_class);
   void keep(std::size_t size_class, List blocks) noexcept;
   void gather(std::size_t size_class) noexcept;
-  std::size_t never_given() const noexcept;
   std::vector<Chunk> forget_chunks() noexcept;
   void give_back(const std::vector<Chunk>& gone) const noexcept;
 
@@ -155,6 +167,12 @@ struct PoolResource::State {
   std::vector<Stripe> stripes{stripe_count};
   std::atomic<std::uint64_t> upstream_allocations{0};
 
+  struct Large {
+    std::size_t bytes, alignment;
+  };
+  std::mutex large_mutex;
+  std::map<void*, Large> large;  // blocks in use that come directly from the upstream
+
   std::mutex growing;  // locked before the next mutex
 
   std::mutex mutex;  // guards everything below
@@ -162,12 +180,35 @@ struct PoolResource::State {
   std::vector<Chunk> chunks;
   std::size_t begun = 0;  // the number of chunks that were begun; the last one of them is being cut
   std::byte *cursor = nullptr, *end = nullptr;  // the rest of that chunk
+  std::size_t promised =
+      0;  // by reserve(), and not asked for yet: bytes that no thread may cut ahead of its need
 };
 
 void* PoolResource::State::ask_upstream(std::size_t bytes, std::size_t alignment) {
   void* const block = upstream->allocate(bytes, alignment);
   ++upstream_allocations;
   return block;
+}
+
+void* PoolResource::State::take_large(std::size_t bytes, std::size_t alignment) {
+  void* const block = ask_upstream(bytes, alignment);
+  try {
+    const std::lock_guard lock(large_mutex);
+    large.insert_or_assign(block, Large{bytes, alignment});
+  } catch (...) {
+    upstream->deallocate(block, bytes, alignment);
+    throw;
+  }
+  return block;
+}
+
+// Forgotten first: once it is given back, another thread may get a block at its address.
+void PoolResource::State::give_back_large(void* block, std::size_t bytes, std::size_t alignment) {
+  {
+    const std::lock_guard lock(large_mutex);
+    large.erase(block);
+  }
+  upstream->deallocate(block, bytes, alignment);
 }
 
 // Does not hold the lock that other threads wait for, because the upstream may take long. Precondition, which
@@ -217,37 +258,69 @@ void* PoolResource::State::carve(std::size_t size_class) noexcept {
   return reinterpret_cast<void*>(at);
 }
 
-// Takes some blocks, at most a batch. Takes none if the upstream must be called.
-List PoolResource::State::take(std::size_t size_class) noexcept {
-  const std::size_t most = batch_of(size_class);
-  const std::lock_guard lock(mutex);
-  if (lists[size_class].count > 0) return lists[size_class].split(std::min(most, lists[size_class].count));
-  List taken;
-  while (taken.count < most) {
-    if (void* const block = carve(size_class))
-      taken.push(block);
-    else if (taken.count > 0 || !begin_chunk())
-      break;
+// Cuts the blocks of one run. Returns false if there are none: the rest of the chunk is too short.
+bool PoolResource::State::carve_run(std::size_t size_class, List& blocks) noexcept {
+  const std::size_t bytes = SizeClasses::bytes(size_class);
+  const std::size_t before = blocks.count;
+  for (std::size_t cut = 0; cut + bytes <= run_bytes(size_class); cut += bytes) {
+    void* const block = carve(size_class);
+    if (block == nullptr) break;
+    blocks.push(block);
   }
+  return blocks.count > before;
+}
+
+// The most bytes that lie side by side and were never cut.
+std::size_t PoolResource::State::largest_room() const noexcept {
+  auto most = static_cast<std::size_t>(end - cursor);
+  for (std::size_t chunk = begun; chunk < chunks.size(); ++chunk) most = std::max(most, chunks[chunk].bytes);
+  return most;
+}
+
+// Whether so many bytes can be cut without touching what reserve() promised to others.
+bool PoolResource::State::may_cut(std::size_t bytes) const noexcept {
+  return promised == 0 || largest_room() >= promised + bytes;
+}
+
+// Takes some blocks, at most a batch, or a run if that is more. Takes none if the upstream must be called, or
+// if that touched what was promised, unless `promised_too`: then it is a single run.
+List PoolResource::State::take(std::size_t size_class, bool promised_too) noexcept {
+  const std::size_t most = batch_of(size_class);
+  const std::size_t bytes = SizeClasses::bytes(size_class);
+  const std::lock_guard lock(mutex);
+  List taken;
+  if (lists[size_class].count > 0) {
+    taken = lists[size_class].split(std::min(most, lists[size_class].count));
+  } else if (promised_too || may_cut(run_bytes(size_class))) {
+    while (!carve_run(size_class, taken) && begin_chunk()) {
+    }
+    while (taken.count > 0 && taken.count < most && may_cut(run_bytes(size_class)))
+      if (!carve_run(size_class, taken)) break;
+  }
+  if (taken.count > 0) promised -= std::min(promised, bytes);
   return taken;
 }
 
-// Takes at least one block. Only one thread at a time calls the upstream; threads that waited for it then try
-// again. If the upstream has no more memory, the lists of other threads may still have blocks.
+// Takes at least one block. Blocks that other threads keep come before what was promised, and before a call
+// of the upstream. Only one thread at a time calls it; threads that waited for it then try again.
 List PoolResource::State::find(std::size_t size_class) {
-  List some = take(size_class);
+  List some = take(size_class, false);
   if (some.count > 0) return some;
   const std::lock_guard lock(growing);
-  some = take(size_class);
+  some = take(size_class, false);
+  if (some.count > 0) return some;
+  gather(size_class);
+  some = take(size_class, true);
   while (some.count == 0) {
     try {
       add_some_chunk(SizeClasses::bytes(size_class));
-      some = take(size_class);
     } catch (const std::bad_alloc&) {
       gather(size_class);
-      some = take(size_class);
+      some = take(size_class, true);
       if (some.count == 0) throw;
+      break;
     }
+    some = take(size_class, true);
   }
   return some;
 }
@@ -269,16 +342,11 @@ void PoolResource::State::gather(std::size_t size_class) noexcept {
   }
 }
 
-std::size_t PoolResource::State::never_given() const noexcept {
-  std::size_t bytes = static_cast<std::size_t>(end - cursor);
-  for (std::size_t chunk = begun; chunk < chunks.size(); ++chunk) bytes += chunks[chunk].bytes;
-  return bytes;
-}
-
 std::vector<Chunk> PoolResource::State::forget_chunks() noexcept {
   lists = {};
   begun = 0;
   cursor = end = nullptr;
+  promised = 0;
   return std::exchange(chunks, {});
 }
 
@@ -295,6 +363,8 @@ PoolResource::PoolResource(std::pmr::memory_resource* upstream, const PoolOption
 
 PoolResource::~PoolResource() {
   state_->give_back(state_->chunks);
+  for (const auto& [block, size] : state_->large)
+    state_->upstream->deallocate(block, size.bytes, size.alignment);
 }
 
 std::pmr::memory_resource* PoolResource::upstream() const noexcept {
@@ -313,7 +383,7 @@ void* PoolResource::do_allocate(std::size_t bytes, std::size_t alignment) {
     if (size_class && stripe.lists[*size_class].count > 0) return stripe.lists[*size_class].pop();
   }
   try {
-    if (!size_class) return state_->ask_upstream(bytes, alignment);
+    if (!size_class) return state_->take_large(bytes, alignment);
     List some = state_->find(*size_class);
     void* const block = some.pop();
     const std::lock_guard lock(stripe.lock);
@@ -331,7 +401,7 @@ void PoolResource::do_deallocate(void* block, std::size_t bytes, std::size_t ali
   State::Stripe& stripe = state_->stripe();
   const auto size_class = state_->class_of(bytes, alignment);
   if (!size_class) {
-    state_->upstream->deallocate(block, bytes, alignment);
+    state_->give_back_large(block, bytes, alignment);
     const std::lock_guard lock(stripe.lock);
     return stripe.end_block(bytes);
   }
@@ -348,14 +418,20 @@ void PoolResource::do_deallocate(void* block, std::size_t bytes, std::size_t ali
   stripe.end_block(SizeClasses::bytes(*size_class));
 }
 
+// The bytes lie side by side, so that they can be cut into blocks of any sizes.
 void PoolResource::reserve(std::size_t bytes) {
+  const auto needed = base::checked_add(bytes, rest_of_runs);
+  if (!needed)
+    throw OutOfMemory(base::text("PoolResource::reserve: ", bytes, " bytes exceed the address space"));
   const std::lock_guard growing(state_->growing);
   std::size_t there = 0;
   {
     const std::lock_guard lock(state_->mutex);
-    there = state_->never_given();
+    there = state_->largest_room();
   }
-  if (there < bytes) state_->add_chunk(std::max(bytes - there, state_->chunk_bytes));
+  if (there < *needed) state_->add_chunk(std::max(*needed, state_->chunk_bytes));
+  const std::lock_guard lock(state_->mutex);
+  state_->promised = std::max(state_->promised, *needed);
 }
 
 std::future<void> PoolResource::reserve_async(std::size_t bytes) {

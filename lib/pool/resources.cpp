@@ -95,6 +95,18 @@ std::uint64_t SpillResource::spilled_bytes() const {
   return spilled_bytes_;
 }
 
+namespace {
+
+// For one element more, before a call that must not be in vain. To reserve one each time would copy all
+// elements each time.
+template <class T>
+void make_room(std::vector<T>& elements) {
+  constexpr std::size_t least = 16;
+  if (elements.size() == elements.capacity()) elements.reserve(std::max(least, 2 * elements.size()));
+}
+
+}  // namespace
+
 ArenaResource::~ArenaResource() {
   release();
 }
@@ -109,7 +121,7 @@ void* ArenaResource::do_allocate(std::size_t bytes, std::size_t alignment) {
   }
   const std::size_t next = chunks_.empty() ? 0 : current_ + 1;
   if (next == chunks_.size()) {
-    chunks_.reserve(next + 1);
+    make_room(chunks_);
     chunks_.push_back(static_cast<std::byte*>(upstream_->allocate(chunk_bytes_, chunk_alignment)));
   }
   const auto begin = reinterpret_cast<std::uintptr_t>(chunks_[next]);
@@ -124,7 +136,7 @@ void* ArenaResource::cut(std::size_t chunk, std::size_t at, std::size_t bytes) n
 }
 
 void* ArenaResource::allocate_large(std::size_t bytes, std::size_t alignment) {
-  large_.reserve(large_.size() + 1);
+  make_room(large_);
   void* const block = upstream_->allocate(bytes, alignment);
   large_.push_back({block, bytes, alignment});
   used_before_ += bytes;

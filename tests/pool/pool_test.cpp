@@ -210,7 +210,8 @@ TEST_CASE("what is reserved is there, also in the background, and what cannot be
   for (void* block : blocks) pools.on(1).deallocate(block, 128 << 10);
   pools.on(0).reserve(3 * MiB);
   pools.on(0).reserve(2 * MiB);
-  CHECK(pools.counts()[0].pool.chunk_bytes == 3 * MiB);
+  CHECK(pools.counts()[0].pool.chunk_bytes > 3 * MiB);
+  CHECK(pools.counts()[0].pool.chunk_bytes < 4 * MiB);
 
   auto refused = pools.reserve_async(1000 * MiB, 1);
   CHECK_THROWS_AS(refused.get(), OutOfMemory);
