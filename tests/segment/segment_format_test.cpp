@@ -75,7 +75,7 @@ TEST_CASE("the page gives version and layout hash as they are written; it and th
   std::snprintf(hash, sizeof hash, "`0x%016llx`", static_cast<unsigned long long>(raw.layout_hash));
   CHECK(page.find(hash) != std::string::npos);
   CHECK(page.find("| `version` | 12 | 4 | " + std::to_string(raw.version) + " |") != std::string::npos);
-  CHECK(page.find("| `byte_order` | 8 | 4 | 0x01020304;") != std::string::npos);
+  CHECK(page.find("| `byte_order` | 8 | 4 | 0x01020304") != std::string::npos);
   CHECK(raw.byte_order == 0x01020304);
   for (const DType dtype : all_dtypes)
     CHECK(page.find('`' + std::string(dtype_name(dtype)) + '`') != std::string::npos);
