@@ -4,7 +4,11 @@
 #include <mutex>
 #include <vector>
 
+#include <nodewise/error.hpp>
+
 #include "base/json_writer.hpp"
+#include "base/text.hpp"
+#include "os/fork_watch.hpp"
 #include "os/os.hpp"
 
 namespace nodewise::report {
@@ -27,7 +31,7 @@ class Registry {
   bool wanted() const noexcept { return !target_.empty(); }
 
   void begin(const Watch* watch) {
-    const std::lock_guard lock(mutex_);
+    const Held held(mutex_);
     alive_.push_back(watch);
   }
 
@@ -39,8 +43,15 @@ class Registry {
   }
 
  private:
+  // A child forked while another thread holds the mutex would find it locked for ever.
+  struct Held {
+    explicit Held(std::mutex& mutex) : lock(mutex) {}
+    os::ForkWatch::Pause pause;
+    std::lock_guard<std::mutex> lock;
+  };
+
   bool forget(const Watch* watch) {
-    const std::lock_guard lock(mutex_);
+    const Held held(mutex_);
     return std::erase(alive_, watch) > 0;
   }
 
@@ -50,9 +61,17 @@ class Registry {
     if (os::in_forked_child() && shared) return;
     const std::lock_guard lock(mutex_);
     for (const Watch* watch : alive_) answers_.push_back(watch->ask());
-    os::current().write_text(path(), document());
+    if (const int error = os::current().write_text(path(), document()))
+      complain(SystemError("cannot be written", error).what());
+  } catch (const std::exception& error) {
+    complain(error.what());
+  }
+
+  // No caller is left that could be told.
+  void complain(const char* why) const noexcept try {
+    os::current().write_error(base::text("nodewise: NODEWISE_REPORT=", target_, ": ", why, '\n'));
   } catch (const std::exception&) {
-    // No caller is left to whom an error could be reported.
+    // Not even memory for a sentence.
   }
 
   std::string path() const {

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -99,4 +100,27 @@ TEST_CASE("the report holds every loader, and %p is the process") {
 
 TEST_CASE("a report that cannot be written harms nobody") {
   CHECK(run_child("/proc/no/such/folder").code == 0);
+}
+
+TEST_CASE("a report that cannot be written is one line on standard error, and the exit code stays") {
+  const std::string errors = P_tmpdir + std::string("/nodewise_report_test.err");
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    const bool redirected =
+        std::freopen("/dev/null", "w", stdout) && std::freopen(errors.c_str(), "w", stderr);
+    ::setenv("NODEWISE_REPORT", "/nosuch/folder/report", 1);
+    ::setenv(child_mark, "1", 1);
+    if (redirected)
+      ::execl("/proc/self/exe", "report_test", "--test-case=a program that is reported on",
+              static_cast<char*>(nullptr));
+    ::_exit(127);
+  }
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+  const std::string line = content(errors);
+  std::remove(errors.c_str());
+  CHECK(line.find("NODEWISE_REPORT=/nosuch/folder/report: cannot be written") != std::string::npos);
+  CHECK(std::count(line.begin(), line.end(), '\n') == 1);
 }

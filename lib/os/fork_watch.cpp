@@ -39,6 +39,7 @@ ForkWatch::~ForkWatch() {
 }
 
 ForkWatch::Pause::Pause() {
+  ForkWatches::watch_forks();
   ForkWatches::mutex.lock();
 }
 ForkWatch::Pause::~Pause() {

@@ -79,6 +79,8 @@ class Os : public SharedOs {
   virtual int close_file(int descriptor) noexcept = 0;
   /// Replaces or creates the file `path`. It then contains either all of `text`, or what it contained before.
   virtual int write_text(const std::string& path, const std::string& text) = 0;
+  /// Writes to standard error. Only for what fails while the process exits, when no caller is left.
+  virtual int write_error(const std::string& text) = 0;
 };
 
 /// The Os in use.

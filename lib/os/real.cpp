@@ -11,18 +11,19 @@
 #include <atomic>
 #include <bit>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <vector>
 
 #include <nodewise/error.hpp>
 
 #include "base/checked.hpp"
+#include "os/descriptor.hpp"
 #include "os/hwloc/topology.hpp"
 #include "os/loaded.hpp"
 #include "os/pages_status.hpp"
 #include "os/real_shared.hpp"
 #include "os/system_page.hpp"
+#include "os/text_file.hpp"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23  // Linux 5.14; older headers lack it
@@ -60,49 +61,6 @@ int bind_to(void* data, std::size_t bytes, int mode, const IndexSet& nodes, unsi
 void touch(std::byte* data, std::size_t bytes) noexcept {
   for (std::size_t offset = 0; offset < bytes; offset += system_page_bytes())
     __atomic_fetch_or(reinterpret_cast<unsigned char*>(data + offset), 0, __ATOMIC_RELAXED);
-}
-
-Result<std::string> read_all(int descriptor) {
-  std::string text;
-  char piece[4096];
-  while (true) {
-    const ssize_t got = ::read(descriptor, piece, sizeof piece);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return {{}, errno};
-    if (got == 0) return {std::move(text), 0};
-    text.append(piece, static_cast<std::size_t>(got));
-  }
-}
-
-bool is_open_as(const std::string& path, int descriptor) {
-  struct stat named {};
-  struct stat opened {};
-  return ::stat(path.c_str(), &named) == 0 && ::fstat(descriptor, &opened) == 0 &&
-         named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
-}
-
-// If `path` is a link, the file that it points to is replaced, and the link stays.
-std::string without_links(const std::string& path) {
-  auto found = real().real_path(path);
-  return found.ok() ? std::move(found.value) : path;
-}
-
-int write_all(int descriptor, const std::string& text) {
-  for (std::size_t done = 0; done < text.size();) {
-    const ssize_t put = ::write(descriptor, text.data() + done, text.size() - done);
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return errno;
-    done += static_cast<std::size_t>(put);
-  }
-  return 0;
-}
-
-int write_file(const std::string& path, int flags, const std::string& text) {
-  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | flags, 0666);
-  if (descriptor < 0) return errno;
-  const int written = write_all(descriptor, text);
-  const int closed = ::close(descriptor) == 0 ? 0 : errno;
-  return written != 0 ? written : closed;
 }
 
 class Real final : public RealShared {
@@ -204,13 +162,7 @@ class Real final : public RealShared {
     return {std::move(nodes), 0};
   }
 
-  Result<std::string> read_text(const std::string& path) override {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) return {{}, errno};
-    auto text = read_all(descriptor);
-    ::close(descriptor);
-    return text;
-  }
+  Result<std::string> read_text(const std::string& path) override { return read_text_file(path); }
 
   Result<std::string> host_name() override {
     char name[256] = {};
@@ -227,8 +179,7 @@ class Real final : public RealShared {
   Result<int> open_file(const std::string& path) override {
     // A named pipe is refused later; opening it must not wait.
     const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
-    const int descriptor = ::open(path.c_str(), flags);
-    return descriptor < 0 ? Result<int>{-1, errno} : Result<int>{descriptor, 0};
+    return opened(::open(path.c_str(), flags));
   }
 
   Result<std::uint64_t> file_bytes(int descriptor) override {
@@ -251,19 +202,10 @@ class Real final : public RealShared {
   int close_file(int descriptor) noexcept override { return ::close(descriptor) == 0 ? 0 : errno; }
 
   int write_text(const std::string& path, const std::string& text) override {
-    if (path == "-") return write_all(STDOUT_FILENO, text);
-    for (const int stream : {STDOUT_FILENO, STDERR_FILENO})  // /dev/stdout may be a file too
-      if (is_open_as(path, stream)) return write_all(stream, text);
-    const std::string target = without_links(path);
-    struct stat status {};
-    const bool special = ::stat(target.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
-    if (special) return write_file(target, 0, text);  // a pipe or a terminal must not be replaced
-    const std::string draft = target + "." + std::to_string(::getpid());
-    int error = write_file(draft, O_CREAT | O_TRUNC, text);
-    if (error == 0 && ::rename(draft.c_str(), target.c_str()) != 0) error = errno;
-    if (error != 0) ::unlink(draft.c_str());
-    return error;
+    return write_text_file(path, text);
   }
+
+  int write_error(const std::string& text) override { return write_text_file("/dev/stderr", text); }
 
  private:
   struct Cpus {
@@ -305,7 +247,8 @@ bool forked = false;
 }  // namespace
 
 Os& real() noexcept {
-  static Real instance;
+  // Never destroyed: objects with static storage, such as loaders, may end after this file's would.
+  static Real& instance = *new Real;
   return instance;
 }
 

@@ -19,6 +19,7 @@
 #include <memory>
 
 #include "base/checked.hpp"
+#include "os/descriptor.hpp"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23  // Linux 5.14; older headers lack it
@@ -42,10 +43,6 @@ constexpr std::uint32_t network_magics[] = {
 
 int outcome(int returned) noexcept {
   return returned == 0 ? 0 : errno;
-}
-
-Result<int> opened(int descriptor) noexcept {
-  return descriptor < 0 ? Result<int>{-1, errno} : Result<int>{descriptor, 0};
 }
 
 FileStatus status_of(const struct stat& status) noexcept {

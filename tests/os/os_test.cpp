@@ -2,12 +2,16 @@
 // the real one.
 // Method: one suite, run on both; then what only one of them has.
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <iterator>
 #include <thread>
 #include <vector>
 
@@ -259,6 +263,51 @@ TEST_CASE_TEMPLATE("locks of bytes hold between openings, and end with them", Sy
   CHECK_FALSE(system.os.is_byte_locked(one.value, 7).value);
   system.os.close_file(one.value);
   CHECK(system.os.remove_file(path) == 0);
+}
+
+TEST_CASE("reading ends: a file without an end and a pipe without a writer are errors") {
+  RealSystem system;
+  CHECK(system.os.read_text("/dev/zero").error == EOVERFLOW);
+  const auto pipe = temporary_file("pipe");
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK(system.os.read_text(pipe).error == ETIMEDOUT);
+  CHECK(system.os.write_text(pipe, "nobody reads") == ENXIO);
+  std::remove(pipe.c_str());
+}
+
+TEST_CASE("a file that is replaced keeps its mode, one with two names stays one file, and no draft is left") {
+  RealSystem system;
+  const auto folder = temporary_file("folder"), path = folder + "/file", other = folder + "/other";
+  REQUIRE(::mkdir(folder.c_str(), 0700) == 0);
+  REQUIRE(system.os.write_text(path, "first") == 0);
+  REQUIRE(::chmod(path.c_str(), 0640) == 0);
+  CHECK(system.os.write_text(path, "second") == 0);
+  struct stat status {};
+  REQUIRE(::stat(path.c_str(), &status) == 0);
+  CHECK((status.st_mode & 07777) == 0640);
+  REQUIRE(::link(path.c_str(), other.c_str()) == 0);
+  CHECK(system.os.write_text(path, "third") == 0);
+  CHECK(system.os.read_text(other).value == "third");
+  const auto names = std::filesystem::directory_iterator(folder);
+  CHECK(std::distance(begin(names), end(names)) == 2);
+  for (const auto& name : {path, other}) std::remove(name.c_str());
+  ::rmdir(folder.c_str());
+}
+
+TEST_CASE("no file gets the number of a standard stream that was closed") {
+  RealSystem system;
+  const int kept = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 10);
+  ::close(STDIN_FILENO);
+  const auto file = system.os.open_file("/proc/self/status");
+  const auto memory = system.os.create_memfd("os_test", 0);
+  const auto copy = system.os.duplicate(file.value);
+  for (const auto& made : {file, memory, copy}) {
+    CHECK(made.ok());
+    CHECK(made.value > STDERR_FILENO);
+    system.os.close_file(made.value);
+  }
+  CHECK(::fcntl(STDIN_FILENO, F_GETFD) == -1);
+  if (kept >= 0) ::dup2(kept, STDIN_FILENO), ::close(kept);
 }
 
 TEST_CASE("a link stays a link, and what it leads to is written") {

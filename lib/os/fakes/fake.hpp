@@ -75,6 +75,7 @@ class Fake : public RealShared {
   int write_text(const std::string& path, const std::string& text) override {
     return real().write_text(path, text);
   }
+  int write_error(const std::string& text) override { return real().write_error(text); }
   Result<void*> map_shared(int descriptor, std::uint64_t offset, std::size_t bytes, std::size_t alignment,
                            bool writable) override;
   int populate_shared(int descriptor, std::uint64_t offset, void* data, std::size_t bytes) override;

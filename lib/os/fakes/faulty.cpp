@@ -26,6 +26,7 @@ const char* to_string(Call call) noexcept {
                                           "read_at",
                                           "close_file",
                                           "write_text",
+                                          "write_error",
                                           "create_shared",
                                           "open_shared",
                                           "create_memfd",
@@ -189,6 +190,11 @@ int Faulty::close_file(int descriptor) noexcept {
 int Faulty::write_text(const std::string& path, const std::string& text) {
   const int error = next(Call::write_text);
   return error != 0 ? error : wrapped_.write_text(path, text);
+}
+
+int Faulty::write_error(const std::string& text) {
+  const int error = next(Call::write_error);
+  return error != 0 ? error : wrapped_.write_error(text);
 }
 
 }  // namespace nodewise::os

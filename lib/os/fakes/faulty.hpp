@@ -34,6 +34,7 @@ enum class Call : unsigned {
   read_at,
   close_file,
   write_text,
+  write_error,
   create_shared,
   open_shared,
   create_memfd,
@@ -99,6 +100,7 @@ class Faulty : public Os {
   Result<std::size_t> read_at(int, void*, std::size_t, std::uint64_t) override;
   int close_file(int) noexcept override;
   int write_text(const std::string&, const std::string&) override;
+  int write_error(const std::string&) override;
 
   Result<int> create_shared(const std::string&) override;
   Result<int> open_shared(const std::string&, bool) override;

@@ -121,6 +121,9 @@ MachineData hwloc_this_machine() {
 
 MachineData hwloc_xml(const std::string& path) {
   const auto text = current().read_text(path);
+  if (text.error == EOVERFLOW)
+    throw FormatError("topology file " + path + " is too long: it has no end, or is no XML");
+  if (text.error == ETIMEDOUT) throw FormatError("topology file " + path + " is a pipe that gives nothing");
   if (!text.ok()) throw SystemError("topology file " + path, text.error);
   if (text.value.size() >= INT_MAX) throw FormatError(refused("topology file " + path, EFBIG));
   if (const auto fault = fault_in_xml(text.value))
