@@ -392,22 +392,11 @@ class Generate(Case):
 
     def test_a_failed_write_leaves_nothing(self):
         def small_files_only():
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
         words = ("generate", self.folder / "big.npy", "--bytes", "8MiB", "--features", 1, "--dtype", "f64")
-        self.assert_fails(3, r"cannot be written.*EFBIG", *words, preexec_fn=small_files_only)
+        text = r"cannot be written.*EFBIG.*ulimit -f. allows files of 1048576 bytes"
+        self.assert_fails(3, text, *words, preexec_fn=small_files_only)
         self.assertEqual(list(self.folder.iterdir()), [])
-
-    def test_interrupting_leaves_nothing(self):
-        words = [COMMAND, "generate", self.folder / "slow.npy", "--bytes", "4GiB", "--features", "1",
-                 "--dtype", "u8"]
-        with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment()) as writing:
-            while not list(self.folder.iterdir()) and writing.poll() is None:
-                time.sleep(0.01)
-            writing.send_signal(signal.SIGINT)
-            _, err = writing.communicate(timeout=60)
-        self.assertEqual((writing.returncode, list(self.folder.iterdir())), (3, []))
-        self.assertIn("interrupted", err)
 
 
 class Output(Case):
@@ -435,14 +424,14 @@ class Output(Case):
         self.assertIn("ENOSPC", done.stderr)
 
     def test_errors_are_one_line_whatever_the_name(self):
-        self.assert_fails(2, r"no\?such\?", "run", "no\nsuch\033[31m", "--batch-size", 3)
+        self.assert_fails(2, r"no\\u000asuch\\u001b", "run", "no\nsuch\033[31m", "--batch-size", 3)
 
     def test_a_name_cannot_steer_the_terminal(self):
         path = self.folder / "a\033[31mb.npy"
         path.write_bytes((SOURCE / DIGITS).read_bytes())
         for subcommand in ("run", "plan"):
             out = nodewise(subcommand, path, "--batch-size", 100)[1]
-            self.assertIn("a?[31mb.npy: 1797 samples", out)
+            self.assertIn(r"a\u001b[31mb.npy: 1797 samples", out)
             self.assertNotIn("\033", out)
 
 

@@ -161,7 +161,7 @@ class Segments(SegmentCase):
         row = listed(self.name)
         self.assertEqual((row["kind"], row["dataset"], row["state"]), ("objects", None, "published"))
         self.assertGreaterEqual(bytes_seen(row), DIGITS_BYTES)
-        self.assert_fails(2, r"of kind objects, no dataset", "placement", "--segment", self.name)
+        self.assert_fails(2, r"of kind objects, not a dataset", "placement", "--segment", self.name)
         nodewise("segments", "remove", self.name)
         self.assertFalse(self.path.exists())
 

@@ -253,7 +253,21 @@ def pump(source, target):
 
 
 class Died(Exception):
-    """The guest ended before its job did; what its console said last."""
+    """The guest ended before its job did: why, in one line, and what QEMU and the console said last."""
+
+    def __init__(self, why, words):
+        super().__init__(f"{why}\n{words}")
+        self.why = why
+
+
+def last_words(job):
+    """Why a guest ended without an answer, and the last of what it said."""
+    qemu, console = ((job / name).read_text(errors="replace") if (job / name).exists() else ""
+                     for name in ("qemu", "console"))
+    if not console and qemu:
+        return f"QEMU could not start the machine: {qemu.strip().splitlines()[-1]}", qemu[-4000:]
+    return "the emulated machine ended without an answer; more memory for its nodes may help", \
+        qemu[-4000:] + console[-4000:]
 
 
 def run(topology, command, *, mib=256, kernel="6.12", prepare=(), rw=(), append="", timeout=300,
@@ -270,8 +284,9 @@ def run(topology, command, *, mib=256, kernel="6.12", prepare=(), rw=(), append=
         for n, (_, end) in enumerate(pipes, 1):
             qemu += ["-chardev", f"file,id=c{n},path=/dev/fd/{end}",
                      "-device", f"virtserialport,chardev=c{n},nr={n}"]
-        machine = subprocess.Popen(qemu, stdin=subprocess.DEVNULL, stdout=sys.stderr,
-                                   pass_fds=[w for _, w in pipes])
+        with open(job / "qemu", "wb") as own_words:
+            machine = subprocess.Popen(qemu, stdin=subprocess.DEVNULL, stdout=own_words, stderr=own_words,
+                                       pass_fds=[w for _, w in pipes])
         for _, w in pipes:
             os.close(w)
         pumps = [threading.Thread(target=pump, args=(r, out), daemon=True)
@@ -292,8 +307,7 @@ def run(topology, command, *, mib=256, kernel="6.12", prepare=(), rw=(), append=
                 os.close(r)
         if (job / "rc").exists():
             return int((job / "rc").read_text())
-        console = (job / "console").read_text(errors="replace") if (job / "console").exists() else ""
-        raise Died(f"the guest ended without an answer\n{console[-4000:]}")
+        raise Died(*last_words(job))
 
 
 def main():

@@ -18,6 +18,7 @@ import contextlib
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -78,7 +79,16 @@ def count(a, command):
     return outcome
 
 
+def end_by_interrupt(*_):
+    """Ends this script as Ctrl-C does, so that it cleans up; what comes after the first signal is ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def main():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end_by_interrupt)
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--topology", default="4x2", metavar="NAME")
@@ -110,7 +120,7 @@ def main():
         return count(a, command)
     except boot.Died as death:
         a.report.unlink(missing_ok=True)
-        print(f"nodewise count: {death}", file=sys.stderr)
+        print(f"nodewise count: {death.why} (--mem, --topology)", file=sys.stderr)
         return CANNOT
     except KeyboardInterrupt:
         return 130

@@ -2,31 +2,13 @@
 #pragma once
 
 #include <functional>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "parts/failure.hpp"
 #include "parts/flags.hpp"
 
 namespace nodewise::tools {
-
-/// Exit codes, the same for every subcommand.
-enum class Exit : int {
-  done = 0,
-  unmet = 1,           ///< A stated requirement is not met.
-  bad_input = 2,       ///< Wrong usage, or input that is not what it should be.
-  machine_cannot = 3,  ///< This machine cannot do it.
-};
-
-/// Ends the command with one line on standard error.
-class Failure : public std::runtime_error {
- public:
-  Failure(Exit code, const std::string& message) : std::runtime_error(message), code_(code) {}
-  Exit code() const noexcept { return code_; }
-
- private:
-  Exit code_;
-};
 
 /// A subcommand: how the command line names it, and what it does once that is parsed.
 struct Subcommand {

@@ -4,9 +4,6 @@
 
 #include <atomic>
 #include <bit>
-#include <cerrno>
-#include <csignal>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -15,9 +12,10 @@
 
 #include "command.hpp"
 #include "parts/flags.hpp"
+#include "parts/interrupt.hpp"
+#include "parts/output_file.hpp"
 #include "parts/parse.hpp"
 #include "parts/progress.hpp"
-#include "parts/system.hpp"
 #include "parts/terminal.hpp"
 
 namespace nodewise::tools {
@@ -32,11 +30,6 @@ struct Options {
   std::optional<std::uint64_t> seed;
   bool force = false;
 };
-
-volatile std::sig_atomic_t interrupted_by = 0;
-extern "C" void note_interruption(int signal) {
-  interrupted_by = signal;
-}
 
 // A 64-bit mix of the position, so that an element depends on the seed and its place alone. The constants
 // are those of SplitMix64: https://prng.di.unimi.it/splitmix64.c
@@ -101,43 +94,7 @@ std::string npy_header(Shape shape, DType dtype) {
   return std::string("\x93NUMPY\x01\x00", 8) + std::string(bytes, 2) + text;
 }
 
-// A file that takes its name only when it is whole, and leaves nothing behind if it never is.
-class WholeFile {
- public:
-  explicit WholeFile(std::string path)
-      : path_(std::move(path)), temporary_(fmt::format("{}.part-{}", path_, ::getpid())) {
-    file_ = std::fopen(temporary_.c_str(), "wbx");
-    if (file_ == nullptr) fail(Exit::bad_input, "cannot be created");
-  }
-  ~WholeFile() {
-    if (file_ != nullptr) std::fclose(file_);
-    if (!kept_ && file_ != nullptr) std::remove(temporary_.c_str());
-  }
-  WholeFile(const WholeFile&) = delete;
-  WholeFile& operator=(const WholeFile&) = delete;
-
-  void write(const void* data, std::size_t bytes) {
-    if (std::fwrite(data, 1, bytes, file_) != bytes) fail(Exit::machine_cannot, "cannot be written");
-  }
-
-  void keep() {
-    if (std::fflush(file_) != 0) fail(Exit::machine_cannot, "cannot be written");
-    if (std::rename(temporary_.c_str(), path_.c_str()) != 0)
-      fail(Exit::bad_input, "cannot be given its name");
-    kept_ = true;
-  }
-
- private:
-  [[noreturn]] void fail(Exit code, const char* what) const {
-    throw Failure(code, fmt::format("{} {}: {}", path_, what, errno_text(errno)));
-  }
-  std::string path_;
-  std::string temporary_;
-  std::FILE* file_ = nullptr;
-  bool kept_ = false;
-};
-
-void write_elements(WholeFile& file, std::uint64_t elements, DType dtype, std::uint64_t seed) {
+void write_elements(OutputFile& file, std::uint64_t elements, DType dtype, std::uint64_t seed) {
   constexpr std::uint64_t elements_per_write = 1U << 17;
   std::vector<std::byte> block(std::min(elements, elements_per_write) * dtype_bytes(dtype));
   std::atomic<std::uint64_t> done = 0;
@@ -148,7 +105,7 @@ void write_elements(WholeFile& file, std::uint64_t elements, DType dtype, std::u
     for (std::uint64_t i = 0; i < count; ++i) put_element(at, dtype, random_bits(seed, done + i));
     file.write(block.data(), count * dtype_bytes(dtype));
     done += count;
-    if (interrupted_by != 0) throw Failure(Exit::machine_cannot, "interrupted; no file was written");
+    check_interrupt();
   }
 }
 
@@ -170,19 +127,16 @@ Shape shape_of(const Options& options) {
   return {samples, *options.features};
 }
 
-void check_place(const Options& options, std::uint64_t bytes) {
+// What the file's system has free, asked before anything is written.
+void check_room(const std::string& file, std::uint64_t bytes) {
   std::error_code error;
-  const std::filesystem::path path(options.file);
-  if (std::filesystem::is_directory(path, error))
-    throw Failure(Exit::bad_input, options.file + " is a directory; name a file");
-  if (!options.force && std::filesystem::exists(path, error))
-    throw Failure(Exit::bad_input, options.file + " exists; --force replaces it");
+  const std::filesystem::path path(file);
+  if (std::filesystem::exists(path, error) && !std::filesystem::is_regular_file(path, error)) return;
   const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   const auto space = std::filesystem::space(folder, error);
   if (!error && space.available < bytes)
-    throw Failure(Exit::machine_cannot,
-                  fmt::format("{} needs {}, and its file system has {} free", options.file,
-                              human_bytes(bytes), human_bytes(space.available)));
+    throw Failure(Exit::machine_cannot, fmt::format("{} needs {}, and its file system has {} free", file,
+                                                    human_bytes(bytes), human_bytes(space.available)));
 }
 
 Exit generate(const Options& options) {
@@ -191,17 +145,20 @@ Exit generate(const Options& options) {
   const std::string header = npy_header(shape, *options.dtype);
   const std::uint64_t elements = shape.samples * shape.features;
   const std::uint64_t bytes = elements * dtype_bytes(*options.dtype);
-  check_place(options, bytes + header.size());
-  std::signal(SIGINT, note_interruption);
-  std::signal(SIGTERM, note_interruption);
-  WholeFile file(options.file);
-  file.write(header.data(), header.size());
+  const bool to_output = options.file == "-";
+  if (to_output && ::isatty(STDOUT_FILENO) != 0)
+    throw Failure(Exit::bad_input, "standard output is a terminal; redirect it, or name a file");
+  if (!to_output) check_room(options.file, bytes + header.size());
+  stop_on_interrupt();
+  OutputFile file(options.file,
+                  options.force ? OutputFile::Existing::replaced : OutputFile::Existing::refused);
+  file.write(header);
   write_elements(file, elements, *options.dtype, options.seed.value_or(0));
   file.keep();
   std::string text = fmt::format("{}: {} x {} of {}, {}\n", options.file, shape.samples, shape.features,
                                  dtype_name(*options.dtype), human_bytes(bytes));
   if (*options.dtype == DType::bf16) text += ".npy has no name for bf16: read the file with --dtype bf16\n";
-  print(text);
+  to_output ? print_error(text) : print(text);
   return Exit::done;
 }
 
@@ -212,7 +169,7 @@ Subcommand generate_subcommand() {
   return {.name = "generate",
           .help = "write a .npy file for experiments",
           .flags = {{.name = "FILE",
-                     .help = "the file to write; it appears only when it is complete",
+                     .help = "the file to write; it appears only when it is complete. -: standard output",
                      .target = &options->file,
                      .required = true},
                     count_flag("--samples", options->samples, "rows"),

@@ -1,5 +1,6 @@
 // The nodewise command: from the command line to a subcommand, and from how it ended to an exit code.
 #include <csignal>
+#include <cstring>
 #include <exception>
 #include <string>
 #include <vector>
@@ -10,6 +11,8 @@
 #include "command.hpp"
 #include "command_line.hpp"
 #include "parts/describe.hpp"
+#include "parts/interrupt.hpp"
+#include "parts/system.hpp"
 #include "parts/terminal.hpp"
 
 namespace nodewise::tools {
@@ -67,6 +70,8 @@ Exit code_of(const std::exception& error) {
 }
 
 std::string message_of(const std::exception& error) {
+  if (const int signal = interrupting_signal(); signal != 0)
+    return "interrupted by signal " + std::to_string(signal) + " (" + ::strsignal(signal) + ')';
   if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return "not enough memory";
   return without_call(error.what());
 }
@@ -91,13 +96,18 @@ Exit run_command(int count, char** words) {
 }  // namespace nodewise::tools
 
 int main(int count, char** words) {
+  using namespace nodewise::tools;
+  open_missing_streams();
   std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away ends the output, not the run
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error, which names the limit
+  auto code = Exit::machine_cannot;
   try {
-    return static_cast<int>(nodewise::tools::run_command(count, words));
+    code = run_command(count, words);
   } catch (const std::exception& error) {
-    nodewise::tools::complain(std::string("nodewise: ") + error.what());
+    complain(std::string("nodewise: ") + error.what());
   } catch (...) {
-    nodewise::tools::complain("nodewise: an unknown error");
+    complain("nodewise: an unknown error");
   }
-  return static_cast<int>(nodewise::tools::Exit::machine_cannot);
+  if (const int signal = interrupting_signal(); signal != 0) die_by(signal);
+  return static_cast<int>(code);
 }

@@ -11,7 +11,7 @@
 #include "command.hpp"
 #include "parts/describe.hpp"
 #include "parts/flags.hpp"
-#include "parts/system.hpp"
+#include "parts/output_file.hpp"
 #include "parts/terminal.hpp"
 
 namespace nodewise::tools {
@@ -145,12 +145,12 @@ Exit make(const Options& options) {
   const Described data = dataset_of(options);
   const Topology topology = load(options.topology);
   const Plan plan = make_plan(data, options, topology);
-  if (options.save == "-")
-    print(plan.to_json());
-  else if (!options.save.empty())
-    if (const int refused = write_text(options.save, plan.to_json()))
-      throw Failure(Exit::bad_input,
-                    fmt::format("--save {}: cannot be written: {}", options.save, errno_text(refused)));
+  if (!options.save.empty()) {
+    OutputFile file(options.save, OutputFile::Existing::replaced);
+    file.write(plan.to_json());
+    file.keep();
+  }
+  if (options.save == "-") return Exit::done;  // nothing else goes there
   print(options.json ? plan.to_json() : text_of(options, data.name, plan, topology));
   return Exit::done;
 }
@@ -174,7 +174,8 @@ Subcommand plan_subcommand() {
             topology_flag(options->topology),
             json_flag(options->json, "nodewise.plan/1"),
             {.name = "--save",
-             .help = "write nodewise.plan/1 to a file, for `run --plan`",
+             .help =
+                 "write nodewise.plan/1 to a file, for `run --plan`. -: to standard output, and nothing else",
              .target = &options->save,
              .type = "FILE"}}}),
       .footer = R"(Examples

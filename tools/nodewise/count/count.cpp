@@ -8,14 +8,17 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <thread>
 
 #include "command.hpp"
 #include "parts/flags.hpp"
+#include "parts/interrupt.hpp"
+#include "parts/output_file.hpp"
 #include "parts/system.hpp"
 #include "parts/terminal.hpp"
 
@@ -77,7 +80,7 @@ pid_t start(std::vector<std::string> words, bool quiet_stdout) {
   pointers.push_back(nullptr);
   sigset_t usual;
   ::sigemptyset(&usual);
-  for (const int signal : {SIGINT, SIGQUIT, SIGPIPE}) ::sigaddset(&usual, signal);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ}) ::sigaddset(&usual, signal);
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
   ::posix_spawnattr_setsigdefault(&attributes, &usual);
@@ -95,23 +98,24 @@ pid_t start(std::vector<std::string> words, bool quiet_stdout) {
 }
 
 // Runs a command and returns its exit code; `quiet_stdout`: what it prints goes to standard error. An
-// interrupt from the terminal ends the command, which cleans up, and then so do we.
+// interrupt ends the command, which cleans up, and then so do we.
 int run_words(const std::vector<std::string>& words, bool quiet_stdout) {
-  std::signal(SIGINT, SIG_IGN);
-  std::signal(SIGQUIT, SIG_IGN);
+  constexpr auto nap = std::chrono::milliseconds(20);
+  stop_on_interrupt();
   const pid_t pid = start(words, quiet_stdout);
   int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGQUIT, SIG_DFL);
+  bool told = false;
+  while (::waitpid(pid, &status, WNOHANG) == 0) {
+    if (interrupting_signal() != 0 && !told) told = ::kill(pid, SIGTERM) == 0;
+    std::this_thread::sleep_for(nap);
+  }
+  check_interrupt();
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-// Without a report the script has said why; its own codes are for wrong usage and an interrupt.
+// Without a report the script has said why; its own code is for wrong usage.
 Exit without_report(int code) {
-  constexpr int interrupted = 130;
-  return code == static_cast<int>(Exit::bad_input) || code == interrupted ? static_cast<Exit>(code)
-                                                                          : Exit::machine_cannot;
+  return code == static_cast<int>(Exit::bad_input) ? Exit::bad_input : Exit::machine_cannot;
 }
 
 void write_report(const CountResult& result) {
@@ -119,15 +123,24 @@ void write_report(const CountResult& result) {
   const std::string& path = result.options.output;
   if (path.empty() && result.options.json) return print(text);
   if (path.empty()) {
-    std::fwrite(text.data(), 1, text.size(), stderr);
+    print_error(text);
     return;
   }
-  std::ofstream file(path);
-  file << text << std::flush;
-  if (!file) throw Failure(Exit::machine_cannot, fmt::format("{} cannot be written", path));
+  OutputFile file(path, OutputFile::Existing::replaced);
+  file.write(text);
+  file.keep();
+}
+
+void check(const CountOptions& options) {
+  if (*options.timeout_seconds == 0)
+    throw Failure(Exit::bad_input, "--timeout 0: give the machine some seconds");
+  for (const std::string& folder : options.writable)
+    if (std::error_code ignored; !fs::is_directory(folder, ignored))
+      throw Failure(Exit::bad_input, fmt::format("--rw {}: there is no such folder", folder));
 }
 
 Exit count(const CountOptions& options) {
+  check(options);
   const TemporaryFolder folder;
   const fs::path report = folder.path / "report";
   CountResult result{options, {}, 0};

@@ -2,62 +2,84 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <poll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <filesystem>
+#include <iterator>
+#include <utility>
 
 namespace nodewise::tools {
 namespace {
 
-namespace fs = std::filesystem;
+constexpr std::size_t most_text_bytes = std::size_t{64} << 20;
+constexpr int patience_ms = 10000;  // with a pipe
 
-int write_to(const fs::path& path, const std::string& text) {
-  std::FILE* file = std::fopen(path.c_str(), "we");
-  if (file == nullptr) return errno;
-  int error = std::fwrite(text.data(), 1, text.size(), file) == text.size() ? 0 : errno;
-  if (std::fclose(file) != 0 && error == 0) error = errno;
-  return error;
+// 0, or an errno.
+int wait_readable(int descriptor) {
+  pollfd waiting{descriptor, POLLIN, 0};
+  const int ready = ::poll(&waiting, 1, patience_ms);
+  return ready > 0 ? 0 : ready == 0 ? ETIMEDOUT : errno;
+}
+
+Text read_all(int descriptor) {
+  std::string text;
+  char piece[16384];
+  while (true) {
+    if (const int error = wait_readable(descriptor); error != 0 && error != EINTR) return {{}, error};
+    const ssize_t count = ::read(descriptor, piece, sizeof piece);
+    if (count == 0) return {std::move(text), 0};
+    if (count < 0 && errno != EINTR && errno != EAGAIN) return {{}, errno};
+    if (count > 0) text.append(piece, static_cast<std::size_t>(count));
+    if (text.size() > most_text_bytes) return {{}, EOVERFLOW};
+  }
+}
+
+std::string limit_text(int error) {
+  rlimit limit{};
+  if (error != EFBIG || ::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return {};
+  return fmt::format("; `ulimit -f` allows files of {} bytes", limit.rlim_cur);
 }
 
 }  // namespace
 
 std::string errno_text(int error) {
 #if __GLIBC_PREREQ(2, 32)
-  if (const char* name = strerrorname_np(error)) return fmt::format("{} ({})", strerrordesc_np(error), name);
+  if (const char* name = strerrorname_np(error))
+    return fmt::format("{} ({}){}", strerrordesc_np(error), name, limit_text(error));
 #endif
-  return fmt::format("{} (errno {})", std::strerror(error), error);
+  return fmt::format("{} (errno {}){}", std::strerror(error), error, limit_text(error));
+}
+
+Exit exit_of_errno(int error) {
+  constexpr int of_the_name[] = {EACCES, EEXIST, EOVERFLOW,    ETIMEDOUT, EINVAL,  EISDIR,
+                                 ELOOP,  ENOENT, ENAMETOOLONG, EPERM,     ENOTDIR, EROFS};
+  const bool named_wrongly =
+      std::find(std::begin(of_the_name), std::end(of_the_name), error) != std::end(of_the_name);
+  return named_wrongly ? Exit::bad_input : Exit::machine_cannot;
 }
 
 Text read_text(const std::string& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (descriptor < 0) return {{}, errno};
-  Text text;
-  char piece[16384];
-  ssize_t count = 0;
-  while ((count = ::read(descriptor, piece, sizeof piece)) != 0) {
-    if (count > 0) text.value.append(piece, static_cast<std::size_t>(count));
-    if (count < 0 && errno != EINTR) {
-      text = {{}, errno};
-      break;
-    }
-  }
+  Text text = read_all(descriptor);
   ::close(descriptor);
   return text;
 }
 
-int write_text(const std::string& path, const std::string& text) {
-  std::error_code ignored;
-  const fs::path target = fs::weakly_canonical(path, ignored);  // a link stays a link
-  if (target.empty()) return ENOENT;
-  if (fs::exists(target, ignored) && !fs::is_regular_file(target, ignored)) return write_to(target, text);
-  const fs::path draft = fmt::format("{}.{}", target.string(), ::getpid());
-  int error = write_to(draft, text);
-  if (error == 0 && std::rename(draft.c_str(), target.c_str()) != 0) error = errno;
-  if (error != 0) std::remove(draft.c_str());
-  return error;
+std::string read_error_text(int error) {
+  if (error == EOVERFLOW) return fmt::format("it has more than {} MiB", most_text_bytes >> 20);
+  if (error == ETIMEDOUT) return fmt::format("the pipe gave nothing for {} s", patience_ms / 1000);
+  return errno_text(error);
+}
+
+void open_missing_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(stream, F_GETFD) < 0 && errno == EBADF)  // the lowest free number, which is `stream`
+      static_cast<void>(::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY));
 }
 
 std::string host_name() {

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "command.hpp"
 #include "parts/describe.hpp"
 #include "parts/flags.hpp"
+#include "parts/interrupt.hpp"
 #include "parts/progress.hpp"
 #include "parts/system.hpp"
 #include "parts/terminal.hpp"
@@ -59,6 +61,7 @@ double timed(const Phase& phase) {
 LoaderOptions loader_options(const Options& options, const Topology& topology) {
   LoaderOptions loader = resolve(options.placing, topology);
   loader.team.displaced = options.negative_control;
+  loader.stop = stop_on_interrupt();
   if (options.segment) loader.segment = SegmentOptions{.name = *options.segment, .keep = options.keep};
   if (options.workers) {
     constexpr std::uint64_t most = 1U << 20;  // the team has a limit of its own, and says so
@@ -81,8 +84,8 @@ Plan plan_of(const std::string& path, const std::string& text, const Topology& t
 Plan saved_plan(const Options& options, const Source& data, const Topology& topology) {
   const auto text = read_text(options.plan_file);
   if (!text.ok())
-    throw Failure(Exit::bad_input,
-                  fmt::format("--plan {}: cannot be read: {}", options.plan_file, errno_text(text.error)));
+    throw Failure(exit_of_errno(text.error), fmt::format("--plan {}: cannot be read: {}", options.plan_file,
+                                                         read_error_text(text.error)));
   Plan plan = plan_of(options.plan_file, text.value, topology);
   if (plan.dataset().shape() == data.shape() && plan.dataset().dtype() == data.dtype()) return plan;
   throw Failure(Exit::bad_input,
@@ -157,7 +160,12 @@ void hold(double seconds, const BatchLoader& loader) {
     const auto since = std::chrono::steady_clock::now() - begin;
     return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(since).count());
   });
-  std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+  const auto end = begin + std::chrono::milliseconds(milliseconds);
+  while (std::chrono::steady_clock::now() < end) {
+    check_interrupt();
+    constexpr auto nap = std::chrono::milliseconds(50);
+    std::this_thread::sleep_until(std::min(end, std::chrono::steady_clock::now() + nap));
+  }
 }
 
 void verify(RunResult& result) {
@@ -190,12 +198,15 @@ Exit run(const Options& options) {
   std::optional<BatchLoader> loader;
   result.timing.place_seconds = timed([&] { loader = place(options, data, *topology); });
   result.loader = &*loader;
+  check_interrupt();
   if (options.negative_control) check_displaced(loader->team());
   result.timing.means_seconds = timed([&] { compute(options, result); });
+  check_interrupt();
   result.orphans = loader->team().orphans(loader->plan());
   if (result.means) result.reads = worker_reads(loader->buffer(), *result.means);
   if (options.hold_seconds) hold(*options.hold_seconds, *loader);
   result.timing.verify_seconds = timed([&] { verify(result); });
+  check_interrupt();
   print(options.json ? run_json(result) : run_text(result));
   return judge(options, *result.placement);
 }

@@ -108,7 +108,7 @@ std::string next_steps(const RunResult& result) {
         fmt::format("plan {} --batch-size {} --topology \"numa:4 core:2 pu:1\"", file,
                     plan.dataset().batch_size()),
         "this machine has one node; this shows where the batches would lie on a machine with four");
-  if (!result.judged)
+  if (!result.judged && plan.policy() != Policy::interleaved)  // which promises no locality
     commands.emplace_back(
         same_arguments("run") + " --require-local 0.99 --json",
         "for scripts: prints all means and numbers as JSON; exit code 1 if less than 99 % is local");
