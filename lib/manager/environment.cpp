@@ -12,6 +12,7 @@
 #include "base/text.hpp"
 #include "manager/store.hpp"
 #include "os/fork_watch.hpp"
+#include "os/size_limit.hpp"
 
 namespace nodewise::managed {
 namespace {
@@ -182,7 +183,8 @@ void Environment::lengthen_file(std::uint64_t bytes) {
   int error = status.error;
   if (error == 0 && status.value.bytes < bytes) error = os.resize_file(lmdb_.descriptor(), bytes);
   if (error != 0)
-    throw SystemError(base::text("Manager: ", lmdb_.folder(), "/data.mdb: making it ", bytes, " bytes long"),
+    throw SystemError(base::text("Manager: ", lmdb_.folder(), "/data.mdb: making it ", bytes, " bytes long",
+                                 os::size_limit_text(error)),
                       error);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "os/fork_watch.hpp"
+#include "os/size_limit.hpp"
 
 namespace nodewise::lmdb {
 namespace {
@@ -109,6 +110,7 @@ int Environment::open(std::uint64_t map_bytes) {
   mdb_env_set_assert(env_, damaged);
   int code = mdb_env_set_maxreaders(env_, most_readers);
   if (code == 0 && map_bytes != 0) code = mdb_env_set_mapsize(env_, map_bytes);
+  const os::SizeSignalBlocked blocked;
   if (code == 0) code = mdb_env_open(env_, folder_.c_str(), MDB_NOTLS, 0600);
   if (code == 0) code = open_table();
   if (code != 0) mdb_env_close(std::exchange(env_, nullptr));
@@ -188,7 +190,8 @@ void Environment::fail(std::string_view doing, int code) const {
       throw SystemError(base::text(what, "may a process of another pid namespace have the same number?"),
                         code);
     default:
-      if (code > 0) throw SystemError(base::text("Manager: ", folder_, ": ", doing), code);
+      if (code > 0)
+        throw SystemError(base::text("Manager: ", folder_, ": ", doing, os::size_limit_text(code)), code);
       throw SystemError(what + mdb_strerror(code), EIO);
   }
 }
@@ -207,9 +210,12 @@ int Transaction::begin(Mode mode) {
 void Transaction::commit() {
   check_usable();
   if (failed_) throw SystemError("Manager: part of the change failed, so none of it is made", ECANCELED);
+  const os::SizeSignalBlocked blocked;
   const int code = mdb_txn_commit(txn_);  // it ends the transaction, unless it throws
   txn_ = nullptr;
-  if (code != 0) environment_.fail("writing", code);
+  // A write that ends at the limit on the size of files is short, which LMDB calls EIO.
+  const bool at_limit = code == EIO && os::size_limit() < environment_.map_bytes();
+  if (code != 0) environment_.fail("writing", at_limit ? EFBIG : code);
 }
 
 void Transaction::check_usable() const {

@@ -20,6 +20,7 @@
 
 #include "base/checked.hpp"
 #include "os/descriptor.hpp"
+#include "os/size_limit.hpp"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23  // Linux 5.14; older headers lack it
@@ -124,6 +125,7 @@ Result<int> RealShared::duplicate(int descriptor) {
 }
 
 int RealShared::resize_file(int descriptor, std::uint64_t bytes) {
+  const SizeSignalBlocked blocked;
   return outcome(::ftruncate(descriptor, static_cast<off_t>(bytes)));
 }
 

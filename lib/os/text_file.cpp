@@ -13,6 +13,7 @@
 
 #include "base/text.hpp"
 #include "os/descriptor.hpp"
+#include "os/size_limit.hpp"
 
 namespace nodewise::os {
 namespace {
@@ -115,6 +116,7 @@ Result<std::string> read_text_file(const std::string& path) {
 }
 
 int write_text_file(const std::string& path, const std::string& text) {
+  const SizeSignalBlocked blocked;
   if (path == "-") return write_all(STDOUT_FILENO, text);
   for (const int stream : {STDOUT_FILENO, STDERR_FILENO})  // /dev/stdout, where it is a file too
     if (is_open_as(path, stream)) return write_all(stream, text);

@@ -110,8 +110,9 @@ std::shared_ptr<SegmentFile> SegmentFile::create(const SegmentRequest& request) 
     file->clear_other_folders();
     file->check_space();
   }
-  if (const int error = os.resize_file(file->descriptor(), file->data_offset_ + file->data_bytes_))
-    file->fail("ftruncate", error);
+  const std::uint64_t bytes = file->data_offset_ + file->data_bytes_;
+  if (const int error = os.resize_file(file->descriptor(), bytes))
+    file->fail(base::text("making it ", bytes, " bytes long"), error);
   if (request.name.empty())
     if (const int error = os.seal_size(file->descriptor())) file->fail("sealing its size", error);
   base::pass(base::Mark::file_sized);

@@ -3,6 +3,7 @@
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"
+#include "os/size_limit.hpp"
 #include "pages/parts.hpp"
 
 namespace nodewise {
@@ -12,7 +13,7 @@ std::string SegmentFile::what() const {
 }
 
 void SegmentFile::fail(const std::string& call, int error) const {
-  throw SystemError(base::text("Segment: ", what(), ": ", call), error);
+  throw SystemError(base::text("Segment: ", what(), ": ", call, os::size_limit_text(error)), error);
 }
 
 // A mapping keeps the opening of its file alive, also in forked children, and so the locks of the opening.

@@ -18,6 +18,7 @@
 #include "support/files.hpp"
 #include "support/machines.hpp"
 #include "support/sanitizers.hpp"
+#include "support/size_limit.hpp"
 #include "support/skip.hpp"
 
 using namespace nodewise;
@@ -307,4 +308,19 @@ TEST_CASE("growing without address space to grow into") {
   });
   CHECK(child.wait() == 0);
   CHECK(Manager::open(folder.path()).list("list").append(3) == 1);
+}
+
+TEST_CASE("a limit on the size of files is an error that names it, and what it left is no obstacle") {
+  const test::Folder folder;
+  const auto make = [&] { Manager::open_or_create(folder.path()); };
+  test::Child maker([&] { return test::exceeds_size_limit(make); });
+  CHECK(maker.wait() == 0);
+  const Manager manager = Manager::open_or_create(folder.path());
+  manager.dictionary("d").set("key", std::int64_t{1});
+  test::Child writer([&] {
+    const std::string too_long(200 << 10, 'x');
+    return test::exceeds_size_limit([&] { manager.dictionary("d").set("long", too_long); });
+  });
+  CHECK(writer.wait() == 0);
+  CHECK(test::as_number(*manager.dictionary("d").get("key")) == 1);
 }
