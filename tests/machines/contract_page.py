@@ -16,8 +16,9 @@ SHOWN = re.compile(r"^\[shown\] (.*)$", re.M)
 CASE = re.compile(r"^[0-9.]+ s: (.*)$", re.M)
 ABOUT_WORLDS = (
     "The name `4x2` means a machine with four nodes and two CPUs on each. Each row of the tables is a run of",
-    "`nodewise run` on a dataset of 64 MiB. The row says what is promised, which options the run had, which",
-    "calls and files it had to do without, what happened while it held, and what it reported.")
+    "`nodewise run` on a dataset of 64 MiB. The columns are: the promise; how the run differs from a plain",
+    "one (options, variables, calls and files that it lacks, commands that were run while it waited under",
+    "`--hold`); and what it reported.")
 WORLD = re.compile(r"^### `(.*)`: ", re.M)
 
 

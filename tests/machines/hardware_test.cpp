@@ -257,7 +257,7 @@ TEST_CASE("if another program moves the pages of a shard, the shard is named") {
                        PlacementError);
 }
 
-TEST_CASE("workers on the wrong nodes read everything from other nodes, and nothing is misplaced") {
+TEST_CASE("if workers run on the wrong nodes, all their reads are remote, but no page counts as misplaced") {
   NEEDS_TWO_NODES();
   auto options = options_of(Binding::preferred, PageKind::base);
   for (const bool displaced : {false, true}) {
@@ -325,7 +325,7 @@ TEST_CASE("if a node fills up between check and touch, the process survives, and
   }
 }
 
-TEST_CASE("AutoNUMA moves pages that first touch placed, but not bound pages; both are counted" *
+TEST_CASE("AutoNUMA moves pages placed by first touch, and they count as misplaced; it moves no bound pages" *
           doctest::test_suite("autonuma")) {
   NEEDS_TWO_NODES();
   os::Faulty faulty(os::real());
