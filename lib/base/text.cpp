@@ -1,5 +1,6 @@
 #include "base/text.hpp"
 
+#include <cerrno>
 #include <cstring>
 
 namespace nodewise::base {
@@ -33,14 +34,15 @@ std::string human_bytes(std::uint64_t bytes) {
 }
 
 std::string errno_text(int error) {
+  const std::string_view limit = error == EMFILE ? "; the limit is `ulimit -n`" : "";
 #if __GLIBC_PREREQ(2, 32)
   const char* description = strerrordesc_np(error);
   const char* name = strerrorname_np(error);
   if (description == nullptr || name == nullptr) return text("error ", error);
-  return text(description, " (", name, ")");
+  return text(description, " (", name, ")", limit);
 #else
   char buffer[128] = {};
-  return text(strerror_r(error, buffer, sizeof buffer), " (errno ", error, ")");
+  return text(strerror_r(error, buffer, sizeof buffer), " (errno ", error, ")", limit);
 #endif
 }
 

@@ -13,6 +13,7 @@
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"
+#include "os/file.hpp"
 #include "os/hwloc/describe.hpp"
 #include "os/hwloc/xml_check.hpp"
 #include "os/os.hpp"
@@ -106,9 +107,24 @@ std::string version_info(hwloc_topology_t topology) {
   return version == nullptr ? "" : version;
 }
 
+// hwloc reads /sys by a handful of files at a time. Where it cannot open one, it leaves out what the file
+// would say, such as a node's memory, without an error.
+void check_descriptors() {
+  constexpr std::size_t at_once = 8;
+  std::vector<File> files;
+  while (files.size() < at_once) {
+    const auto opened = real().open_file("/dev/null");
+    if (opened.error == EMFILE || opened.error == ENFILE)
+      throw SystemError("hwloc cannot describe this machine", opened.error);
+    if (!opened.ok()) return;
+    files.emplace_back(opened, real());
+  }
+}
+
 }  // namespace
 
 MachineData hwloc_this_machine() {
+  check_descriptors();
   const Handle topology = configured_topology();
   errno = 0;
   if (hwloc_topology_load(topology.get()) != 0)

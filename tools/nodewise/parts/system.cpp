@@ -39,6 +39,7 @@ Text read_all(int descriptor) {
 }
 
 std::string limit_text(int error) {
+  if (error == EMFILE) return "; the limit is `ulimit -n`";
   rlimit limit{};
   if (error != EFBIG || ::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return {};
   return fmt::format("; `ulimit -f` allows files of {} bytes", limit.rlim_cur);
