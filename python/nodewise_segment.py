@@ -17,6 +17,7 @@ SharedMemory had it unlinked for everybody when it ended.
 """
 import argparse
 import collections
+import contextlib
 import datetime
 import errno
 import fcntl
@@ -28,6 +29,8 @@ import re
 import stat
 import struct
 import sys
+import threading
+import time
 import weakref
 import zlib
 
@@ -240,56 +243,56 @@ def _join_holders(descriptor, path):
     return True
 
 
-def _read_start(descriptor, size):
-    start = b""
-    while len(start) < size:
-        piece = os.pread(descriptor, size - len(start), len(start))
-        if not piece:
-            break
-        start += piece
-    return start
-
-
-def _is_named(descriptor, path):
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except FileNotFoundError:
-        return False
-
-
 def _leave_holders(descriptor, path, writable):
-    """Gives up this process's hold. Who can then lock the holder byte for itself is alone, and takes the name
-    away."""
-    alone = descriptor
-    if not writable:  # a lock that excludes others needs a descriptor that may write
-        alone = _open_file(path, True)
+    """Gives up this process's hold. A process that is then alone removes the name."""
+    # A lock that excludes others needs a descriptor that may write.
+    alone = descriptor if writable else _open_file(path, True)
     try:
-        if alone != descriptor and not os.path.samestat(os.fstat(descriptor), os.fstat(alone)):
+        if alone is not descriptor and not os.path.samestat(os.fstat(descriptor), os.fstat(alone)):
             return
         _lock(descriptor, HOLDER_BYTE, fcntl.F_UNLCK)  # first: of two who leave each would see the other
-        if _lock(alone, HOLDER_BYTE, fcntl.F_WRLCK, F_OFD_SETLK):
-            _lock(alone, MAKER_BYTE, fcntl.F_WRLCK)  # so that nobody else removes the name meanwhile
-            if _is_named(alone, path):
+        if _lock(alone, HOLDER_BYTE, fcntl.F_WRLCK, F_OFD_SETLK) and any(  # nobody else removes it now
+                _lock(alone, MAKER_BYTE, fcntl.F_WRLCK, F_OFD_SETLK) or time.sleep(0.001) for _ in range(100)):
+            if os.path.samestat(os.fstat(alone), os.stat(path)):
                 os.unlink(path)
-            _lock(alone, MAKER_BYTE, fcntl.F_UNLCK)
     finally:
-        if alone != descriptor:
+        if alone is not descriptor:
             os.close(alone)
 
 
-def _release(descriptor, path, writable, kept, process):
-    """What a mapping's end brings with it. In a forked child the lock is the parent's, and stays."""
-    try:
-        if os.getpid() == process:
-            try:
+class _Opening(int):  # a descriptor; a later one of the same number is another one
+    __hash__, __eq__ = object.__hash__, object.__eq__
+
+
+# A forked child has its parent's openings, and so the locks. It closes them at once: otherwise a parent that
+# is killed would hold on. The lock is reentrant, as garbage may be collected at any moment.
+_forks_wait, _open = threading.RLock(), set()
+
+
+def _close_in_child():
+    while _open:
+        os.close(_open.pop())
+    _forks_wait.release()
+
+
+os.register_at_fork(before=_forks_wait.acquire, after_in_parent=_forks_wait.release,
+                    after_in_child=_close_in_child)
+
+
+def _close(opening):
+    with _forks_wait:
+        _open.remove(opening)
+        os.close(opening)
+
+
+def _release(opening, path, writable, kept):
+    """What a mapping's end brings with it; nothing in a forked child."""
+    with _forks_wait:
+        if opening in _open:
+            with contextlib.suppress(OSError):  # the name then stays, and `nodewise segments gc` removes it
                 if not kept:
-                    _leave_holders(descriptor, path, writable)
-            finally:  # by hand: a forked child that still has the descriptor is no holder
-                _lock(descriptor, HOLDER_BYTE, fcntl.F_UNLCK)
-    except OSError:
-        pass  # the name stays, and `nodewise segments gc` removes it
-    finally:
-        os.close(descriptor)
+                    _leave_holders(opening, path, writable)
+            _close(opening)
 
 
 def open_segment(name, writable=False):
@@ -303,14 +306,16 @@ def open_segment(name, writable=False):
         raise OSError(errno.ENOSYS, "segments are opened on 64-bit Linux alone")
     path = _path_of(name)
     while True:
-        descriptor = _open_file(path, writable)
+        with _forks_wait:
+            opening = _Opening(_open_file(path, writable))
+            _open.add(opening)
         try:
-            if _join_holders(descriptor, path):
-                return Segment(name, path, descriptor, writable)
+            if _join_holders(opening, path):
+                return Segment(name, path, opening, writable)
         except BaseException:
-            os.close(descriptor)
+            _close(opening)
             raise
-        os.close(descriptor)
+        _close(opening)
 
 
 class Segment:
@@ -320,8 +325,7 @@ class Segment:
     kind         "dataset", "objects" or "ring"; only a dataset has batches
     shape        (samples, features)
     dtype        "f64", "f32", "f16", "bf16", "i64" ... "u8"
-    batch_size   rows of every batch but the last one
-    num_batches
+    batch_size   rows of every batch but the last one; num_batches is how many there are
     layout       how the elements of each batch are arranged: "rows", "columns" or "tiles"
     owner        Owner(pid, uid, start_ticks, pid_namespace): the process that made it
     created      a datetime, in UTC
@@ -337,8 +341,8 @@ class Segment:
 
     def __init__(self, name, path, descriptor, writable):
         """Takes over the descriptor, unless it raises."""
-        start = _read_start(descriptor, HEADER.size)
-        start = _read_start(descriptor, _start_of(start, path).header_bytes)
+        start = os.pread(descriptor, HEADER.size, 0)  # whole, as it is memory
+        start = os.pread(descriptor, _start_of(start, path).header_bytes, 0)
         raw, self.dtype, self._plan, origin = parse_header(start, os.fstat(descriptor).st_size, path)
         if raw.page_bytes < mmap.PAGESIZE:
             raise SegmentError(f"{path} has pages of {raw.page_bytes} bytes, this machine of {mmap.PAGESIZE}")
@@ -365,8 +369,7 @@ class Segment:
                 raise SegmentError(f"{path}: {error}") from None
             finally:
                 os.close(other)
-        self._finalizer = weakref.finalize(self._mapping, _release, descriptor, path, writable, self.kept,
-                                           os.getpid())
+        self._finalizer = weakref.finalize(self._mapping, _release, descriptor, path, writable, self.kept)
 
     @property
     def plan(self):
@@ -440,9 +443,6 @@ class Segment:
 
     def __exit__(self, *_):
         self.close()
-
-    def __repr__(self):
-        return f"<Segment {self.name!r}: {self.kind} {self.shape[0]} x {self.shape[1]} of {self.dtype}>"
 
 
 def decode(dtype, raw):

@@ -284,6 +284,36 @@ class Names(SegmentTest):
                 with self.subTest(writable=writable, child_has_last=child_has_last):
                     self.check_fork(writable, child_has_last)
 
+    def test_a_forked_child_does_not_keep_the_lock_of_a_parent_that_is_killed(self):
+        for writable in (False, True):
+            name = self.new_name("orphan")
+            peer = self.hold(name)
+            parent = os.fork()
+            if parent == 0:
+                segment = open_segment(name, writable)
+                threads = [threading.Thread(target=lambda: open_segment(name).close()) for _ in range(3)]
+                for thread in threads:
+                    thread.start()
+                for _ in range(3):
+                    if os.fork() == 0:
+                        seen = segment.batch(0)[0, 5] == 5
+                        signal.alarm(20)  # the children live on
+                        while seen:
+                            signal.pause()
+                        os._exit(1)
+                for thread in threads:
+                    thread.join()
+                os.kill(os.getpid(), signal.SIGKILL)
+            os.waitpid(parent, 0)
+            peer.process.kill()
+            peer.process.communicate()
+            with open(self.path(name), "r+b") as file:
+                until = time.monotonic() + 10  # a child that has just been forked may not have run yet
+                while not nodewise_segment._lock(file.fileno(), nodewise_segment.HOLDER_BYTE, fcntl.F_WRLCK,
+                                                 nodewise_segment.F_OFD_SETLK):
+                    self.assertLess(time.monotonic(), until)
+            os.unlink(self.path(name))
+
     def test_no_descriptor_stays_open(self):
         name = self.new_name("descriptors")
         peer = self.hold(name)
