@@ -252,7 +252,7 @@ def _leave_holders(descriptor, path, writable):
             return
         _lock(descriptor, HOLDER_BYTE, fcntl.F_UNLCK)  # first: of two who leave each would see the other
         if _lock(alone, HOLDER_BYTE, fcntl.F_WRLCK, F_OFD_SETLK) and any(  # nobody else removes it now
-                _lock(alone, MAKER_BYTE, fcntl.F_WRLCK, F_OFD_SETLK) or time.sleep(0.001) for _ in range(100)):
+                _lock(alone, MAKER_BYTE, fcntl.F_WRLCK, F_OFD_SETLK) or time.sleep(1e-3) for _ in range(100)):
             if os.path.samestat(os.fstat(alone), os.stat(path)):
                 os.unlink(path)
     finally:

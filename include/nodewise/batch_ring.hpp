@@ -218,7 +218,7 @@ class NODEWISE_PUBLIC BatchRing {
   static BatchRing create(const std::string& name, const RingOptions& options);
   /// Throws what Segment::open throws, and InvalidArgument if the segment holds something else. A ring that a
   /// killed job left (its maker is dead and no process holds it) is removed first: then there is none.
-  static BatchRing open(const std::string& name);
+  static BatchRing open(const std::string& name, const Patience& patience = {});
   static BatchRing open_descriptor(int descriptor);
 
   /// Takes part in the ring. Throws SystemError (EBUSY) if 256 producers and consumers take part already, or

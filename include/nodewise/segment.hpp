@@ -56,6 +56,9 @@ NODEWISE_PUBLIC SegmentOwner::State owner_state(const SegmentOwner& owner);
 
 class SegmentFile;  // private to the library
 
+/// How long to wait for a process that is just making a segment. Unset: without a limit.
+using Patience = std::optional<std::chrono::duration<double>>;
+
 /// A segment that this process has mapped. Copies share it, and so do copies of pages(); when the last one is
 /// destroyed, the process releases the segment. The last process to do so removes the name, unless the
 /// segment is kept. A process that is killed removes no name; collect_segments() does that. A forked child
@@ -67,8 +70,11 @@ class NODEWISE_PUBLIC Segment {
   /// Opens a segment of this user, and waits if it is still being made. With Access::read_only its views are
   /// read-only. Throws SystemError (ENOENT: there is none; EPERM or EACCES: it belongs to another user),
   /// FormatError (the file is no segment, is damaged, or has a version that this build cannot read) and
-  /// InvalidArgument (bad name). Cost: about ten system calls, for any size.
-  static Segment open(const std::string& name, Access access = Access::read_only);
+  /// InvalidArgument (bad name). With `patience`, throws SystemError (ETIMEDOUT) if the segment is still
+  /// being made after that time, or another process keeps it locked; both may be stopped. Cost: about ten
+  /// system calls, for any size.
+  static Segment open(const std::string& name, Access access = Access::read_only,
+                      const Patience& patience = {});
   /// Opens a memfd by its descriptor, which came from another process: by a socket, by fork, or from
   /// /proc/PID/fd. The caller keeps the descriptor. Throws as open(), and FormatError if the size is not
   /// sealed.
@@ -140,8 +146,9 @@ struct SegmentInfo {
   bool held = false;  ///< Whether any process holds it, also in other pid namespaces.
 };
 
-/// The segments of this user, ordered by folder and name. A damaged segment is listed with its `fault`. A
-/// file that cannot be opened is left out.
+/// The segments of this user, ordered by folder and name, also those that this process may only read. A
+/// damaged segment is listed with its `fault`. A file that cannot be opened is left out. Waits for no other
+/// process.
 NODEWISE_PUBLIC std::vector<SegmentInfo> list_segments();
 
 struct CollectOptions {

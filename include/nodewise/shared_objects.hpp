@@ -419,7 +419,7 @@ class NODEWISE_PUBLIC SharedObjects {
   /// something else, and SystemError (ENOTSUP) if it was made in another pid namespace. Objects that a killed
   /// job left (their maker is dead, no process holds them, and they are not kept) are removed first: then
   /// there are none.
-  static SharedObjects open(const std::string& name);
+  static SharedObjects open(const std::string& name, const Patience& patience = {});
   static SharedObjects open_descriptor(int descriptor);
   /// Opens the segment called `name`, or makes it if there is none; `options` matter only for making it. If
   /// several processes call this at the same time, one of them makes the segment, and the others wait. Throws

@@ -67,8 +67,8 @@ SharedObjects SharedObjects::opened(std::shared_ptr<SegmentFile> file) {
   return SharedObjects(std::make_shared<State>(file));
 }
 
-SharedObjects SharedObjects::open(const std::string& name) {
-  return opened(SegmentFile::open(name, Access::read_write, Leftover::collected));
+SharedObjects SharedObjects::open(const std::string& name, const Patience& patience) {
+  return opened(SegmentFile::open(name, Access::read_write, Leftover::collected, patience));
 }
 
 SharedObjects SharedObjects::open_descriptor(int descriptor) {

@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <optional>
 #include <thread>
 
 #include "os/os.hpp"
@@ -19,6 +20,18 @@ inline int lock_patiently(int descriptor, std::uint64_t offset) {
     error = current().lock_byte(descriptor, offset, Lock::exclusive, false);
   }
   return error;
+}
+
+/// Takes a shared lock. Waits until `until`, and then returns ETIMEDOUT; without a limit if it is unset.
+inline int lock_shared_until(int descriptor, std::uint64_t offset,
+                             const std::optional<std::chrono::steady_clock::time_point>& until) {
+  if (!until) return current().lock_byte(descriptor, offset, Lock::shared, true);
+  while (true) {
+    const int error = current().lock_byte(descriptor, offset, Lock::shared, false);
+    if (error != EAGAIN) return error;
+    if (std::chrono::steady_clock::now() >= *until) return ETIMEDOUT;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 }  // namespace nodewise::os

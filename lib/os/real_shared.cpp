@@ -116,8 +116,9 @@ Result<int> RealShared::create_memfd(const std::string& label, std::size_t huge_
   return opened(::memfd_create(label.c_str(), flags));
 }
 
-Result<int> RealShared::reopen(int descriptor) {
-  return opened(::open(("/proc/self/fd/" + std::to_string(descriptor)).c_str(), O_RDWR | O_CLOEXEC));
+Result<int> RealShared::reopen(int descriptor, bool writable) {
+  const int access = writable ? O_RDWR : O_RDONLY;
+  return opened(::open(("/proc/self/fd/" + std::to_string(descriptor)).c_str(), access | O_CLOEXEC));
 }
 
 Result<int> RealShared::duplicate(int descriptor) {

@@ -10,7 +10,7 @@ class RealShared : public Os {
   Result<int> create_shared(const std::string& path) override;
   Result<int> open_shared(const std::string& path, bool writable) override;
   Result<int> create_memfd(const std::string& label, std::size_t huge_page_bytes) override;
-  Result<int> reopen(int descriptor) override;
+  Result<int> reopen(int descriptor, bool writable) override;
   Result<int> duplicate(int descriptor) override;
   int resize_file(int descriptor, std::uint64_t bytes) override;
   int seal_size(int descriptor) override;

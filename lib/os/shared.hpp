@@ -61,9 +61,9 @@ class SharedOs {
   virtual Result<int> open_shared(const std::string& path, bool writable) = 0;
   /// Creates a file without a name; it has huge pages if huge_page_bytes > 0.
   virtual Result<int> create_memfd(const std::string& label, std::size_t huge_page_bytes) = 0;
-  /// Opens what the descriptor refers to once more, for reading and writing. The new opening has locks of its
-  /// own.
-  virtual Result<int> reopen(int descriptor) = 0;
+  /// Opens what the descriptor refers to once more, for reading, or for reading and writing. The new opening
+  /// has locks of its own.
+  virtual Result<int> reopen(int descriptor, bool writable) = 0;
   /// Another descriptor of the same opening.
   virtual Result<int> duplicate(int descriptor) = 0;
   virtual int resize_file(int descriptor, std::uint64_t bytes) = 0;

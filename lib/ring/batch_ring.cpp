@@ -177,8 +177,8 @@ BatchRing BatchRing::create(const std::string& name, const RingOptions& options)
   return BatchRing(std::move(state));
 }
 
-BatchRing BatchRing::open(const std::string& name) {
-  return RingAccess::opened(SegmentFile::open(name, Access::read_write, Leftover::collected));
+BatchRing BatchRing::open(const std::string& name, const Patience& patience) {
+  return RingAccess::opened(SegmentFile::open(name, Access::read_write, Leftover::collected, patience));
 }
 
 BatchRing BatchRing::open_descriptor(int descriptor) {

@@ -15,7 +15,7 @@ void RingMemory::refuse(std::uint64_t slot, std::uint64_t lap, ring::Ticket tick
 }
 
 os::File BatchRing::State::open_again() const {
-  const auto opened = os::current().reopen(file->descriptor());
+  const auto opened = os::current().reopen(file->descriptor(), true);
   if (!opened.ok()) throw SystemError("BatchRing: its segment cannot be opened again", opened.error);
   return os::File(opened);
 }

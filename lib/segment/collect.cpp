@@ -51,9 +51,9 @@ bool collect_leftover(const std::string& name, const std::string& path) {
 
 std::vector<SegmentInfo> collect_segments(const CollectOptions& options) {
   std::vector<SegmentInfo> collected;
-  for_each_segment([&](SegmentInfo info, const os::File& file) {
+  for_each_segment([&](SegmentInfo info, const os::File& file, bool writable) {
     os::Os& os = os::current();
-    if (!collectable(info, options)) return;
+    if (!writable || !collectable(info, options)) return;  // to collect it takes a lock that excludes others
     if (options.dry_run) {  // the last holder could see a lock taken here, and think that it is not the last
       if (!os.is_byte_locked(file.descriptor(), holder_byte).value) collected.push_back(std::move(info));
       return;

@@ -22,7 +22,7 @@ os::Result<void*> SegmentFile::map_part(std::uint64_t offset, std::size_t bytes,
                                         bool writable) const {
   os::Os& os = os::current();
   if (name_.empty()) return os.map_shared(descriptor(), offset, bytes, alignment, writable);
-  const auto opened = os.reopen(descriptor());
+  const auto opened = os.reopen(descriptor(), writable);
   if (!opened.ok()) return {nullptr, opened.error};
   const os::File opening(opened);
   return os.map_shared(opening.descriptor(), offset, bytes, alignment, writable);

@@ -41,7 +41,8 @@ class SegmentFile {
   static std::shared_ptr<SegmentFile> create(const SegmentRequest& request);
   /// Opens and maps a segment; waits until its maker has published it. Throws as Segment::open.
   static std::shared_ptr<SegmentFile> open(const std::string& name, Access access,
-                                           Leftover leftover = Leftover::opened);
+                                           Leftover leftover = Leftover::opened,
+                                           const Patience& patience = {});
   static std::shared_ptr<SegmentFile> open_descriptor(int descriptor, Access access);
   ~SegmentFile();
   SegmentFile(const SegmentFile&) = delete;
@@ -87,10 +88,12 @@ class SegmentFile {
   }
   Step create_named(bool has_other_folders);
   void clear_other_folders() const;
-  Step open_named(Access access);
+  using Until = std::optional<std::chrono::steady_clock::time_point>;
+  Step open_named(const Until& until);
+  [[noreturn]] void fail_waiting(int error) const;
   void check_owner() const;
   bool is_published() const;
-  Step await_maker();
+  Step await_maker(const Until& until);
   void read_header();
   os::Result<void*> map_part(std::uint64_t offset, std::size_t bytes, std::size_t alignment,
                              bool writable) const;

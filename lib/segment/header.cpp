@@ -253,4 +253,10 @@ SegmentHeader parse_segment_header(std::string_view bytes, std::uint64_t file_by
   return header;
 }
 
+void check_segment_pages(const SegmentHeader& header, std::uint64_t base_page_bytes,
+                         const std::string& what) {
+  if (header.page_bytes < base_page_bytes)
+    Refusal{what}("has pages of ", header.page_bytes, " bytes, this machine of ", base_page_bytes);
+}
+
 }  // namespace nodewise

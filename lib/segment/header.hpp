@@ -105,4 +105,7 @@ std::uint64_t needed_header_bytes(std::string_view start, const std::string& wha
 /// names the file in messages. Throws FormatError.
 SegmentHeader parse_segment_header(std::string_view bytes, std::uint64_t file_bytes, const std::string& what);
 
+/// Whether a machine with base pages of `base_page_bytes` can map it. Throws FormatError.
+void check_segment_pages(const SegmentHeader& header, std::uint64_t base_page_bytes, const std::string& what);
+
 }  // namespace nodewise

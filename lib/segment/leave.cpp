@@ -8,7 +8,7 @@ namespace nodewise {
 void SegmentFile::remove() const {
   if (name_.empty()) return;
   const os::ForkWatch::Pause no_forks;  // a child must not get the lock that this takes
-  const auto opened = os::current().reopen(descriptor());
+  const auto opened = os::current().reopen(descriptor(), true);
   if (!opened.ok()) fail("opening it again", opened.error);
   const os::File opening(opened);
   if (const int error = remove_name(opening.descriptor(), path_)) fail("removing its name", error);
@@ -24,7 +24,7 @@ void SegmentFile::leave() noexcept {
   const bool held = header_.page_bytes != 0;  // it was opened completely, or published
   if (!held || header_.keep) return;
   const os::ForkWatch::Pause no_forks;  // a child must not get the lock that this takes
-  const auto opened = os.reopen(descriptor());
+  const auto opened = os.reopen(descriptor(), true);
   if (!opened.ok()) return;
   const os::File opening(opened);
   if (os.lock_byte(opening.descriptor(), holder_byte, os::Lock::exclusive, false) == 0)
@@ -54,7 +54,7 @@ SegmentFile::~SegmentFile() {
 void SegmentFile::detach() noexcept {
   inherited_ = true;  // the number of a process in another pid namespace may be its parent's
   if (name_.empty() || !file_.is_open()) return;
-  file_ = os::File(os::current().reopen(descriptor()));
+  file_ = os::File(os::current().reopen(descriptor(), access_ == Access::read_write));
 }
 
 }  // namespace nodewise

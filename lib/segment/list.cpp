@@ -56,6 +56,7 @@ void describe(SegmentInfo& info, const os::File& file) {
   info.origin = std::move(header.origin);
   info.dataset = header.dataset;
   info.layout = header.layout;
+  check_segment_pages(header, os::current().base_page_bytes(), what);
 }
 
 }  // namespace
@@ -78,7 +79,7 @@ bool is_own_file(const os::File& file) {
   return status.ok() && status.value.regular && status.value.uid == os::current().user_id();
 }
 
-void for_each_segment(const std::function<void(SegmentInfo, const os::File&)>& fn) {
+void for_each_segment(const SegmentVisit& fn) {
   os::Os& os = os::current();
   for (const std::string& folder : segment_folders()) {
     auto names = os.list_folder(folder).value;
@@ -88,9 +89,13 @@ void for_each_segment(const std::function<void(SegmentInfo, const os::File&)>& f
       if (name.empty()) continue;
       const std::string path = segment_path(folder, name);
       const os::ForkWatch::Pause no_forks;  // a child must not get the locks that `fn` may take
-      const os::File file(os.open_shared(path, true));
+      auto opened = os.open_shared(path, true);
+      const bool writable =
+          opened.ok();  // else it is of mode 0400, or its folder is mounted for reading alone
+      if (!writable) opened = os.open_shared(path, false);
+      const os::File file(opened);
       if (!file.is_open() || !is_own_file(file)) continue;
-      fn(info_of(path, std::move(name), file), file);
+      fn(info_of(path, std::move(name), file), file, writable);
     }
   }
 }
@@ -98,7 +103,7 @@ void for_each_segment(const std::function<void(SegmentInfo, const os::File&)>& f
 std::vector<SegmentInfo> list_segments() {
   const auto counts = holders();
   std::vector<SegmentInfo> list;
-  for_each_segment([&](SegmentInfo info, const os::File& file) {
+  for_each_segment([&](SegmentInfo info, const os::File& file, bool) {
     const auto status = file.status();
     if (counts) {
       const auto count = counts->find(os::lock_table_name(status.value));

@@ -20,8 +20,10 @@ bool is_own_file(const os::File& file);
 /// process holds it. Returns whether it did.
 bool collect_leftover(const std::string& name, const std::string& path);
 
-/// Calls `fn` for every segment of this user, with an opening of its file for reading and writing.
-/// Forks are paused meanwhile.
-void for_each_segment(const std::function<void(SegmentInfo, const os::File&)>& fn);
+/// What a visit gets: the segment, an opening of its file, and whether that may write.
+using SegmentVisit = std::function<void(SegmentInfo, const os::File&, bool writable)>;
+
+/// Calls `fn` for every segment of this user. Forks are paused meanwhile.
+void for_each_segment(const SegmentVisit& fn);
 
 }  // namespace nodewise

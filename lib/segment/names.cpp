@@ -13,6 +13,17 @@
 namespace nodewise {
 namespace {
 
+constexpr std::size_t longest_name = 200;
+
+bool is_segment_name(const std::string& name) {
+  const auto alphanumeric = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  return !name.empty() && name.size() <= longest_name && alphanumeric(name[0]) &&
+         std::all_of(name.begin(), name.end(),
+                     [&](char c) { return alphanumeric(c) || c == '.' || c == '_' || c == '-'; });
+}
+
 std::string file_prefix() {
   return base::text("nodewise.", os::current().user_id(), '.');
 }
@@ -39,7 +50,9 @@ std::string segment_path(const std::string& folder, const std::string& name) {
 
 std::string segment_name(const std::string& file) {
   const std::string prefix = file_prefix();
-  return file.starts_with(prefix) ? file.substr(prefix.size()) : std::string();
+  if (!file.starts_with(prefix)) return {};
+  std::string name = file.substr(prefix.size());
+  return is_segment_name(name) ? name : std::string();
 }
 
 std::vector<std::string> segment_folders() {
@@ -49,19 +62,12 @@ std::vector<std::string> segment_folders() {
 }
 
 void check_segment_name(const std::string& name) {
-  constexpr std::size_t longest = 200;
-  const auto alphanumeric = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-  };
-  const bool sound = !name.empty() && name.size() <= longest && alphanumeric(name[0]) &&
-                     std::all_of(name.begin(), name.end(),
-                                 [&](char c) { return alphanumeric(c) || c == '.' || c == '_' || c == '-'; });
-  if (!sound)
+  if (!is_segment_name(name))
     throw InvalidArgument(
         base::text("Segment: ", base::quoted(name),
                    " cannot be a segment's name: letters, digits, '.', '_' and '-', a letter "
                    "or digit first, at most ",
-                   longest));
+                   longest_name));
 }
 
 }  // namespace nodewise

@@ -1,10 +1,12 @@
 // Opens a segment that another process made, and checks it before its content is used.
 #include <cerrno>
 
+#include <nodewise/deadline.hpp>
 #include <nodewise/error.hpp>
 
 #include "base/mark.hpp"
 #include "base/text.hpp"
+#include "os/byte_lock.hpp"
 #include "pages/huge_pages.hpp"
 #include "segment/file.hpp"
 #include "segment/list.hpp"
@@ -12,10 +14,12 @@
 
 namespace nodewise {
 
-std::shared_ptr<SegmentFile> SegmentFile::open(const std::string& name, Access access, Leftover leftover) {
+std::shared_ptr<SegmentFile> SegmentFile::open(const std::string& name, Access access, Leftover leftover,
+                                               const Patience& patience) {
   check_segment_name(name);
   const std::shared_ptr<SegmentFile> file(new SegmentFile);
   file->name_ = name;
+  file->access_ = access;
   file->path_ = segment_path(memory_folder, name);
   if (os::current().path_status(file->path_).error == ENOENT)
     for (const std::string& folder : huge_page_folders())
@@ -24,24 +28,33 @@ std::shared_ptr<SegmentFile> SegmentFile::open(const std::string& name, Access a
         break;
       }
   if (leftover == Leftover::collected) collect_leftover(name, file->path_);
-  while (file->open_named(access) == Step::again) file->file_.close();
+  const Until until = patience ? Until(detail::after(*patience)) : std::nullopt;
+  while (file->open_named(until) == Step::again) file->file_.close();
   file->read_header();
   file->map(access);
   return file;
 }
 
-SegmentFile::Step SegmentFile::open_named(Access access) {
+SegmentFile::Step SegmentFile::open_named(const Until& until) {
   os::Os& os = os::current();
-  const auto opened = keep([&] { return os.open_shared(path_, access == Access::read_write); });
+  const auto opened = keep([&] { return os.open_shared(path_, access_ == Access::read_write); });
   if (opened.error == ENOENT)
     throw SystemError(base::text("Segment: there is no segment ", what(), "; `nodewise segments` lists them"),
                       ENOENT);
   if (!opened.ok()) fail("opening the file", opened.error);
   check_owner();
-  if (const int error = os.lock_byte(descriptor(), holder_byte, os::Lock::shared, true))
-    fail("locking the file", error);
+  if (const int error = os::lock_shared_until(descriptor(), holder_byte, until)) fail_waiting(error);
   base::pass(base::Mark::file_held);
-  return await_maker();
+  return await_maker(until);
+}
+
+void SegmentFile::fail_waiting(int error) const {
+  if (error == ETIMEDOUT)
+    fail(base::text("another process that is just making it, or giving it up, did not end in time; it may be "
+                    "stopped (`fuser ",
+                    path_, "` names it): let it go on, end it, or wait for longer"),
+         error);
+  fail("locking the file", error);
 }
 
 void SegmentFile::check_owner() const {
@@ -60,12 +73,11 @@ bool SegmentFile::is_published() const {
   return begins_published(start.value);
 }
 
-SegmentFile::Step SegmentFile::await_maker() {
-  os::Os& os = os::current();
+SegmentFile::Step SegmentFile::await_maker(const Until& until) {
   if (!is_published()) {
-    int error = os.lock_byte(descriptor(), maker_byte, os::Lock::shared, true);
-    if (error == 0) error = os.unlock_byte(descriptor(), maker_byte);
-    if (error != 0) fail("waiting for its maker", error);
+    int error = os::lock_shared_until(descriptor(), maker_byte, until);
+    if (error == 0) error = os::current().unlock_byte(descriptor(), maker_byte);
+    if (error != 0) fail_waiting(error);
   }
   const auto status = file_.status();
   if (!status.ok()) fail("fstat", status.error);
@@ -105,9 +117,7 @@ void SegmentFile::read_header() {
   data_offset_ = header_.data_offset;
   data_bytes_ = header_.data_bytes;
   const std::size_t base_page_bytes = os::current().base_page_bytes();
-  if (page_bytes_ < base_page_bytes)
-    throw FormatError(base::text("Segment: ", what(), " has pages of ", page_bytes_,
-                                 " bytes, this machine of ", base_page_bytes));
+  check_segment_pages(header_, base_page_bytes, what());
   kind_ = page_bytes_ > base_page_bytes ? PageKind::hugetlb : PageKind::base;
   alignment_ = base_page_bytes;
   const TransparentPages huge = shared_transparent_pages();

@@ -34,8 +34,8 @@ Segment SegmentAccess::of(std::shared_ptr<SegmentFile> file) {
   return Segment(std::move(state));
 }
 
-Segment Segment::open(const std::string& name, Access access) {
-  return SegmentAccess::of(SegmentFile::open(name, access));
+Segment Segment::open(const std::string& name, Access access, const Patience& patience) {
+  return SegmentAccess::of(SegmentFile::open(name, access, Leftover::opened, patience));
 }
 
 Segment Segment::open_descriptor(int descriptor, Access access) {

@@ -312,6 +312,18 @@ class Doctor(Case):
         self.assertEqual(system["level"], "ok")
         self.assertIn("without effect on user 999", system["evidence"])
 
+    def test_memory_in_which_no_file_can_be_made(self):
+        kinds = ("ro,size=128m", "may only be read"), ("nr_inodes=1,size=128m", "no inode")
+        for options, evidence in kinds:
+            under = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+                     f'mount -t tmpfs -o {options} tmpfs /dev/shm && exec "$@"', "sh"]
+            if not works(under):
+                self.skipTest("SKIP: no mount namespace can be had here")
+            found = self.finding("shared-memory", under=under)
+            self.assertEqual(found["level"], "warning")
+            self.assertIn(evidence, found["evidence"])
+            self.assertIn("mount -o remount", found["remedy"])
+
     def test_few_open_files(self):
         def few():
             resource.setrlimit(resource.RLIMIT_NOFILE, (200, 300))

@@ -75,7 +75,7 @@ TEST_CASE("who takes a dead only member's place waits for a process that is just
   const auto ring = BatchRing::create("", tags(4, RingEnds::one));
   os::Os& os = os::current();
   for (const std::uint64_t only : {ring::only_producer_byte, ring::only_consumer_byte}) {
-    const os::File recovers(os.reopen(ring.descriptor()));
+    const os::File recovers(os.reopen(ring.descriptor(), true));
     for (const std::uint64_t byte : {ring::recovering_byte(only), only})
       REQUIRE(os.lock_byte(recovers.descriptor(), byte, os::Lock::exclusive, false) == 0);
     std::thread ends([&] {

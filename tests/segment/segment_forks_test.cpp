@@ -108,7 +108,9 @@ class Forking : public os::Faulty {
   os::Result<int> open_shared(const std::string& path, bool writable) override {
     return behind(Faulty::open_shared(path, writable));
   }
-  os::Result<int> reopen(int descriptor) override { return behind(Faulty::reopen(descriptor)); }
+  os::Result<int> reopen(int descriptor, bool writable) override {
+    return behind(Faulty::reopen(descriptor, writable));
+  }
   int lock_byte(int descriptor, std::uint64_t byte, os::Lock lock, bool wait) override {
     return behind(Faulty::lock_byte(descriptor, byte, lock, wait));
   }

@@ -105,7 +105,7 @@ class Faulty : public Os {
   Result<int> create_shared(const std::string&) override;
   Result<int> open_shared(const std::string&, bool) override;
   Result<int> create_memfd(const std::string&, std::size_t) override;
-  Result<int> reopen(int) override;
+  Result<int> reopen(int, bool) override;
   Result<int> duplicate(int) override;
   int resize_file(int, std::uint64_t) override;
   int seal_size(int) override;

@@ -31,8 +31,8 @@ Result<int> Faulty::create_memfd(const std::string& label, std::size_t huge_page
   return opened(Call::create_memfd, [&] { return wrapped_.create_memfd(label, huge_page_bytes); });
 }
 
-Result<int> Faulty::reopen(int descriptor) {
-  return opened(Call::reopen, [&] { return wrapped_.reopen(descriptor); });
+Result<int> Faulty::reopen(int descriptor, bool writable) {
+  return opened(Call::reopen, [&] { return wrapped_.reopen(descriptor, writable); });
 }
 
 Result<int> Faulty::duplicate(int descriptor) {

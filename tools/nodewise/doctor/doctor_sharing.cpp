@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <linux/magic.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 
 #include <algorithm>
@@ -70,6 +71,15 @@ Finding shared_memory() {
     finding.level = Level::note;
     finding.evidence += fmt::format("; dead processes left {} of them", use.unneeded);
     finding.remedy = "nodewise segments gc";
+  }
+  const bool read_only = (space.f_flags & ST_RDONLY) != 0;
+  if (read_only || (space.f_files > 0 && space.f_ffree == 0)) {
+    finding.level = Level::warning;
+    finding.evidence += read_only ? "; it may only be read: no segment can be made there"
+                                  : "; it has no inode left: no file can be made there";
+    finding.remedy = read_only ? "mount -o remount,rw /dev/shm"
+                               : "nodewise segments gc, or mount -o remount,nr_inodes=1m /dev/shm";
+    return finding;
   }
   constexpr std::uint64_t docker_default = std::uint64_t{64} << 20;
   if (total_bytes == 0 || total_bytes > docker_default) return finding;  // 0: no bound

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -77,11 +78,14 @@ struct Options {
   bool json = false;
 };
 
+// For processes that are just making or giving up a segment. They may be stopped.
+constexpr std::chrono::milliseconds longest_wait(200);
+
 std::optional<Residency> residency_of(const SegmentInfo& info, const Topology& topology) {
   if (state_of(info) != SegmentState::published) return std::nullopt;
   try {
     const Bystander bystander(info);
-    const Segment segment = Segment::open(info.name);
+    const Segment segment = Segment::open(info.name, Access::read_only, longest_wait);
     if (segment.path() != info.path) return std::nullopt;  // the same name once more, of huge pages
     return residency(topology, segment.pages().data(), segment.pages().size_bytes());
   } catch (const Error&) {
@@ -118,9 +122,13 @@ Exit collect(const Options& options) {
   return Exit::done;
 }
 
-// Those that can be opened are removed only while their name still is theirs; the others have but a path.
+// A published segment is removed only while its name still is its own. A process that is stopped may keep it
+// locked, or the file may only be read: then its path is removed.
 void take_away(const SegmentInfo& info) {
-  if (state_of(info) == SegmentState::published) return Segment::open(info.name).remove();
+  if (state_of(info) == SegmentState::published) try {
+      return Segment::open(info.name, Access::read_only, longest_wait).remove();
+    } catch (const SystemError&) {
+    }
   const int error = ::unlink(info.path.c_str()) == 0 ? 0 : errno;
   if (error != 0 && error != ENOENT)
     throw Failure(Exit::machine_cannot,
