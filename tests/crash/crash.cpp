@@ -1,7 +1,8 @@
 // Goal: a process that dies at any instant costs the others nothing: no published batch is lost, nobody waits
 // for ever, nothing is left behind, and what the dead held is back within milliseconds. Method: producers,
 // consumers, loaders, makers and those who share objects are killed by SIGKILL at every mark of
-// lib/base/mark.hpp, and at random; what all of them wrote down is held against what should be.
+// lib/base/mark.hpp, and at random; what all of them wrote down is held against what should be. Members fork
+// children meanwhile, which live on.
 //
 //     crash [KILLS_AT_EACH_MARK [KILLS_ANYWHERE [SEED]]]
 #include "crash.hpp"
@@ -32,6 +33,7 @@ int main(int count, char** words) {
   std::mt19937 random(seed);
   Outcome outcome;
   trap();
+  orphans();
   crash_rings(outcome, at_each, anywhere, random);
   crash_segments(outcome, at_each, anywhere / 4, random);
   crash_objects(outcome, at_each, anywhere / 4, random);
@@ -48,6 +50,9 @@ int main(int count, char** words) {
               static_cast<unsigned long>(outcome.redelivered));
   std::printf("%zu recoveries by survivors: median %.2f ms, p99 %.2f ms, longest %.2f ms\n", times.size(),
               quantile(times, 0.5), quantile(times, 0.99), quantile(times, 1));
+  for (std::size_t i = 0; i < orphans()->pids.size(); ++i) end_orphan(i);
+  std::printf("%lu children were forked by members at any moment\n",
+              static_cast<unsigned long>(orphans()->forked));
   std::printf("%lu faults\n", static_cast<unsigned long>(outcome.faults));
   return outcome.faults == 0 ? 0 : 1;
 }

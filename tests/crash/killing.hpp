@@ -98,6 +98,44 @@ inline void spring(Mark mark) {
   ::pause();
 }
 
+/// Children that members fork at any moment. They live on when a member is killed, and must have none of its
+/// locks.
+struct Orphans {
+  std::array<std::atomic<pid_t>, 8> pids{};  // 0: none; `coming`: one is just being forked
+  std::atomic<std::uint64_t> forked{0};
+  static constexpr pid_t coming = -1;
+};
+
+inline Shared<Orphans>& orphans() {
+  static Shared<Orphans> shared;
+  return shared;
+}
+
+/// Run by a thread of each member.
+[[noreturn]] inline void fork_now_and_then() {
+  constexpr unsigned longest_life = 120;  // seconds, should the test itself be killed
+  std::minstd_rand random(static_cast<unsigned>(::getpid()));
+  while (true) {
+    sleep_us(random() % 2000);
+    auto& pid = orphans()->pids[random() % orphans()->pids.size()];
+    pid_t none = 0;
+    if (!pid.compare_exchange_strong(none, Orphans::coming)) continue;
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::alarm(longest_life);
+      while (true) ::pause();
+    }
+    pid = child > 0 ? child : 0;
+    ++orphans()->forked;
+  }
+}
+
+/// Makes room for another one. A member that is killed while it forks leaves a place that is taken.
+inline void end_orphan(std::size_t which) {
+  const pid_t pid = orphans()->pids[which].exchange(0);
+  if (pid > 0) ::kill(pid, SIGKILL);
+}
+
 /// Children that are replaced when they die.
 class Crew {
  public:
@@ -122,6 +160,7 @@ class Crew {
 
   /// Starts those that were killed anew.
   void restart() {
+    if (++restarts_ % 16 == 0) end_orphan(restarts_ / 16 % orphans()->pids.size());
     for (std::size_t i = 0; i < works_.size(); ++i)
       if (pids_[i] == killed_mark) start(i);
   }
@@ -178,6 +217,7 @@ class Crew {
     pids_[index] = ::fork();
     if (pids_[index] != 0) return;
     base::on_mark = &spring;
+    std::thread(fork_now_and_then).detach();
     try {
       works_[index]();
     } catch (const std::exception& error) {
@@ -188,6 +228,7 @@ class Crew {
   }
   std::vector<Work> works_;
   std::vector<pid_t> pids_;
+  std::size_t restarts_ = 0;
 };
 
 }  // namespace nodewise::crash

@@ -159,6 +159,7 @@ class Round {
     ring_.close();
     crew_.await_end(outcome_, [&] { crew_.restart(); });  // the trap may have sprung just before
     if (!ring_.drain(std::chrono::seconds(1))) outcome_.fault("a slot was lost");
+    check_locks();
     std::uint64_t lost = 0, twice = 0, again = 0;
     for (std::uint64_t batch = 0; batch < std::min<std::uint64_t>(ledger_->next, most_batches); ++batch) {
       lost += ledger_->published[batch] != 0 && ledger_->delivered[batch] == 0 ? 1 : 0;
@@ -170,6 +171,15 @@ class Round {
     if (again > crew_.killed) outcome_.fault("more batches were redelivered than consumers died");
     outcome_.batches += ledger_->next;
     outcome_.redelivered += again;
+  }
+
+  // All members have gone; children that they forked live.
+  void check_locks() const {
+    constexpr auto end = ring::member_byte(ring::most_members);
+    const auto until = Clock::now() + patience;  // a child that was just forked may not have run yet
+    for (std::uint64_t byte = 0; byte < end; ++byte)
+      while (is_locked(byte))
+        if (Clock::now() > until) return outcome_.fault("a lock outlived its owner");
   }
 
   Outcome& outcome_;

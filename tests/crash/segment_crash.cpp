@@ -1,4 +1,5 @@
 // Processes that make, load, open and give up segments, killed.
+#include <algorithm>
 #include <filesystem>
 #include <string>
 
@@ -97,9 +98,15 @@ class Round {
 }  // namespace
 
 void check_names(Outcome& outcome, const std::string& name) {
-  collect_segments();
-  for (const SegmentInfo& info : list_segments())
-    if (info.name.starts_with(name)) outcome.fault("a name was left that is not collected");
+  const auto is_left = [&] {
+    collect_segments();
+    const auto list = list_segments();
+    return std::any_of(list.begin(), list.end(),
+                       [&](const SegmentInfo& info) { return info.name.starts_with(name); });
+  };
+  const auto until = Clock::now() + patience;  // a child that was just forked may not have run yet
+  while (is_left())
+    if (Clock::now() > until) return outcome.fault("a name was left that is not collected");
 }
 
 void crash_segments(Outcome& outcome, unsigned kills_at_each_mark, unsigned kills_anywhere,
