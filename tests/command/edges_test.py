@@ -3,14 +3,13 @@ Method: it is started with closed and full streams, interrupted, and pointed at 
 text that steers terminals; what is left in the folder and in /dev/shm is looked at."""
 import os
 import pathlib
-import pty
 import signal
 import stat
 import subprocess
 import time
 import unittest
 
-from command import COMMAND, DIGITS, SOURCE, Case, answer, environment, nodewise
+from command import COMMAND, DIGITS, SOURCE, Case, answer, environment, nodewise, on_a_terminal
 
 SMALL = ("--samples", 5, "--features", 2, "--dtype", "u8")
 SMALL_BYTES = 138
@@ -221,20 +220,10 @@ class ForeignText(Case):
     def test_a_terminal_gets_the_commands_own_colours_alone(self):
         path = self.folder / f"{self.STEERING}.npy"
         path.write_bytes((SOURCE / DIGITS).read_bytes())
-        leader, follower = pty.openpty()
-        with subprocess.Popen([COMMAND, "run", path, "--batch-size", "100"], stdout=follower, stderr=follower,
-                              stdin=follower, env=environment(TERM="xterm")):
-            os.close(follower)
-            shown = b""
-            try:
-                while piece := os.read(leader, 65536):
-                    shown += piece
-            except OSError:
-                pass  # how a terminal says that the other side has gone
-        os.close(leader)
-        self.assertIn(b"\033[32m", shown)
-        self.assertNotIn(b"\033]", shown)
-        self.assertIn(self.SHOWN.encode(), shown)
+        shown, _ = on_a_terminal("run", path, "--batch-size", "100")
+        self.assertIn("\033[32m", shown)
+        self.assertNotIn("\033]", shown)
+        self.assertIn(self.SHOWN, shown)
 
 
 if __name__ == "__main__":

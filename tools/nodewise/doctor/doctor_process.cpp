@@ -148,8 +148,7 @@ Finding omp_binding() {
     if (const auto value = variable(name))
       set += fmt::format("{}{} = {}", set.empty() ? "" : ", ", name, *value);
   if (set.empty()) return {"omp-binding", Level::ok, "no variable binds OpenMP threads", {}};
-  return {"omp-binding",
-          Level::note,
+  return {"omp-binding", Level::note,
           set +
               "; nodewise pins its own workers within these places and then restores the masks. A program "
               "that links libgomp itself, as with nodewise's static library, starts bound to one place",
