@@ -3,7 +3,6 @@
 #include "source/npy_header.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <charconv>
 #include <optional>
 #include <string>
@@ -14,6 +13,7 @@
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
+#include "source/npy_type.hpp"
 
 namespace nodewise::source {
 namespace {
@@ -218,72 +218,16 @@ struct ElementType {
   bool swapped = false;
 };
 
-/// The type that a code means, which is kind and size without byte order: "f8", "b1", ...
-struct Named {
-  std::string_view code;
-  DType dtype;
-};
-constexpr Named named_types[] = {
-    {"f8", DType::f64}, {"f4", DType::f32}, {"f2", DType::f16}, {"i8", DType::i64},
-    {"i4", DType::i32}, {"i2", DType::i16}, {"i1", DType::i8},  {"u8", DType::u64},
-    {"u4", DType::u32}, {"u2", DType::u16}, {"u1", DType::u8},  {"b1", DType::u8},
-};
-
-constexpr bool has_name(DType dtype) {
-  for (const Named& named : named_types)
-    if (named.dtype == dtype) return true;
-  return false;
-}
-static_assert(std::all_of(all_dtypes.begin(), all_dtypes.end(),
-                          [](DType dtype) { return has_name(dtype) != (dtype == DType::bf16); }),
-              "every element type but bf16, which is read only when asked for, has its name in .npy here");
-
-std::optional<DType> dtype_of_code(std::string_view code) {
-  for (const Named& named : named_types)
-    if (named.code == code) return named.dtype;
-  return std::nullopt;
-}
-
-/// Says what the refused elements are, and what to do about it.
-std::string_view describe_refused(std::string_view code) {
-  switch (code.empty() ? '\0' : code.front()) {
-    case 'O':
-      return "Python objects, which only Python can read; convert them to numbers, a.astype('f8')";
-    case 'c':
-      return "complex; save a.real and a.imag, or both side by side, a.view('f8') or a.view('f4')";
-    case 'S':
-    case 'a':
-    case 'U':
-      return "text; convert it to numbers, a.astype('f8')";
-    case 'M':
-    case 'm':
-      return "dates or durations; save their numbers, a.astype('i8')";
-    case 'V':
-      return "raw bytes or structures; save one field, a['name'], view them as numbers, or, where they are "
-             "bfloat16"
-             " ('V2'), ask for bf16";
-    case 'f':
-      return "floating-point numbers of another width than 2, 4 or 8 bytes; convert them, a.astype('f8')";
-    default:
-      return "of a type that is not known here; convert them, a.astype('f8')";
-  }
-}
-
 ElementType read_element_type(std::string_view descr, const NpyOptions& options, const Refuse& refuse) {
-  const char order = descr.empty() ? '\0' : descr.front();
-  const bool has_order = order == '<' || order == '>' || order == '=' || order == '|';
-  const std::string_view code = descr.substr(has_order ? 1 : 0);
-  constexpr char other_order = std::endian::native == std::endian::little ? '>' : '<';
-
-  std::optional<DType> dtype = dtype_of_code(code);
+  const NpyType type = npy_type(descr);
   if (options.as_bf16) {
-    if (code != "u2" && code != "V2")
+    if (type.dtype != DType::u16 && !type.pairs_of_bytes)
       refuse("bf16 was asked for, which is read from two-byte elements 'u2' or 'V2', but its elements are ",
              quoted(descr), "; read it as it is");
-    dtype = DType::bf16;
+    return {DType::bf16, type.swapped};
   }
-  if (!dtype) refuse("its elements, ", quoted(descr), ", are ", describe_refused(code));
-  return {*dtype, order == other_order && dtype_bytes(*dtype) > 1};
+  if (!type.dtype) refuse("its elements, ", quoted(descr), ", are ", type.refusal);
+  return {*type.dtype, type.swapped};
 }
 
 Shape read_shape(const std::vector<std::uint64_t>& dimensions, const Refuse& refuse) {

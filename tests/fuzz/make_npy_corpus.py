@@ -23,6 +23,8 @@ def seeds():
             yield f"{code}-{name}", 0, 12 * int(code[1]), preamble(literal(order + code, "(3, 4)"))
     for code in ("i1", "u1", "b1"):
         yield code, 0, 12, preamble(literal("|" + code, "(3, 4)"))
+    for name in ("float64", "double", "bool", "?", "l", ">d"):
+        yield f"name-{name.strip('?>') or 'question'}", 0, 96, preamble(literal(name, "(3, 4)"))
     yield "bf16-u2", 1, 24, preamble(literal("<u2", "(3, 4)"))
     yield "bf16-V2", 1, 24, preamble(literal("|V2", "(3, 4)"))
     yield "bf16-f2", 1, 24, preamble(literal("<f2", "(3, 4)"))
@@ -41,7 +43,8 @@ def seeds():
     for name, shape in shapes.items():
         yield f"shape-{name}", 0, 1000, preamble(literal("<f8", shape))
     refused = {"object": "|O", "complex": "<c16", "text": "<U7", "bytes": "|S7", "old-bytes": "|a7",
-               "date": "<M8[ns]", "void": "|V8", "long": "<f16"}
+               "date": "<M8[ns]", "void": "|V8", "long": "<f16",
+               "character": "c", "fields": "f8,i4", "name": "longdouble", "unknown": "<q8"}
     for name, descr in refused.items():
         yield f"refused-{name}", 0, 1000, preamble(literal(descr, "(3, 4)"))
     rest = b", 'fortran_order': False, 'shape': (3,), }\n"

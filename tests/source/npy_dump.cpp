@@ -1,10 +1,12 @@
 // Loads .npy files and says what came of it, for npy_python_test.py to hold against NumPy.
 //
 //     npy_dump [--bf16] FILE...
+//     npy_dump --types FILE...
 //
 // For each file and each of the batch sizes 1, 7, 1024 and all samples: the loaded bytes go to FILE.SIZE.raw,
 // and standard output gets one line "FILE SIZE SAMPLES FEATURES DTYPE", one with the unrounded means as
-// hexadecimal floats, and one with the rounded means.
+// hexadecimal floats, and one with the rounded means. With --types nothing is loaded: each file gets one
+// line, the element type and the bytes of the first row in hexadecimal, or "refused: " and the error.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -40,9 +42,27 @@ void dump(const std::string& path, std::uint64_t batch_size, const nodewise::Loa
   print(loader.get_batch_means());
 }
 
+/// `path` holds rows of one feature, so that a row is one element.
+void print_type(const std::string& path) {
+  try {
+    const auto source = nodewise::npy_source(path);
+    std::vector<std::byte> row(nodewise::dtype_bytes(source.dtype()));
+    source.read({0, 1}, row.data());
+    std::printf("%s ", std::string(nodewise::dtype_name(source.dtype())).c_str());
+    for (const std::byte byte : row) std::printf("%02x", static_cast<unsigned>(byte));
+    std::printf("\n");
+  } catch (const nodewise::FormatError& error) {
+    std::printf("refused: %s\n", error.what());
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
+  if (argc > 1 && std::strcmp(argv[1], "--types") == 0) {
+    for (int i = 2; i < argc; ++i) print_type(argv[i]);
+    return 0;
+  }
   nodewise::NpyOptions npy;
   nodewise::LoaderOptions options;
   options.topology = nodewise::Topology::this_machine();  // once, not for each file

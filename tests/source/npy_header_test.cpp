@@ -116,8 +116,26 @@ TEST_CASE("every element type, in every byte order") {
     }
 }
 
+TEST_CASE("names and letters of C types mean what they mean to numpy.dtype") {
+  struct Case {
+    std::string descr;
+    DType dtype;
+    bool swapped = false;
+  };
+  const Case cases[] = {{"float32", DType::f32},    {"double", DType::f64},      {"half", DType::f16},
+                        {"int64", DType::i64},      {"ubyte", DType::u8},        {"bool", DType::u8},
+                        {"?", DType::u8},           {"e", DType::f16},           {"b", DType::i8},
+                        {">d", DType::f64, little}, {"<H", DType::u16, !little}, {">?", DType::u8}};
+  for (const Case& c : cases) {
+    CAPTURE(c.descr);
+    const NpyHeader got = parse(header(literal(c.descr, "(2, 3)")), 48);
+    CHECK(got.dtype == c.dtype);
+    CHECK(got.swapped == c.swapped);
+  }
+}
+
 TEST_CASE("bfloat16 is read when asked for, from u2 and V2 alone") {
-  for (const std::string descr : {"<u2", ">u2", "|V2", "<V2", ">V2"}) {
+  for (const std::string descr : {"<u2", ">u2", "|V2", "<V2", ">V2", "uint16", ">H"}) {
     CAPTURE(descr);
     const NpyHeader got = parse(header(literal(descr, "(3, 4)")), 24, true);
     CHECK(got.dtype == DType::bf16);
@@ -192,7 +210,12 @@ TEST_CASE("refused: elements that are not numbers of one type") {
   check_literal_refused(literal("<m8[s]", "(2,)"), {R"("<m8[s]")", "durations"});
   check_literal_refused(literal("|V16", "(2,)"), {R"("|V16")", "raw bytes"});
   check_literal_refused(literal("<f16", "(2,)"), {R"("<f16")", "another width"});
-  for (const std::string descr : {"", "<", "f", "<f3", "<<f8", "float64", "<f8 ", "?", "b2"})
+  check_literal_refused(literal("longdouble", "(2,)"), {R"("longdouble")", "another width"});
+  check_literal_refused(literal("c", "(2,)"), {R"("c")", "text of one byte", "a.view('u1')"});
+  for (const std::string descr : {"f8,i4", "(2,)f8", "<3f8"})
+    check_literal_refused(literal(descr, "(2,)"), {"\"" + descr + "\"", "structured", "a['f0']"});
+  check_literal_refused(literal("nonsense, and more", "(2,)"), {"not known here"});
+  for (const std::string descr : {"", "<", "<f3", "<<f8", "<float64", "Float64", "<f8 ", "c1", "b2"})
     check_literal_refused(literal(descr, "(2,)"), {"\"" + descr + "\""});
   for (const std::string descr : {"[('x', '<f8')]", "('<f8', (3,))"})
     check_literal_refused("{'descr': " + descr + ", 'fortran_order': False, 'shape': (2,), }",

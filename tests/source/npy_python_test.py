@@ -3,9 +3,10 @@
 
 Goal: for every element type of .npy, both element orders, both byte orders and all format versions, nodewise
 gives NumPy's own bytes, unrounded means within 1 ulp of math.fsum(batch) / n, and rounded means equal to
-round(x, 4).
+round(x, 4). A name of a type that numpy.dtype reads means the same to nodewise, or is refused with a true reason.
 Method: writes arrays (random, ragged, digits, empty) with NumPy into a temporary folder, has npy_dump load
-each with the batch sizes 1, 7, 1024 and all, and compares.
+each with the batch sizes 1, 7, 1024 and all, and compares. For the names, asks numpy.dtype what each of thousands
+of texts means: all names that this NumPy has, and each letter with sizes and byte orders.
 
 Usage: npy_python_test.py NPY_DUMP DATA_FOLDER
 """
@@ -14,10 +15,12 @@ import json
 import math
 import os
 import pathlib
+import string
 import subprocess
 import sys
 import tempfile
 import unittest
+import warnings
 
 try:
     import numpy
@@ -30,7 +33,33 @@ NAMES = {
     "f8": "f64", "f4": "f32", "f2": "f16", "i8": "i64", "i4": "i32", "i2": "i16", "i1": "i8",
     "u8": "u64", "u4": "u32", "u2": "u16", "u1": "u8", "b1": "u8",
 }  # fmt: skip
+# What a refusal says of the elements, by numpy.dtype(name).kind.
+REASONS = {"O": "Python objects", "c": "complex", "S": "text", "U": "text", "T": "text", "M": "dates or durations",
+           "m": "dates or durations", "V": "raw bytes", "f": "floating-point numbers of another width"}  # fmt: skip
+BYTES = bytes(range(1, 9))
+# Read by NumPy before 2.0 alone, or (the last three) by later versions alone.
+OTHER_VERSIONS = """bool8 float_ int0 uint0 longfloat complex_ singlecomplex longcomplex clongfloat cfloat object0 str0
+bytes0 string_ unicode_ void0 a a1 a2 a4 a8 a16 n N T""".split()
 VERSIONS = ((1, 0), (2, 0), (3, 0))
+
+
+def type_names():
+    """Texts that numpy.dtype might read as a type, and many that it does not."""
+    names = {name for name in numpy.sctypeDict if isinstance(name, str)} | set(OTHER_VERSIONS)
+    names |= {"M8[ns]", "m8[s]", "datetime64[10s]", "timedelta64[D]", "int7", "Float64", "f8 ", " f8", "f8x", "", "<f"}
+    for letter in string.ascii_letters + "?":
+        names |= {letter} | {f"{letter}{size}" for size in (1, 2, 4, 8, 16)}
+    return sorted(order + name for order in ("", "<", ">", "=", "|") for name in names)
+
+
+def numpy_type(name):
+    """What numpy.dtype makes of a name; None where it refuses, or warns that it soon will."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            return numpy.dtype(name)
+        except (TypeError, ValueError, SyntaxError, Warning):
+            return None
 
 
 def random_array(rng, code, shape):
@@ -120,6 +149,36 @@ class Npy(unittest.TestCase):
                 array = make(code)
                 rows = array.reshape(len(array), math.prod(array.shape[1:]))
                 self.check(self.save_all_ways(array), rows, name)
+
+    def types_read(self, names):
+        """What nodewise says of a file whose header has each name, and whose only element is BYTES."""
+        paths = []
+        for number, name in enumerate(names):
+            header = f"{{'descr': {name!r}, 'fortran_order': False, 'shape': (1,), }}\n".encode()
+            path = self.folder / f"{number}.npy"
+            path.write_bytes(b"\x93NUMPY\x01\0" + len(header).to_bytes(2, "little") + header + BYTES)
+            paths.append(path)
+        run = subprocess.run([NPY_DUMP, "--types", *paths], capture_output=True, text=True, check=True)
+        return dict(zip(names, run.stdout.splitlines(), strict=True))
+
+    def test_names_of_types(self):
+        numbers = 0
+        for name, said in self.types_read(type_names()).items():
+            with self.subTest(name):
+                dtype = numpy_type(name)
+                if dtype is not None and dtype.str[1:] in NAMES:
+                    element = numpy.frombuffer(BYTES, dtype, 1).astype(dtype.newbyteorder("="))
+                    self.assertEqual(said, f"{NAMES[dtype.str[1:]]} {element.tobytes().hex()}")
+                    numbers += 1
+                elif dtype is not None:
+                    self.assertIn(f'its elements, "{name}", are {REASONS[dtype.kind]}', said)
+                elif name.lstrip("<>=|") not in OTHER_VERSIONS:
+                    self.assertRegex(said, "^refused: .*(not known|another width)")
+        self.assertGreaterEqual(numbers, 4 * 28 + 62)  # codes with four byte orders, and all names without
+
+    def test_names_of_structures(self):
+        for name in ("f8,i4", "(2,)f8", "3f8", "<3f8", "u1,u1"):
+            self.assertRegex(self.types_read([name])[name], "^refused: .*structured")
 
     def test_random(self):
         self.check_types(lambda code: random_array(self.rng, code, (2048, 16)))

@@ -54,7 +54,7 @@ TARGETS = {
                 "lib/plan/partition.cpp"] + BASE + TOPOLOGY,
         beside=tuple(SYSTEM),
         packages=("hwloc",)),
-    "npy": Target(parser=["lib/source/npy_header.cpp"], others=BASE),
+    "npy": Target(parser=["lib/source/npy_header.cpp", "lib/source/npy_type.cpp"], others=BASE),
     "segment": Target(parser=["lib/segment/header.cpp"], others=BASE),
 }
 
