@@ -3,10 +3,11 @@
 
 Goal: for every element type of .npy, both element orders, both byte orders and all format versions, nodewise
 gives NumPy's own bytes, unrounded means within 1 ulp of math.fsum(batch) / n, and rounded means equal to
-round(x, 4). A name of a type that numpy.dtype reads means the same to nodewise, or is refused with a true reason.
+round(x, 4). A name of a type that numpy.dtype reads means the same to nodewise, or is refused with a true
+reason.
 Method: writes arrays (random, ragged, digits, empty) with NumPy into a temporary folder, has npy_dump load
-each with the batch sizes 1, 7, 1024 and all, and compares. For the names, asks numpy.dtype what each of thousands
-of texts means: all names that this NumPy has, and each letter with sizes and byte orders.
+each with the batch sizes 1, 7, 1024 and all, and compares. For the names, asks numpy.dtype what each of
+thousands of texts means: all names that this NumPy has, and each letter with sizes and byte orders.
 
 Usage: npy_python_test.py NPY_DUMP DATA_FOLDER
 """
@@ -34,19 +35,22 @@ NAMES = {
     "u8": "u64", "u4": "u32", "u2": "u16", "u1": "u8", "b1": "u8",
 }  # fmt: skip
 # What a refusal says of the elements, by numpy.dtype(name).kind.
-REASONS = {"O": "Python objects", "c": "complex", "S": "text", "U": "text", "T": "text", "M": "dates or durations",
-           "m": "dates or durations", "V": "raw bytes", "f": "floating-point numbers of another width"}  # fmt: skip
+REASONS = {
+    "O": "Python objects", "c": "complex", "S": "text", "U": "text", "M": "dates or durations",
+    "m": "dates or durations", "V": "raw bytes", "f": "floating-point numbers of another width",
+}  # fmt: skip
 BYTES = bytes(range(1, 9))
 # Read by NumPy before 2.0 alone, or (the last three) by later versions alone.
-OTHER_VERSIONS = """bool8 float_ int0 uint0 longfloat complex_ singlecomplex longcomplex clongfloat cfloat object0 str0
-bytes0 string_ unicode_ void0 a a1 a2 a4 a8 a16 n N T""".split()
+OTHER_VERSIONS = """bool8 float_ int0 uint0 longfloat complex_ singlecomplex longcomplex clongfloat cfloat
+object0 str0 bytes0 string_ unicode_ void0 a a1 a2 a4 a8 a16 n N T""".split()
 VERSIONS = ((1, 0), (2, 0), (3, 0))
 
 
 def type_names():
     """Texts that numpy.dtype might read as a type, and many that it does not."""
     names = {name for name in numpy.sctypeDict if isinstance(name, str)} | set(OTHER_VERSIONS)
-    names |= {"M8[ns]", "m8[s]", "datetime64[10s]", "timedelta64[D]", "int7", "Float64", "f8 ", " f8", "f8x", "", "<f"}
+    names |= {"M8[ns]", "m8[s]", "datetime64[10s]", "timedelta64[D]"}
+    names |= {"int7", "Float64", "f8 ", " f8", "f8x", "", "<f"}
     for letter in string.ascii_letters + "?":
         names |= {letter} | {f"{letter}{size}" for size in (1, 2, 4, 8, 16)}
     return sorted(order + name for order in ("", "<", ">", "=", "|") for name in names)
