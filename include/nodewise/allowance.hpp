@@ -18,9 +18,9 @@ struct Allowance {
   std::string from;
 };
 
-/// The allowance at this moment; empty if the system does not state it. A dataset that exceeds it is refused
-/// before its memory is touched, because the kernel would kill the process. Precondition: `topology`
-/// describes this machine. Thread class: any thread. Cost: reads about ten small files.
+/// The allowance at this moment; empty if the system does not state it. A dataset that exceeds the allowance
+/// is refused before its memory is touched, because the kernel would kill the process. Precondition:
+/// `topology` describes this machine. Thread class: any thread. Cost: reads about ten small files.
 NODEWISE_PUBLIC std::optional<Allowance> allowance_now(const Topology& topology);
 
 }  // namespace nodewise

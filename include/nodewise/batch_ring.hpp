@@ -24,26 +24,26 @@
 
 namespace nodewise {
 
-/// How many producers, or consumers, may take part at one time. `one` is faster; a second one is then
-/// refused.
+/// How many producers (or consumers) may take part at one time. `one` is faster, but refuses a second
+/// producer (or consumer).
 enum class RingEnds : unsigned char { one, many };
 NODEWISE_PUBLIC std::string_view to_string(RingEnds ends) noexcept;
 
 struct RingOptions {
-  std::uint64_t slots = 8;  ///< The number of slots, at most 65536; it is rounded up to a power of two.
-  /// The size of a slot: the most rows that a batch may have, and its columns. If both are 0, a slot has room
-  /// for a tag only. Such a ring can hand over data that lies elsewhere, such as batches of a dataset in a
-  /// segment.
+  std::uint64_t slots = 8;  ///< The number of slots, 1 to 65536. It is rounded up to a power of two.
+  /// The size of a slot: the most rows that a batch may have, and the columns of every batch. If both are 0,
+  /// a slot has room for a tag only. Such a ring can hand over data that lies elsewhere, such as batches of a
+  /// dataset in a segment.
   std::uint64_t rows = 0;
   std::uint64_t cols = 0;
   DType dtype = DType::f32;
   RingEnds producers = RingEnds::many;
   RingEnds consumers = RingEnds::many;
-  /// The node on which the slots lie (logical index), best that of the consumers. Unset: the node of the
-  /// process that creates the ring.
+  /// The node (logical index) on which the slots lie. The node of the consumers is best. Unset: the node on
+  /// which the thread that creates the ring runs.
   std::optional<unsigned> node = {};
   PageKind pages = PageKind::automatic;
-  /// Describes this machine; it is needed only if `node` is set. Unset: Topology::this_machine() is called.
+  /// Describes this machine. It is used only if `node` is set. Unset: Topology::this_machine() is called.
   std::optional<Topology> topology = {};
 };
 
@@ -54,8 +54,8 @@ struct BatchTag {
   friend bool operator==(const BatchTag&, const BatchTag&) = default;
 };
 
-/// How long a producer or consumer that waits polls before it sleeps. It takes ten microseconds or more to
-/// wake a sleeper.
+/// A producer or consumer that waits polls for the time `spin`, and then sleeps. It takes ten microseconds or
+/// more to wake a sleeper.
 struct RingWaiting {
   /// On a machine with one CPU, 0 is used instead.
   std::chrono::duration<double> spin = std::chrono::microseconds(20);
@@ -77,7 +77,7 @@ struct RingCounts {
 class RingMember;  // private to the library
 
 /// A slot that a producer has borrowed. If a loan is destroyed before it is published, its slot becomes free
-/// again. Movable, not copyable. Precondition: it is destroyed before its producer. Thread class: as
+/// again. Movable, not copyable. Precondition: the loan is destroyed before its producer. Thread class: as
 /// RingProducer.
 class NODEWISE_PUBLIC RingLoan {
  public:
@@ -93,7 +93,7 @@ class NODEWISE_PUBLIC RingLoan {
   ~RingLoan() {
     if (member_ != nullptr) give_up();
   }
-  /// A view of all rows of the slot, which contain what was last written there.
+  /// A view of all rows of the slot. The rows first contain what was last written to the slot.
   AnyBatchView view() noexcept;
   /// Publishes the first `rows` rows, so that a consumer gets them. Throws InvalidArgument if the slot has
   /// fewer rows; the loan is then still valid.
@@ -110,7 +110,8 @@ class NODEWISE_PUBLIC RingLoan {
 };
 
 /// A published batch that a consumer has got. When the lease is destroyed, the slot becomes free again.
-/// Movable, not copyable. Precondition: it is destroyed before its consumer. Thread class: as RingConsumer.
+/// Movable, not copyable. Precondition: the lease is destroyed before its consumer. Thread class: as
+/// RingConsumer.
 class NODEWISE_PUBLIC RingLease {
  public:
   RingLease(RingLease&& other) noexcept
@@ -129,7 +130,8 @@ class NODEWISE_PUBLIC RingLease {
   ~RingLease() {
     if (member_ != nullptr) give_back();
   }
-  /// The published rows. They are read-only, because another consumer gets the same rows if this one dies.
+  /// The published rows. They are read-only, because another consumer gets the same rows if this consumer
+  /// dies.
   AnyConstBatchView view() const noexcept;
   BatchTag tag() const noexcept;
   /// Whether another consumer had this batch before, and died. How much of the batch it had processed is
@@ -150,9 +152,9 @@ class NODEWISE_PUBLIC RingLease {
 /// A producer borrows slots and fills them. It may have several loans at the same time; batches are delivered
 /// in the order of their loans.
 ///
-/// In a forked child, a producer takes part as a new one from its first call on, and loans from before the
-/// fork have no effect. If the ring is for one producer and that of the parent still takes part, this first
-/// call throws SystemError (EBUSY).
+/// In a forked child, the first call on an inherited producer makes it join as a new producer. That call
+/// throws SystemError (EBUSY) if the ring is for one producer and the parent's producer still takes part.
+/// Loans from before the fork have no effect.
 ///
 /// Thread class: one thread at a time. A producer and its loans count as one object.
 class NODEWISE_PUBLIC RingProducer {
@@ -160,8 +162,9 @@ class NODEWISE_PUBLIC RingProducer {
   RingProducer(RingProducer&&) noexcept;
   RingProducer& operator=(RingProducer&&) noexcept;
   ~RingProducer();
-  /// Waits for a free slot. Returns nullopt if the ring is closed. This call, the next two, and those of
-  /// RingConsumer throw FormatError if the words of the ring are damaged.
+  /// Waits for a free slot. Returns nullopt if the ring is closed. loan(), loan_for(), try_loan() and the
+  /// lease functions of RingConsumer throw FormatError if the word of a slot is damaged, that is, cannot have
+  /// been written by a producer or consumer.
   std::optional<RingLoan> loan();
   /// As loan(), but also returns nullopt when `timeout` is over.
   template <class Rep, class Period>
@@ -178,16 +181,16 @@ class NODEWISE_PUBLIC RingProducer {
   std::unique_ptr<RingMember> member_;
 };
 
-/// A consumer gets batches that producers have published. What RingProducer says about forked children and
-/// threads holds for it too.
+/// A consumer gets batches that producers have published. What the comment of RingProducer says about forked
+/// children and threads is also true of consumers and their leases.
 class NODEWISE_PUBLIC RingConsumer {
  public:
   RingConsumer(RingConsumer&&) noexcept;
   RingConsumer& operator=(RingConsumer&&) noexcept;
   ~RingConsumer();
-  /// Waits for a batch. Returns nullopt if the ring is closed and no batch can come any more. A consumer that
-  /// holds a lease gets nullopt as soon as no batch is ready or on loan. A consumer that holds none also
-  /// waits until all leases have ended, because a batch comes back if its consumer dies.
+  /// Waits for a batch. Once the ring is closed, returns nullopt when no batch is ready or on loan. A
+  /// consumer that holds no lease also waits until the leases of others have ended, because a batch comes
+  /// back if its consumer dies.
   std::optional<RingLease> lease();
   /// As lease(), but also returns nullopt when `timeout` is over.
   template <class Rep, class Period>
@@ -206,8 +209,8 @@ class NODEWISE_PUBLIC RingConsumer {
 
 /// The ring. Producers and consumers may start, end and be killed at any moment. Each published batch is
 /// delivered to one consumer. If that consumer dies while it holds the batch, another consumer gets it,
-/// marked as redelivered. A batch is lost if its producer dies before it is published. Other processes notice
-/// a death within some milliseconds. At most 256 producers and consumers take part at one time. Copies share
+/// marked as redelivered. A batch is lost if its producer dies before publishing it. Other processes notice a
+/// death within some milliseconds. At most 256 producers and consumers take part at one time. Copies share
 /// the ring. Thread class: any thread.
 class NODEWISE_PUBLIC BatchRing {
  public:
@@ -216,28 +219,30 @@ class NODEWISE_PUBLIC BatchRing {
   /// the pages cannot be populated), PlacementError (the file system has no space, or the node has no memory
   /// that this process may use) and OutOfRange (there is no such node).
   static BatchRing create(const std::string& name, const RingOptions& options);
-  /// Throws what Segment::open throws, and InvalidArgument if the segment holds something else. A ring that a
-  /// killed job left (its maker is dead and no process holds it) is removed first: then there is none.
+  /// Throws what Segment::open throws, and InvalidArgument if the segment holds something else. If a killed
+  /// job left the ring (its maker is dead and no process holds it), it is removed, and SystemError (ENOENT)
+  /// is thrown.
   static BatchRing open(const std::string& name, const Patience& patience = {});
   static BatchRing open_descriptor(int descriptor);
 
-  /// Takes part in the ring. Throws SystemError (EBUSY) if 256 producers and consumers take part already, or
-  /// if the ring is for one producer (or consumer) and has one.
+  /// A producer (or consumer), which takes part in the ring until it is destroyed. Throws SystemError (EBUSY)
+  /// if 256 producers and consumers take part already, or if the ring is for one producer (or consumer) and
+  /// has one already.
   RingProducer producer(const RingWaiting& waiting = {}) const;
   RingConsumer consumer(const RingWaiting& waiting = {}) const;
-  /// Closes the ring: from now on, no slot is lent. Loans may still be published, and published batches are
-  /// still delivered.
+  /// Closes the ring: after this, loan() returns nullopt. Existing loans may still be published, and
+  /// published batches are still delivered.
   void close() const;
   bool closed() const noexcept;
-  /// Waits, at most for `timeout`, until the ring is closed and all batches have been given back. Returns
-  /// whether this is so. Throws as recover().
+  /// Waits until the ring is closed and all slots are free, but at most for `timeout`. Returns false if the
+  /// time ended first. Throws as recover().
   template <class Rep, class Period>
   bool drain(const std::chrono::duration<Rep, Period>& timeout) const {
     return drain_until(detail::after(timeout));
   }
-  /// Takes back the slots of dead processes, and returns how many there were. Producers and consumers that
-  /// wait do so themselves. If all processes use only the try_ functions, one of them should call this now
-  /// and then. Throws SystemError.
+  /// Takes back the slots of dead processes, and returns the number of these slots. Producers and consumers
+  /// that wait take back such slots themselves. If all processes use only the try_ functions, one process
+  /// should call this now and then. Throws SystemError.
   unsigned recover() const;
   RingCounts counts() const noexcept;
 

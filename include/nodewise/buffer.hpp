@@ -1,5 +1,5 @@
-// The memory of a dataset: one buffer whose pages lie on the NUMA nodes that a plan (plan.hpp) gives them. It
-// is placed by a team of workers, which are threads pinned to the nodes (team.hpp). Whatever the system
+// The memory of a dataset: one buffer whose pages lie on the NUMA nodes that a plan (plan.hpp) gives them. A
+// team of workers, which are threads pinned to the nodes (team.hpp), places the buffer. Whatever the system
 // refuses on the way is recorded as a degradation (degradation.hpp).
 #pragma once
 
@@ -32,15 +32,16 @@ struct PlacedMemory;  // private to the library
 
 /// The buffer of a dataset. Its memory is mapped, then bound (given a memory policy), and then populated: the
 /// pinned workers of all nodes write to their pages at the same time. Batches are in Layout::rows until
-/// convert_layout or assume_layout changes that. Movable, not copyable.
+/// convert_layout or assume_layout changes their layout. Movable, not copyable.
 ///
 /// Thread class: immutable, except the bytes and the layout. Callers must order accesses to the same bytes if
 /// one of them is a write. Only one caller at a time may change the layout.
 class NODEWISE_PUBLIC Buffer {
  public:
-  /// Places zeroed memory for `plan`. Preconditions: in the plan, base_offset is 0 and page_bytes is the size
-  /// of pages of `kind`. Throws InvalidArgument if base_offset is not 0, or if `kind` is hugetlb and the plan
-  /// is for base pages.
+  /// Places zeroed memory for `plan`. The plan must have base_offset 0, and as page_bytes the size of a
+  /// hugetlb page if `kind` is hugetlb, else the size of a base page. Throws InvalidArgument if base_offset
+  /// is not 0, or if `kind` is hugetlb and the plan is for base pages; other wrong page sizes are not checked
+  /// here.
   ///
   /// If a node has too little memory, or if pages of `kind` are not available, Binding::preferred records a
   /// degradation and Binding::required throws PlacementError. The same holds if the kernel refuses to
@@ -77,8 +78,8 @@ class NODEWISE_PUBLIC Buffer {
   const std::byte* data() const noexcept { return data_; }  ///< First byte of the dataset.
   /// The same, for writing. Throws InvalidArgument if the memory is read-only.
   std::byte* data();
-  /// A view of a batch; it copies nothing. Elements can be written through it if the memory is writable.
-  /// Throws OutOfRange.
+  /// A view of a batch; nothing is copied. Elements can be written through the view if the memory is
+  /// writable. Throws OutOfRange.
   AnyBatchView get_batch(std::uint64_t batch) & { return view(batch); }
   /// A read-only view. Throws OutOfRange.
   AnyConstBatchView get_batch(std::uint64_t batch) const& { return view(batch); }

@@ -1,6 +1,6 @@
 // A dataset is a matrix of elements of one type; its rows are called samples, and its columns features. A
-// batch is some consecutive rows of it. The types here count rows, batches and bytes. They say nothing about
-// the memory that holds them.
+// batch is some consecutive rows of a dataset. The types here count rows, batches and bytes. They say nothing
+// about the memory that holds the elements.
 #pragma once
 
 #include <algorithm>

@@ -7,8 +7,8 @@
 
 namespace nodewise::detail {
 
-/// A time that every duration converts to without overflow: the integers of the standard durations do not
-/// reach far enough for each other's maxima.
+/// A time to which every duration converts without overflow. (An integer of one standard duration cannot hold
+/// the largest value of a coarser one.)
 using Seconds = std::chrono::duration<long double>;
 
 /// The moment `time` from now. It is at most a hundred years from now, so that it cannot overflow.

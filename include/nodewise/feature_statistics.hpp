@@ -38,8 +38,8 @@ NODEWISE_PUBLIC FeatureStatistics feature_statistics(const Buffer& buffer, const
                                                      std::uint64_t ddof = 0);
 
 /// The same for the batches that `stream` gives (stream.hpp); samples of other batches do not count.
-/// feature_means reads the stream from its present position to its end. feature_statistics reads it twice
-/// from the beginning; if the stream can be read only once, it throws InvalidArgument before it reads
+/// feature_means reads the stream from its present position to its end. feature_statistics reads the stream
+/// twice from the beginning; if the stream can be read only once, it throws InvalidArgument before it reads
 /// anything. Runs are divided among the workers, and other exceptions are thrown, as in batch_means.
 NODEWISE_PUBLIC std::vector<double> feature_means(BatchStream& stream, const Team& team);
 NODEWISE_PUBLIC FeatureStatistics feature_statistics(BatchStream& stream, const Team& team,

@@ -1,6 +1,6 @@
 // The layouts of a batch: its elements are arranged by rows, by columns, or by tiles of rows (Layout, in
 // view.hpp). In each layout a batch is one contiguous range of bytes, so plans and placement do not depend on
-// it. LayoutView is a view for any layout, and convert_layout() changes the layout.
+// the layout. LayoutView is a view for any layout, and convert_layout() changes the layout.
 #pragma once
 
 #include <algorithm>
@@ -106,8 +106,8 @@ class LayoutLine<View, is_row>::iterator {
   difference_type at_ = 0;
 };
 
-/// A view of a batch in layout L: a pointer and two numbers. Its members are named as in BatchView. It does
-/// not own the memory, and is valid as long as the memory is. Thread class: value.
+/// A view of a batch in layout L: a pointer and two numbers. Its members are named as in BatchView. A view
+/// does not own the memory, and is valid as long as the memory is. Thread class: value.
 template <Element T, Layout L>
 class LayoutView {
  public:
@@ -222,10 +222,11 @@ decltype(auto) with_layout(const AnyConstBatchView& batch, Fn&& fn) {
   return fn(LayoutView<const T, Layout::tiles>(batch));
 }
 
-/// Copies the batches of `from` to `to` and arranges them by `layout`, which becomes the layout of `to`. Each
-/// worker writes the shards that it reads (Team::readers), unless workers steal. If `from` is divided among
-/// the nodes as `to` is, workers also read locally. Long batches are divided among workers. Results of 4 MiB
-/// or more are written past the caches.
+/// Copies the batches of `from` to `to` and arranges them by `layout`, which becomes the layout of `to`. The
+/// shards of `to` are divided among the workers as for reading (Team::readers), and each worker writes its
+/// part; under Scheduling::stealing, others may help. If both buffers have the same plan, each worker also
+/// reads only from its own node. Long batches are divided among workers. If `to` has 4 MiB or more, it is
+/// written past the caches.
 ///
 /// Throws InvalidArgument if shape, element type or batch size differ, if the buffers overlap, or if `to` is
 /// read-only. Throws PlacementError if the two plans were made for different machines. Thread class: any
@@ -234,8 +235,8 @@ decltype(auto) with_layout(const AnyConstBatchView& batch, Fn&& fn) {
 NODEWISE_PUBLIC void convert_layout(const Buffer& from, Buffer& to, Layout layout, const Team& team);
 
 /// Rearranges the batches of `buffer` in place. Each worker that has batches borrows memory for one batch
-/// from the pool of its node. If a pool has no memory, it throws (OutOfMemory) before anything is changed;
-/// after any other exception, each batch is in one of the two layouts. Throws InvalidArgument if the memory
+/// from the pool of its node. If a pool has no memory left, OutOfMemory is thrown, and nothing is changed.
+/// After any other exception, each batch is in one of the two layouts. Throws InvalidArgument if the memory
 /// is read-only, or is a segment, which other processes may be reading. Batches are not divided among
 /// workers. Cost: two copies; one of them stays in the cache if a batch fits there. Thread class: one caller
 /// at a time for each buffer.

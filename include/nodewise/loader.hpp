@@ -78,21 +78,22 @@ class NODEWISE_PUBLIC BatchLoader {
   BatchLoader(const void* data, const Dataset& dataset, const LoaderOptions& options = {});
   /// A dataset that `fill` writes piece by piece, as Buffer::Fill describes.
   BatchLoader(const Buffer::Fill& fill, const Dataset& dataset, const LoaderOptions& options = {});
-  /// A dataset that is placed by a saved plan. The plan decides policy, binding, weights and targets; those
-  /// of `options` are ignored.
+  /// A dataset that is placed by a saved plan. The plan decides policy, binding, weights and targets; these
+  /// members of `options` are ignored.
   explicit BatchLoader(const Plan& plan, const LoaderOptions& options = {});
   /// Uses the caller's memory where it is: nothing is copied or moved. `release(data)` is called once: when
   /// the last owner is destroyed, or when this function throws. Throws InvalidArgument if `data` is not
   /// aligned to the element type.
   static BatchLoader adopt(void* data, const Dataset& dataset, const LoaderOptions& options = {},
                            std::function<void(void*)> release = {});
-  /// As above, for read-only memory: its views are read-only, and write_to_buffer throws.
+  /// As above, for read-only memory: views are read-only, and write_to_buffer throws InvalidArgument.
   static BatchLoader adopt(const void* data, const Dataset& dataset, const LoaderOptions& options = {},
                            std::function<void(const void*)> release = {});
   /// Uses a dataset that another process has placed in a segment (segment.hpp), without copying it. Of the
-  /// options, only `team` and `topology` are used. If the segment was opened read-only, views are read-only
-  /// and write_to_buffer throws. Throws InvalidArgument if the segment holds no dataset, FormatError if its
-  /// plan and its header contradict each other, and PlacementError if it was made on another machine.
+  /// options, only `team` and `topology` are used. If the segment was opened read-only, views are read-only,
+  /// and write_to_buffer throws InvalidArgument. Throws InvalidArgument if the segment holds no dataset,
+  /// FormatError if its plan and its header contradict each other, and PlacementError if it was made on
+  /// another machine.
   static BatchLoader open(const Segment& segment, const LoaderOptions& options = {});
   /// Opens the segment called `name`, and continues as above. Also throws what Segment::open throws.
   static BatchLoader open(const std::string& name, Access access = Access::read_only,
@@ -106,12 +107,12 @@ class NODEWISE_PUBLIC BatchLoader {
   std::uint64_t num_batches() const noexcept { return dataset().num_batches(); }
   /// How the elements of each batch are arranged.
   Layout layout() const noexcept { return full_.kind.layout; }
-  /// Rearranges the dataset in place. Views that were taken before then show wrong elements: take new ones.
-  /// Throws InvalidArgument if the memory is read-only, or if it is a published segment, which other
-  /// processes may be reading. Otherwise as convert_layout(Buffer&, ...) in layout.hpp.
+  /// Rearranges the dataset in place. Afterwards, views that were made before the call show wrong elements:
+  /// make new ones. Throws InvalidArgument if the memory is read-only, or if it is a published segment, which
+  /// other processes may be reading. Otherwise as convert_layout(Buffer&, ...) in layout.hpp.
   void convert_layout(Layout layout, const NodePools& pools);
-  /// A view of a batch; it copies nothing. Elements can be written through it if the memory is writable.
-  /// Throws OutOfRange. Cost: O(1), without allocation or lock.
+  /// A view of a batch; nothing is copied. Elements can be written through the view if the memory is
+  /// writable. Throws OutOfRange. Cost: O(1), without allocation or lock.
   AnyBatchView get_batch(std::uint64_t batch) & { return view<AnyBatchView>(batch); }
   /// A read-only view. Throws OutOfRange.
   AnyConstBatchView get_batch(std::uint64_t batch) const& { return view<AnyConstBatchView>(batch); }
@@ -130,7 +131,7 @@ class NODEWISE_PUBLIC BatchLoader {
   /// Writes one element into the buffer. Every view sees it, also in other processes. A number of another
   /// type is converted if its value does not change: 1 and 0.5 can be written as f32, but 0.1 cannot, nor can
   /// -1 as u8. Throws OutOfRange. Throws InvalidArgument if the value would change (the message names the
-  /// nearest possible value), and if the memory is read-only.
+  /// nearest possible value), or if the memory is read-only.
   template <class T>
   void write_to_buffer(std::uint64_t row, std::uint64_t col, T value) {
     void* const at = element(row, col);
@@ -148,14 +149,15 @@ class NODEWISE_PUBLIC BatchLoader {
   const Plan& plan() const&& noexcept = delete;
   const Team& team() const& noexcept;
   const Team& team() const&& noexcept = delete;
-  /// The owner of the memory. Views stay valid as long as a copy of it exists, even after the loader is
-  /// destroyed.
+  /// The owner of the memory. Views stay valid as long as a copy of these Pages exists, even after the loader
+  /// is destroyed.
   const Pages& pages() const& noexcept;
   const Pages& pages() const&& noexcept = delete;
   /// Lets other processes open the loader's segment, if SegmentOptions::publish was false. Throws
   /// InvalidArgument if there is nothing to publish, and SystemError.
   void publish();
-  /// The segment that holds the dataset. Empty if there is none, or if it is not published yet.
+  /// The segment that holds the dataset. Empty if the memory is no segment, or if the segment is not
+  /// published yet.
   std::optional<Segment> segment() const;
 
  private:
@@ -215,7 +217,7 @@ class ZeroCopyBatchLoader {
 
   std::uint64_t num_batches() const noexcept { return loader_.num_batches(); }
   /// Throws OutOfRange. Throws InvalidArgument if the batches are not in Layout::rows, or if the memory is
-  /// read-only; a const loader gives read-only views of it.
+  /// read-only; a const loader gives read-only views of such memory.
   BatchView<T> get_batch(std::uint64_t batch) & { return loader_.get_batch(batch).template as<T>(); }
   /// A read-only view. Throws OutOfRange, and InvalidArgument if the batches are not in Layout::rows.
   BatchView<const T> get_batch(std::uint64_t batch) const& {

@@ -21,12 +21,12 @@
 
 namespace nodewise {
 
-/// An array as a value. It owns a copy of its bytes. So it is better to put a large array into a segment, and
-/// to store the segment's name. Thread class: value.
+/// An array as a value. It owns a copy of its bytes, so put a large array into a segment instead, and store
+/// the name of the segment. Thread class: value.
 struct ManagedArray {
   DType dtype = DType::f64;
   std::vector<std::uint64_t> shape;  ///< The number of elements in each dimension.
-  std::vector<std::byte> bytes;      ///< Row-major; as many as shape and type need.
+  std::vector<std::byte> bytes;      ///< Row-major; as many bytes as shape and type need.
 
   /// A copy of `elements`. Without a shape, the array has one dimension.
   template <Element T>
@@ -61,14 +61,14 @@ class ManagerScope;
 // Handles of lists and dictionaries. Getting a handle reads nothing: a name stands for an empty list or
 // dictionary until the first write to it. With a handle from a Manager, each call is a transaction of its
 // own, which others see as a whole or not at all. A handle from a change or a look works inside that
-// transaction, and becomes invalid when it ends.
+// transaction, and becomes invalid when the transaction ends.
 //
 // All calls throw InvalidArgument if the name belongs to the other kind, FormatError if the stored data is
 // damaged, and SystemError as the comment of Manager says. Calls that write throw OutOfMemory if the
 // directory is full. They throw SystemError (EDEADLK) if the calling thread is inside a change, and the
-// handle is not of that change. A call that begins a transaction throws SystemError (EBUSY) if another
-// process has enlarged the directory, and the calling thread is inside a change or look of any Manager. That
-// change or look must end first.
+// handle does not come from that change. A call that begins a transaction throws SystemError (EBUSY) if
+// another process has enlarged the directory, but this process cannot use the new size yet, because the
+// calling thread is inside a change or look of any Manager. That change or look must end first.
 //
 // Thread class: handles from a Manager: any thread; all others: the thread of the change or look. Cost,
 // unless stated otherwise: logarithmic in the number of entries, plus copying the values. A write also waits
@@ -92,8 +92,8 @@ class NODEWISE_PUBLIC ManagedListReader {
   std::string name_;
 };
 
-/// A list that can be read and written. `set`, `append` and `extend` throw InvalidArgument if an array has
-/// not as many bytes as its shape and type need, or if a value has 4 GiB or more.
+/// A list that can be read and written. `set`, `append` and `extend` throw InvalidArgument if the bytes of an
+/// array do not fit its shape and type, or if a value has 4 GiB or more.
 class NODEWISE_PUBLIC ManagedList : public ManagedListReader {
  public:
   /// Appends one value, and returns its index.
@@ -157,7 +157,7 @@ class NODEWISE_PUBLIC ManagedDictionary : public ManagedDictionaryReader {
 };
 
 /// A look shows everything in a Manager as it was when the look began, whatever others write during the look.
-/// Throws InvalidArgument if it is used after its end. Thread class: one thread.
+/// After the look has ended, its members throw InvalidArgument. Thread class: one thread.
 class NODEWISE_PUBLIC ManagerLook {
  public:
   /// Both throw InvalidArgument unless the name has 1 to 255 bytes.
@@ -172,8 +172,9 @@ class NODEWISE_PUBLIC ManagerLook {
   std::shared_ptr<const detail::ManagerScope> scope_;
 };
 
-/// A change makes several writes, which others see all at once. Reads inside the change see what it has
-/// written so far. Throws InvalidArgument if it is used after its end. Thread class: one thread.
+/// A change makes several writes, which others see all at once. Reads inside the change see what the change
+/// has written so far. After the change has ended, its members throw InvalidArgument. Thread class: one
+/// thread.
 class NODEWISE_PUBLIC ManagerChange {
  public:
   /// Both throw InvalidArgument unless the name has 1 to 255 bytes.
@@ -192,21 +193,21 @@ class NODEWISE_PUBLIC ManagerChange {
 };
 
 struct ManagerOptions {
-  /// The most bytes that the directory may hold, at least 1 MiB. 0: the limit that it has, or 1 GiB if it is
-  /// new. Opening with a higher limit raises the limit, for all processes. The file takes space only for what
-  /// is stored.
+  /// The most bytes that the directory may hold, at least 1 MiB. 0: the present limit of the directory (1 GiB
+  /// if it is new). Opening with a higher limit raises the limit, for all processes. The file takes space
+  /// only for what is stored.
   std::uint64_t max_bytes = 0;
 };
 
 /// Lists and dictionaries in a directory. All processes of one user can use them, also those that start
 /// later. There is one writer at a time; readers do not wait for writers, and writers do not wait for
-/// readers. If a writer is killed, its transaction has happened as a whole or not at all. A write that has
+/// readers. If a writer is killed, its transaction takes effect as a whole or not at all. A write that has
 /// returned is durable, even if the machine crashes. A directory in /dev/shm is the exception: a write waits
 /// for no disk there, and the data is lost when the machine restarts or crashes.
 ///
-/// If a process has several Managers of one directory, they share one opening of it, whatever their paths. A
-/// forked child opens the directory again at its first call. It cannot continue a change or look of its
-/// parent (SystemError, EPERM). Copies are handles of the same Manager. Thread class: any thread.
+/// If a process has several Managers of one directory, they share one opening of the directory, whatever
+/// their paths. A forked child opens the directory again at its first call. It cannot continue a change or
+/// look of its parent (SystemError, EPERM). Copies are handles of the same Manager. Thread class: any thread.
 ///
 /// The directory must be on a local file system. Network file systems are refused, because other machines may
 /// use them too.
@@ -216,24 +217,24 @@ class NODEWISE_PUBLIC Manager : public ManagerChange {
   /// (EEXIST: there is a Manager already; ENOTDIR, EACCES, ...), InvalidArgument (bad options, or the
   /// directory contains other files) and OutOfMemory.
   static Manager create(const std::string& directory, const ManagerOptions& options = {});
-  /// Opens a Manager that exists. Throws SystemError (ENOENT: there is none, or its maker died before it was
-  /// finished; EPERM: it belongs to another user) and FormatError (the file is damaged, truncated, of a later
-  /// version, or not a Manager's).
+  /// Opens a Manager that exists. Throws SystemError (ENOENT: there is no Manager, or its maker died before
+  /// it was finished; EPERM: it belongs to another user) and FormatError (the file is damaged, truncated, of
+  /// a later version, or not a Manager's).
   static Manager open(const std::string& directory, const ManagerOptions& options = {});
   /// Opens the Manager, or makes it if there is none. If several processes call this at the same time, one of
   /// them makes it. Throws as create() and open(), except EEXIST and ENOENT.
   static Manager open_or_create(const std::string& directory, const ManagerOptions& options = {});
 
   /// Calls `change`, and applies all its writes in one transaction. If `change` throws, or this process is
-  /// killed, none of them is applied. During the call, all other writers wait, and handles from the Manager
-  /// still read the state before the change. If the directory is full, the library clears what killed readers
-  /// held, and looks whether another process has enlarged the directory. If that makes room, `change` is
-  /// called a second time. Throws what `change` throws, and SystemError (EDEADLK) if the calling thread is
+  /// killed, none of the writes is applied. During the call, all other writers wait, and handles from the
+  /// Manager still read the state before the change. If the directory is full, the library clears what killed
+  /// readers held, and looks whether another process has enlarged the directory. If that makes room, `change`
+  /// is called a second time. Throws what `change` throws, and SystemError (EDEADLK) if the calling thread is
   /// inside a change already.
   void change(const std::function<void(ManagerChange&)>& change) const;
   /// Calls `look` with the state of one moment. Values that are replaced during the call keep their space
-  /// until it ends, so it should be short. Throws what `look` throws, and SystemError (EAGAIN) if there are a
-  /// thousand looks already.
+  /// until the call ends, so the call should be short. Throws what `look` throws, and SystemError (EAGAIN) if
+  /// there are a thousand looks already.
   void look(const std::function<void(const ManagerLook&)>& look) const;
 
   const std::string& directory() const noexcept;  ///< The absolute path, with symbolic links resolved.

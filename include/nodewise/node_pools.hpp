@@ -25,7 +25,7 @@ namespace nodewise {
 /// What a node's pool does when its node has no more memory.
 enum class Spill : unsigned char {
   none,     ///< It throws OutOfMemory.
-  nearest,  ///< It takes a chunk from the nearest node that has room, and counts it as spilled.
+  nearest,  ///< It takes a chunk from the nearest node that has room, and counts these bytes as spilled.
 };
 NODEWISE_PUBLIC std::string_view to_string(Spill spill) noexcept;
 
@@ -46,7 +46,7 @@ struct NodePoolCounts {
   /// Where these bytes lie now, as the kernel says.
   PlacementBytes placement;
   std::uint64_t spilled_bytes = 0;       ///< All bytes that this pool ever took from other nodes.
-  std::uint64_t live_spilled_bytes = 0;  ///< The bytes that it has from other nodes now.
+  std::uint64_t live_spilled_bytes = 0;  ///< The bytes that this pool has from other nodes now.
 };
 
 /// A pool for each node of the team's topology: a NodeResource with a PoolResource above it. Nothing is
@@ -64,13 +64,13 @@ class NODEWISE_PUBLIC NodePools {
   const Topology& topology() const noexcept;
   /// The pool of `node` (logical index). Throws OutOfRange.
   PoolResource& on(unsigned node) const;
-  /// The pool of the node on which the calling thread runs; if that node has no memory, of the nearest node
-  /// that has. Cost: some tens of nanoseconds, so call it once, and not for each block.
+  /// The pool of the node on which the calling thread runs; if that node has no memory, the pool of the
+  /// nearest node that has memory. Cost: some tens of nanoseconds, so call this once, and not for each block.
   PoolResource& local() const;
-  /// The logical index of that node.
+  /// The logical index of the node whose pool local() returns.
   unsigned local_node() const;
-  /// `node` itself if it has memory that this process may use, else the nearest node that has. Throws
-  /// OutOfRange.
+  /// `node` itself if it has memory that this process may use, else the nearest node that has such memory.
+  /// Throws OutOfRange.
   unsigned nearest_with_memory(unsigned node) const;
   /// Calls reserve_async(bytes) of the pool of `node`. Throws OutOfRange.
   [[nodiscard]] std::future<void> reserve_async(std::size_t bytes, unsigned node) const;

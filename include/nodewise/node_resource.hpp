@@ -31,8 +31,8 @@ namespace nodewise {
 /// Thread class: any thread. Cost of a block: zeroing its pages, and about 0.3 ms.
 class NODEWISE_PUBLIC NodeResource final : public std::pmr::memory_resource {
  public:
-  /// `node`: logical index. Its pages are populated by the team's workers on that node; if there are none, by
-  /// those on the nearest node that has workers. Throws OutOfRange.
+  /// `node`: logical index. The pages are populated by the team's workers on that node or, if the node has no
+  /// workers, by the workers on the nearest node that has some. Throws OutOfRange.
   NodeResource(const Team& team, unsigned node, PageKind pages = PageKind::automatic);
   /// Unmaps all blocks that were not given back.
   ~NodeResource() override;
@@ -48,8 +48,8 @@ class NODEWISE_PUBLIC NodeResource final : public std::pmr::memory_resource {
   std::vector<Degradation> degradations() const;
 
  private:
-  /// Throws OutOfMemory, which names the node, the bytes that were requested and those that are free, and the
-  /// cause. Throws InvalidArgument if the alignment is larger than a page. If the kernel refuses to bind
+  /// Throws OutOfMemory, which names the node, the bytes that were requested, the bytes that are free, and
+  /// the cause. Throws InvalidArgument if the alignment is larger than a page. If the kernel refuses to bind
   /// pages, or to say where they are, a degradation is recorded.
   void* do_allocate(std::size_t bytes, std::size_t alignment) override;
   void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override;

@@ -28,13 +28,14 @@ class NODEWISE_PUBLIC Pages {
  public:
   Pages() = default;
 
-  /// Maps `bytes`, rounded up to whole pages, without touching them or setting a memory policy. `automatic`
-  /// becomes `base` or `transparent`, as the system allows. `transparent` may become `base`; kind() then says
-  /// so. `hugetlb` maps pages of `page_bytes`, or of the default huge page size if that is 0; it throws if
-  /// the pools have too few. 0 bytes map nothing. Throws SystemError, InvalidArgument.
+  /// Maps `bytes` bytes, rounded up to whole pages, without touching the pages or setting a memory policy.
+  /// `automatic` becomes `base` or `transparent`, as the system allows. `transparent` may become `base`;
+  /// kind() then says so. `hugetlb` maps pages of `page_bytes` bytes (0: the default huge page size), and
+  /// throws SystemError if the pools have too few pages. 0 bytes map nothing. Throws SystemError,
+  /// InvalidArgument.
   static Pages map(std::size_t bytes, PageKind kind = PageKind::automatic, std::size_t page_bytes = 0);
 
-  /// Takes over memory that exists already. If there is a `release`, `release(data)` is called once: by the
+  /// Takes over memory that exists already. If `release` is not empty, `release(data)` is called once: by the
   /// last owner, or by this function if it throws.
   static Pages adopt(void* data, std::size_t bytes, std::function<void(void*)> release = {});
   /// The same for read-only memory.
@@ -45,12 +46,12 @@ class NODEWISE_PUBLIC Pages {
   std::byte* data();
   std::size_t size_bytes() const noexcept;  ///< Whole pages, except for adopted memory.
   PageKind kind() const noexcept;           ///< The kind that the system gave; never `automatic`.
-  /// The unit of placing: a base page, or a page of the hugetlb pool.
+  /// The unit of placing, in bytes: a base page, or a page of the hugetlb pool.
   std::size_t page_bytes() const noexcept;
   Backing backing() const noexcept;
   /// False for a segment that was opened read-only, and for adopted memory that is const.
   bool writable() const noexcept;
-  /// Why kind() is not what was asked for; empty if it is.
+  /// Why kind() is not the kind that was requested; empty if it is.
   std::string_view shortfall() const noexcept;
   explicit operator bool() const noexcept { return data() != nullptr; }
 

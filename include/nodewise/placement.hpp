@@ -81,7 +81,7 @@ struct Residency {
 class NODEWISE_PUBLIC Placement {
  public:
   /// Asks the kernel about every page of `buffer`, and touches none. Throws SystemError if the kernel stops
-  /// answering half way. Cost: one system call for 16384 pages; constant memory.
+  /// answering half way. Cost: one system call for every 16384 pages; constant memory.
   static Placement of(const Buffer& buffer);
 
   PlacementBytes total() const;
@@ -93,8 +93,8 @@ class NODEWISE_PUBLIC Placement {
   std::vector<BatchRun> batches() && noexcept { return std::move(batches_); }
   AskingRung asking_rung() const noexcept { return asking_rung_; }
   PlacingRung placing_rung() const noexcept { return placing_rung_; }
-  /// What the kernel could be asked about: "page"; "shard", if it gave only sums for whole mappings; or
-  /// "none".
+  /// The smallest unit whose node the kernel told: "page"; "shard", if the kernel gave only sums for whole
+  /// mappings; "none", if it could not be asked.
   std::string_view granularity() const noexcept;
   /// local_bytes / planned_bytes; 1 if there is no data. Empty for an interleaved plan, and if the kernel
   /// could not be asked.
@@ -153,17 +153,17 @@ struct NODEWISE_PUBLIC PlacementSample {
   struct Bounds {
     double least = 0, most = 1;
   };
-  /// What was found for the drawn bytes, counted as in Placement::total().
+  /// The states of the drawn bytes, counted as in Placement::total().
   PlacementBytes drawn;
   AskingRung asking_rung = AskingRung::none;  ///< move_pages; or none, and then all drawn bytes are unknown.
 
   bool interleaved = false;  ///< Whether the policy is interleaved; then local_fraction() is empty.
 
-  /// An estimate of Placement::local_fraction(): the drawn bytes that are local, divided by all that were
-  /// drawn; 1 if there is no data. Empty for an interleaved plan, and if the kernel refuses move_pages;
-  /// Placement::of may still get sums in that case.
+  /// An estimate of Placement::local_fraction(): the drawn bytes that are local, divided by all drawn bytes;
+  /// 1 if there is no data. Empty for an interleaved plan, and if the kernel refuses move_pages. In the
+  /// second case Placement::of may still give a fraction, since it can use the sums of /proc/self/numa_maps.
   std::optional<double> local_fraction() const;
-  /// Bounds for Placement::local_fraction(): it lies between them with a probability of at least
+  /// Bounds for Placement::local_fraction(): that fraction lies between them with a probability of at least
   /// `confidence`, for any dataset (Chernoff's inequality). For example, after drawing 10000 bytes, with a
   /// confidence of 0.99: if all of them are local, the bounds are 0.99947 and 1; if half of them are, 0.484
   /// and 0.516. Throws InvalidArgument unless 0 < confidence < 1.
@@ -173,7 +173,7 @@ struct NODEWISE_PUBLIC PlacementSample {
 /// Draws `bytes` bytes of the dataset, with replacement, and asks the kernel about the pages that hold them.
 /// The same seed draws the same bytes; use another seed for each further sample. Throws InvalidArgument if
 /// `bytes` is 0, and SystemError if the kernel stops answering half way. Cost: about a microsecond for each
-/// byte, whatever the size of the dataset; constant memory.
+/// drawn byte, whatever the size of the dataset; constant memory.
 NODEWISE_PUBLIC PlacementSample sample_placement(const Buffer& buffer, std::uint64_t bytes,
                                                  std::uint64_t seed = 0);
 

@@ -18,14 +18,15 @@
 namespace nodewise {
 
 /// How a dataset is divided. `blocked`: each node owns consecutive batches and the pages that hold them.
-/// `interleaved`: pages alternate over the nodes. It promises no node for any page; it is for comparison.
+/// `interleaved`: pages alternate over the nodes. This policy promises no node for any page; it is for
+/// comparison.
 enum class Policy : std::uint8_t { blocked, interleaved };
 /// What happens if a dataset cannot lie as planned. `preferred`: it is placed as well as possible, and each
 /// loss is recorded as a degradation (degradation.hpp). `required`: an exception is thrown.
 enum class Binding : std::uint8_t { preferred, required };
-/// How many batches each target gets (a node that is to hold data): the same number, or numbers in proportion
-/// to the CPUs that this process may use there, to the node's memory, or to given weights. A weight below
-/// 2^-41 of the largest counts as 0. docs/plan.md has the exact definition.
+/// A target is a node that is to hold data. Weights say how many batches each target gets: the same number,
+/// or numbers in proportion to the CPUs that this process may use there, to the node's memory, or to given
+/// weights. A weight below 2^-41 of the largest counts as 0. docs/plan.md has the exact definition.
 enum class Weights : std::uint8_t { equal, cpus, capacity, given };
 
 NODEWISE_PUBLIC std::string_view to_string(Policy policy) noexcept;
@@ -64,10 +65,11 @@ struct Shard {
   friend bool operator==(const Shard&, const Shard&) = default;
 };
 
-/// A page in which shards meet. It belongs to the shard with the most bytes on it; if several have the same
-/// number, to the first of them.
+/// A page in which shards meet. It belongs to the shard with the most bytes on it; if several shards have the
+/// same number of bytes on it, to the first of these shards.
 struct Cut {
-  std::uint64_t page = 0;       ///< The position of the page, counted as in Shard::pages.
+  /// The position of the page's first byte, in bytes, counted as in Shard::pages; a multiple of page_bytes.
+  std::uint64_t page = 0;
   std::uint32_t owner = 0;      ///< The index in Plan::shards() of the shard that gets the page.
   std::uint64_t cut_bytes = 0;  ///< The bytes of other shards on this page.
   friend bool operator==(const Cut&, const Cut&) = default;
@@ -77,10 +79,10 @@ struct Cut {
 /// pages. Batch sizes are suggested only if base_offset is 0.
 struct CutRemedy {
   std::optional<std::uint64_t> smaller_batch_size;  ///< The next smaller batch size.
-  /// The next larger batch size; suggested only if it leaves more than one batch.
+  /// The next larger batch size; suggested only if the dataset then still has more than one batch.
   std::optional<std::uint64_t> larger_batch_size;
-  /// The largest page size of the topology with which these shards cut no page. It is smaller than the
-  /// plan's.
+  /// Of the topology's page sizes, the largest one with which these shards cut no page; always smaller than
+  /// Plan::page_bytes().
   std::optional<std::size_t> page_bytes;
   friend bool operator==(const CutRemedy&, const CutRemedy&) = default;
 };

@@ -21,7 +21,7 @@ struct PoolOptions {
 
 /// What a pool holds, and what it has done.
 struct PoolCounts {
-  std::uint64_t chunk_bytes = 0;  ///< The bytes of the chunks that it holds now.
+  std::uint64_t chunk_bytes = 0;  ///< The bytes of the chunks that the pool holds now.
   /// Blocks that are in use, including those directly from the upstream.
   std::uint64_t live_blocks = 0;
   std::uint64_t live_bytes = 0;  ///< The bytes of these blocks, rounded up to their size classes.
@@ -47,12 +47,13 @@ class NODEWISE_PUBLIC PoolResource final : public std::pmr::memory_resource {
   std::pmr::memory_resource* upstream() const noexcept;
   /// After this, blocks of `bytes` bytes in total, each rounded up to its size class, need no call to the
   /// upstream, in any order and from any threads. This does not hold for blocks that come directly from the
-  /// upstream. If too few bytes are unused in one piece, takes `bytes` and less than 1 MiB more from the
-  /// upstream in one call, and at least chunk_bytes. Throws what the upstream throws.
+  /// upstream. If the pool has too few unused bytes in one piece, it takes more from the upstream in one
+  /// call: `bytes` and less than 1 MiB in addition, but at least chunk_bytes. Throws what the upstream
+  /// throws.
   void reserve(std::size_t bytes);
-  /// As reserve(), but in a thread of its own. The future's get() throws what the upstream threw; its
-  /// destructor waits for the thread. Precondition: the future is ready or destroyed before the pool is
-  /// destroyed. Throws SystemError if no thread can be started.
+  /// As reserve(), but in a thread of its own. The get() of the future throws what the upstream threw; the
+  /// destructor of the future waits for the thread. Precondition: the future is ready or destroyed before the
+  /// pool is destroyed. Throws SystemError if no thread can be started.
   [[nodiscard]] std::future<void> reserve_async(std::size_t bytes);
   /// Gives all chunks back if no block is in use; returns whether it did.
   bool release() noexcept;

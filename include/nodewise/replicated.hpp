@@ -21,7 +21,7 @@ namespace nodewise {
 struct ReplicaCost {
   /// The bytes taken from the pool of each node, by logical index.
   std::vector<std::uint64_t> bytes_on_node;
-  /// How long it took to make the present copies.
+  /// How long it took to make the present copies, in seconds.
   double seconds = 0;
 };
 
@@ -38,8 +38,9 @@ class NODEWISE_PUBLIC Replicas {
   /// The number of copies: one for each node that has memory.
   std::size_t copies() const noexcept;
   std::pmr::memory_resource& memory(std::size_t copy) const noexcept;
-  /// The index of the copy for the calling thread, and for a node. Throws OutOfRange.
+  /// The index of the copy that the calling thread reads.
   std::size_t local_copy() const;
+  /// The index of the copy for `node`. Throws OutOfRange.
   std::size_t copy_of(unsigned node) const;
   ReplicaCost cost() const;
   std::uint64_t version() const noexcept;
@@ -104,8 +105,8 @@ constexpr bool is_replicable() {
 
 /// A T that can be copied to a node with everything that it holds. Either it is trivially copyable; or it
 /// takes all its memory from a std::pmr::memory_resource (as std::pmr::vector does, but std::vector does
-/// not), and its elements are Replicable. Pointers are copied as they are: what they point to stays where it
-/// is.
+/// not), and its elements are Replicable. Pointers are copied as they are; the data that they point to is not
+/// copied.
 template <class T>
 concept Replicable = detail::is_replicable<T>();
 
@@ -114,8 +115,8 @@ concept Replicable = detail::is_replicable<T>();
 template <Replicable T>
 class Replicated {
  public:
-  /// Copies `value` to each node. `name` is for the report. Precondition, which cannot be checked: `pools`
-  /// outlives this object. Throws what the pools throw, usually OutOfMemory; no copy remains then.
+  /// Copies `value` to each node. `name` is used in the report. Precondition, which cannot be checked:
+  /// `pools` outlives this object. Throws what the pools throw, usually OutOfMemory; no copy remains then.
   Replicated(NodePools& pools, const T& value, std::string name = {})
       : replicas_(std::make_unique<detail::Replicas>(pools, std::move(name))) {
     update(value);

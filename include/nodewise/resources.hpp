@@ -16,7 +16,7 @@
 namespace nodewise {
 
 /// Limits the bytes that are in use at one time. It counts bytes as requested, before the upstream rounds
-/// them up. Its place is between a pool and the resource that gives whole pages. Thread class: any thread.
+/// them up. Put it between a pool and the resource that gives whole pages. Thread class: any thread.
 class NODEWISE_PUBLIC LimitedResource final : public std::pmr::memory_resource {
  public:
   /// Precondition, which cannot be checked: `upstream` outlives this resource. The same holds for the
@@ -43,14 +43,15 @@ class NODEWISE_PUBLIC LimitedResource final : public std::pmr::memory_resource {
 };
 
 /// Asks several resources in a fixed order: if one throws std::bad_alloc (OutOfMemory is one), it asks the
-/// next. It counts the bytes that came from each. Thread class: any thread.
+/// next. It counts the bytes that came from each resource. Thread class: any thread.
 class NODEWISE_PUBLIC SpillResource final : public std::pmr::memory_resource {
  public:
   /// Throws InvalidArgument if `order` is empty.
   explicit SpillResource(std::vector<std::pmr::memory_resource*> order);
 
   const std::vector<std::pmr::memory_resource*>& order() const noexcept { return order_; }
-  /// The bytes that are in use from each resource, in order. Those of all but the first are called spilled.
+  /// The bytes that are in use from each resource, in order. The bytes of all but the first resource are
+  /// called spilled.
   std::vector<std::uint64_t> live_bytes() const;
   /// All bytes that ever came from a resource other than the first.
   std::uint64_t spilled_bytes() const;
@@ -125,8 +126,8 @@ class NODEWISE_PUBLIC CheckingResource final : public std::pmr::memory_resource 
   explicit CheckingResource(std::pmr::memory_resource* upstream) noexcept : upstream_(upstream) {}
 
   std::pmr::memory_resource* upstream() const noexcept { return upstream_; }
-  /// The faults found so far, as text. A block that is not in use, or has another size or alignment, is not
-  /// passed on to the upstream.
+  /// The faults found so far, as text. If a freed block is not in use, or has another size or alignment, it
+  /// is not passed on to the upstream.
   std::vector<std::string> faults() const;
   std::uint64_t live_blocks() const;
   std::uint64_t live_bytes() const;

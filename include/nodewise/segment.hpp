@@ -1,6 +1,6 @@
 // A segment is memory with a name, which processes of one user share: usually a dataset that one process
-// places and others map. It is a file in memory. A process holds a segment as long as it has a Segment, Pages
-// or a loader of it.
+// places and others map. It is a file in memory. A process holds a segment as long as it has a Segment, a
+// loader or Pages with the memory of that segment.
 #pragma once
 
 #include <chrono>
@@ -32,8 +32,8 @@ struct SegmentOptions {
   /// users do not collide. If the name is empty, the segment is a memfd, which other processes open by its
   /// descriptor. The size of a memfd is sealed: no process can shrink it.
   std::string name;
-  /// If true, the segment stays until it is removed, even when no process holds it. InvalidArgument is thrown
-  /// if the name is empty.
+  /// If true, the segment stays until it is removed, even when no process holds it. A kept segment needs a
+  /// name: without one, InvalidArgument is thrown.
   bool keep = false;
   Identity origin = {};  ///< Identifies the source of the data (source.hpp).
   /// When other processes can open the segment: as soon as the loader is made (true), or when
@@ -41,17 +41,17 @@ struct SegmentOptions {
   bool publish = true;
 };
 
-/// The process that made a segment. The process number alone does not identify it: numbers are reused, and
-/// each pid namespace has its own.
+/// The process that made a segment. The process number alone does not identify the process: numbers are
+/// reused, and each pid namespace has its own numbers.
 struct SegmentOwner {
-  enum class State : unsigned char { alive, dead, unknown };  ///< unknown: another pid namespace
+  enum class State : unsigned char { alive, dead, unknown };  ///< unknown: in another pid namespace
   std::uint32_t pid = 0;
   std::uint32_t uid = 0;
-  std::uint64_t start_ticks = 0;    ///< Its start time: field 22 of /proc/PID/stat.
+  std::uint64_t start_ticks = 0;    ///< The start time of the process: field 22 of /proc/PID/stat.
   std::uint64_t pid_namespace = 0;  ///< The inode of /proc/PID/ns/pid.
 };
 NODEWISE_PUBLIC std::string_view to_string(SegmentOwner::State state) noexcept;
-/// Whether this process is still running.
+/// Whether the process that `owner` describes is still running.
 NODEWISE_PUBLIC SegmentOwner::State owner_state(const SegmentOwner& owner);
 
 class SegmentFile;  // private to the library
@@ -59,20 +59,21 @@ class SegmentFile;  // private to the library
 /// How long to wait for a process that is just making a segment. Unset: without a limit.
 using Patience = std::optional<std::chrono::duration<double>>;
 
-/// A segment that this process has mapped. Copies share it, and so do copies of pages(); when the last one is
-/// destroyed, the process releases the segment. The last process to do so removes the name, unless the
-/// segment is kept. A process that is killed removes no name; collect_segments() does that. A forked child
-/// can use the memory, but does not count as a holder. The format is described in docs/segment-format.md.
-/// Thread class: immutable, except the data: callers must order accesses to the same element if one of them
-/// is a write.
+/// A segment that this process has mapped. Copies share the mapping, and so do copies of pages(). When the
+/// last copy is destroyed, the process releases the segment. The last process that releases a segment removes
+/// its name, unless the segment is kept. If that process is killed instead, the name stays until
+/// collect_segments(), or a process that makes a new segment of this name, removes it. A forked child can use
+/// the memory, but does not count as a holder. The format is described in docs/segment-format.md. Thread
+/// class: immutable, except the data: callers must order accesses to the same element if one of them is a
+/// write.
 class NODEWISE_PUBLIC Segment {
  public:
-  /// Opens a segment of this user, and waits if it is still being made. With Access::read_only its views are
-  /// read-only. Throws SystemError (ENOENT: there is none; EPERM or EACCES: it belongs to another user),
-  /// FormatError (the file is no segment, is damaged, or has a version that this build cannot read) and
-  /// InvalidArgument (bad name). With `patience`, throws SystemError (ETIMEDOUT) if the segment is still
-  /// being made after that time, or another process keeps it locked; both may be stopped. Cost: about ten
-  /// system calls, for any size.
+  /// Opens a segment of this user, and waits if it is still being made. With Access::read_only, views of the
+  /// segment are read-only. Throws SystemError (ENOENT: there is no such segment; EPERM or EACCES: it belongs
+  /// to another user), FormatError (the file is no segment, is damaged, or has a version that this build
+  /// cannot read) and InvalidArgument (bad name). With `patience`, throws SystemError (ETIMEDOUT) if, after
+  /// that time, another process is still making the segment, or keeps it locked; that process may have been
+  /// stopped. Cost: about ten system calls, for any size.
   static Segment open(const std::string& name, Access access = Access::read_only,
                       const Patience& patience = {});
   /// Opens a memfd by its descriptor, which came from another process: by a socket, by fork, or from
@@ -81,14 +82,14 @@ class NODEWISE_PUBLIC Segment {
   static Segment open_descriptor(int descriptor, Access access = Access::read_only);
 
   const std::string& name() const noexcept;  ///< Empty for a memfd.
-  const std::string& path() const noexcept;  ///< The path of its file; empty for a memfd.
+  const std::string& path() const noexcept;  ///< The path of the segment's file; empty for a memfd.
   SegmentKind kind() const noexcept;
   Access access() const noexcept;
   const SegmentOwner& owner() const noexcept;
   std::chrono::system_clock::time_point created() const noexcept;
   bool kept() const noexcept;
-  /// Identifies the source of the data, as it was when the data was loaded. The name in it is empty if there
-  /// was no source.
+  /// Identifies the source of the data, as the source was when the data was loaded. Identity::name is empty
+  /// if there was no source.
   const Identity& origin() const noexcept;
   /// The descriptor of a memfd, for sending it to other processes; the segment still owns it. -1 for a
   /// segment with a name.
@@ -101,8 +102,8 @@ class NODEWISE_PUBLIC Segment {
   std::uint64_t num_batches() const noexcept;
   /// How the elements of each batch are arranged.
   Layout layout() const noexcept;
-  /// A view; it copies nothing. Elements can be written through it if the segment was opened with
-  /// Access::read_write. Throws OutOfRange. Cost: O(1).
+  /// A view of a batch; nothing is copied. Elements can be written through the view if the segment was opened
+  /// with Access::read_write. Throws OutOfRange. Cost: O(1).
   AnyBatchView get_batch(std::uint64_t batch) & { return view(batch); }
   /// A read-only view. Throws OutOfRange.
   AnyConstBatchView get_batch(std::uint64_t batch) const& { return view(batch); }
@@ -127,23 +128,23 @@ class NODEWISE_PUBLIC Segment {
 struct SegmentInfo {
   std::string name;
   std::string path;
-  /// Why the header cannot be read; empty if it can. If it cannot, the members from `kind` to `dataset`,
-  /// except `published`, may have their default values.
+  /// Why the header cannot be read; empty if it can. If `fault` is not empty, or `published` is false, only
+  /// these members are meaningful: name, path, fault, published, bytes, attached and held.
   std::string fault;
   SegmentKind kind = SegmentKind::dataset;
   SegmentOwner owner;
   SegmentOwner::State owner_state = SegmentOwner::State::unknown;
   std::chrono::system_clock::time_point created;
   bool kept = false;
-  bool published = false;  ///< False: it is being made, or its maker died too early.
+  bool published = false;  ///< False: it is being made, or its maker died before it was published.
   Identity origin;
   Layout layout = Layout::rows;
   Dataset dataset;
   std::uint64_t bytes = 0;  ///< The size of the file.
-  /// The number of holders; a process that opened the segment twice counts twice. Empty if /proc/locks does
-  /// not tell.
+  /// How often the segment is open; a process that has opened it twice counts twice. Empty if /proc/locks
+  /// cannot be read.
   std::optional<unsigned> attached;
-  bool held = false;  ///< Whether any process holds it, also in other pid namespaces.
+  bool held = false;  ///< Whether any process holds it, in any pid namespace.
 };
 
 /// The segments of this user, ordered by folder and name, also those that this process may only read. A
@@ -153,12 +154,16 @@ NODEWISE_PUBLIC std::vector<SegmentInfo> list_segments();
 
 struct CollectOptions {
   bool dry_run = false;
-  /// If set, kept segments that are older than this are removed too.
+  /// If set, kept segments that are at least this old are removed too.
   std::optional<std::chrono::duration<double>> older_than = {};
 };
-/// Removes segments that no process holds and whose maker is dead, and returns them. Segments from other pid
-/// namespaces stay, and so do kept segments, unless `older_than` selects them. With `dry_run`, returns what
-/// would be removed, and removes nothing.
+/// Removes segments that no process holds, and returns them (without `attached` and `held`). Their state
+/// decides which segments are removed:
+///   not published          always, because the maker is dead
+///   published, not kept    if the maker is dead; not if it belongs to another pid namespace
+///   kept                   if `older_than` selects them, whether or not the maker is dead
+///   damaged                never
+/// With `dry_run`, returns the segments that would be removed, and removes nothing.
 NODEWISE_PUBLIC std::vector<SegmentInfo> collect_segments(const CollectOptions& options = {});
 
 }  // namespace nodewise

@@ -29,8 +29,8 @@ namespace nodewise {
 enum class SharedObjectKind : unsigned char { value, array, mutex, event, barrier };
 NODEWISE_PUBLIC std::string_view to_string(SharedObjectKind kind) noexcept;
 
-/// A type that can lie in shared memory, because its bytes mean the same in every process. Pointers do not,
-/// so this concept rejects them. It cannot see a pointer inside a T.
+/// A type that can lie in shared memory, because its bytes mean the same in every process. The bytes of a
+/// pointer do not, so this concept rejects pointers. It cannot see a pointer inside a T.
 template <class T>
 concept SharedData = std::is_trivially_copyable_v<T> && std::default_initializable<T> &&
                      std::is_same_v<T, std::remove_cv_t<T>> && !std::is_pointer_v<T> &&
@@ -51,8 +51,8 @@ template <class T>
 inline constexpr bool is_integer = (std::is_integral_v<T> && !std::is_same_v<T, bool>) ||
                                    std::is_same_v<T, SignedWide> || std::is_same_v<T, Wide>;
 
-/// The leading bytes that make up a T's value: behind the ten of an x87 long double there are bytes without
-/// a meaning, which need not be the same in two equal numbers.
+/// How many leading bytes make up the value of a T. An x87 long double has ten such bytes. The rest are
+/// padding, which may differ between equal numbers.
 template <class T>
 constexpr std::size_t meaningful_bytes() noexcept {
   constexpr int x87_digits = 64;
@@ -122,7 +122,7 @@ T from_word(std::uint64_t word) noexcept {
 /// Reads a value of more than eight bytes. The result is never a mixture of two values.
 NODEWISE_PUBLIC void read_large(std::byte* at, void* value, std::size_t bytes);
 
-/// While a LargeWriter exists, no other one can write the same value. Throws SystemError (EDEADLK) if the
+/// While a LargeWriter exists, no other writer can write the same value. Throws SystemError (EDEADLK) if the
 /// calling thread is already writing this value.
 class NODEWISE_PUBLIC LargeWriter {
  public:
@@ -204,7 +204,7 @@ class SharedValue {
   requires std::is_invocable_r_v<T, Next&, const T&> T update(Next next)
   const { return change(next).after; }
 
-  // These are for integers, which wrap around as unsigned integers do. Each returns the previous value.
+  // These five are for integers, which wrap around as unsigned integers do. Each returns the previous value.
   T fetch_add(T more) const requires SharedInteger<T> { return fetch(more, std::plus<>()); }
   T fetch_sub(T less) const requires SharedInteger<T> { return fetch(less, std::minus<>()); }
   T fetch_and(T bits) const requires SharedInteger<T> { return fetch(bits, std::bit_and<>()); }
@@ -278,18 +278,20 @@ class SharedArray {
 };
 
 /// A mutex between processes. If a process dies while it holds the mutex, the data that the mutex guards may
-/// be half changed; from then on, no process gets the mutex until the data is repaired. Not recursive. It
-/// works with std::lock_guard, std::unique_lock and std::scoped_lock. Copies are handles of the same mutex.
-/// Precondition: the mutex is unlocked when the last copy is destroyed. Thread class: any thread;
-/// when_owner_died() one thread at a time.
+/// be half changed. Then every attempt to lock the mutex throws OwnerDied, until the data is repaired by
+/// repair() or when_owner_died(). Not recursive. The mutex works with std::lock_guard, std::unique_lock and
+/// std::scoped_lock. Copies are handles of the same mutex. Precondition: the mutex is unlocked when the last
+/// copy is destroyed. Thread class: any thread; when_owner_died() one thread at a time.
 class NODEWISE_PUBLIC SharedMutex {
  public:
-  /// Throws OwnerDied if a process died while it held the mutex; the caller then does not hold it. Throws
-  /// SystemError (EDEADLK) if the calling thread holds it already.
+  /// Throws OwnerDied if a process died while it held the mutex, and the data was not repaired since; the
+  /// caller then does not hold the mutex. Throws SystemError (EDEADLK) if the calling thread holds the mutex
+  /// already.
   void lock() const;
-  /// Returns false if the mutex is held, by the calling thread or another one. Throws OwnerDied.
+  /// Returns false if the mutex is held, by the calling thread or another one. Throws OwnerDied as lock()
+  /// does.
   bool try_lock() const;
-  /// These return false if the time is over. They throw as lock().
+  /// These three return false if the time ends before the mutex is locked. They throw as lock() does.
   template <class Rep, class Period>
   bool try_lock_for(const std::chrono::duration<Rep, Period>& time) const {
     return try_lock_until(detail::after(time));
@@ -301,18 +303,18 @@ class NODEWISE_PUBLIC SharedMutex {
       if (detail::left_until(until) <= detail::Seconds::zero()) return false;
     return true;
   }
-  /// Does nothing if the calling thread does not hold the mutex. A forked child does not hold what its parent
-  /// holds.
+  /// Does nothing if the calling thread does not hold the mutex. A forked child does not hold the mutexes
+  /// that its parent holds.
   void unlock() const noexcept;
 
   /// Locks the mutex. If a process died while it held the mutex, calls `repair`, and marks the data as
   /// repaired. Then unlocks the mutex. Returns whether `repair` was called. If `repair` throws, or the
-  /// process dies in it, the data is not marked as repaired. Throws SystemError as lock(), and what `repair`
-  /// throws.
+  /// process dies while `repair` runs, the data is not marked as repaired. Throws SystemError as lock() does,
+  /// and what `repair` throws.
   bool repair(const std::function<void()>& repair) const;
-  /// From now on, where lock() would throw OwnerDied, it calls `repair` while the mutex is held, and then
-  /// succeeds. This holds for this handle, and for copies that are made of it later. Thread class: one thread
-  /// at a time.
+  /// After this call, lock() and the try_ functions never throw OwnerDied: instead, they call `repair` while
+  /// the mutex is held, and then succeed. This is so for this handle, and for copies that are made of this
+  /// handle later. Thread class: one thread at a time.
   void when_owner_died(std::function<void()> repair);
 
  private:
@@ -328,13 +330,13 @@ class NODEWISE_PUBLIC SharedMutex {
 /// some fifty milliseconds late. Copies are handles of the same event. Thread class: any thread.
 class NODEWISE_PUBLIC SharedEvent {
  public:
-  /// Sets the flag and releases all that wait, even if the flag is cleared immediately afterwards.
+  /// Sets the flag and releases all waiting threads, even if the flag is cleared immediately afterwards.
   void set() const noexcept;
   void clear() const noexcept;
   bool is_set() const noexcept;
   /// Waits until the flag is set.
   void wait() const noexcept;
-  /// Waits at most `timeout`; returns whether the flag was set.
+  /// Waits until the flag is set, but at most for `timeout`. Returns whether the flag was set.
   template <class Rep, class Period>
   bool wait_for(const std::chrono::duration<Rep, Period>& timeout) const noexcept {
     const auto until = detail::after(timeout);
@@ -354,9 +356,9 @@ class NODEWISE_PUBLIC SharedEvent {
 class NODEWISE_PUBLIC SharedBarrier {
  public:
   /// Waits for the other parties. Returns how many of them had arrived before: each number from 0 to
-  /// parties() - 1 is returned to one caller. Throws BrokenBarrier if the barrier is broken, or if it is
-  /// broken or reset during the wait. In rare cases it throws although all parties had arrived: if a later
-  /// phase is broken or reset before this caller wakes up.
+  /// parties() - 1 is returned to one caller. Throws BrokenBarrier if the barrier is already broken when this
+  /// is called, or if it gets broken or is reset during the wait. In rare cases this throws although all
+  /// parties had arrived: if a later phase is broken or reset before this caller wakes up.
   unsigned arrive_and_wait() const;
   /// As arrive_and_wait(), but a caller that has waited for `timeout` breaks the barrier for all parties, and
   /// throws BrokenBarrier.
@@ -365,13 +367,13 @@ class NODEWISE_PUBLIC SharedBarrier {
     const auto until = detail::after(timeout);
     return arrive(&until);
   }
-  /// Breaks the barrier: callers that wait, and later callers, get BrokenBarrier until it is reset.
+  /// Breaks the barrier: callers that wait, and later callers, get BrokenBarrier until reset() is called.
   void give_up() const noexcept;
   /// Makes a broken barrier usable again. Callers that wait get BrokenBarrier.
   void reset() const noexcept;
 
   unsigned parties() const noexcept { return parties_; }
-  unsigned waiting() const noexcept;  ///< The number of parties that have arrived.
+  unsigned waiting() const noexcept;  ///< The number of parties that have arrived in this phase.
   bool broken() const noexcept;
 
  private:
@@ -384,8 +386,8 @@ class NODEWISE_PUBLIC SharedBarrier {
 };
 
 struct SharedObjectsOptions {
-  /// Room for the objects. An object takes its size, rounded up to 128 bytes; a value of more than 8 bytes
-  /// takes twice that, and 128 bytes more. All pages are populated at once.
+  /// Room for the objects, in bytes. An object takes its size, rounded up to a multiple of 128 bytes: r
+  /// bytes. A value of more than 8 bytes takes 2 r + 128 bytes. create() populates all pages.
   std::uint64_t bytes = std::uint64_t{1} << 20;
   bool keep = false;  ///< As SegmentOptions::keep.
 };
@@ -398,17 +400,18 @@ struct SharedObjectInfo {
   std::string type;
   std::uint64_t element_bytes = 0;
   std::uint64_t count = 0;  ///< The number of elements of an array, or of parties of a barrier; else 1.
-  std::uint64_t bytes = 0;  ///< The room that it takes, in bytes.
+  std::uint64_t bytes = 0;  ///< The room that the object takes.
 };
 
 /// Objects with names, in a segment of their own. The first process that asks for a name makes the object;
 /// every other process gets the same one. Processes may start, end, fork and be killed at any moment. If the
 /// maker of an object is killed before the object is finished, the object does not exist. Objects live as
-/// long as their segment; they cannot be removed one by one. There are at most 512, with names of 1 to 63
-/// bytes.
+/// long as their segment; they cannot be removed one by one. A segment has at most 512 objects, with names of
+/// 1 to 63 bytes.
 ///
-/// All processes must be in the same pid namespace, because the kernel knows the owner of a mutex by its
-/// thread number. Copies share the segment, and handles of objects keep it mapped. Thread class: any thread.
+/// All processes must be in the same pid namespace, because the kernel identifies the owner of a mutex by a
+/// thread number, which is another one in each namespace. Copies share the segment, and handles of objects
+/// keep it mapped. Thread class: any thread.
 class NODEWISE_PUBLIC SharedObjects {
  public:
   /// Makes a segment called `name`. An empty name makes a memfd, which forked children inherit, and which
@@ -416,20 +419,20 @@ class NODEWISE_PUBLIC SharedObjects {
   /// the name is taken) and PlacementError (no room). Cost: some system calls, and populating the pages.
   static SharedObjects create(const std::string& name, const SharedObjectsOptions& options = {});
   /// Opens a segment that exists. Throws what Segment::open throws, InvalidArgument if the segment holds
-  /// something else, and SystemError (ENOTSUP) if it was made in another pid namespace. Objects that a killed
-  /// job left (their maker is dead, no process holds them, and they are not kept) are removed first: then
-  /// there are none.
+  /// something else, and SystemError (ENOTSUP) if the segment was made in another pid namespace. If a killed
+  /// job left the segment (its maker is dead, no process holds it, and it is not kept), it is removed first.
+  /// open() then throws SystemError (ENOENT), as for a name that does not exist.
   static SharedObjects open(const std::string& name, const Patience& patience = {});
   static SharedObjects open_descriptor(int descriptor);
-  /// Opens the segment called `name`, or makes it if there is none; `options` matter only for making it. If
-  /// several processes call this at the same time, one of them makes the segment, and the others wait. Throws
-  /// as create() and open().
+  /// Opens the segment called `name` as open() does, or makes it if there is none. `options` are used only to
+  /// make it. If several processes call this at the same time, one of them makes the segment, and the others
+  /// wait. Throws as create() and open().
   static SharedObjects open_or_create(const std::string& name, const SharedObjectsOptions& options = {});
 
-  // Each of these returns the object with this name, and makes it if there is none. All throw InvalidArgument
-  // if the name is not valid, or if the object has another kind, type or size; OutOfMemory if there is no
-  // room; FormatError if the directory of objects is damaged. Cost: some hundred nanoseconds for each object
-  // in the segment, so call them once and keep the handle.
+  // Each of these five returns the object called `name`, and makes the object if it does not exist. They
+  // throw InvalidArgument if the name is not valid, or if the object has another kind, type or size;
+  // OutOfMemory if there is no room; FormatError if the directory of objects is damaged. Cost: some hundred
+  // nanoseconds for each object in the segment, so call them once for an object, and keep the handle.
 
   /// The value is `initial` if this call makes the object.
   template <SharedData T>

@@ -32,13 +32,13 @@ struct Digest {
 /// Identifies a source by a name and two digests.
 struct Identity {
   std::string name;  ///< For people: an absolute path, or a key.
-  /// Sources whose `state` is equal are taken to give the same bytes on this machine. For a file, it is made
-  /// from path, size, modification time, device, inode, format and element type; for memory and functions,
-  /// from the caller's key, the shape and the element type. A segment records it.
+  /// Sources whose `state` is equal are taken to give the same bytes on this machine. For a file, `state` is
+  /// made from path, size, modification time, device, inode, format and element type; for memory and
+  /// functions, from the caller's key, the shape and the element type. A segment records it.
   Digest state;
-  /// Sources whose `content` is equal are taken to be copies of the same data, on any machine. For a file, it
-  /// is made from format, shape, element type and the sizes of its parts, but not from the data; for memory
-  /// and functions, it is the same as `state`.
+  /// Sources whose `content` is equal are taken to be copies of the same data, on any machine. For a file,
+  /// `content` is made from the format, the shape, the element type, and the sizes of the file's header and
+  /// data, but not from the data itself. For memory and functions, it is the same as `state`.
   Digest content;
   friend bool operator==(const Identity&, const Identity&) = default;
 };
@@ -64,18 +64,19 @@ class NODEWISE_PUBLIC SourceFormat {
   virtual DType dtype() const = 0;
   virtual Identity identity() const = 0;
   virtual Calls calls() const { return Calls::any_thread; }
-  /// The number of rows that are best read together, such as the rows of a chunk. Such a group begins at a
-  /// multiple of this number.
+  /// The number of rows that are best read together, such as the rows of a chunk. Each group of such rows
+  /// begins at a multiple of this number.
   virtual std::uint64_t granule_rows() const { return 1; }
   /// Writes the rows `rows` to `to`, row-major and in this machine's byte order. Polls `stop`. Throws
   /// Stopped, SystemError or FormatError; messages name the file and the offset. A format that has extents
-  /// need not implement it, because Source::read uses them. The default throws InvalidArgument.
+  /// need not implement read(): Source::read copies from the extents instead. The default throws
+  /// InvalidArgument.
   virtual void read(RowRange rows, std::byte* to, const Stop& stop) const;
   /// Appends the extents of `bytes`, in order and without gaps, and returns true. A format that can only be
   /// read by rows always returns false and appends nothing.
   virtual bool extents(ByteRange bytes, std::vector<Extent>& found) const;
-  /// Call this after elements were copied from extents to `at`: it converts them, in place, to this machine's
-  /// byte order. `bytes` is their range in the dataset.
+  /// Call this after elements were copied from extents to `at`. It converts these elements, in place, to this
+  /// machine's byte order. `bytes` is their range in the dataset.
   virtual void finish(std::byte* at, ByteRange bytes) const;
 };
 
@@ -91,15 +92,16 @@ class NODEWISE_PUBLIC Source {
   const Identity& identity() const noexcept;
   Calls calls() const noexcept;
   std::uint64_t granule_rows() const noexcept;
-  /// The dataset that the source gives, with batches of `batch_size` samples. Throws InvalidArgument if that
-  /// is 0.
+  /// The dataset that the source gives, with batches of `batch_size` samples. Throws InvalidArgument if
+  /// `batch_size` is 0.
   Dataset dataset(std::uint64_t batch_size) const { return {shape(), dtype(), batch_size}; }
 
   /// Writes the rows `rows` to `to`, row-major and in this machine's byte order. Precondition: there is room
-  /// for them. Throws OutOfRange, Stopped, SystemError or FormatError (messages name the file and the
-  /// offset), and what a caller's function throws. After an exception, the content of `to` is unspecified.
+  /// for the rows at `to`. Throws OutOfRange, Stopped, SystemError or FormatError (messages name the file and
+  /// the offset), and what a caller's function throws. After an exception, the content of `to` is
+  /// unspecified.
   void read(RowRange rows, std::byte* to, const Stop& stop = {}) const;
-  /// Whether extents() says where the bytes lie, so that pieces can be read that are not whole rows.
+  /// Whether extents() says where the bytes lie. Then pieces can be read that are not whole rows.
   bool has_extents() const noexcept;
   /// As SourceFormat::extents. Throws OutOfRange.
   bool extents(ByteRange bytes, std::vector<Extent>& found) const;
@@ -120,14 +122,14 @@ struct MemorySourceOptions {
   std::string key;
 };
 
-/// Rows that lie at `data`, row-major. Preconditions: they stay readable and unchanged while the source is
-/// used. The memory stays the caller's. Throws InvalidArgument if `data` is null and there are rows, and as
-/// Dataset.
+/// Rows that lie at `data`, row-major. Preconditions: the rows stay readable and unchanged while the source
+/// is used. The memory stays the caller's. Throws InvalidArgument if `data` is null although there are rows.
+/// Also throws what Dataset throws.
 NODEWISE_PUBLIC Source memory_source(const void* data, Shape shape, DType dtype,
                                      const MemorySourceOptions& options = {});
 
-/// The elements of a span, in rows of `features` elements. Throws InvalidArgument if these are not whole
-/// rows.
+/// The elements of a span, in rows of `features` elements. Throws InvalidArgument if the span does not
+/// consist of whole rows.
 template <Element T>
 Source memory_source(std::span<const T> data, std::uint64_t features,
                      const MemorySourceOptions& options = {}) {
@@ -146,20 +148,21 @@ struct FunctionSourceOptions {
 
 /// Rows that a function writes: `fill(rows, to)` writes the rows `rows` to `to`, row-major. It must write the
 /// same data every time, and must accept rows in any order. Each call asks for some MiB. An exception that
-/// `fill` throws ends the load. Throws InvalidArgument if there is no function, and as Dataset.
+/// `fill` throws ends the load. Throws InvalidArgument if `fill` is empty. Also throws what Dataset throws.
 NODEWISE_PUBLIC Source function_source(Shape shape, DType dtype,
                                        std::function<void(RowRange rows, std::byte* to)> fill,
                                        const FunctionSourceOptions& options = {});
 
 struct SourceOptions {
-  /// The type as which elements are read, if the file's format cannot name it: bf16 in a .npy file. Unset:
-  /// the type that the file states.
+  /// Set this to bf16 to read the two-byte elements ('u2' or 'V2') of a .npy file as bf16, which .npy cannot
+  /// name. Any other value must equal the type that the file states. Unset: the type that the file states.
   std::optional<DType> dtype;
 };
 
 /// Opens a file. Its format is recognised by its first bytes or its name. Throws SystemError (the file cannot
-/// be opened or read), FormatError (the format is unknown, or the content does not match the header) and
-/// InvalidArgument (the elements cannot be read as the requested type).
+/// be opened or read), FormatError (the format is unknown, the content does not match the header, or elements
+/// that are to be read as bf16 are not 'u2' or 'V2') and InvalidArgument (another type was requested than the
+/// file states).
 NODEWISE_PUBLIC Source open_source(const std::string& path, const SourceOptions& options = {});
 
 }  // namespace nodewise

@@ -9,8 +9,8 @@
 namespace nodewise {
 
 /// A token that long calls poll. All copies are the same token: a program gives one copy to a call and keeps
-/// another. After request(), the call ends and throws Stopped. Thread class: any thread; request() may be
-/// called in a signal handler.
+/// another. After request() on any copy, the call ends and throws Stopped. Thread class: any thread;
+/// request() may be called in a signal handler.
 class NODEWISE_PUBLIC Stop {
  public:
   Stop();

@@ -13,9 +13,9 @@
 
 namespace nodewise {
 
-/// A run, and the lease on its memory: it stays mapped and unchanged until the BatchLease is destroyed.
-/// Movable, not copyable; a BatchLease that was moved from has no data. Thread class: value; it may be
-/// destroyed on any thread.
+/// A run, and the lease on its memory: the memory stays mapped and unchanged until the BatchLease is
+/// destroyed. Movable, not copyable; a BatchLease that was moved from has no data. Thread class: value; it
+/// may be destroyed on any thread.
 class BatchLease {
  public:
   /// `data` points to the first byte of the first batch; the batches follow one another without gaps. The
@@ -28,7 +28,7 @@ class BatchLease {
   BatchLease& operator=(BatchLease&&) noexcept = default;
 
   const std::byte* data() const noexcept { return data_.get(); }
-  BatchRange batches() const noexcept { return batches_; }  ///< Their numbers in the dataset.
+  BatchRange batches() const noexcept { return batches_; }  ///< The numbers of the batches in the dataset.
   std::optional<unsigned> node() const noexcept { return node_; }
 
  private:
@@ -37,8 +37,8 @@ class BatchLease {
   std::optional<unsigned> node_;
 };
 
-/// Gives all batches of a dataset, or some of them, each once, in runs of any order. Readers store results by
-/// batch number, so results do not depend on the order of the runs. The library implements BufferStream
+/// Gives each batch of a dataset, or of a part of it, exactly once. The runs come in any order. Readers store
+/// results by batch number, so results do not depend on this order. The library implements BufferStream
 /// (buffer_stream.hpp); programs can implement others. Thread class: one thread at a time. At the same time,
 /// other threads may read runs and destroy leases.
 class NODEWISE_PUBLIC BatchStream {
@@ -55,7 +55,7 @@ class NODEWISE_PUBLIC BatchStream {
   /// if a lease must be destroyed before there is memory for another run.
   virtual bool ready() = 0;
   /// Begins again with the same batches, perhaps in another order, and returns true. A stream that can be
-  /// read only once always returns false, and stays where it is.
+  /// read only once always returns false, and keeps its present position.
   virtual bool rewind() = 0;
 
  protected:

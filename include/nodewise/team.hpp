@@ -1,5 +1,5 @@
 // A team of workers. A worker is pinned to one CPU and belongs to the NUMA node of that CPU. Workers are
-// OpenMP threads; if there are fewer threads than workers, a thread does the work of several workers in turn.
+// OpenMP threads. If there are fewer threads than workers, a thread does the work of several workers in turn.
 // A plan (plan.hpp) divides a dataset into shards, one for each node, and the workers of a node read its
 // shard.
 #pragma once
@@ -57,17 +57,17 @@ struct TeamOptions {
   Scheduling scheduling = Scheduling::local;
 };
 
-/// A team of pinned workers. Making a Team starts no thread; the first one loads an OpenMP runtime, unless
-/// the program has one. Each call forms an OpenMP region, pins its
+/// A team of pinned workers. Making a Team starts no thread, but the first Team of a process loads an OpenMP
+/// runtime unless the program has one. Each call that runs work on the team forms an OpenMP region, pins its
 /// threads on entry, and restores their CPU masks on exit. In a forked child, the calling thread does all the
-/// work. Thread class: immutable. Several threads may call at the same time, but they then compete for the
-/// team's CPUs; divide() makes teams with separate CPUs.
+/// work. Thread class: immutable. Several threads may call one team at the same time, but they then compete
+/// for the team's CPUs; divide() makes teams with separate CPUs.
 class NODEWISE_PUBLIC Team {
  public:
   /// Throws PlacementError if `topology` is not this machine. Throws SystemError if the CPU mask of the
   /// calling thread cannot be read, or contains no CPU of the topology, or if the module with the library's
-  /// OpenMP regions cannot be loaded (docs/howto/hybrid-openmp.md). Throws InvalidArgument if the number
-  /// of workers is above 8192, or NODEWISE_WORKERS is not a number.
+  /// OpenMP regions cannot be loaded (docs/howto/hybrid-openmp.md). Throws InvalidArgument if the number of
+  /// workers is above 8192, or if NODEWISE_WORKERS is not a number from 1 to 8192.
   explicit Team(const Topology& topology, const TeamOptions& options = {});
 
   std::span<const Worker> workers() const& noexcept;
@@ -75,18 +75,20 @@ class NODEWISE_PUBLIC Team {
   const Topology& topology() const noexcept { return topology_; }
   bool displaced() const noexcept { return displaced_; }
   Scheduling scheduling() const noexcept { return scheduling_; }
-  /// Throws PlacementError if `plan` was made for another machine. So do all members that take a plan.
+  /// Throws PlacementError if `plan` was made for another machine. All members that take a plan do the same.
   void check_plan(const Plan& plan) const;
-  /// The CPUs (the kernel's numbers) that the team may use: the allowed CPUs on which the thread that made
-  /// the team could run. If OMP_PROC_BIND had narrowed that thread to one OpenMP place, the CPUs of all
-  /// places count. For a team from divide() or divide_by_node(): the CPUs of its workers.
+  /// The CPUs (the kernel's numbers) that the team may use: the allowed CPUs in the mask of the thread that
+  /// made the team. If OMP_PROC_BIND is set, and this mask is one OpenMP place or includes all places, they
+  /// are the allowed CPUs of all places. For a team from divide() or divide_by_node(): the CPUs of its
+  /// workers.
   const IndexSet& usable_cpus() const noexcept { return usable_cpus_; }
   /// The numbers of the workers that read shard `shard` of `plan`; there is at least one. Throws OutOfRange.
   std::vector<unsigned> readers(const Plan& plan, std::size_t shard) const;
   /// The numbers of the workers that read data on `node` (logical index). Throws OutOfRange.
   const std::vector<unsigned>& readers_of_node(unsigned node) const;
-  /// The numbers of the workers on `node` (logical index). If it has no workers: of those on the nearest node
-  /// that has workers. They populate the pages of `node`, also in a displaced team. Throws OutOfRange.
+  /// The numbers of the workers on `node` (logical index). If `node` has none, the numbers of the workers on
+  /// the nearest node that has workers. They populate the pages of `node`, also in a displaced team. Throws
+  /// OutOfRange.
   const std::vector<unsigned>& home_workers(unsigned node) const;
   /// The shards of `plan` that have batches, but no worker on their node.
   std::vector<Orphan> orphans(const Plan& plan) const;
@@ -95,8 +97,8 @@ class NODEWISE_PUBLIC Team {
   /// worker that reads the part. Parts without batches are left out. Without stealing, a worker gets at most
   /// one part of a shard. With stealing, a part is split into pieces that other workers may take;
   /// ShardPart::worker is then the worker that took the piece. A worker's calls follow one another; calls of
-  /// different workers run at the same time. When all have finished, the first exception that `fn` threw is
-  /// rethrown here.
+  /// different workers run at the same time. When all calls have ended, the first exception that `fn` threw
+  /// is rethrown here.
   void for_each_shard(const Plan& plan, const std::function<void(const ShardPart&)>& fn) const;
 
   /// Calls `fn` once for each worker, on a thread that is pinned to that worker's CPU. This is for work that
@@ -109,16 +111,17 @@ class NODEWISE_PUBLIC Team {
   /// memory policy, a page that `fn` is the first to touch lies on that node. Otherwise as for_each_worker.
   void for_each_node(const std::function<void(const Worker&)>& fn) const;
 
-  /// Divides this team into teams without common CPUs, one for each weight. Several threads can then each use
-  /// one of them at the same time. The CPUs are divided in proportion to the weights, and each team gets at
-  /// least one: {1, 1} makes two halves; {3, 1} leaves a quarter for other work. The workers of one CPU stay
-  /// together. The CPUs of each node are divided in the same proportion, so a team with enough CPUs has
-  /// workers on every node. If a team has no worker on a node, its workers on the nearest node read the data
-  /// there. Scheduling and `displaced` are those of this team. Throws InvalidArgument if there are no
-  /// weights, if a weight is 0, or if there are more weights than CPUs with workers.
+  /// Divides this team into teams without common CPUs, one for each weight. Several threads can then work at
+  /// the same time, each with one of these teams. The CPUs are divided in proportion to the weights, and each
+  /// team gets at least one CPU. {1, 1} makes two teams with half of the CPUs each; {3, 1} makes one with
+  /// three quarters and one with a quarter. The workers of one CPU stay together. The CPUs of each node are
+  /// divided in the same proportion, so a team with enough CPUs has workers on every node. If a team has no
+  /// worker on a node, its workers on the nearest node read the data there. Scheduling and `displaced` are
+  /// those of this team. Throws InvalidArgument if there are no weights, if a weight is 0, or if there are
+  /// more weights than CPUs with workers.
   std::vector<Team> divide(const std::vector<unsigned>& weights) const;
-  /// One team for each node that has workers, in the order of the nodes. For calls that each use the data of
-  /// one node.
+  /// Makes one team for each node that has workers, in the order of the nodes: for calls that each use the
+  /// data of one node.
   std::vector<Team> divide_by_node() const;
 
  private:

@@ -32,9 +32,9 @@ class NODEWISE_PUBLIC Topology {
   static Topology from_synthetic(const std::string& description);
   /// Takes a description that the caller made, for example in a test. Throws InvalidArgument unless all of
   /// this holds: there is a node; logical indices are consecutive; the kernel's numbers of nodes are unique;
-  /// no CPU is in two nodes; allowed CPUs and cores are among the CPUs of their node; there are no distances,
-  /// or nodes × nodes of them; devices and memory attributes name existing nodes; the base page is a power of
-  /// two; no number of a CPU or node exceeds 2^20.
+  /// no CPU is in two nodes; allowed CPUs and cores are among the CPUs of their node; the number of distances
+  /// is 0 or the square of the number of nodes; devices and memory attributes name existing nodes; the base
+  /// page is a power of two; no number of a CPU or node exceeds 2^20.
   static Topology from_data(MachineData data);
 
   std::span<const Node> nodes() const& noexcept;
@@ -50,10 +50,11 @@ class NODEWISE_PUBLIC Topology {
   /// OutOfRange.
   unsigned distance(unsigned from, unsigned to) const;
   /// All other nodes, ordered by their distance to `to`, nearest first, and then by logical index. If `to`
-  /// has no CPUs, the first of them that has CPUs should read its memory. Throws OutOfRange.
+  /// has no CPUs, the first node in the result that has CPUs should read the memory of `to`. Throws
+  /// OutOfRange.
   std::vector<unsigned> nearest(unsigned to) const;
-  /// The nodes that have CPUs and memory that this process may use. A plan uses them unless it is given
-  /// others.
+  /// The nodes that have CPUs and memory that this process may use. A plan uses these nodes unless it is
+  /// given others.
   std::vector<unsigned> default_targets() const;
 
   std::size_t page_bytes() const noexcept;  ///< The size of a base page.
@@ -65,7 +66,7 @@ class NODEWISE_PUBLIC Topology {
   /// The CPU time that the control group allows, as a number of CPUs, such as 1.5. Empty if there is no
   /// limit.
   std::optional<double> cpu_quota() const noexcept;
-  /// False if another machine is described. A plan can be made for it, but no memory can be placed.
+  /// False if another machine is described. A plan can be made for that machine, but no memory can be placed.
   bool is_this_machine() const noexcept;
   /// Where the description came from: "this machine", or the file or text that was read.
   const std::string& origin() const noexcept;

@@ -170,8 +170,8 @@ class NODEWISE_PUBLIC AnyConstBatchView {
   }
 
  protected:
-  // These are static so that a view can stay in registers, and not inline so that their callers stay small
-  // enough to be inlined.
+  // These are static, so that a view can stay in registers. They are defined in view.cpp, so that their
+  // callers stay small enough to be inlined.
   [[noreturn, gnu::cold]] static void throw_other_type(DType dtype, DType wanted);
   [[noreturn, gnu::cold]] static void throw_other_layout(Layout layout, Layout wanted);
   [[noreturn, gnu::cold]] static void throw_read_only(const char* call);
@@ -183,8 +183,8 @@ class NODEWISE_PUBLIC AnyConstBatchView {
   std::size_t row_stride_ = 0;
 };
 
-/// A batch whose element type, layout and access are known at run time. Elements can be written through it if
-/// access() is read_write. Thread class: value.
+/// A batch whose element type, layout and access are known at run time. Elements can be written through the
+/// view if access() is read_write. Thread class: value.
 class NODEWISE_PUBLIC AnyBatchView : public AnyConstBatchView {
  public:
   constexpr AnyBatchView() noexcept = default;
@@ -200,7 +200,7 @@ class NODEWISE_PUBLIC AnyBatchView : public AnyConstBatchView {
     return const_cast<void*>(data_);
   }
   /// The same batch as a BatchView. Throws as AnyConstBatchView::as. Also throws InvalidArgument if the
-  /// memory is read-only and T is not const; use as<const float>() there.
+  /// memory is read-only and T is not const; for such memory use as<const float>().
   template <class T>
   BatchView<T> as() const {
     return {elements<T>(Layout::rows), rows_, cols_, row_stride_};
