@@ -54,8 +54,8 @@ struct BatchTag {
   friend bool operator==(const BatchTag&, const BatchTag&) = default;
 };
 
-/// A producer or consumer that waits polls for the time `spin`, and then sleeps. It takes ten microseconds or
-/// more to wake a sleeper.
+/// To wait, a producer or consumer first polls for the time `spin`, and then sleeps. It takes ten
+/// microseconds or more to wake a sleeper.
 struct RingWaiting {
   /// On a machine with one CPU, 0 is used instead.
   std::chrono::duration<double> spin = std::chrono::microseconds(20);
@@ -93,7 +93,8 @@ class NODEWISE_PUBLIC RingLoan {
   ~RingLoan() {
     if (member_ != nullptr) give_up();
   }
-  /// A view of all rows of the slot. The rows first contain what was last written to the slot.
+  /// A view of all rows of the slot. Until the producer writes to them, they contain what an earlier loan
+  /// wrote to the slot.
   AnyBatchView view() noexcept;
   /// Publishes the first `rows` rows, so that a consumer gets them. Throws InvalidArgument if the slot has
   /// fewer rows; the loan is then still valid.
@@ -188,9 +189,9 @@ class NODEWISE_PUBLIC RingConsumer {
   RingConsumer(RingConsumer&&) noexcept;
   RingConsumer& operator=(RingConsumer&&) noexcept;
   ~RingConsumer();
-  /// Waits for a batch. Once the ring is closed, returns nullopt when no batch is ready or on loan. A
-  /// consumer that holds no lease also waits until the leases of others have ended, because a batch comes
-  /// back if its consumer dies.
+  /// Waits for a batch. After the ring is closed, returns nullopt once no batch is ready or on loan, and no
+  /// other consumer holds a lease: a batch comes back if its consumer dies. A consumer that holds a lease
+  /// itself does not wait for the leases of others.
   std::optional<RingLease> lease();
   /// As lease(), but also returns nullopt when `timeout` is over.
   template <class Rep, class Period>

@@ -17,8 +17,8 @@
 
 namespace nodewise {
 
-/// The method by which pages were placed. "Rung" means that there are several methods, from best to worst,
-/// and the best one that works is used. `mbind`: a memory policy tells the kernel the node of each page.
+/// The method by which pages were placed. A rung is one of several methods, ordered from best to worst. The
+/// library uses the best one that works. `mbind`: a memory policy tells the kernel the node of each page.
 /// `first_touch`: without a policy, a page lies on the node of the worker that writes to it first. `none`:
 /// the library did not place the pages.
 enum class PlacingRung : unsigned char { mbind, first_touch, none };
@@ -38,18 +38,17 @@ struct PlacedMemory;  // private to the library
 /// one of them is a write. Only one caller at a time may change the layout.
 class NODEWISE_PUBLIC Buffer {
  public:
-  /// Places zeroed memory for `plan`. The plan must have base_offset 0, and as page_bytes the size of a
-  /// hugetlb page if `kind` is hugetlb, else the size of a base page. Throws InvalidArgument if base_offset
-  /// is not 0, or if `kind` is hugetlb and the plan is for base pages; other wrong page sizes are not checked
-  /// here.
+  /// Places zeroed memory for `plan`. The plan's base_offset must be 0. Its page_bytes must be the size of a
+  /// base page or, if `kind` is hugetlb, of a hugetlb page. Throws InvalidArgument if base_offset is not 0,
+  /// or if `kind` is hugetlb and the plan is for base pages; other wrong page sizes are not checked here.
   ///
   /// If a node has too little memory, or if pages of `kind` are not available, Binding::preferred records a
   /// degradation and Binding::required throws PlacementError. The same holds if the kernel refuses to
   /// interleave pages. If the kernel refuses to bind the pages of a shard (the part of one node), both
   /// bindings record a degradation; under `required`, BatchLoader then checks where the pages really lie.
-  /// PlacementError is always thrown if the whole machine, the nodes of the cpuset or the control group have
-  /// too little memory, and if `plan` is for another machine. Throws SystemError if pages cannot be mapped or
-  /// populated.
+  /// With either binding, PlacementError is thrown if `plan` is for another machine. It is also thrown if the
+  /// machine, the nodes of the cpuset or the control group have too little memory; this is not checked for
+  /// pages from a hugetlb pool. Throws SystemError if pages cannot be mapped or populated.
   static Buffer allocate(const Plan& plan, const Team& team, PageKind kind = PageKind::automatic);
 
   /// A function that writes the range `bytes` of the dataset to `at`.

@@ -42,9 +42,10 @@ struct LoaderOptions {
   /// If set, the dataset's memory is a segment, which other processes can open once it is filled. If unset,
   /// the memory is private to this process.
   std::optional<SegmentOptions> segment;
-  /// How the elements of each batch are arranged (view.hpp). Data that is copied or read in rows is
-  /// rearranged on the way, one batch at a time; each worker needs memory for one batch. Adopted memory must
-  /// already be in this layout.
+  /// How the elements of each batch are arranged (view.hpp). Data that is copied, loaded, or written by a
+  /// Buffer::Fill has its rows one after the other. If this layout puts elements in other places, the data is
+  /// rearranged on the way, one batch at a time; each worker then needs memory for one batch. Adopted memory
+  /// must already be in this layout.
   Layout layout = Layout::rows;
   /// To end a load early, keep a copy of this token and call its request(). The load then throws Stopped.
   Stop stop = {};
@@ -76,7 +77,8 @@ class NODEWISE_PUBLIC BatchLoader {
   /// A copy of `data`, which holds the rows one after the other. Precondition, which cannot be checked:
   /// dataset.total_bytes() bytes at `data` are readable.
   BatchLoader(const void* data, const Dataset& dataset, const LoaderOptions& options = {});
-  /// A dataset that `fill` writes piece by piece, as Buffer::Fill describes.
+  /// A dataset that `fill` writes piece by piece, as Buffer::allocate describes. If LoaderOptions::layout
+  /// puts elements in other places than rows do, each piece is a whole batch, which `fill` writes in rows.
   BatchLoader(const Buffer::Fill& fill, const Dataset& dataset, const LoaderOptions& options = {});
   /// A dataset that is placed by a saved plan. The plan decides policy, binding, weights and targets; these
   /// members of `options` are ignored.
@@ -117,8 +119,8 @@ class NODEWISE_PUBLIC BatchLoader {
   /// A read-only view. Throws OutOfRange.
   AnyConstBatchView get_batch(std::uint64_t batch) const& { return view<AnyConstBatchView>(batch); }
   AnyBatchView get_batch(std::uint64_t batch) const&& = delete;
-  /// Whether the view that get_batch(batch) returns points into the buffer, and the kernel says that its
-  /// memory is mapped. Throws OutOfRange. Cost: one system call.
+  /// True if get_batch(batch) gives a view into the buffer, and the kernel says that the view's memory is
+  /// mapped. Throws OutOfRange. Cost: one system call.
   bool is_zero_copy(std::uint64_t batch) const;
   /// The same for any view. False if the view is empty or points outside the buffer.
   bool is_zero_copy(const AnyConstBatchView& view) const;

@@ -199,7 +199,7 @@ struct ManagerOptions {
   std::uint64_t max_bytes = 0;
 };
 
-/// Lists and dictionaries in a directory. All processes of one user can use them, also those that start
+/// Lists and dictionaries in a directory. All processes of one user can use them, including those that start
 /// later. There is one writer at a time; readers do not wait for writers, and writers do not wait for
 /// readers. If a writer is killed, its transaction takes effect as a whole or not at all. A write that has
 /// returned is durable, even if the machine crashes. A directory in /dev/shm is the exception: a write waits

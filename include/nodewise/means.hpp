@@ -46,14 +46,14 @@ NODEWISE_PUBLIC Means batch_means(const Buffer& buffer, const Team& team, std::s
 
 /// The means of the batches that `stream` gives, from its present position to its end. A run (consecutive
 /// batches in contiguous memory, stream.hpp) is read by the workers of its node, or by all workers if its
-/// node is not known. Means are stored by batch number. For a batch that the stream does not give, the first
-/// function returns NaN, and the second one leaves its element of `values` unchanged.
+/// node is not known. Means are stored by batch number. For a batch that the stream does not give,
+/// Means::values has NaN. The overload with `values` leaves that batch's element unchanged.
 ///
 /// All runs that are ready, at most 1024, are leased and then read in one call of the team; these leases end
 /// before more runs are leased. Throws what the stream throws; `values` then has the means of the batches
-/// that were given before. Throws InvalidArgument if the stream gives batches that its dataset does not have,
-/// and OutOfRange if it names a node that the machine does not have. Cost: one pass over the data, and the
-/// calls of the team. Thread class: one thread at a time for a stream.
+/// that the stream gave before it threw. Throws InvalidArgument if the stream gives batches that its dataset
+/// does not have, and OutOfRange if it names a node that the machine does not have. Cost: one pass over the
+/// data, and the calls of the team. Thread class: one thread at a time for a stream.
 NODEWISE_PUBLIC Means batch_means(BatchStream& stream, const Team& team);
 NODEWISE_PUBLIC Means batch_means(BatchStream& stream, const Team& team, std::span<double> values);
 

@@ -22,8 +22,10 @@ namespace nodewise {
 struct NODEWISE_PUBLIC PlacementBytes {
   std::uint64_t planned_bytes = 0;
   std::uint64_t local_bytes = 0;  ///< On the node of their shard; under `interleaved`, on any target node.
-  std::uint64_t misplaced_bytes = 0;  ///< On a page of their own shard that lies on another node.
-  std::uint64_t cut_bytes = 0;        ///< On a page that the plan gave to another shard.
+  /// On a page of their own shard, but the page lies on another node; under `interleaved`, on a node that is
+  /// no target.
+  std::uint64_t misplaced_bytes = 0;
+  std::uint64_t cut_bytes = 0;      ///< On a page that the plan gave to another shard.
   std::uint64_t absent_bytes = 0;   ///< Not in memory: never touched, swapped out, or the kernel's zero page.
   std::uint64_t unknown_bytes = 0;  ///< The kernel did not say where.
   PlacementBytes& operator+=(const PlacementBytes& other) noexcept;
@@ -93,8 +95,8 @@ class NODEWISE_PUBLIC Placement {
   std::vector<BatchRun> batches() && noexcept { return std::move(batches_); }
   AskingRung asking_rung() const noexcept { return asking_rung_; }
   PlacingRung placing_rung() const noexcept { return placing_rung_; }
-  /// The smallest unit whose node the kernel told: "page"; "shard", if the kernel gave only sums for whole
-  /// mappings; "none", if it could not be asked.
+  /// How finely the kernel said where memory lies: "page"; "shard", if it gave only sums for whole mappings;
+  /// "none", if it could not be asked.
   std::string_view granularity() const noexcept;
   /// local_bytes / planned_bytes; 1 if there is no data. Empty for an interleaved plan, and if the kernel
   /// could not be asked.

@@ -61,18 +61,18 @@ using Patience = std::optional<std::chrono::duration<double>>;
 
 /// A segment that this process has mapped. Copies share the mapping, and so do copies of pages(). When the
 /// last copy is destroyed, the process releases the segment. The last process that releases a segment removes
-/// its name, unless the segment is kept. If that process is killed instead, the name stays until
-/// collect_segments(), or a process that makes a new segment of this name, removes it. A forked child can use
-/// the memory, but does not count as a holder. The format is described in docs/segment-format.md. Thread
-/// class: immutable, except the data: callers must order accesses to the same element if one of them is a
-/// write.
+/// its name, unless the segment is kept. If that process is killed instead, the name stays. It is removed by
+/// collect_segments(), when a new segment of this name is made, or when this name is given to
+/// open_or_create(), BatchRing::open() or SharedObjects::open(). A forked child can use the memory, but does
+/// not count as a holder. The format is described in docs/segment-format.md. Thread class: immutable, except
+/// the data: callers must order accesses to the same element if one of them is a write.
 class NODEWISE_PUBLIC Segment {
  public:
   /// Opens a segment of this user, and waits if it is still being made. With Access::read_only, views of the
   /// segment are read-only. Throws SystemError (ENOENT: there is no such segment; EPERM or EACCES: it belongs
   /// to another user), FormatError (the file is no segment, is damaged, or has a version that this build
-  /// cannot read) and InvalidArgument (bad name). With `patience`, throws SystemError (ETIMEDOUT) if, after
-  /// that time, another process is still making the segment, or keeps it locked; that process may have been
+  /// cannot read) and InvalidArgument (bad name). `patience` is the longest time to wait. If another process
+  /// is still making or removing the segment after that, throws SystemError (ETIMEDOUT). That process may be
   /// stopped. Cost: about ten system calls, for any size.
   static Segment open(const std::string& name, Access access = Access::read_only,
                       const Patience& patience = {});
@@ -88,8 +88,8 @@ class NODEWISE_PUBLIC Segment {
   const SegmentOwner& owner() const noexcept;
   std::chrono::system_clock::time_point created() const noexcept;
   bool kept() const noexcept;
-  /// Identifies the source of the data, as the source was when the data was loaded. Identity::name is empty
-  /// if there was no source.
+  /// The Identity that the source of the data had when the data was loaded. Its name is empty if there was no
+  /// source.
   const Identity& origin() const noexcept;
   /// The descriptor of a memfd, for sending it to other processes; the segment still owns it. -1 for a
   /// segment with a name.
@@ -147,9 +147,9 @@ struct SegmentInfo {
   bool held = false;  ///< Whether any process holds it, in any pid namespace.
 };
 
-/// The segments of this user, ordered by folder and name, also those that this process may only read. A
-/// damaged segment is listed with its `fault`. A file that cannot be opened is left out. Waits for no other
-/// process.
+/// All segments of this user, ordered by folder and name. Segments that this process may read but not write
+/// are included. A damaged segment is listed with its `fault`. A file that cannot be opened is left out.
+/// Waits for no other process.
 NODEWISE_PUBLIC std::vector<SegmentInfo> list_segments();
 
 struct CollectOptions {

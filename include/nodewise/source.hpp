@@ -75,8 +75,8 @@ class NODEWISE_PUBLIC SourceFormat {
   /// Appends the extents of `bytes`, in order and without gaps, and returns true. A format that can only be
   /// read by rows always returns false and appends nothing.
   virtual bool extents(ByteRange bytes, std::vector<Extent>& found) const;
-  /// Call this after elements were copied from extents to `at`. It converts these elements, in place, to this
-  /// machine's byte order. `bytes` is their range in the dataset.
+  /// Called after elements were copied from extents to `at` (Source::read_bytes does so). It converts them,
+  /// in place, to this machine's byte order. `bytes` is their range in the dataset.
   virtual void finish(std::byte* at, ByteRange bytes) const;
 };
 

@@ -39,8 +39,8 @@ class BatchLease {
 
 /// Gives each batch of a dataset, or of a part of it, exactly once. The runs come in any order. Readers store
 /// results by batch number, so results do not depend on this order. The library implements BufferStream
-/// (buffer_stream.hpp); programs can implement others. Thread class: one thread at a time. At the same time,
-/// other threads may read runs and destroy leases.
+/// (buffer_stream.hpp); programs can implement others. Thread class: one thread at a time. While that thread
+/// uses the stream, other threads may read runs and destroy leases.
 class NODEWISE_PUBLIC BatchStream {
  public:
   virtual ~BatchStream();
@@ -49,7 +49,8 @@ class NODEWISE_PUBLIC BatchStream {
   /// How the elements of each batch are arranged.
   virtual Layout layout() const noexcept { return Layout::rows; }
   /// Waits for the next run, which has at least one batch. Returns nullopt at the end. If a batch cannot be
-  /// read, the call that would give it throws; all batches before it have been given by then.
+  /// read, the call that would give it throws. By then, next() has returned every batch that comes before it
+  /// in the order of the stream.
   virtual std::optional<BatchLease> next() = 0;
   /// Whether next() would give a run without waiting. Also false if next() would return nullopt or throw, or
   /// if a lease must be destroyed before there is memory for another run.

@@ -51,7 +51,8 @@ struct TeamOptions {
   /// but at most OMP_NUM_THREADS, and at most the CPU quota. Workers are pinned only to CPUs that the calling
   /// thread may use. If there are more workers than CPUs, some share a CPU.
   unsigned workers = 0;
-  /// A negative control for tests and benchmarks: the workers of the next node read each shard.
+  /// A negative control for tests and benchmarks: each shard is read by the workers of another node, instead
+  /// of by its usual readers. No effect if only one node has workers.
   bool displaced = false;
   /// Stealing helps if the work is unevenly spread, or if other programs use the same CPUs.
   Scheduling scheduling = Scheduling::local;
@@ -78,17 +79,18 @@ class NODEWISE_PUBLIC Team {
   /// Throws PlacementError if `plan` was made for another machine. All members that take a plan do the same.
   void check_plan(const Plan& plan) const;
   /// The CPUs (the kernel's numbers) that the team may use: the allowed CPUs in the mask of the thread that
-  /// made the team. If OMP_PROC_BIND is set, and this mask is one OpenMP place or includes all places, they
-  /// are the allowed CPUs of all places. For a team from divide() or divide_by_node(): the CPUs of its
+  /// made the team. An exception is made if OMP_PROC_BIND is set, because the OpenMP runtime may then have
+  /// narrowed that mask to one place. If the mask equals one place, or contains all places, the team may use
+  /// the allowed CPUs of all places instead. For a team from divide() or divide_by_node(): the CPUs of its
   /// workers.
   const IndexSet& usable_cpus() const noexcept { return usable_cpus_; }
   /// The numbers of the workers that read shard `shard` of `plan`; there is at least one. Throws OutOfRange.
   std::vector<unsigned> readers(const Plan& plan, std::size_t shard) const;
   /// The numbers of the workers that read data on `node` (logical index). Throws OutOfRange.
   const std::vector<unsigned>& readers_of_node(unsigned node) const;
-  /// The numbers of the workers on `node` (logical index). If `node` has none, the numbers of the workers on
-  /// the nearest node that has workers. They populate the pages of `node`, also in a displaced team. Throws
-  /// OutOfRange.
+  /// The numbers of the workers that populate the pages of `node` (logical index): its own workers or, if it
+  /// has none, those of the nearest node that has workers. The same as readers_of_node(), except that
+  /// TeamOptions::displaced has no effect here. Throws OutOfRange.
   const std::vector<unsigned>& home_workers(unsigned node) const;
   /// The shards of `plan` that have batches, but no worker on their node.
   std::vector<Orphan> orphans(const Plan& plan) const;
@@ -103,8 +105,9 @@ class NODEWISE_PUBLIC Team {
 
   /// Calls `fn` once for each worker, on a thread that is pinned to that worker's CPU. This is for work that
   /// does not depend on a plan, such as preparing each worker's scratch memory. `fn` must not wait for
-  /// another worker: a thread does the work of several workers in turn if there are more workers than CPUs,
-  /// in a nested parallel region, and in a forked child. Exceptions are rethrown as in for_each_shard.
+  /// another worker. In three cases a thread may do the work of several workers in turn: there are more
+  /// workers than CPUs, the call is in a nested parallel region, or the process is a forked child. Exceptions
+  /// are rethrown as in for_each_shard.
   void for_each_worker(const std::function<void(const Worker&)>& fn) const;
 
   /// Calls `fn` once for each node that has workers, on the first worker of that node. Under the default
@@ -116,9 +119,9 @@ class NODEWISE_PUBLIC Team {
   /// team gets at least one CPU. {1, 1} makes two teams with half of the CPUs each; {3, 1} makes one with
   /// three quarters and one with a quarter. The workers of one CPU stay together. The CPUs of each node are
   /// divided in the same proportion, so a team with enough CPUs has workers on every node. If a team has no
-  /// worker on a node, its workers on the nearest node read the data there. Scheduling and `displaced` are
-  /// those of this team. Throws InvalidArgument if there are no weights, if a weight is 0, or if there are
-  /// more weights than CPUs with workers.
+  /// worker on a node, the data of that node is read by the team's workers on the nearest node that has some.
+  /// Scheduling and `displaced` are those of this team. Throws InvalidArgument if there are no weights, if a
+  /// weight is 0, or if there are more weights than CPUs with workers.
   std::vector<Team> divide(const std::vector<unsigned>& weights) const;
   /// Makes one team for each node that has workers, in the order of the nodes: for calls that each use the
   /// data of one node.

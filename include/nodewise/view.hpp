@@ -177,7 +177,7 @@ class NODEWISE_PUBLIC AnyConstBatchView {
   [[noreturn, gnu::cold]] static void throw_read_only(const char* call);
 
   const void* data_ = nullptr;
-  BatchKind kind_;  // only AnyBatchView uses its access
+  BatchKind kind_;  // kind_.access is used by AnyBatchView only
   std::size_t rows_ = 0;
   std::size_t cols_ = 0;
   std::size_t row_stride_ = 0;

@@ -53,8 +53,8 @@ class Os : public SharedOs {
   // Threads.
   virtual Result<IndexSet> affinity() = 0;  ///< The CPUs that the calling thread may use.
   virtual int set_affinity(const IndexSet& cpus) = 0;
-  /// The calling thread may then use every CPU of its cpuset, also those that the cpuset gets later. Since
-  /// Linux 6.2, no CPU that a cpuset gets later is added to a mask that set_affinity has set.
+  /// The calling thread may then use every CPU of its cpuset, including those that the cpuset gets later.
+  /// Since Linux 6.2, no CPU that a cpuset gets later is added to a mask that set_affinity has set.
   virtual int unlimit_affinity() = 0;
   virtual Result<IndexSet> affinity_of_process() = 0;  ///< The same, of the initial thread.
   virtual Result<unsigned> current_cpu() = 0;

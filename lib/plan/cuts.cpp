@@ -22,10 +22,10 @@ namespace {
 }
 
 /// Gives the pages to the shards, from the first shard on. Positions are counted from the start of the first
-/// page. A page can be cut only if a shard ends in it. Its "meeting" is the group of shards from the first
-/// one that ends inside the page to the first one that continues behind it (or to the last shard of all).
-/// Each shard is in at most two meetings that are examined, one where it begins and one where it ends. So
-/// this takes O(shards).
+/// page. A page is cut only if a border between two shards lies inside it. Its "meeting" is the group of
+/// shards from the first one that ends inside the page to the first one that continues behind it (or to the
+/// last shard of all). Each shard is in at most two meetings that are examined, one where it begins and one
+/// where it ends. So this takes O(shards).
 class Dealer {
  public:
   Dealer(std::vector<Shard>& shards, std::size_t page_bytes, std::size_t base_offset) noexcept

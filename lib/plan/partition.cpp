@@ -38,8 +38,7 @@ Binary binary(double value) noexcept {
 }
 
 /// value × 2^k, rounded down, where k brings `largest` into [2^40, 2^41). Because the factor is a power of
-/// two, numbers of up to 41 bits keep their exact proportions. Preconditions: 0 ≤ value ≤ largest, largest >
-/// 0.
+/// two, integers below 2^41 keep their exact proportions. Preconditions: 0 ≤ value ≤ largest, largest > 0.
 std::uint64_t scaled(double value, double largest) noexcept {
   NODEWISE_EXPECTS(magnitude(value) <= magnitude(largest) && magnitude(largest) != 0);
   const Binary a = binary(value);

@@ -170,7 +170,8 @@ std::vector<std::vector<unsigned>> assign_readers(const Topology& topology,
   return readers;
 }
 
-// The negative control: data is read by the workers of the next node that has workers.
+// The negative control: data is read by the usual readers of the next node whose readers are on another node
+// than its own readers.
 std::vector<std::vector<unsigned>> displace(const std::vector<std::vector<unsigned>>& readers,
                                             const std::vector<Worker>& workers) {
   auto displaced = readers;
