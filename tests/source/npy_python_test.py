@@ -36,7 +36,8 @@ NAMES = {
 }  # fmt: skip
 # What a refusal says of the elements, by numpy.dtype(name).kind.
 REASONS = {
-    "O": "Python objects", "c": "complex", "S": "text", "U": "text", "M": "dates or durations",
+    "O": "Python objects", "c": "complex", "S": "text", "U": "text", "T": "text",  # "T": NumPy 2
+    "M": "dates or durations",
     "m": "dates or durations", "V": "raw bytes", "f": "floating-point numbers of another width",
 }  # fmt: skip
 BYTES = bytes(range(1, 9))
