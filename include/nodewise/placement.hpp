@@ -18,16 +18,18 @@
 
 namespace nodewise {
 
-/// Counts of bytes of a dataset. planned_bytes is the sum of the other five.
+/// Counts of bytes of a dataset. planned_bytes is the sum of the other six.
 struct NODEWISE_PUBLIC PlacementBytes {
   std::uint64_t planned_bytes = 0;
-  std::uint64_t local_bytes = 0;  ///< On the node of their shard; under `interleaved`, on any target node.
+  std::uint64_t local_bytes = 0;  ///< On the node of their shard; 0 under `interleaved`.
   /// On a page of their own shard, but the page lies on another node; under `interleaved`, on a node that is
   /// no target.
   std::uint64_t misplaced_bytes = 0;
   std::uint64_t cut_bytes = 0;      ///< On a page that the plan gave to another shard.
   std::uint64_t absent_bytes = 0;   ///< Not in memory: never touched, swapped out, or the kernel's zero page.
   std::uint64_t unknown_bytes = 0;  ///< The kernel did not say where.
+  /// Under `interleaved`, which plans no node for a page: on any target node. Otherwise 0.
+  std::uint64_t on_target_bytes = 0;
   PlacementBytes& operator+=(const PlacementBytes& other) noexcept;
   friend bool operator==(const PlacementBytes&, const PlacementBytes&) = default;
 };
@@ -46,15 +48,16 @@ struct ShardPlacement : PlacementBytes {
 
 /// Consecutive batches that are in the same state.
 struct BatchRun {
-  enum class State : unsigned char { local, misplaced, cut, absent, unknown };
+  enum class State : unsigned char { local, misplaced, cut, absent, unknown, on_target };
   BatchRange batches;
-  /// The worst state of any byte of a batch. From worst to best: misplaced, absent, unknown, cut, local.
+  /// The worst state of any byte of a batch. From worst to best: misplaced, absent, unknown, cut; then local,
+  /// or under the policy `interleaved`, on_target.
   State state = State::local;
 };
 NODEWISE_PUBLIC std::string_view to_string(BatchRun::State state) noexcept;
 
 /// The state that a plan promises for each batch: local, or cut if a part of it lies on a page of another
-/// shard.
+/// shard. Under the policy `interleaved`: on_target.
 NODEWISE_PUBLIC std::vector<BatchRun> planned_batches(const Plan& plan);
 
 /// A picture for people: one line for each shard, which shows its batches, and a legend. Precondition: `runs`
@@ -131,6 +134,7 @@ class NODEWISE_PUBLIC Placement {
   std::string pages_text() const;
   std::string cause_text() const;
   std::string misplaced_text() const;
+  std::string interleaved_text(const TextStyle& style) const;
   std::string verdict_text(const TextStyle& style) const;
   std::string host_;
   Policy policy_ = Policy::blocked;

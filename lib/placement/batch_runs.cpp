@@ -16,6 +16,7 @@ int badness(BatchRun::State state) noexcept {
     case BatchRun::State::cut:
       return 1;
     case BatchRun::State::local:
+    case BatchRun::State::on_target:
       break;
   }
   return 0;

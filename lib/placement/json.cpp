@@ -3,7 +3,7 @@
 namespace nodewise {
 namespace {
 
-void write_nodes(base::JsonWriter& json, const std::vector<ShardPlacement>& shards) {
+void write_nodes(base::JsonWriter& json, const std::vector<ShardPlacement>& shards, Policy policy) {
   json.key("nodes");
   json.begin_array();
   for (const ShardPlacement& shard : shards) {
@@ -14,7 +14,7 @@ void write_nodes(base::JsonWriter& json, const std::vector<ShardPlacement>& shar
     json.member("os_index", shard.os_index);
     json.member("first_batch", shard.batches.start);
     json.member("num_batches", shard.batches.count());
-    write_bytes(json, shard);
+    write_bytes(json, shard, policy);
     json.key("bytes_on_node");
     json.begin_array();
     for (const std::uint64_t bytes : shard.bytes_on_node) json.value(bytes);
@@ -39,9 +39,13 @@ void write_batches(base::JsonWriter& json, const std::vector<BatchRun>& runs) {
 
 }  // namespace
 
-void write_bytes(base::JsonWriter& json, const PlacementBytes& bytes) {
+void write_bytes(base::JsonWriter& json, const PlacementBytes& bytes, Policy policy) {
+  const auto member_if = [&json](bool meant, std::string_view name, std::uint64_t count) {
+    json.member(name, meant ? std::optional(count) : std::nullopt);
+  };
   json.member("planned_bytes", bytes.planned_bytes);
-  json.member("local_bytes", bytes.local_bytes);
+  member_if(policy == Policy::blocked, "local_bytes", bytes.local_bytes);
+  member_if(policy == Policy::interleaved, "on_target_bytes", bytes.on_target_bytes);
   json.member("misplaced_bytes", bytes.misplaced_bytes);
   json.member("cut_bytes", bytes.cut_bytes);
   json.member("absent_bytes", bytes.absent_bytes);
@@ -72,9 +76,9 @@ std::string Placement::to_json() const {
   json.member("granularity", granularity());
   json.member("page_kind", to_string(page_kind_));
   json.member("page_bytes", page_bytes_);
-  write_bytes(json, total());
+  write_bytes(json, total(), policy_);
   json.member("local_fraction", local_fraction());
-  write_nodes(json, shards_);
+  write_nodes(json, shards_, policy_);
   write_batches(json, batches_);
   write_degradations(json, degradations_);
   json.end_object();

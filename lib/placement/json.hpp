@@ -9,8 +9,9 @@
 
 namespace nodewise {
 
-/// Writes the members that say where the bytes of an object lie.
-void write_bytes(base::JsonWriter& json, const PlacementBytes& bytes);
+/// Writes the members that say where the bytes of an object lie. One that has no meaning under the policy is
+/// null.
+void write_bytes(base::JsonWriter& json, const PlacementBytes& bytes, Policy policy = Policy::blocked);
 
 /// Writes the member "degradations".
 void write_degradations(base::JsonWriter& json, const std::vector<Degradation>& degradations);

@@ -29,7 +29,7 @@ State judge(const Buffer& buffer, const Shard& shard, int state) {
   if (buffer.plan().policy() == Policy::blocked) return *node == shard.node ? State::local : State::misplaced;
   const auto& shards = buffer.plan().shards();
   const auto is_target = [node](const Shard& any) { return any.node == *node; };
-  return std::any_of(shards.begin(), shards.end(), is_target) ? State::local : State::misplaced;
+  return std::any_of(shards.begin(), shards.end(), is_target) ? State::on_target : State::misplaced;
 }
 
 std::uint64_t& bytes_in(PlacementBytes& bytes, State state) {
@@ -42,6 +42,8 @@ std::uint64_t& bytes_in(PlacementBytes& bytes, State state) {
       return bytes.cut_bytes;
     case State::absent:
       return bytes.absent_bytes;
+    case State::on_target:
+      return bytes.on_target_bytes;
     case State::unknown:
       break;
   }

@@ -14,8 +14,9 @@ std::optional<unsigned> node_of(const Buffer& buffer, int state);
 /// The part of a shard's bytes that lies on its own pages. The bytes before and behind it are cut.
 ByteRange own_bytes(const Plan& plan, const Shard& shard);
 
-/// The state of bytes of `shard` that lie on its own pages: local, misplaced, absent or unknown. `state` is
-/// the kernel's answer for them: the number of a node, page_absent or page_unknown.
+/// The state of bytes of `shard` that lie on its own pages: local (under the policy `interleaved`,
+/// on_target), misplaced, absent or unknown. `state` is the kernel's answer for them: the number of a node,
+/// page_absent or page_unknown.
 BatchRun::State judge(const Buffer& buffer, const Shard& shard, int state);
 
 /// The member of `bytes` that counts bytes in this state.

@@ -28,6 +28,8 @@ std::string_view to_string(BatchRun::State state) noexcept {
       return "absent";
     case BatchRun::State::unknown:
       return "unknown";
+    case BatchRun::State::on_target:
+      return "on_target";
   }
   return {};
 }
@@ -71,6 +73,7 @@ PlacementBytes& PlacementBytes::operator+=(const PlacementBytes& other) noexcept
   cut_bytes += other.cut_bytes;
   absent_bytes += other.absent_bytes;
   unknown_bytes += other.unknown_bytes;
+  on_target_bytes += other.on_target_bytes;
   return *this;
 }
 

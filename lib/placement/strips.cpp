@@ -24,6 +24,7 @@ constexpr Look looks[] = {
     {State::unknown, '?', base::Ink::fair, "the kernel does not tell the node"},
     {State::cut, '+', base::Ink::fair, "partly on a page of the neighbour's node"},
     {State::local, '=', base::Ink::good, "as planned"},
+    {State::on_target, '=', base::Ink::good, "on any of these nodes"},
 };
 
 std::size_t rank_of(State state) {
@@ -36,7 +37,7 @@ std::size_t rank_of(State state) {
 std::size_t worst_of(const std::vector<BatchRun>& runs, BatchRange batches) {
   const auto ends_before = [](const BatchRun& run, std::uint64_t batch) { return run.batches.stop <= batch; };
   auto run = std::lower_bound(runs.begin(), runs.end(), batches.start, ends_before);
-  std::size_t worst = rank_of(State::local);
+  std::size_t worst = std::size(looks) - 1;
   for (; run != runs.end() && run->batches.start < batches.stop; ++run)
     worst = std::min(worst, rank_of(run->state));
   return worst;
@@ -52,7 +53,10 @@ struct Scale {
     digits = std::to_string(last_batch).size();
   }
   // A label may take the place of the marks only if there is nothing to mark.
-  bool labelled(State state) const { return cell >= digits + (state == State::local ? 1 : 2); }
+  bool labelled(State state) const {
+    const bool good = state == State::local || state == State::on_target;
+    return cell >= digits + (good ? 1 : 2);
+  }
 
   std::size_t cell = 0;
   std::uint64_t per_column = 1;
@@ -79,8 +83,7 @@ std::string draw_strip(BatchRange batches, const std::vector<BatchRun>& runs, co
   return strip + '|';
 }
 
-std::string legend(Policy policy, const std::vector<BatchRun>& runs, const Scale& scale,
-                   const TextStyle& style) {
+std::string legend(const std::vector<BatchRun>& runs, const Scale& scale, const TextStyle& style) {
   std::string line = scale.cell > 1    ? "one cell is one batch"
                      : scale.cell == 1 ? "one column is one batch"
                                        : base::text("one column is ", scale.per_column, " batches");
@@ -89,9 +92,7 @@ std::string legend(Policy policy, const std::vector<BatchRun>& runs, const Scale
     const Look& look = looks[i];
     const auto shown = [&look](const BatchRun& run) { return run.state == look.state; };
     if (std::none_of(runs.begin(), runs.end(), shown)) continue;
-    const bool alternates = policy == Policy::interleaved && look.state == State::local;
-    line += separator + base::inked(style, look.ink, std::string(1, look.mark)) + ' ';
-    line += alternates ? "pages alternate over these nodes" : look.meaning;
+    line += separator + base::inked(style, look.ink, std::string(1, look.mark)) + ' ' + look.meaning;
     separator = ", ";
   }
   return line;
@@ -110,6 +111,7 @@ std::vector<BatchRun> planned_batches(const Plan& plan) {
   };
   const std::uint64_t batch_bytes = plan.num_batches() > 0 ? plan.dataset().most_batch_bytes() : 1;
   const std::uint64_t offset = plan.base_offset();
+  const State promised = plan.policy() == Policy::blocked ? State::local : State::on_target;
   for (const Shard& shard : plan.shards()) {
     const auto [begin, end] = shard.batches;
     const bool apart = plan.policy() == Policy::blocked && shard.cut_bytes > 0;
@@ -126,7 +128,7 @@ std::vector<BatchRun> planned_batches(const Plan& plan) {
     }
     own_begin = std::min(own_begin, end);
     add(begin, own_begin, State::cut);
-    add(own_begin, own_end, State::local);
+    add(own_begin, own_end, promised);
     add(std::max(own_begin, own_end), end, State::cut);
   }
   return runs;
@@ -165,7 +167,7 @@ std::string draw_strips(const std::vector<Strip>& strips, Policy policy, const s
     picture += drawn.empty() ? "\n" : "  " + drawn + '\n';
     line_begin = line_end + 1;
   }
-  if (most > 0) picture += legend(policy, runs, scale, style) + '\n';
+  if (most > 0) picture += legend(runs, scale, style) + '\n';
   return picture;
 }
 

@@ -12,23 +12,28 @@ namespace {
 
 using base::text;
 
-std::vector<std::string> row_of(const std::string& name, const PlacementBytes& bytes) {
-  return {name,
-          std::to_string(bytes.planned_bytes),
-          std::to_string(bytes.local_bytes),
-          std::to_string(bytes.misplaced_bytes),
-          std::to_string(bytes.cut_bytes),
-          std::to_string(bytes.absent_bytes),
-          std::to_string(bytes.unknown_bytes)};
+// Interleaved bytes are planned for no node, so none of them is local: a shard only says where they are read.
+std::vector<std::string> row_of(const std::string& name, const PlacementBytes& bytes, Policy policy) {
+  std::vector<std::string> row = {name, std::to_string(bytes.planned_bytes)};
+  if (policy == Policy::blocked)
+    row.push_back(std::to_string(bytes.local_bytes));
+  else
+    row.insert(row.end(), {"-", std::to_string(bytes.on_target_bytes)});
+  for (const std::uint64_t count :
+       {bytes.misplaced_bytes, bytes.cut_bytes, bytes.absent_bytes, bytes.unknown_bytes})
+    row.push_back(std::to_string(count));
+  return row;
 }
 
-std::string table_of(const Placement& placement) {
-  std::vector<std::vector<std::string>> rows = {
-      {"bytes on", "planned", "local", "misplaced", "cut", "absent", "unknown"}};
+std::string table_of(const Placement& placement, Policy policy) {
+  std::vector<std::string> titles = {"bytes on", "planned", "local", "misplaced", "cut", "absent", "unknown"};
+  if (policy == Policy::interleaved)
+    titles = {"bytes read on", "planned", "local", "on a target", "misplaced", "cut", "absent", "unknown"};
+  std::vector<std::vector<std::string>> rows = {titles};
   for (const ShardPlacement& shard : placement.shards())
-    rows.push_back(row_of(text("node ", shard.os_index), shard));
-  if (rows.size() > 2) rows.push_back(row_of("all", placement.total()));
-  return draw_table(rows, "lrrrrrr");
+    rows.push_back(row_of(text("node ", shard.os_index), shard, policy));
+  if (rows.size() > 2) rows.push_back(row_of("all", placement.total(), policy));
+  return draw_table(rows, 'l' + std::string(titles.size() - 1, 'r'));
 }
 
 // The batches of a shard from the first to the last one that has a misplaced byte.
@@ -84,13 +89,27 @@ std::string Placement::misplaced_text() const {
   return lines;
 }
 
+std::string Placement::interleaved_text(const TextStyle& style) const {
+  using base::Ink;
+  const PlacementBytes bytes = total();
+  std::string line = text(bytes.on_target_bytes, " bytes lie on pages that alternate over the nodes");
+  if (bytes.misplaced_bytes > 0)
+    line += inked(style, Ink::bad,
+                  text("; ", bytes.misplaced_bytes, " bytes lie on nodes that were not asked for"));
+  if (bytes.absent_bytes > 0)
+    line += inked(style, Ink::bad, text("; ", bytes.absent_bytes, " bytes are not in memory"));
+  if (bytes.unknown_bytes > 0)
+    line += inked(style, Ink::fair,
+                  text("; the kernel does not tell the node of ", bytes.unknown_bytes, " bytes"));
+  return line + "; interleaving promises no locality";
+}
+
 std::string Placement::verdict_text(const TextStyle& style) const {
   using base::Ink;
   const PlacementBytes bytes = total();
   if (policy_ == Policy::interleaved && placing_rung_ == PlacingRung::none)
     return inked(style, Ink::fair, "the bytes lie where they were touched; they could not be interleaved");
-  if (policy_ == Policy::interleaved)
-    return text(bytes.planned_bytes, " bytes alternate over the nodes; interleaving promises no locality");
+  if (policy_ == Policy::interleaved) return interleaved_text(style);
   if (bytes.misplaced_bytes > 0) return inked(style, Ink::bad, misplaced_text());
   if (bytes.absent_bytes > 0)
     return inked(style, Ink::bad,
@@ -106,7 +125,7 @@ std::string Placement::picture(const TextStyle& style) const {
   for (const ShardPlacement& shard : shards_)
     strips.push_back({shard.os_index, shard.batches, shard.planned_bytes});
   return text("Pages    ", pages_text(), "\n\n", draw_strips(strips, policy_, batches_, style), '\n',
-              table_of(*this));
+              table_of(*this, policy_));
 }
 
 std::string Placement::verdict(const TextStyle& style) const {

@@ -306,7 +306,8 @@ TEST_CASE("interleaved memory is asked to interleave, and promises nothing") {
   CHECK(world.faulty.calls(os::Call::interleave) == 1);
   const auto placement = Placement::of(buffer);
   CHECK_FALSE(placement.local_fraction().has_value());
-  CHECK(placement.total().local_bytes == 3 * MiB);
+  CHECK(placement.total().local_bytes == 0);
+  CHECK(placement.total().on_target_bytes == 3 * MiB);
   CHECK_THROWS_AS(placement.require(0.1), PlacementError);
   world.faulty.refuse(os::Call::interleave, EPERM);
   CHECK(named(Buffer::allocate(plan, team).degradations(), DegradationKind::mbind_refused));

@@ -144,6 +144,7 @@ class Run(Case):
         self.assertNotIn("schema", placement)
         parts = ("local_bytes", "misplaced_bytes", "cut_bytes", "absent_bytes", "unknown_bytes")
         for part in (placement, *placement["nodes"]):
+            self.assertIsNone(part["on_target_bytes"])
             self.assertEqual(part["planned_bytes"], sum(part[name] for name in parts))
         self.assertEqual(placement["planned_bytes"], 1797 * 64)
         for node in placement["nodes"]:
@@ -201,7 +202,11 @@ class Run(Case):
 
     def test_interleaved_promises_nothing(self):
         result = answer("run", DIGITS, "--batch-size", 100, "--policy", "interleaved")
-        self.assertIsNone(result["placement"]["local_fraction"])
+        placement = result["placement"]
+        for part in (placement, *placement["nodes"]):
+            self.assertIsNone(part["local_bytes"])
+        self.assertIsNone(placement["local_fraction"])
+        self.assertNotIn("local", [run["state"] for run in placement["batches"]])
         out = nodewise("run", DIGITS, "--batch-size", 100, "--policy", "interleaved")[1]
         self.assertIn("interleaving promises no locality", out)
 

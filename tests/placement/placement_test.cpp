@@ -30,8 +30,8 @@ BatchLoader aligned_loader(unsigned nodes, const LoaderOptions& options = with_w
 }
 
 bool adds_up(const PlacementBytes& bytes) {
-  return bytes.planned_bytes == bytes.local_bytes + bytes.misplaced_bytes + bytes.cut_bytes +
-                                    bytes.absent_bytes + bytes.unknown_bytes;
+  return bytes.planned_bytes == bytes.local_bytes + bytes.on_target_bytes + bytes.misplaced_bytes +
+                                    bytes.cut_bytes + bytes.absent_bytes + bytes.unknown_bytes;
 }
 
 void check_sums(const Placement& placement) {

@@ -86,10 +86,37 @@ TEST_CASE("losses have a line each, and what was not asked is not called good") 
 TEST_CASE("interleaved pages belong to no node, and nobody calls them local") {
   World world(test::machine({{0}, {2}}));
   const Placement placement = small_loader(Policy::interleaved).placement();
-  CHECK(says(placement.picture(), "read on node 0  batches 0-3  16 KiB"));
-  CHECK(says(placement.picture(), "= pages alternate over these nodes"));
-  CHECK(placement.verdict() ==
-        "Verdict  32768 bytes alternate over the nodes; interleaving promises no locality\n");
+  CHECK(
+      placement.summary({.width = 70}) ==
+      "Pages    base pages of 4 KiB, placed by mbind, verified by move_pages, page by page\n"
+      "\n"
+      "read on node 0  batches 0-3  16 KiB  |0=====|1=====|2=====|3=====|\n"
+      "read on node 2  batches 4-7  16 KiB  |4=====|5=====|6=====|7=====|\n"
+      "one cell is one batch: = on any of these nodes\n"
+      "\n"
+      "bytes read on  planned  local  on a target  misplaced  cut  absent  unknown\n"
+      "node 0           16384      -        16384          0    0       0        0\n"
+      "node 2           16384      -        16384          0    0       0        0\n"
+      "all              32768      -        32768          0    0       0        0\n"
+      "\n"
+      "Verdict  32768 bytes lie on pages that alternate over the nodes; interleaving promises no locality\n");
+  for (const ShardPlacement& shard : placement.shards()) CHECK(shard.local_bytes == 0);
+  REQUIRE(placement.batches().size() == 1);
+  CHECK(placement.batches()[0].state == BatchRun::State::on_target);
+  const std::string json = placement.to_json();
+  CHECK(says(json, "\"local_bytes\": null"));
+  CHECK(says(json, "\"on_target_bytes\": 32768"));
+  CHECK(says(json, "\"state\": \"on_target\""));
+  CHECK_FALSE(says(json, "\"local\""));
+  CHECK(says(small_loader().placement().to_json(), "\"on_target_bytes\": null"));
+}
+
+TEST_CASE("interleaved pages that lie on no target, or not at all, are named") {
+  World world(test::machine({{0}, {2}}));
+  const auto loader = small_loader(Policy::interleaved);
+  world.fake.hide(loader.buffer().data(), 8192);
+  CHECK(says(loader.placement().verdict(), "24576 bytes lie on pages that alternate"));
+  CHECK(says(loader.placement().verdict(), "the kernel does not tell the node of 8192 bytes"));
 }
 
 TEST_CASE("a plan is drawn as what came of it") {

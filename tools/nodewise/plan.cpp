@@ -67,8 +67,9 @@ PlanOptions plan_options_of(const Options& options, const Topology& topology) {
 }
 
 std::string shards_text(const Plan& plan) {
+  const char* owner = plan.policy() == Policy::interleaved ? "read on" : "node";
   std::vector<std::vector<std::string>> rows = {
-      {"node", "batches", "bytes", "page bytes", "cut", "beyond its memory"}};
+      {owner, "batches", "bytes", "page bytes", "cut", "beyond its memory"}};
   for (const Shard& shard : plan.shards())
     rows.push_back({std::to_string(shard.os_index), std::to_string(shard.batches.count()),
                     std::to_string(shard.bytes.bytes()), std::to_string(shard.pages.bytes()),
@@ -77,6 +78,7 @@ std::string shards_text(const Plan& plan) {
 }
 
 std::string spill_text(const Plan& plan) {
+  if (plan.policy() == Policy::interleaved) return "nothing: interleaved pages are planned for no node";
   if (plan.spill_bytes() == 0) return "nothing: every shard fits the memory of its node";
   return fmt::format(
       "{} bytes exceed the memory of their node and would lie elsewhere; use more nodes, or "

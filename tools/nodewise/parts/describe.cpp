@@ -52,6 +52,7 @@ std::string plan_text(const Plan& plan) {
 }
 
 std::string cut_text(const Plan& plan) {
+  if (plan.policy() == Policy::interleaved) return "nothing: interleaved pages belong to no node";
   if (plan.cut_bytes() == 0) return "nothing: no page is shared by two nodes";
   const double percent =
       100.0 * static_cast<double>(plan.cut_bytes()) / static_cast<double>(plan.dataset().total_bytes());
@@ -72,7 +73,7 @@ std::string cut_text(const Plan& plan) {
 std::string example_text(const Plan& plan, const std::vector<BatchRun>& runs) {
   const std::uint64_t batch = std::min<std::uint64_t>(7, plan.num_batches() - 1);
   if (plan.policy() == Policy::interleaved)
-    return fmt::format("the pages of batch {} alternate between these nodes", batch);
+    return fmt::format("each page of batch {} may lie on any of these nodes", batch);
   const unsigned node = plan.shards()[plan.shard_of(batch)].os_index;
   auto state = BatchRun::State::local;
   for (const BatchRun& run : runs)
@@ -88,6 +89,7 @@ std::string example_text(const Plan& plan, const std::vector<BatchRun>& runs) {
                          node);
     case BatchRun::State::absent:
     case BatchRun::State::unknown:
+    case BatchRun::State::on_target:
       break;
   }
   return fmt::format("batch {} is planned for node {}; its pages are {}", batch, node, to_string(state));
