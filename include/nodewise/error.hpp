@@ -27,6 +27,7 @@ enum class ErrorKind : std::uint8_t {
   out_of_memory = 8,     ///< OutOfMemory, and std::bad_alloc
   foreign = 9,   ///< Any other exception: from the standard library, or from a function of the caller.
   stopped = 10,  ///< Stopped
+  threads = 11,  ///< ThreadError
 };
 NODEWISE_PUBLIC std::string_view to_string(ErrorKind kind) noexcept;
 
@@ -77,6 +78,21 @@ class NODEWISE_PUBLIC SystemError : public std::runtime_error, public Error {
   const char* what() const noexcept override { return std::runtime_error::what(); }
   ErrorKind kind() const noexcept override { return ErrorKind::system; }
   /// The errno of the refused call.
+  int code() const noexcept { return code_; }
+
+ private:
+  int code_;
+};
+
+/// The system does not let OpenMP start the threads that a call needs, or their stacks would be too small.
+/// OpenMP itself would end the process. `code()` is the errno.
+class NODEWISE_PUBLIC ThreadError : public std::runtime_error, public Error {
+ public:
+  ThreadError(const std::string& message, int code);
+  ~ThreadError() override;
+  const char* what() const noexcept override { return std::runtime_error::what(); }
+  ErrorKind kind() const noexcept override { return ErrorKind::threads; }
+  /// The errno of the refusal.
   int code() const noexcept { return code_; }
 
  private:

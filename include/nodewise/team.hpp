@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -45,6 +46,10 @@ enum class Scheduling : unsigned char {
   stealing,
 };
 NODEWISE_PUBLIC std::string_view to_string(Scheduling scheduling) noexcept;
+
+/// The number of threads that `text`, a value of OMP_NUM_THREADS, asks for: the first number of its list.
+/// Empty if OpenMP ignores the value, because it is no list of numbers above 0 ("abc", "0", "2;1").
+NODEWISE_PUBLIC std::optional<unsigned> omp_num_threads(std::string_view text);
 
 struct TeamOptions {
   /// The number of workers. 0: NODEWISE_WORKERS if it is set; otherwise one for each allowed physical core,

@@ -26,6 +26,8 @@ std::string_view to_string(ErrorKind kind) noexcept {
       return "foreign";
     case ErrorKind::stopped:
       return "stopped";
+    case ErrorKind::threads:
+      return "threads";
   }
   return {};
 }
@@ -43,6 +45,7 @@ OutOfRange::~OutOfRange() = default;
 InvalidArgument::~InvalidArgument() = default;
 FormatError::~FormatError() = default;
 SystemError::~SystemError() = default;
+ThreadError::~ThreadError() = default;
 PlacementError::~PlacementError() = default;
 OwnerDied::~OwnerDied() = default;
 BrokenBarrier::~BrokenBarrier() = default;
@@ -50,6 +53,9 @@ Stopped::~Stopped() = default;
 OutOfMemory::~OutOfMemory() = default;
 
 SystemError::SystemError(const std::string& message, int code)
+    : std::runtime_error(base::text(message, ": ", base::errno_text(code))), code_(code) {}
+
+ThreadError::ThreadError(const std::string& message, int code)
     : std::runtime_error(base::text(message, ": ", base::errno_text(code))), code_(code) {}
 
 }  // namespace nodewise

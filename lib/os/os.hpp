@@ -58,6 +58,10 @@ class Os : public SharedOs {
   virtual int unlimit_affinity() = 0;
   virtual Result<IndexSet> affinity_of_process() = 0;  ///< The same, of the initial thread.
   virtual Result<unsigned> current_cpu() = 0;
+  /// Starts `count` threads with stacks of `stack_bytes`, lets all of them exist at the same time, and ends
+  /// them. The value is the number that could be started; the error says why no more could.
+  virtual Result<unsigned> try_threads(unsigned count, std::size_t stack_bytes) = 0;
+  virtual std::size_t default_stack_bytes() const noexcept = 0;  ///< Of a thread; 0 if it is unknown.
 
   // What the system says of itself.
   virtual Result<MachineData> this_machine() = 0;

@@ -24,6 +24,7 @@
 #include "os/real_shared.hpp"
 #include "os/system_page.hpp"
 #include "os/text_file.hpp"
+#include "os/thread_limits.hpp"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23  // Linux 5.14; older headers lack it
@@ -142,6 +143,12 @@ class Real final : public RealShared {
     const int cpu = ::sched_getcpu();
     return cpu < 0 ? Result<unsigned>{0, errno} : Result<unsigned>{static_cast<unsigned>(cpu), 0};
   }
+
+  Result<unsigned> try_threads(unsigned count, std::size_t stack_bytes) override {
+    return start_and_end_threads(count, stack_bytes);
+  }
+
+  std::size_t default_stack_bytes() const noexcept override { return os::default_stack_bytes(); }
 
   Result<MachineData> this_machine() override {
     try {

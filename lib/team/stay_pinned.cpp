@@ -1,4 +1,5 @@
 // Threads that stay pinned from one call of a team to the next.
+#include <nodewise/error.hpp>
 #include <nodewise/expects.hpp>
 #include <nodewise/stay_pinned.hpp>
 
@@ -58,8 +59,12 @@ StayPinned::~StayPinned() {
   if (os::in_forked_child()) {  // the other threads did not survive the fork
     give_back(*threads_);
   } else {
-    form_region(static_cast<unsigned>(threads_->before.size()),
-                [this](unsigned, unsigned) { give_back(*threads_); });
+    try {
+      form_region(static_cast<unsigned>(threads_->before.size()),
+                  [this](unsigned, unsigned) { give_back(*threads_); });
+    } catch (const ThreadError&) {  // The threads that stayed have ended, and may not be started anew.
+      give_back(*threads_);
+    }
   }
 }
 

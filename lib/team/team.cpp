@@ -13,6 +13,7 @@
 #include "base/text.hpp"
 #include "os/os.hpp"
 #include "team/openmp/openmp.hpp"
+#include "team/openmp/variables.hpp"
 #include "team/pinning.hpp"
 #include "team/run.hpp"
 #include "team/shares.hpp"
@@ -21,14 +22,6 @@ namespace nodewise {
 namespace {
 
 constexpr unsigned most_workers = 8192;
-
-IndexSet cpus_of_place(const OpenMp& runtime, int place) {
-  std::vector<int> members(static_cast<std::size_t>(runtime.cpus_of_place(place)));
-  runtime.list_cpus(place, members.data());
-  IndexSet cpus;
-  for (const int cpu : members) cpus.insert(static_cast<unsigned>(cpu));
-  return cpus;
-}
 
 // What a thread with this mask may use. Where OMP_PROC_BIND is set, the process was given the union of the
 // places. A thread whose mask is a place was narrowed by the runtime; one that may use all places and more
@@ -41,7 +34,7 @@ IndexSet within_places(const IndexSet& mask) {
   IndexSet all;
   bool narrowed = false;
   for (int place = 0; place < runtime.places(); ++place) {
-    const IndexSet cpus = cpus_of_place(runtime, place);
+    const IndexSet cpus = cpus_of_place(place);
     narrowed = narrowed || cpus == mask;
     all |= cpus;
   }
@@ -82,22 +75,15 @@ std::vector<std::vector<unsigned>> cpus_by_rank(const Node& node, const IndexSet
   return ranks;
 }
 
-std::optional<unsigned> count_from_environment(const char* name) {
-  const char* text = std::getenv(name);
-  if (text == nullptr) return std::nullopt;
-  const std::string_view value(text);
-  unsigned count = 0;
-  const auto parsed = std::from_chars(value.data(), value.data() + value.size(), count);
-  if (parsed.ec != std::errc() || count == 0) return std::nullopt;
-  return count;  // OMP_NUM_THREADS may be a list by nesting level; the first number counts
-}
-
 // The value of nodewise's own variable is checked, like those of its other variables. OpenMP checks its own.
 std::optional<unsigned> nodewise_workers() {
   const char* text = std::getenv("NODEWISE_WORKERS");
   if (text == nullptr || *text == '\0') return std::nullopt;
-  const auto count = count_from_environment("NODEWISE_WORKERS");
-  if (count && *count <= most_workers && std::to_string(*count) == text) return count;
+  const std::string_view value(text);
+  unsigned count = 0;
+  const auto parsed = std::from_chars(value.data(), value.data() + value.size(), count);
+  if (parsed.ec == std::errc() && count != 0 && count <= most_workers && std::to_string(count) == text)
+    return count;
   throw InvalidArgument(base::text("NODEWISE_WORKERS is \"", text, "\"; it may be 1 to ", most_workers));
 }
 
@@ -114,7 +100,7 @@ unsigned worker_count(const TeamOptions& options, unsigned cores, const Topology
   if (options.workers != 0) return options.workers;
   if (const auto asked = nodewise_workers()) return *asked;
   const unsigned here = within_quota(cores, topology);
-  if (const auto asked = count_from_environment("OMP_NUM_THREADS")) return std::min(*asked, here);
+  if (const auto asked = threads_setting()) return std::min(*asked, here);
   return here;
 }
 

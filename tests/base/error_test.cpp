@@ -42,6 +42,7 @@ TEST_CASE("each class of exception has one kind") {
   CHECK(kinds(BrokenBarrier("")) == twice(ErrorKind::broken_barrier));
   CHECK(kinds(Stopped("")) == twice(ErrorKind::stopped));
   CHECK(kinds(OutOfMemory("")) == twice(ErrorKind::out_of_memory));
+  CHECK(kinds(ThreadError("", EAGAIN)) == twice(ErrorKind::threads));
 }
 
 TEST_CASE("an exception that is not the library's has a kind too") {
@@ -56,5 +57,5 @@ TEST_CASE("kinds keep their numbers and names") {
     table += std::to_string(static_cast<int>(kind)) + ' ' + std::string(to_string(kind)) + ' ';
   CHECK(table ==
         "1 out_of_range 2 invalid_argument 3 format 4 system 5 placement 6 owner_died 7 broken_barrier "
-        "8 out_of_memory 9 foreign 10 stopped ");
+        "8 out_of_memory 9 foreign 10 stopped 11 threads ");
 }

@@ -18,6 +18,7 @@ import unittest
 
 from command import COMMAND, DIGITS, DOCKER_FILTER, SOURCE, Case, answer, environment, nodewise, on_a_terminal
 
+CPUS = len(os.sched_getaffinity(0))
 SUBCOMMANDS = ("topology", "plan", "run", "generate", "placement", "segments", "doctor", "count")
 FOUR_NODES = "numa:4 core:2 pu:1"
 
@@ -311,6 +312,58 @@ class Doctor(Case):
         self.assertEqual(level("omp-binding", OMP_PROC_BIND="close"), "note")
         self.assertEqual(level("omp-waiting", OMP_WAIT_POLICY="active", OMP_NUM_THREADS="999"), "warning")
         self.assertEqual(level("omp-threads", OMP_NUM_THREADS="999"), "ok")
+        for ignored in ("abc", "-1", "0", "2;1", "3,x", "5,"):
+            self.assertEqual(level("omp-threads", OMP_NUM_THREADS=ignored), "warning", ignored)
+        self.assertEqual(level("workers"), "ok")
+        too_small = level("workers", OMP_STACKSIZE="16k", NODEWISE_WORKERS="2")
+        self.assertEqual(too_small, "problem" if CPUS > 1 else "ok")
+
+
+class Threads(Case):
+    """Threads that cannot be started: exit code 3 and one line. OpenMP itself would end the process with 1,
+    which means a requirement that is not met."""
+
+    def check_refusal(self, says, under=(), **variables):
+        words = ("run", DIGITS, "--batch-size", 32, "--workers", 2)
+        code, out, err = nodewise(*words, env=variables, under=under)
+        self.assertEqual((code, out), (3, ""), err)
+        self.assertEqual(len(err.splitlines()), 1, err)
+        self.assertIn(says, err)
+
+    def setUp(self):
+        if CPUS < 2:
+            self.skipTest("one CPU: a team has one thread")
+
+    def test_stacks(self):
+        self.check_refusal("OMP_STACKSIZE=16k", OMP_STACKSIZE="16k")
+        self.check_refusal("stacks of 100 GiB", OMP_STACKSIZE="100G")
+        self.check_refusal("RLIMIT_AS (ulimit -v)", OMP_STACKSIZE="4G",
+                           under=["bash", "-c", 'ulimit -v 2000000; exec "$@"', "bash"])
+        self.check_refusal("RLIMIT_DATA (ulimit -d)", OMP_STACKSIZE="4G",
+                           under=["bash", "-c", 'ulimit -d 2000000; exec "$@"', "bash"])
+
+    def test_a_cpu_that_is_not_there(self):
+        none = os.cpu_count()  # libgomp ignores numbers beyond the kernel's mask, which has whole words
+        if none % 64 == 0:
+            self.skipTest("libgomp ignores the first CPU that is not there")
+        self.check_refusal("GOMP_CPU_AFFINITY", GOMP_CPU_AFFINITY=str(none))
+
+    def test_a_control_group_that_allows_one_thread(self):
+        group = pathlib.Path(f"/sys/fs/cgroup/pids/nodewise-test-{os.getpid()}")
+        try:
+            group.mkdir()
+        except OSError as error:
+            self.skipTest(f"no control group of one's own: {error}")
+        self.addCleanup(group.rmdir)
+        (group / "pids.max").write_text("1")
+        self.check_refusal("pids.max of /sys/fs/cgroup/pids/nodewise-test",
+                           under=["sh", "-c", f'echo $$ >{group}/tasks; exec "$@"', "sh"])
+
+    def test_a_user_who_may_start_no_more(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can become a user without processes")
+        alone = 'ulimit -u 1; exec setpriv --reuid 65533 --clear-groups "$@"'
+        self.check_refusal("RLIMIT_NPROC (ulimit -u) = 1", under=["bash", "-c", alone, "bash"])
 
 
 class Topology(Case):

@@ -53,6 +53,7 @@ Exit code_of(ErrorKind kind) {
     case ErrorKind::format:
       return Exit::bad_input;
     case ErrorKind::system:
+    case ErrorKind::threads:
     case ErrorKind::placement:
     case ErrorKind::owner_died:
     case ErrorKind::broken_barrier:

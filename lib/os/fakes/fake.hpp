@@ -58,6 +58,10 @@ class Fake : public RealShared {
   int unlimit_affinity() override;
   Result<IndexSet> affinity_of_process() override { return affinity(); }
   Result<unsigned> current_cpu() override;
+  Result<unsigned> try_threads(unsigned count, std::size_t stack_bytes) override {
+    return real().try_threads(count, stack_bytes);
+  }
+  std::size_t default_stack_bytes() const noexcept override { return real().default_stack_bytes(); }
   Result<MachineData> this_machine() override;
   Result<IndexSet> allowed_nodes() override;
   Result<std::string> read_text(const std::string& path) override;

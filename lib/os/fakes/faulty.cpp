@@ -16,6 +16,7 @@ const char* to_string(Call call) noexcept {
                                           "unlimit_affinity",
                                           "affinity_of_process",
                                           "current_cpu",
+                                          "try_threads",
                                           "this_machine",
                                           "allowed_nodes",
                                           "read_text",
@@ -140,6 +141,11 @@ Result<ModuleSymbol> Faulty::open_module(const std::string& file, const std::str
 Result<unsigned> Faulty::current_cpu() {
   if (const int error = next(Call::current_cpu)) return {0, error};
   return wrapped_.current_cpu();
+}
+
+Result<unsigned> Faulty::try_threads(unsigned count, std::size_t stack_bytes) {
+  if (const int error = next(Call::try_threads)) return {0, error};
+  return wrapped_.try_threads(count, stack_bytes);
 }
 
 Result<MachineData> Faulty::this_machine() {

@@ -24,6 +24,7 @@ enum class Call : unsigned {
   unlimit_affinity,
   affinity_of_process,
   current_cpu,
+  try_threads,
   this_machine,
   allowed_nodes,
   read_text,
@@ -89,6 +90,8 @@ class Faulty : public Os {
   int unlimit_affinity() override;
   Result<IndexSet> affinity_of_process() override;
   Result<unsigned> current_cpu() override;
+  Result<unsigned> try_threads(unsigned, std::size_t) override;
+  std::size_t default_stack_bytes() const noexcept override { return wrapped_.default_stack_bytes(); }
   Result<MachineData> this_machine() override;
   Result<IndexSet> allowed_nodes() override;
   Result<std::string> read_text(const std::string&) override;

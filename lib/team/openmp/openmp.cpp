@@ -1,5 +1,7 @@
 #include "team/openmp/openmp.hpp"
 
+#include <vector>
+
 #include "os/os.hpp"
 #include "team/pinning.hpp"
 
@@ -24,6 +26,15 @@ const OpenMp& load() {
 }
 
 }  // namespace
+
+IndexSet cpus_of_place(int place) {
+  const OpenMp& runtime = openmp();
+  std::vector<int> members(static_cast<std::size_t>(runtime.cpus_of_place(place)));
+  runtime.list_cpus(place, members.data());
+  IndexSet cpus;
+  for (const int cpu : members) cpus.insert(static_cast<unsigned>(cpu));
+  return cpus;
+}
 
 const OpenMp& openmp() {
   static const OpenMp& loaded = load();

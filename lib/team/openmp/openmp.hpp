@@ -6,6 +6,10 @@
 
 #include <type_traits>
 
+#include <nodewise/index_set.hpp>
+
+#include "team/openmp/room.hpp"
+
 namespace nodewise {
 
 struct OpenMp {
@@ -17,6 +21,8 @@ struct OpenMp {
   void (*run)(unsigned threads, void (*work)(void*, unsigned, unsigned), void* context);
   void (*barrier)();  ///< For `work`: waits for all threads of the region.
   int (*most_threads)();
+  /// The number of threads that a region which asks for `wanted` may have at most, where it is formed now.
+  unsigned (*threads_of)(unsigned wanted);
   bool (*binds)();  ///< Whether the runtime binds its threads to places.
   int (*places)();
   int (*cpus_of_place)(int place);
@@ -28,12 +34,17 @@ struct OpenMp {
 /// Throws SystemError where it cannot be loaded. Thread class: any thread.
 const OpenMp& openmp();
 
-/// Forms a region, and calls `fn(thread, threads)` on each of its threads. `fn` throws nothing.
+/// The CPUs of one of the runtime's places.
+IndexSet cpus_of_place(int place);
+
+/// Forms a region, and calls `fn(thread, threads)` on each of its threads. `fn` throws nothing. Throws
+/// ThreadError if the threads cannot be started.
 template <class Fn>
 void form_region(unsigned threads, Fn&& fn) {
   const auto call = [](void* context, unsigned thread, unsigned all) {
     (*static_cast<std::remove_reference_t<Fn>*>(context))(thread, all);
   };
+  check_room_for_threads(threads);
   openmp().run(threads, call, &fn);
 }
 

@@ -14,6 +14,12 @@ void barrier() {
 #pragma omp barrier
 }
 
+unsigned threads_of(unsigned wanted) {
+  if (omp_get_active_level() >= omp_get_max_active_levels()) return 1;
+  const auto most = static_cast<unsigned>(omp_get_thread_limit());
+  return wanted < most ? wanted : most;
+}
+
 bool binds() {
   return omp_get_proc_bind() != omp_proc_bind_false;
 }
@@ -26,6 +32,7 @@ const nodewise::OpenMp nodewise_openmp = {
     .run = run,
     .barrier = barrier,
     .most_threads = omp_get_max_threads,
+    .threads_of = threads_of,
     .binds = binds,
     .places = omp_get_num_places,
     .cpus_of_place = omp_get_place_num_procs,

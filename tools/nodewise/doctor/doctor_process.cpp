@@ -10,9 +10,10 @@
 #include <sstream>
 
 #include <nodewise/sizes.hpp>
+#include <nodewise/team.hpp>
 
 #include "doctor/doctor.hpp"
-#include "parts/parse.hpp"
+#include "parts/describe.hpp"
 #include "parts/system.hpp"
 
 namespace nodewise::tools {
@@ -119,27 +120,50 @@ unsigned allowed_cores(const Topology& topology) {
   return cores;
 }
 
-// OMP_NUM_THREADS may be a list by nesting level: the first counts.
-std::optional<std::uint64_t> first_number(const std::optional<std::string>& text) {
-  return text ? parse_count(std::string_view(*text).substr(0, text->find(','))) : std::nullopt;
+// The number that a variable sets. Adds the variable to `ignored` if OpenMP ignores its value.
+std::optional<std::uint64_t> setting(const char* name, std::string& ignored) {
+  const auto text = variable(name);
+  if (!text) return std::nullopt;
+  if (const auto number = omp_num_threads(*text)) return *number;
+  ignored += fmt::format("{}{} = {}", ignored.empty() ? "" : ", ", name, *text);
+  return std::nullopt;
 }
 
 Finding omp_threads(const Topology& topology) {
-  const auto set = variable("OMP_NUM_THREADS");
-  const auto limit = variable("OMP_THREAD_LIMIT");
+  std::string ignored;
+  const auto set = setting("OMP_NUM_THREADS", ignored);
+  const auto limit = setting("OMP_THREAD_LIMIT", ignored);
   const unsigned cores = allowed_cores(topology);
+  if (!ignored.empty())
+    return {"omp-threads", Level::warning,
+            fmt::format("{}: OpenMP ignores that, so there is one worker for each allowed core", ignored),
+            "a number above 0; OMP_NUM_THREADS may list several, separated by commas"};
   Finding finding{
       "omp-threads", Level::ok, "OMP_NUM_THREADS is not set: one worker for each allowed core", {}};
   if (set) finding.evidence = fmt::format("OMP_NUM_THREADS = {}, {} cores are allowed", *set, cores);
   if (limit) finding.evidence += fmt::format(", OMP_THREAD_LIMIT = {}", *limit);
-  const auto fewest = std::min(first_number(set).value_or(cores), first_number(limit).value_or(cores));
+  const auto fewest = std::min(set.value_or(cores), limit.value_or(cores));
   if (fewest >= cores) return finding;
   // A launcher that sets one thread per process is common, and leaves nodes without a reader.
   finding.level = fewest < topology.default_targets().size() ? Level::warning : Level::note;
   if (finding.level == Level::warning)
-    finding.evidence += "; there are fewer workers than nodes, so some must read from other nodes";
+    finding.evidence += "; fewer workers than nodes, so some read from afar";
   finding.remedy = "nodewise run --workers N, NODEWISE_WORKERS, or another OMP_NUM_THREADS";
   return finding;
+}
+
+// Starts the workers of a default team. The error of the library names the limits, and says what to do.
+Finding workers(const Topology& topology) {
+  if (!topology.is_this_machine())
+    return {"workers", Level::note, "not tried: the topology is that of another machine", {}};
+  try {
+    const Team team(topology);
+    team.for_each_worker([](const Worker&) {});
+    const auto count = team.workers().size();
+    return {"workers", Level::ok, fmt::format("a team of {} could start its threads", count), {}};
+  } catch (const std::exception& error) {
+    return {"workers", Level::problem, without_call(error.what()), "change what the evidence names"};
+  }
 }
 
 Finding omp_binding() {
@@ -160,7 +184,8 @@ Finding omp_waiting(const Topology& topology) {
   const auto policy = variable("OMP_WAIT_POLICY");
   if (!policy) return {"omp-waiting", Level::ok, "OMP_WAIT_POLICY is not set", {}};
   const unsigned cores = allowed_cores(topology);
-  const auto threads = first_number(variable("OMP_NUM_THREADS")).value_or(cores);
+  std::string ignored;
+  const auto threads = setting("OMP_NUM_THREADS", ignored).value_or(cores);
   const bool spins = *policy == "active" || *policy == "ACTIVE";
   std::string evidence = fmt::format("OMP_WAIT_POLICY = {}, {} threads on {} cores", *policy, threads, cores);
   if (!spins || threads <= cores) return {"omp-waiting", Level::ok, std::move(evidence), {}};
@@ -201,6 +226,7 @@ std::vector<Finding> examine_process(const Topology& topology) {
   std::vector<Finding> findings;
   for (const Probe& probe : probes(topology)) findings.push_back(finding_of(probe));
   findings.push_back(omp_threads(topology));
+  findings.push_back(workers(topology));
   findings.push_back(omp_binding());
   findings.push_back(omp_waiting(topology));
   findings.push_back(openmp_runtimes());
