@@ -35,7 +35,10 @@ struct Node {
   /// Free or cheaply reclaimable, when the topology was made; 0 for other machines.
   std::uint64_t free_bytes = 0;
   bool allowed = true;          ///< Whether this process's cpuset allows memory of this node.
+  bool memory_unknown = false;  ///< The topology does not state the memory; memory_bytes is 0.
   std::vector<PagePool> pools;  ///< In ascending order of page size.
+  /// Whether the node has memory; true if that is unknown.
+  bool has_memory() const noexcept { return memory_bytes > 0 || memory_unknown; }
 };
 
 /// A device, and the node that is nearest to it.

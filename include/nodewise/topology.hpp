@@ -53,8 +53,8 @@ class NODEWISE_PUBLIC Topology {
   /// has no CPUs, the first node in the result that has CPUs should read the memory of `to`. Throws
   /// OutOfRange.
   std::vector<unsigned> nearest(unsigned to) const;
-  /// The nodes that have CPUs and memory that this process may use. A plan uses these nodes unless it is
-  /// given others.
+  /// The nodes that have CPUs and memory that this process may use. If there is none: the nodes with memory
+  /// that are nearest to its CPUs. A plan uses these nodes unless it is given others.
   std::vector<unsigned> default_targets() const;
 
   std::size_t page_bytes() const noexcept;  ///< The size of a base page.

@@ -30,6 +30,8 @@ std::string_view to_string(DegradationKind kind) noexcept {
       return "numa_maps-unreadable";
     case DegradationKind::pages_unknown:
       return "pages-unknown";
+    case DegradationKind::no_local_memory:
+      return "no-local-memory";
   }
   return {};
 }

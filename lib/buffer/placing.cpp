@@ -13,6 +13,7 @@ namespace {
 std::vector<Degradation> look_ahead(const Plan& plan, const Topology& topology, PageKind kind) {
   auto found = preflight(plan, topology, kind);
   if (auto unseen = unseen_nodes(topology)) found.push_back(std::move(*unseen));
+  if (auto afar = no_local_memory(topology)) found.push_back(std::move(*afar));
   return found;
 }
 

@@ -47,6 +47,23 @@ std::vector<Degradation> preflight(const Plan& plan, const Topology& topology, P
   return found;
 }
 
+std::optional<Degradation> no_local_memory(const Topology& topology) {
+  IndexSet readers, holders;
+  for (const Node& node : topology.nodes()) {
+    const bool reads = !node.allowed_cpus.empty();
+    const bool holds = node.allowed && node.has_memory();
+    if (reads && holds) return std::nullopt;
+    if (reads) readers.insert(node.os_index);
+    if (holds) holders.insert(node.os_index);
+  }
+  return Degradation{DegradationKind::no_local_memory,
+                     base::text("this process may use CPUs of node(s) ", readers.to_string(),
+                                " and memory of node(s) ", holders.to_string(),
+                                " only, so all workers read from other nodes; widen its cpuset (cpuset.cpus, "
+                                "cpuset.mems)"),
+                     0};
+}
+
 std::optional<Degradation> unseen_nodes(const Topology& topology) {
   IndexSet unseen = os::nodes_granted();
   for (const Node& node : topology.nodes()) unseen.erase(node.os_index);

@@ -17,6 +17,10 @@ namespace nodewise {
 /// kill the process later.
 std::vector<Degradation> preflight(const Plan& plan, const Topology& topology, PageKind kind);
 
+/// The degradation no_local_memory, if no node has both CPUs and memory that this process may use. Then all
+/// workers read from other nodes, wherever data lies.
+std::optional<Degradation> no_local_memory(const Topology& topology);
+
 /// The degradation nodes_unseen, if the kernel grants memory on nodes that the topology does not show. This
 /// happens where /sys is not mounted, so that the machine looks like one node. Empty if the kernel does not
 /// answer.

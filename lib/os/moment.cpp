@@ -27,6 +27,7 @@ void read_memory(Node& node, const std::string& folder, bool alone) {
   if (!meminfo.ok() && alone) meminfo = current().read_text("/proc/meminfo");
   if (!meminfo.ok()) return;
   if (alone && node.memory_bytes == 0) node.memory_bytes = meminfo_bytes(meminfo.value, "MemTotal:");
+  node.memory_unknown = node.memory_unknown && node.memory_bytes == 0;
   node.free_bytes = std::min(free_bytes(meminfo.value), node.memory_bytes);
 }
 

@@ -96,7 +96,7 @@ std::string_view nothing_to_weigh(Weights weights) noexcept {
     case Weights::cpus:
       return "no target node has an allowed CPU; use other weights, or name nodes with CPUs";
     case Weights::capacity:
-      return "no target node has memory; use other weights, or name nodes with memory";
+      return "no target node has memory that is known; use other weights, or name nodes with memory";
     case Weights::equal:
     case Weights::given:
       break;

@@ -30,8 +30,8 @@ std::uint64_t fits(std::optional<std::uint64_t> result, const std::string& calcu
 std::vector<unsigned> checked_targets(const Topology& topology, const std::vector<unsigned>& wanted) {
   std::vector<unsigned> targets = wanted.empty() ? topology.default_targets() : wanted;
   if (targets.empty())
-    throw InvalidArgument(text("Plan: no node of ", topology.origin(),
-                               " has both allowed CPUs and allowed memory; name the target nodes"));
+    throw InvalidArgument(text("Plan: this process may use no CPU or no memory of ", topology.origin(),
+                               "; name the target nodes"));
   for (const unsigned target : targets)
     if (target >= topology.nodes().size())
       throw OutOfRange(text("Plan: target node ", target, " does not exist; ", topology.origin(), " has ",
@@ -69,7 +69,7 @@ void require_node(const Node& node, const Shard& shard, std::uint64_t batch_byte
     throw PlacementError(text("Plan: binding is `required`, and this process may not allocate on node ",
                               node.os_index, "; widen its cpuset (cpuset.mems), leave the node out of the ",
                               "targets, or use binding `preferred`"));
-  if (shard.pages.bytes() <= node.memory_bytes) return;
+  if (shard.pages.bytes() <= node.memory_bytes || node.memory_unknown) return;
   const std::string problem =
       text("Plan: binding is `required`, and ", who_needs(shard.batches), in_bytes(shard.pages.bytes()),
            " of pages on node ", node.os_index, ", which has ", in_bytes(node.memory_bytes));
@@ -167,7 +167,7 @@ void Plan::check_nodes(const Topology& topology) {
     if (binding_ == Binding::required)
       require_node(node, shard,
                    shard.batches.count() == 0 ? 0 : dataset_.batch_bytes(shard.batches.start).bytes());
-    else if (pages_bytes > node.memory_bytes)
+    else if (pages_bytes > node.memory_bytes && !node.memory_unknown)
       shard.spill_bytes = pages_bytes - node.memory_bytes;
   }
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
+#include <set>
 #include <utility>
 
 #include <nodewise/error.hpp>
@@ -111,11 +113,30 @@ std::string fingerprint_of(const MachineData& data) {
   std::string text = base::text("nodewise.topology/1\npage ", data.page_bytes, '\n');
   for (const Node* from : nodes) {
     text += base::text("node ", from->os_index, " cpus ", from->cpus.to_string(), " memory ",
-                       from->memory_bytes > 0 ? "yes" : "no", " distances");
+                       from->has_memory() ? "yes" : "no", " distances");
     for (const Node* to : nodes) text += base::text(' ', distance_in(data, from->index, to->index));
     text += '\n';
   }
   return hexadecimal(base::fnv1a(text));
+}
+
+bool may_hold_data(const Node& node) {
+  return node.allowed && node.has_memory();
+}
+
+// The nodes of which data is least far from the CPUs that this process may use, if no node has both.
+std::vector<unsigned> targets_without_cpus(const MachineData& data) {
+  std::set<unsigned> targets;
+  for (const Node& reader : data.nodes) {
+    if (reader.allowed_cpus.empty()) continue;
+    unsigned shortest = std::numeric_limits<unsigned>::max();
+    for (const Node& node : data.nodes)
+      if (may_hold_data(node)) shortest = std::min(shortest, distance_in(data, reader.index, node.index));
+    for (const Node& node : data.nodes)
+      if (may_hold_data(node) && distance_in(data, reader.index, node.index) == shortest)
+        targets.insert(node.index);
+  }
+  return {targets.begin(), targets.end()};
 }
 
 // If a file or description contradicts itself, its format is wrong, and not an argument of the caller.
@@ -193,8 +214,8 @@ std::vector<unsigned> Topology::nearest(unsigned to) const {
 std::vector<unsigned> Topology::default_targets() const {
   std::vector<unsigned> targets;
   for (const Node& node : data_->nodes)
-    if (node.allowed && node.memory_bytes > 0 && !node.allowed_cpus.empty()) targets.push_back(node.index);
-  return targets;
+    if (may_hold_data(node) && !node.allowed_cpus.empty()) targets.push_back(node.index);
+  return targets.empty() ? targets_without_cpus(*data_) : targets;
 }
 
 std::size_t Topology::page_bytes() const noexcept {

@@ -207,6 +207,21 @@ TEST_CASE("nodes that the kernel grants and the topology does not show are named
   CHECK(buffer.degradations()[0].message.find("2-3") != std::string::npos);
 }
 
+TEST_CASE("CPUs of one node and memory of another: data is placed, and the distance has a name") {
+  auto data = test::even_machine(2);
+  data.nodes[0].allowed = false;
+  data.nodes[1].allowed_cpus = {};
+  World world(data);
+  const auto topology = Topology::this_machine();
+  const auto buffer = buffer_on(topology, 2);
+  REQUIRE(buffer.plan().shards().size() == 1);
+  CHECK(buffer.plan().shards()[0].node == 1);
+  CHECK(Placement::of(buffer).total().misplaced_bytes == 0);
+  REQUIRE(named(buffer.degradations(), DegradationKind::no_local_memory));
+  CHECK(buffer.degradations()[0].message.find("CPUs of node(s) 0 and memory of node(s) 1") !=
+        std::string::npos);
+}
+
 TEST_CASE("a node that fills up between look and touch does not end the process") {
   auto data = test::even_machine(2);
   data.nodes[1].free_bytes = MiB;

@@ -273,8 +273,8 @@ TEST_CASE("topologies that offer nothing are refused with a remedy") {
   };
   const Topology odd =
       Topology::from_data(test::machine({{0, 0, MiB, true}, {1, 2, 0, true}, {2, 2, MiB, false}}));
-  CHECK(make(odd, {}) ==
-        "Plan: no node of a test has both allowed CPUs and allowed memory; name the target nodes");
+  const Topology none = Topology::from_data(test::machine({{0, 2, 0, true}, {1, 2, MiB, false}}));
+  CHECK(make(none, {}) == "Plan: this process may use no CPU or no memory of a test; name the target nodes");
   CHECK(make(odd, {.weights = Weights::cpus, .targets = {0}}).find("no target node has an allowed CPU") == 6);
   CHECK(make(odd, {.weights = Weights::capacity, .targets = {1}}).find("no target node has memory") == 6);
   CHECK(make(even(2, highest / 2 + 1), {.weights = Weights::capacity}) ==

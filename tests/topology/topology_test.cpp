@@ -142,14 +142,6 @@ TEST_CASE("a cpuset changes what is allowed, neither the numbering nor the finge
   CHECK(half.default_targets() == std::vector<unsigned>{2, 3});
 }
 
-TEST_CASE("a plan's default targets have memory, may allocate, and have a CPU that may work") {
-  auto data = test::even_machine(4);
-  data.nodes[0].allowed = false;
-  data.nodes[1].allowed_cpus = {};
-  data.nodes[3].memory_bytes = 0;
-  CHECK(Topology::from_data(data).default_targets() == std::vector<unsigned>{2});
-}
-
 TEST_CASE("logical indices close the gaps in the kernel's numbers") {
   const auto topology = load("holes");
   CHECK(topology.node(2).os_index == 16);

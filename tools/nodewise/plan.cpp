@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 
@@ -77,13 +78,21 @@ std::string shards_text(const Plan& plan) {
   return draw_table(rows, "rrrrrr");
 }
 
-std::string spill_text(const Plan& plan) {
+std::string spill_text(const Plan& plan, const Topology& topology) {
   if (plan.policy() == Policy::interleaved) return "nothing: interleaved pages are planned for no node";
+  for (const Shard& shard : plan.shards())
+    if (topology.node(shard.node).memory_unknown)
+      return "unknown: the topology does not state the memory of its nodes";
   if (plan.spill_bytes() == 0) return "nothing: every shard fits the memory of its node";
   return fmt::format(
       "{} bytes exceed the memory of their node and would lie elsewhere; use more nodes, or "
       "--weights capacity",
       plan.spill_bytes());
+}
+
+bool is_afar(const Plan& plan, const Topology& topology) {
+  return std::all_of(plan.shards().begin(), plan.shards().end(),
+                     [&](const Shard& shard) { return topology.node(shard.node).allowed_cpus.empty(); });
 }
 
 std::string next_steps(const Options& options, const Plan& plan, const Topology& topology) {
@@ -121,7 +130,9 @@ std::string text_of(const Options& options, const std::string& name, const Plan&
   text += draw_batches(plan, planned_batches(plan), screen) + '\n';
   text += shards_text(plan) + '\n';
   text += fmt::format("Cut      {}\n", cut_text(plan));
-  text += fmt::format("Spill    {}\n", spill_text(plan));
+  text += fmt::format("Spill    {}\n", spill_text(plan, topology));
+  if (is_afar(plan, topology))
+    text += "Reading  no node of the plan has a CPU that this process may use: workers read from afar\n";
   if (plan.num_batches() > 0) text += fmt::format("Example  {}\n", example_text(plan, planned_batches(plan)));
   if (!options.save.empty())
     text += fmt::format("Saved    {}, for the machine with fingerprint {}\n", printable(options.save),

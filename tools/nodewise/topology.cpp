@@ -37,7 +37,7 @@ Json json_of(const Node& node, const Json& host) {
           {"allowed_cpus", node.allowed_cpus.to_string()},
           {"cores", node.cores.size()},
           {"allowed", node.allowed},
-          {"memory_bytes", node.memory_bytes},
+          {"memory_bytes", node.memory_unknown ? Json() : Json(node.memory_bytes)},
           {"free_bytes", node.free_bytes},
           {"page_pools", pools}};
 }
@@ -92,6 +92,7 @@ std::string cpus_text(const Node& node) {
 }
 
 std::string memory_text(const Topology& topology, const Node& node, const Screen& screen) {
+  if (node.memory_unknown) return "unknown: the topology does not state it";
   if (node.memory_bytes == 0) return "none";
   std::string text = human_bytes(node.memory_bytes);
   if (topology.is_this_machine()) {

@@ -90,6 +90,10 @@ Nodes nodes_with_memory(hwloc_topology_t topology) {
     node.pools = pools_of(topology, object);
     nodes.push_back(std::move(node));
   }
+  // Files leave out an amount of 0, and one that is not known. A machine without any memory does not exist.
+  const auto has_memory = [](const Node& node) { return node.memory_bytes > 0; };
+  const bool stated = std::any_of(nodes.begin(), nodes.end(), has_memory);
+  for (Node& node : nodes) node.memory_unknown = !stated;
   return nodes;
 }
 

@@ -32,16 +32,18 @@ std::string machine_text(const Topology& topology) {
   IndexSet cpus;
   IndexSet allowed;
   std::uint64_t memory_bytes = 0;
+  bool unknown = false;
   for (const Node& node : topology.nodes()) {
     nodes.insert(node.os_index);
     cpus |= node.cpus;
     allowed |= node.allowed_cpus;
     memory_bytes += node.memory_bytes;
+    unknown = unknown || node.memory_unknown;
   }
   std::string text = fmt::format("{}: {} ({}), {}", topology.origin(), counted(nodes.size(), "node"),
                                  nodes.to_string(), counted(cpus.size(), "CPU"));
   if (!(cpus == allowed)) text += fmt::format(" ({} allowed)", allowed.size());
-  return text + fmt::format(", {} of memory", human_bytes(memory_bytes));
+  return text + (unknown ? ", memory not stated" : fmt::format(", {} of memory", human_bytes(memory_bytes)));
 }
 
 std::string plan_text(const Plan& plan) {
