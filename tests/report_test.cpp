@@ -8,8 +8,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <string>
 
@@ -17,6 +15,7 @@
 #include <nodewise/replicated.hpp>
 
 #include "base/json_reader.hpp"
+#include "support/files.hpp"
 
 using namespace nodewise;
 
@@ -47,11 +46,6 @@ Ended run_child(const std::string& target) {
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, pid};
 }
 
-std::string content(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 }  // namespace
 
 TEST_CASE("a program that is reported on") {
@@ -76,7 +70,7 @@ TEST_CASE("the report holds every loader, and %p is the process") {
     const auto ended = run_child(path);
     REQUIRE(ended.code == 0);
     if (path.find("%p") != std::string::npos) path.replace(path.find("%p"), 2, std::to_string(ended.pid));
-    const auto report = base::parse_json(content(path));
+    const auto report = base::parse_json(test::text_of(path));
     std::remove(path.c_str());
     CHECK(*report.find("schema")->get_if<std::string>() == "nodewise.report/1");
     CHECK(*report.find("pid")->get_if<std::uint64_t>() == static_cast<std::uint64_t>(ended.pid));
@@ -124,7 +118,7 @@ TEST_CASE("a report that cannot be written is one line on standard error, and th
   ::waitpid(pid, &status, 0);
   CHECK(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 0);
-  const std::string line = content(errors);
+  const std::string line = test::text_of(errors);
   std::remove(errors.c_str());
   CHECK(line.find("NODEWISE_REPORT=/nosuch/folder/report: cannot be written") != std::string::npos);
   CHECK(std::count(line.begin(), line.end(), '\n') == 1);

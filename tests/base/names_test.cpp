@@ -4,13 +4,13 @@
 // as tables.
 #include <doctest/doctest.h>
 
-#include <fstream>
-#include <iterator>
 #include <set>
 #include <string>
 #include <vector>
 
 #include <nodewise/nodewise.hpp>
+
+#include "support/files.hpp"
 
 using namespace nodewise;
 
@@ -46,8 +46,7 @@ TEST_CASE("degradations keep their names") {
 }
 
 TEST_CASE("docs/json.md says what each degradation means") {
-  std::ifstream file(NODEWISE_DOCS "/json.md");
-  const std::string page{std::istreambuf_iterator<char>(file), {}};
+  const std::string page = test::text_of(NODEWISE_DOCS "/json.md");
   for (const DegradationKind kind : all_values<DegradationKind>())
     CHECK(page.find("\n| `" + std::string(to_string(kind)) + "` |") != std::string::npos);
 }

@@ -9,26 +9,20 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include <nodewise/error.hpp>
 
 #include "fuzz/fuzz_machine.hpp"
+#include "support/files.hpp"
 #include "support/machines.hpp"
 
 using namespace nodewise;
 using test::MiB;
+using test::text_of;
 
 namespace {
 
 const std::filesystem::path data = NODEWISE_TEST_DATA;
-
-std::string text_of(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 void check_golden(const std::filesystem::path& path, const std::string& text) {
   if (std::getenv("NODEWISE_UPDATE_GOLDENS") != nullptr) {

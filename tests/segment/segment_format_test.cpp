@@ -5,8 +5,6 @@
 
 #include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -14,18 +12,14 @@
 #include <nodewise/dtype.hpp>
 
 #include "segment/header.hpp"
+#include "support/files.hpp"
 
 using namespace nodewise;
 
 namespace {
 
-std::string read_file(const char* path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 std::string read_page() {
-  return read_file(NODEWISE_DOCS "/segment-format.md");
+  return test::text_of(NODEWISE_DOCS "/segment-format.md");
 }
 
 struct Row {
@@ -79,7 +73,7 @@ TEST_CASE("the page gives version and layout hash as they are written; it and th
   CHECK(raw.byte_order == 0x01020304);
   for (const DType dtype : all_dtypes)
     CHECK(page.find('`' + std::string(dtype_name(dtype)) + '`') != std::string::npos);
-  const std::string reader = read_file(NODEWISE_DOCS "/../python/nodewise_segment.py");
+  const std::string reader = test::text_of(NODEWISE_DOCS "/../python/nodewise_segment.py");
   for (const DType dtype : all_dtypes)
     CHECK(reader.find('"' + std::string(dtype_name(dtype)) + "\": Element(") != std::string::npos);
 }

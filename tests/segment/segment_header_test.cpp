@@ -15,6 +15,7 @@
 #include "base/crc32.hpp"
 #include "segment/header.hpp"
 #include "segment/names.hpp"
+#include "support/files.hpp"
 #include "support/process.hpp"
 
 using namespace nodewise;
@@ -24,11 +25,6 @@ namespace {
 
 std::string path_of(const std::string& name) {
   return segment_path(memory_folder, name);
-}
-
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 void write_file(const std::string& path, const std::string& bytes) {
@@ -54,7 +50,7 @@ TEST_CASE("every byte of a header flipped, and every length of file, gives an er
   LoaderOptions options;
   options.segment = SegmentOptions{.name = name};
   const BatchLoader loader({{1000, 16}, DType::f32, 64}, options);
-  const std::string whole = read_file(path_of(name));
+  const std::string whole = test::text_of(path_of(name));
   const auto header_bytes = needed_header_bytes(whole, "it");
   const auto refused = [&](const std::string& bytes) {
     write_file(path_of(copy), bytes);
