@@ -17,8 +17,6 @@ EACH = 20000  # batches that the loop over batches goes through, of a million
 CASE = re.compile(r"(means|batches)/dtype:(\w+)/(mib|rows):(\d+)/threads:(\d+)$")
 FILE = re.compile(r"npy/pages:transparent/mib:(\d+)/threads:\d+$")
 HANDOVER = re.compile(r"handover/mib:(\d+)$")
-NUMPY_NAMES = {"f64": "float64", "f32": "float32", "f16": "float16", "i64": "int64", "i32": "int32",
-               "i16": "int16", "i8": "int8", "u64": "uint64", "u32": "uint32", "u16": "uint16", "u8": "uint8"}
 MIB = 1 << 20
 
 
@@ -48,12 +46,16 @@ def measured(work):
     return statistics.median(times), given
 
 
+def numpy_type(dtype):
+    """NumPy counts bytes where nodewise counts bits: f64 is its f8. It has no bfloat16: None."""
+    return None if dtype == "bf16" else numpy.dtype(f"{dtype[0]}{int(dtype[1:]) // 8}")
+
+
 def batches_of(match):
     """The same shape as the programs', batch by batch; or None for what NumPy has no type for."""
     what, dtype, _, size, _ = match.groups()
-    if dtype not in NUMPY_NAMES:
+    if (element := numpy_type(dtype)) is None:
         return None
-    element = numpy.dtype(NUMPY_NAMES[dtype])
     if what == "means":
         shape = (int(size) // 4, 4 * MIB // element.itemsize)
     else:

@@ -1,4 +1,4 @@
-// The twelve element types of a dataset, and two 16-bit floating-point types that C++20 lacks.
+// The element types of a dataset, and two 16-bit floating-point types that C++20 lacks.
 #pragma once
 
 #include <array>
@@ -128,8 +128,8 @@ template <ElementInteger T>
 struct DTypeOf<T> : Is<integer_dtype(sizeof(T), std::is_signed_v<T>)> {};
 }  // namespace detail
 
-/// A C++ type (const or not) that is one of the twelve element types: double, float, float16, bfloat16, and
-/// each integer type of 1, 2, 4 or 8 bytes by its size and sign. So long and long long are both i64. bool,
+/// A C++ type (const or not) that is an element type: a floating-point type such as double or bfloat16, or
+/// any integer type of 1, 2, 4 or 8 bytes by its size and sign. So long and long long are both i64. bool,
 /// char and the other character types are not element types. The aliasing rules of C++ still hold: what was
 /// written as long should not be read as long long.
 template <class T>
@@ -138,11 +138,11 @@ concept Element = requires {
 };
 
 namespace detail {
-// Properties of an element type. Any other type is a compile error that lists the twelve.
+// Properties of an element type. Any other type is a compile error that lists them.
 template <class T>
 struct ElementTraits : std::conditional_t<Element<T>, DTypeOf<std::remove_const_t<T>>, Is<DType::u8>> {
   static_assert(Element<T>,
-                "this type is none of nodewise's twelve element types: f64 double, f32 float, f16 "
+                "this type is none of nodewise's element types: f64 double, f32 float, f16 "
                 "nodewise::float16, bf16 nodewise::bfloat16, i64 std::int64_t, i32 std::int32_t, i16 "
                 "std::int16_t, i8 std::int8_t, u64 std::uint64_t, u32 std::uint32_t, u16 std::uint16_t, u8 "
                 "std::uint8_t");
@@ -150,7 +150,7 @@ struct ElementTraits : std::conditional_t<Element<T>, DTypeOf<std::remove_const_
 };
 }  // namespace detail
 
-/// The DType of a C++ element type. Any other type is a compile error that lists the twelve.
+/// The DType of a C++ element type. Any other type is a compile error that lists them.
 template <class T>
 inline constexpr DType dtype_of = detail::ElementTraits<T>::value;
 

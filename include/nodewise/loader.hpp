@@ -61,7 +61,7 @@ NODEWISE_PUBLIC PlanOptions plan_options(const LoaderOptions& options);
 
 struct Filling;  // private to the library
 
-/// A dataset in one placed buffer. Its elements have one of the twelve types of dtype.hpp. Views stay valid
+/// A dataset in one placed buffer. Its elements have one of the types of dtype.hpp. Views stay valid
 /// as long as the loader or a copy of its pages() exists; moving the loader does not invalidate them. Members
 /// that return references into the loader cannot be called on a temporary loader.
 ///

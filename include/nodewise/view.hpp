@@ -156,7 +156,7 @@ class NODEWISE_PUBLIC AnyConstBatchView {
   /// The same batch as a BatchView; as<float>() and as<const float>() return the same type here. Throws
   /// InvalidArgument if T is not the element type, or if the batch is not in Layout::rows. LayoutView
   /// (layout.hpp) can read other layouts.
-  template <class T>  // not constrained by Element, because the error of dtype_of lists the twelve types
+  template <class T>  // not constrained by Element, because the error of dtype_of lists the types
   BatchView<const T> as() const {
     return {elements<T>(Layout::rows), rows_, cols_, row_stride_};
   }

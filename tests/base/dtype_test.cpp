@@ -1,4 +1,4 @@
-// Goal: the twelve element types are named and sized right, and the half-width floats convert as IEEE 754
+// Goal: the element types are named, sized and listed right, and the half-width floats convert as IEEE 754
 // says. Method: every one of the 65536 values of each, against a conversion written from the definition;
 // roundings to them at every value, at every middle between two neighbours, and just beside each middle.
 #include <nodewise/dtype.hpp>
@@ -8,9 +8,12 @@
 #include <cfenv>
 #include <cmath>
 #include <limits>
+#include <regex>
 #include <string>
 
+#include "base/convert_element.hpp"
 #include "support/exact_reference.hpp"
+#include "support/files.hpp"
 
 using namespace nodewise;
 
@@ -82,6 +85,20 @@ TEST_CASE("names and sizes") {
   CHECK(parse_dtype("uint16") == DType::u16);
   for (const char* name : {"", "f", "f80", "F64", "float", "int128", "i6", " f64", "f64 "})
     CHECK_FALSE(parse_dtype(name));
+}
+
+TEST_CASE("README.md names every element type, and the error for other types lists them") {
+  const std::string page = test::text_of(NODEWISE_DOCS "/../README.md");
+  std::string header = test::text_of(NODEWISE_DOCS "/../include/nodewise/dtype.hpp");
+  std::erase(header, '"');
+  header = std::regex_replace(header, std::regex(R"(\s+)"), " ");
+  for (const DType dtype : all_dtypes) {
+    const std::string name(dtype_name(dtype)), type = base::element_type_name(dtype);
+    CAPTURE(name);
+    CHECK(header.find(' ' + name + ' ' + type) != std::string::npos);
+    const bool integer = type.starts_with("std::");
+    CHECK((integer || page.find('`' + type.substr(type.rfind(':') + 1) + '`') != std::string::npos));
+  }
 }
 
 TEST_CASE("types know their DType") {

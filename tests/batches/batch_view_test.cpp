@@ -9,6 +9,8 @@
 #include <ranges>
 #include <vector>
 
+#include "support/with_type.hpp"
+
 using namespace nodewise;
 
 namespace {
@@ -17,17 +19,14 @@ namespace {
 template <class T>
 std::array<T, 8> with_gaps() {
   std::array<T, 8> elements{};
-  for (std::size_t i = 0; i < 8; ++i) {
-    const float value = i % 4 == 3 ? -1.0F : static_cast<float>(i / 4 * 3 + i % 4);
-    elements[i] = static_cast<T>(value);
-  }
+  for (std::size_t i = 0; i < 8; ++i)
+    elements[i] = i % 4 == 3 ? static_cast<T>(-1) : static_cast<T>(static_cast<float>(i / 4 * 3 + i % 4));
   return elements;
 }
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("a row is a range of numbers", T, double, float, float16, bfloat16, std::int64_t,
-                   std::int32_t, std::int16_t, std::int8_t) {
+TEST_CASE_TEMPLATE_DEFINE("a row is a range of numbers", T, rows) {
   auto elements = with_gaps<T>();
   const BatchView<T> view(elements.data(), 2, 3, 4);
   const BatchView<const T> read_only = view;
@@ -39,6 +38,8 @@ TEST_CASE_TEMPLATE("a row is a range of numbers", T, double, float, float16, bfl
   CHECK(std::ranges::count(read_only.row(1), T{}) == 3);
   static_assert(std::is_same_v<decltype(read_only.row(0)), std::span<const T>>);
 }
+
+TEST_CASE_TEMPLATE_APPLY(rows, test::ElementTypes);
 
 TEST_CASE("half-width floats are read as float") {
   auto halves = with_gaps<float16>();

@@ -11,15 +11,14 @@
 
 #include "support/counting.hpp"
 #include "support/machines.hpp"
+#include "support/with_type.hpp"
 
 using namespace nodewise;
 using test::counting;
 using test::Environment;
 using test::World;
 
-TEST_CASE_TEMPLATE("views of every element type are the data", T, double, float, float16, bfloat16,
-                   std::int64_t, std::int32_t, std::int16_t, std::int8_t, std::uint64_t, std::uint32_t,
-                   std::uint16_t, std::uint8_t) {
+TEST_CASE_TEMPLATE_DEFINE("views of every element type are the data", T, views) {
   const auto data = counting<T>(10 * 3);
   ZeroCopyBatchLoader<T> loader(data, 10, 3, 4);
   REQUIRE(loader.num_batches() == 3);
@@ -32,6 +31,8 @@ TEST_CASE_TEMPLATE("views of every element type are the data", T, double, float,
       for (std::size_t col = 0; col < 3; ++col) CHECK(view(row, col) == data[(batch * 4 + row) * 3 + col]);
   }
 }
+
+TEST_CASE_TEMPLATE_APPLY(views, test::ElementTypes);
 
 TEST_CASE("the worked example: means of ragged batches, rounded to four decimals") {
   const auto data = counting<double>(6 * 2);

@@ -129,14 +129,14 @@ std::string refusal(DType dtype, auto value) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("every number is written into every element type that has it", From, double, float,
-                   float16, bfloat16, std::int64_t, std::int32_t, std::int16_t, std::int8_t, std::uint64_t,
-                   std::uint32_t, std::uint16_t, std::uint8_t) {
+TEST_CASE_TEMPLATE_DEFINE("every number is written into every element type that has it", From, writes) {
   World world(test::even_machine(1));
   REQUIRE(numbers<From>().size() > 10);
   for (const DType to : all_dtypes)
     test::with_type(to, [&](auto element) { CHECK(wrong_writes<From, decltype(element)>() == 0); });
 }
+
+TEST_CASE_TEMPLATE_APPLY(writes, test::ElementTypes);
 
 TEST_CASE("what a user types is written") {
   BatchLoader floats({{2, 2}, DType::f32, 1});

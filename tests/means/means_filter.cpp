@@ -1,7 +1,9 @@
 // For means_python_test.py. `means_filter DTYPE COUNT...` reads the elements of all batches from standard
-// input and writes one double for each COUNT; `means_filter round_to_4` rounds doubles to doubles.
+// input and writes one double for each COUNT; `means_filter round_to_4` rounds doubles to doubles;
+// `means_filter types` names the element types.
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -25,13 +27,19 @@ void write(double value) {
 
 int main(int argc, char** argv) {
   if (argc < 2) return 2;
+  const std::string_view word = argv[1];
+  if (word == "types") {
+    for (const nodewise::DType dtype : nodewise::all_dtypes)
+      std::puts(std::string(dtype_name(dtype)).c_str());
+    return 0;
+  }
   const std::vector<char> data = read_all();
-  if (std::string_view(argv[1]) == "round_to_4") {
+  if (word == "round_to_4") {
     const auto* values = reinterpret_cast<const double*>(data.data());
     for (std::size_t i = 0; i < data.size() / sizeof(double); ++i) write(nodewise::round_to_4(values[i]));
     return 0;
   }
-  const auto dtype = nodewise::parse_dtype(argv[1]);
+  const auto dtype = nodewise::parse_dtype(word);
   if (!dtype) return 2;
   const char* at = data.data();
   for (int i = 2; i < argc; ++i) {

@@ -22,6 +22,7 @@ except ImportError:
 FILTER = sys.argv[1]
 TYPES = {"f64": "f8", "f32": "f4", "f16": "f2", "i64": "i8", "i32": "i4", "i16": "i2", "i8": "i1",
          "u64": "u8", "u32": "u4", "u16": "u2", "u8": "u1"}
+NUMPY_LACKS = {"bf16"}
 failures = []
 
 
@@ -51,6 +52,11 @@ def drawn(rng, dtype, count):
         return rng.standard_normal(count).astype(kind)
     bounds = numpy.iinfo(kind)
     return rng.integers(bounds.min, bounds.max, count, dtype=kind, endpoint=True)
+
+
+def test_every_type_is_tested():
+    listed = subprocess.run([FILTER, "types"], stdout=subprocess.PIPE, check=True, text=True).stdout.split()
+    check({*TYPES} | NUMPY_LACKS == {*listed}, "types", *listed)
 
 
 def test_means():
@@ -109,6 +115,7 @@ def test_round_to_4():
 
 
 if __name__ == "__main__":
+    test_every_type_is_tested()
     test_means()
     test_hostile_doubles()
     test_round_to_4()

@@ -164,6 +164,10 @@ TEST_CASE("the order has a name, and an empty range no mean") {
 TEST_CASE("golden values, for every instruction set and from every address") {
   const auto all = goldens();
   CHECK(all.size() == 240);
+  for (const DType dtype : all_dtypes) {
+    CAPTURE(dtype_name(dtype));
+    CHECK(std::ranges::count(all, dtype, &Golden::dtype) > 0);
+  }
   for (const Golden& golden : all) {
     const auto data = test::elements(golden.dtype, golden.count, golden.kind, golden.count);
     CAPTURE(dtype_name(golden.dtype));
@@ -254,7 +258,7 @@ TEST_CASE("10^8 equal values have their own value as mean") {
 }
 
 TEST_CASE("infinities, NaN and the signs of zero, in every kind of float") {
-  for (const DType dtype : {DType::f64, DType::f32, DType::f16, DType::bf16})
+  for (const DType dtype : all_dtypes)
     test::with_type(dtype, [](auto zero) {
       using T = decltype(zero);
       if constexpr (!std::is_integral_v<T>) {

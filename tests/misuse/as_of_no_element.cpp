@@ -1,4 +1,4 @@
-// A batch is seen as one of the twelve element types; the message lists them. char is none of them: whether
+// A batch is seen as one of the element types; the message lists them. char is none of them: whether
 // it is signed differs from machine to machine.
 // Error: static.*f64 double, f32 float, f16 .*float16, bf16 .*bfloat16, i64 .*u8 std::uint8_t
 #include <nodewise/view.hpp>

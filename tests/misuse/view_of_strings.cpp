@@ -1,4 +1,4 @@
-// Elements are the twelve types and no others.
+// Elements are of the element types and no others.
 // Error: static.*f64 double, f32 float
 #include <string>
 

@@ -2,6 +2,7 @@
 //
 //     npy_dump [--bf16] FILE...
 //     npy_dump --types FILE...
+//     npy_dump --element-types
 //
 // For each file and each of the batch sizes 1, 7, 1024 and all samples: the loaded bytes go to FILE.SIZE.raw,
 // and standard output gets one line "FILE SIZE SAMPLES FEATURES DTYPE", one with the unrounded means as
@@ -61,6 +62,11 @@ void print_type(const std::string& path) {
 int main(int argc, char** argv) try {
   if (argc > 1 && std::strcmp(argv[1], "--types") == 0) {
     for (int i = 2; i < argc; ++i) print_type(argv[i]);
+    return 0;
+  }
+  if (argc > 1 && std::strcmp(argv[1], "--element-types") == 0) {
+    for (const nodewise::DType dtype : nodewise::all_dtypes)
+      std::puts(std::string(dtype_name(dtype)).c_str());
     return 0;
   }
   nodewise::NpyOptions npy;

@@ -1,10 +1,11 @@
 // The parser of .npy headers, on bytes made by hand.
 //
-// Goal: every header that NumPy writes for the twelve readable types gives the right description, and every
-// other is refused with a message that names the file, what was found, and what to do. Method: golden bytes
-// as NumPy 1.24 wrote them; then literals wrapped in a preamble, one per rule.
+// Goal: every header that NumPy writes gives the right description, and every other is refused with a message
+// that names the file, what was found, and what to do. Method: golden bytes as NumPy 1.24 wrote them; then
+// literals wrapped in a preamble, one per rule.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <bit>
 #include <initializer_list>
 #include <string>
@@ -12,6 +13,7 @@
 #include <nodewise/error.hpp>
 
 #include "source/npy_header.hpp"
+#include "support/files.hpp"
 
 using nodewise::DType;
 using nodewise::FormatError;
@@ -41,6 +43,14 @@ std::string literal(const std::string& descr, const std::string& shape) {
 
 NpyHeader parse(const std::string& start, std::uint64_t data_bytes, bool as_bf16 = false) {
   return parse_npy_header(start, start.size() + data_bytes, {.as_bf16 = as_bf16}, "x.npy");
+}
+
+/// The table of that name in docs/npy.md.
+std::string what_is_read() {
+  const std::string page = nodewise::test::text_of(NODEWISE_DOCS "/npy.md");
+  const std::size_t begin = page.find("## What is read"), end = page.find("- **Byte order**");
+  REQUIRE(begin < end);
+  return page.substr(begin, end - begin);
 }
 
 /// The message of a refusal must hold all of `pieces`.
@@ -105,6 +115,13 @@ TEST_CASE("every element type, in every byte order") {
                         {"i8", DType::i64, 8}, {"i4", DType::i32, 4}, {"i2", DType::i16, 2},
                         {"i1", DType::i8, 1},  {"u8", DType::u64, 8}, {"u4", DType::u32, 4},
                         {"u2", DType::u16, 2}, {"u1", DType::u8, 1},  {"b1", DType::u8, 1}};
+  const std::string page = what_is_read();
+  for (const DType dtype : nodewise::all_dtypes) {
+    CAPTURE(dtype_name(dtype));
+    CHECK((dtype == DType::bf16 || std::ranges::count(cases, dtype, &Case::dtype) > 0));
+    CHECK(page.find(' ' + std::string(dtype_name(dtype))) != std::string::npos);
+  }
+  for (const Case& c : cases) CHECK(page.find('`' + c.code + '`') != std::string::npos);
   for (const Case& c : cases)
     for (const std::string order : {"<", ">", "=", "|", ""}) {
       CAPTURE(order + c.code);

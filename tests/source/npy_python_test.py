@@ -185,6 +185,10 @@ class Npy(unittest.TestCase):
         for name in ("f8,i4", "(2,)f8", "3f8", "<3f8", "u1,u1"):
             self.assertRegex(self.types_read([name])[name], "^refused: .*structured")
 
+    def test_every_element_type_is_tested(self):
+        run = subprocess.run([NPY_DUMP, "--element-types"], capture_output=True, text=True, check=True)
+        self.assertEqual({*NAMES.values(), "bf16"}, {*run.stdout.split()})
+
     def test_random(self):
         self.check_types(lambda code: random_array(self.rng, code, (2048, 16)))
 

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <type_traits>
 #include <vector>
 
@@ -28,21 +29,11 @@ class SplitMix64 {
   std::uint64_t state_;
 };
 
-/// Bits in a double's exponent, and so on; 0 for integers.
-inline int exponent_bits(DType dtype) {
-  int bits = 0;
-  with_type(dtype, [&bits](auto element) {
-    using T = decltype(element);
-    if constexpr (std::is_same_v<T, double>)
-      bits = 11;
-    else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, bfloat16>)
-      bits = 8;
-    else if constexpr (std::is_same_v<T, float16>)
-      bits = 5;
-    else
-      static_assert(std::is_integral_v<T>);
-  });
-  return bits;
+/// Bits in the exponent of each element type; 0 for integers.
+constexpr int exponent_bits_of[] = {11, 8, 5, 8, 0, 0, 0, 0, 0, 0, 0, 0};
+static_assert(std::size(exponent_bits_of) == dtype_count);
+constexpr int exponent_bits(DType dtype) {
+  return exponent_bits_of[static_cast<std::size_t>(dtype)];
 }
 
 /// The bits of one element of "any" kind: `random`'s highest, but no infinity and no NaN.

@@ -1,41 +1,26 @@
-// From an element type known at run time to one that the compiler knows, for tests and benchmarks.
+// The C++ types of the element types, for tests and benchmarks.
 #pragma once
 
 #include <cstdint>
+#include <tuple>
 
 #include <nodewise/dtype.hpp>
 
 namespace nodewise::test {
 
+using ElementTypes = std::tuple<double, float, float16, bfloat16, std::int64_t, std::int32_t, std::int16_t,
+                                std::int8_t, std::uint64_t, std::uint32_t, std::uint16_t, std::uint8_t>;
+static_assert(std::tuple_size_v<ElementTypes> == dtype_count, "each element type has a C++ type");
+
 /// Calls fn(T()) with T the C++ type of `dtype`.
 template <class Fn>
 void with_type(DType dtype, Fn fn) {
-  switch (dtype) {
-    case DType::f64:
-      return fn(double());
-    case DType::f32:
-      return fn(float());
-    case DType::f16:
-      return fn(float16());
-    case DType::bf16:
-      return fn(bfloat16());
-    case DType::i64:
-      return fn(std::int64_t());
-    case DType::i32:
-      return fn(std::int32_t());
-    case DType::i16:
-      return fn(std::int16_t());
-    case DType::i8:
-      return fn(std::int8_t());
-    case DType::u64:
-      return fn(std::uint64_t());
-    case DType::u32:
-      return fn(std::uint32_t());
-    case DType::u16:
-      return fn(std::uint16_t());
-    case DType::u8:
-      return fn(std::uint8_t());
-  }
+  const auto called = [&](auto element) {
+    if (dtype_of<decltype(element)> != dtype) return false;
+    fn(element);
+    return true;
+  };
+  std::apply([&](auto... each) { (called(each) || ...); }, ElementTypes());
 }
 
 }  // namespace nodewise::test
