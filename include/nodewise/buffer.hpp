@@ -77,6 +77,10 @@ class NODEWISE_PUBLIC Buffer {
   const std::byte* data() const noexcept { return data_; }  ///< First byte of the dataset.
   /// The same, for writing. Throws InvalidArgument if the memory is read-only.
   std::byte* data();
+  /// The address of byte `byte` of the dataset. Precondition: byte <= plan().dataset().total_bytes().
+  const std::byte* address_of(std::uint64_t byte) const noexcept;
+  /// The same, for writing. Throws InvalidArgument if the memory is read-only.
+  std::byte* address_of(std::uint64_t byte);
   /// A view of a batch; nothing is copied. Elements can be written through the view if the memory is
   /// writable. Throws OutOfRange.
   AnyBatchView get_batch(std::uint64_t batch) & { return view(batch); }

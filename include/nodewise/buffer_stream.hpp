@@ -27,12 +27,16 @@ class NODEWISE_PUBLIC BufferStream final : public BatchStream {
   bool rewind() override;
 
  private:
+  struct Run {
+    const std::byte* data;
+    BatchRange batches;
+    unsigned node;
+  };
   Dataset dataset_;
-  std::vector<Shard> shards_;
-  const std::byte* data_;
   Layout layout_;
   std::shared_ptr<const Pages> pages_;
-  std::size_t next_shard_ = 0;
+  std::vector<Run> runs_;
+  std::size_t next_run_ = 0;
 };
 
 }  // namespace nodewise

@@ -1,6 +1,7 @@
 #include <nodewise/buffer.hpp>
 
 #include <nodewise/error.hpp>
+#include <nodewise/expects.hpp>
 
 #include "base/text.hpp"
 #include "buffer/mapping.hpp"
@@ -47,6 +48,16 @@ std::byte* Buffer::data() {
         "Buffer::data: this memory may only be read; ask a const Buffer for its address, or open the segment "
         "with Access::read_write");
   return data_;
+}
+
+const std::byte* Buffer::address_of(std::uint64_t byte) const noexcept {
+  NODEWISE_EXPECTS(byte <= plan_.dataset().total_bytes());
+  return data_ + byte;
+}
+
+std::byte* Buffer::address_of(std::uint64_t byte) {
+  NODEWISE_EXPECTS(byte <= plan_.dataset().total_bytes());
+  return data() + byte;
 }
 
 AnyBatchView Buffer::view(std::uint64_t batch) const {

@@ -53,7 +53,6 @@ bool is_filled_as_rows(const Plan& plan, Layout layout) noexcept {
 void convert_in_place(Buffer& buffer, Layout layout, const Team& team, const NodePools& pools) {
   const Plan& plan = buffer.plan();
   const Layout before = buffer.layout();
-  std::byte* const data = buffer.data();
   if (plan.dataset().total_bytes() == 0 || same_places_in(plan, before, layout))
     return buffer.assume_layout(layout);
   const std::uint64_t cols = plan.dataset().shape().features;
@@ -74,8 +73,9 @@ void convert_in_place(Buffer& buffer, Layout layout, const Team& team, const Nod
     while (const auto piece = shares.take(worker, own_threads))
       for (std::uint64_t batch = piece->units.begin; batch < piece->units.end; ++batch) {
         const ByteRange bytes = plan.dataset().batch_bytes(batch);
-        conversion.convert(data + bytes.begin, room, plan.dataset().batch_rows(batch).count(), cols, scratch);
-        back.copy(room, data + bytes.begin, bytes.bytes());
+        std::byte* const at = buffer.address_of(bytes.begin);
+        conversion.convert(at, room, plan.dataset().batch_rows(batch).count(), cols, scratch);
+        back.copy(room, at, bytes.bytes());
       }
     back.done(scratch);
   });
@@ -85,7 +85,6 @@ void convert_in_place(Buffer& buffer, Layout layout, const Team& team, const Nod
 void fill_arranged(Buffer& buffer, const Buffer::Fill& fill, const Team& team) {
   const Plan& plan = buffer.plan();
   if (plan.dataset().total_bytes() == 0) return;
-  std::byte* const data = buffer.data();
   const std::uint64_t batch_bytes = plan.dataset().most_batch_bytes();
   WorkShares shares(team);
   give_units(plan, team, 1, shares);
@@ -99,8 +98,9 @@ void fill_arranged(Buffer& buffer, const Buffer::Fill& fill, const Team& team) {
       for (std::uint64_t batch = piece->units.begin; batch < piece->units.end; ++batch) {
         const ByteRange bytes = plan.dataset().batch_bytes(batch);
         fill(rows.get(), bytes);
-        conversion.convert(rows.get(), data + bytes.begin, plan.dataset().batch_rows(batch).count(),
-                           plan.dataset().shape().features, scratch);
+        conversion.convert(rows.get(), buffer.address_of(bytes.begin),
+                           plan.dataset().batch_rows(batch).count(), plan.dataset().shape().features,
+                           scratch);
       }
     }
     conversion.done(scratch);

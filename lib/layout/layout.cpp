@@ -57,20 +57,18 @@ void give_bytes(const Plan& plan, const Team& team, WorkShares& shares) {
 // For two layouts that have all elements in the same places.
 void copy_bytes(const Buffer& from, Buffer& to, const Team& team, const LayoutConversion& conversion) {
   WorkShares shares(team);
-  std::byte* const target = to.data();
   give_bytes(to.plan(), team, shares);
   run_team(team, [&](unsigned worker, bool own_threads) {
     while (const auto piece = shares.take(worker, own_threads))
-      conversion.copy(from.data() + piece->units.begin, target + piece->units.begin, piece->units.size());
+      conversion.copy(from.address_of(piece->units.begin), to.address_of(piece->units.begin),
+                      piece->units.size());
     conversion.fence();
   });
 }
 
 void convert_blocks(const Buffer& from, Buffer& to, const Team& team, const LayoutConversion& conversion) {
-  std::byte* const target = to.data();
   const Plan& plan = to.plan();
   const std::uint64_t cols = plan.dataset().shape().features;
-  const std::uint64_t batch_bytes = plan.dataset().most_batch_bytes();
   const LayoutBlocks blocks(plan.dataset(), conversion.shape(plan.dataset().most_batch_rows(), cols),
                             conversion.order());
   WorkShares shares(team);
@@ -80,8 +78,8 @@ void convert_blocks(const Buffer& from, Buffer& to, const Team& team, const Layo
     while (const auto piece = shares.take(worker, own_threads))
       for (std::uint64_t number = piece->units.begin; number < piece->units.end; ++number) {
         const LayoutBlock block = blocks.block(number);
-        const std::uint64_t offset = block.batch * batch_bytes;
-        conversion.convert(block, cols, from.data() + offset, target + offset, scratch);
+        const std::uint64_t batch = plan.dataset().batch_bytes(block.batch).begin;
+        conversion.convert(block, cols, from.address_of(batch), to.address_of(batch), scratch);
       }
     conversion.done(scratch);
   });

@@ -43,10 +43,11 @@ class JointStop {
   Stop all_;
 };
 
-/// Makes loaders from a Filling.
+/// Makes loaders from a Filling, and gives access to a loader's buffer.
 struct LoaderAccess {
   static BatchLoader filled(const Dataset& dataset, const LoaderOptions& options, const Filling& filling);
   static BatchLoader filled(const Plan& plan, const LoaderOptions& options, const Filling& filling);
+  static Buffer& buffer(BatchLoader& loader) noexcept;
 };
 
 }  // namespace nodewise

@@ -25,15 +25,15 @@ void check_alike(const char* call, const Source& source, const Dataset& dataset)
                                    described(dataset.shape(), dataset.dtype())));
 }
 
-void read_rows(const Source& source, const Plan& plan, std::byte* data, const Team& team, const Stop& stop) {
-  const Dataset& dataset = plan.dataset();
-  const auto rows = rows_by_worker(plan, team);
+void read_rows(const Source& source, Buffer& buffer, const Team& team, const Stop& stop) {
+  const Dataset& dataset = buffer.plan().dataset();
+  const auto rows = rows_by_worker(buffer.plan(), team);
   const JointStop joint(stop);
   run_team(team, [&](unsigned worker, bool) {
     joint.run([&](const Stop& all) {
       for (const base::Range& range : rows[worker]) {
         const RowRange part{range.begin, range.end};
-        source.read(part, data + dataset.bytes(part).begin, all);
+        source.read(part, buffer.address_of(dataset.bytes(part).begin), all);
       }
     });
   });
@@ -56,7 +56,7 @@ Filling filling_from(const Source& source, const Stop& stop) {
             .after = {}};
   return {.fill = {}, .after = [source, stop](Buffer& buffer, const Team& team) {
             if (is_filled_as_rows(buffer.plan(), buffer.layout()))
-              read_rows(source, buffer.plan(), buffer.data(), team, stop);
+              read_rows(source, buffer, team, stop);
             else
               read_batches(source, buffer, team, stop);
           }};
@@ -87,8 +87,7 @@ void read_into(const Source& source, BatchLoader& loader, const Stop& stop) {
     throw InvalidArgument(base::text("read_into: the loader has its batches in ", to_string(loader.layout()),
                                      "; load the source with LoaderOptions::layout, or convert the loader "
                                      "after it was read in rows"));
-  auto* const data = static_cast<std::byte*>(loader.get_batch(0).data());
-  read_rows(source, loader.plan(), data, loader.team(), stop);
+  read_rows(source, LoaderAccess::buffer(loader), loader.team(), stop);
 }
 
 BatchLoader load_npy(const std::string& path, std::uint64_t batch_size, const LoaderOptions& options,

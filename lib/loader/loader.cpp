@@ -92,6 +92,10 @@ BatchLoader LoaderAccess::filled(const Plan& plan, const LoaderOptions& options,
   return BatchLoader(plan, chosen_topology(options), options, filling);
 }
 
+Buffer& LoaderAccess::buffer(BatchLoader& loader) noexcept {
+  return loader.state_->buffer;
+}
+
 // All loaders are made in this order. If a step fails, the destructor of the segment's draft removes its
 // name.
 BatchLoader::BatchLoader(const Plan& plan, const Topology& topology, const LoaderOptions& options,
@@ -221,8 +225,9 @@ bool BatchLoader::is_zero_copy(const AnyConstBatchView& view) const {
   if (extent == 0) return false;
   const std::less<const std::byte*> before;  // only std::less orders pointers into different objects
   const auto* begin = static_cast<const std::byte*>(view.data());
-  const std::byte* first = buffer().data();
-  const bool inside = !before(begin, first) && !before(first + dataset().total_bytes(), begin + extent);
+  const std::byte* first = buffer().address_of(0);
+  const std::byte* end = buffer().address_of(dataset().total_bytes());
+  const bool inside = !before(begin, first) && !before(end, begin + extent);
   return inside && os::current().check_mapped(begin, extent) == 0;
 }
 

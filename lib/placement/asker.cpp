@@ -36,7 +36,7 @@ void Asker::runs(const Shard& shard, ByteRange range, const std::function<void(B
   };
   if (rung_ == AskingRung::move_pages) {
     const int refused =
-        ask_pages(buffer_.data() + range.begin, range.bytes(), buffer_.pages().page_bytes(), shifted);
+        ask_pages(buffer_.address_of(range.begin), range.bytes(), buffer_.pages().page_bytes(), shifted);
     if (refused != 0) throw SystemError("Placement: move_pages", refused);
     return;
   }

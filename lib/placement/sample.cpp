@@ -78,7 +78,7 @@ PlacementSample sample_placement(const Buffer& buffer, std::uint64_t bytes, std:
         continue;
       }
       asked.push_back(byte);
-      addresses.push_back(buffer.data() + byte.position);
+      addresses.push_back(buffer.address_of(byte.position));
     }
     const std::vector<int> states = ask_addresses(addresses);
     for (std::size_t i = 0; i < asked.size(); ++i)

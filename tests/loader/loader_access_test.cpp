@@ -51,6 +51,7 @@ TEST_CASE("over a segment opened for reading no view that may write is given, an
   CHECK(segment.get_batch(1).as<const float>()(0, 0) == 64 * 16);
   Buffer buffer = Buffer::adopt(reader.plan(), reader.buffer().topology(), segment.pages());
   CHECK(names_remedy(refusal([&] { static_cast<void>(buffer.data()); })));
+  CHECK(names_remedy(refusal([&] { static_cast<void>(buffer.address_of(0)); })));
   CHECK(names_remedy(refusal([&] { static_cast<void>(buffer.get_batch(0).as<float>()); })));
   ZeroCopyBatchLoader<float> loader(std::move(reader));
   CHECK(names_remedy(refusal([&] { static_cast<void>(loader.get_batch(0)); })));
@@ -66,6 +67,7 @@ TEST_CASE("adopted memory that may only be read is read where it is, released on
       ++released;
     });
     CHECK(std::as_const(loader).get_batch(0).data() == memory.data());
+    CHECK(static_cast<const void*>(loader.buffer().address_of(96)) == memory.data() + 12);
     CHECK(loader.get_batch(1).as<const double>()(1, 1) == 11);
     CHECK(loader.is_zero_copy(1));
     CHECK(loader.means() == std::vector<double>{3.5, 9.5});
