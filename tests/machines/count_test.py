@@ -24,10 +24,8 @@ ALONE = {"loads": 1000003, "load_bytes": 8000024, "stores": 300007, "store_bytes
 
 
 def setUpModule():
-    try:
-        boot.setup("6.12")
-    except (subprocess.CalledProcessError, OSError) as error:
-        raise unittest.SkipTest(f"SKIP: machines of many nodes cannot be booted here: {error}")
+    if why := boot.why_not_bootable("6.12"):
+        raise unittest.SkipTest(f"SKIP: {why}")
 
 
 def command(*words, program=NODEWISE, **environment):

@@ -17,6 +17,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools" / "count"))
+import boot  # noqa: E402
+
 TOPOLOGIES = ("2x2", "4x2", "8x1")
 BATCHES = {512: "125 pages", 100: "24.4 pages"}  # of 1000-byte rows
 WAYS = {  # name: (mode, what it runs under, whether AutoNUMA is on)
@@ -119,6 +122,9 @@ def main():
     parser.add_argument("--topology", action="append", metavar="NAME")
     parser.add_argument("--write", type=pathlib.Path, metavar="FILE")
     a = parser.parse_args()
+    if why := boot.why_not_bootable("6.12"):
+        print(f"SKIP: {why}")
+        return 0
     measured = {name: measure(a.nodewise, str(pathlib.Path(a.program).resolve()), name)
                 for name in a.topology or TOPOLOGIES}
     print(table(measured))

@@ -106,6 +106,16 @@ def setup(kernel):
             (work / "out").rename(cache)
 
 
+def why_not_bootable(*kernels):
+    """Why machines cannot be booted here, in one line, or nothing. Sets up what is missing."""
+    try:
+        for kernel in kernels:
+            setup(kernel)
+    except (subprocess.CalledProcessError, OSError) as error:
+        return f"machines of many nodes cannot be booted here: {error}"
+    return ""
+
+
 def fetch_kernel(meta_package, work):
     depends = subprocess.run(["apt-cache", "depends", meta_package], capture_output=True,
                              text=True).stdout

@@ -11,6 +11,10 @@ meson_1() {
   [ "$(printf '%s\n' 1.0 "$(meson --version)" | sort -V | head -n 1)" = 1.0 ]
 }
 
+# On Debian, Meson asks dpkg-dev for the folder of libraries. Without an answer it takes lib64, where neither
+# the loader of programs nor pkg-config nor CMake looks.
+multiarch_folders() { [ ! -e /etc/debian_version ] || program dpkg-architecture; }
+
 links() {  # COMPILER HEADER FLAGS...: the header is there, and a program links
   local cxx=$1 header=$2
   shift 2
@@ -74,6 +78,7 @@ needs_test() {
   need doctest-dev doctest-devel doctest-devel links g++ doctest/doctest.h
   need python3-numpy python3-numpy python3-numpy python_with_numpy
   need cmake cmake cmake program cmake
+  need dpkg-dev dpkg-dev dpkg-dev multiarch_folders
   need llvm llvm llvm program llvm-cov
   need numactl numactl numactl program numactl
   need valgrind valgrind valgrind program valgrind
