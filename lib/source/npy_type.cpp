@@ -45,11 +45,12 @@ constexpr Spelling names[] = {
     {"uint0", uintptr},       {"bool", DType::u8},       {"bool_", DType::u8},    {"bool8", DType::u8},
 };
 
-constexpr bool has_code(DType dtype) {
-  return std::any_of(std::begin(codes), std::end(codes), [=](const Spelling& s) { return s.dtype == dtype; });
-}
 static_assert(std::all_of(all_dtypes.begin(), all_dtypes.end(),
-                          [](DType dtype) { return has_code(dtype) != (dtype == DType::bf16); }),
+                          [](DType dtype) {
+                            const auto is_it = [=](const Spelling& s) { return s.dtype == dtype; };
+                            const bool has_code = std::any_of(std::begin(codes), std::end(codes), is_it);
+                            return has_code != (dtype == DType::bf16);
+                          }),
               "every element type but bf16, which is read only when asked for, has its code in .npy here");
 
 std::optional<DType> find(const auto& table, std::string_view name) noexcept {

@@ -130,7 +130,7 @@ TEST_CASE("words of a ring that cannot be are thrown as damage; no wait goes on 
       [](ring::Control& control, ring::Cell&) { control.head = ~std::uint64_t{0}; },
   };
   for (const auto ends : {RingEnds::one, RingEnds::many})
-    for (const std::uint64_t slots : {1, 4})
+    for (const std::uint64_t slots : {1U, 4U})
       for (std::size_t i = 0; i < damages.size(); ++i) {
         CAPTURE(i);
         CAPTURE(slots);
