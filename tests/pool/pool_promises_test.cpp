@@ -129,7 +129,7 @@ TEST_CASE("a pool that is gone has left nothing with its upstream, large blocks 
 
 TEST_CASE("an arena's own lists grow with its blocks, not with their square") {
   constexpr std::size_t blocks = 4000;
-  for (const std::size_t bytes : {200, 300}) {  // of chunks of their own; larger than a chunk
+  for (const std::size_t bytes : {200U, 300U}) {  // of chunks of their own; larger than a chunk
     std::pmr::monotonic_buffer_resource upstream(8 * MiB);
     static_cast<void>(upstream.allocate(1));
     ArenaResource arena(&upstream, 256);

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <string>
+#include <vector>
 
 #include <nodewise/batch_ring.hpp>
 #include <nodewise/error.hpp>
@@ -163,7 +165,8 @@ TEST_CASE("a holder byte that is locked by a stopped process is waited for no lo
 }
 
 TEST_CASE("files with names that no segment can have are no segments") {
-  for (const std::string bad : {"a b", ".hidden", "-x", "\x1b[2J", std::string(201, 'x').c_str()}) {
+  const std::vector<std::string> names = {"a b", ".hidden", "-x", "\x1b[2J", std::string(201, 'x')};
+  for (const std::string& bad : names) {
     const auto path = path_of(bad);
     write(path, header_of(4096, 16384), 16384);
     CHECK_FALSE(listed(bad).has_value());
