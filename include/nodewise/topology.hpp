@@ -22,8 +22,9 @@ namespace nodewise {
 /// An immutable description of a machine. Copies share the description. Thread class: immutable.
 class NODEWISE_PUBLIC Topology {
  public:
-  /// Describes this machine, including CPUs and nodes that this process may not use. Throws SystemError.
-  /// Cost: tens of milliseconds.
+  /// Describes this machine, including CPUs and nodes that this process may not use. Throws SystemError,
+  /// and FormatError if a variable of hwloc, such as HWLOC_XMLFILE, names another machine that cannot be
+  /// read. Cost: tens of milliseconds.
   static Topology this_machine();
   /// Reads an XML file of hwloc 2 or later, such as `lstopo --of xml` writes. Throws FormatError,
   /// SystemError.

@@ -133,6 +133,74 @@ TEST_CASE("a file that has a node twice is refused") {
   CHECK_MESSAGE(contains(message, "NUMANode 0 is there twice"), message);
 }
 
+TEST_CASE("a file of a later hwloc is refused with the flag that writes an earlier one") {
+  const TemporaryFile file(replaced(text_of(stored / "4x2.xml"), "version=\"2.0\"", "version=\"3.0\""));
+  const auto refusal = [&] { return message_of<FormatError>([&] { Topology::from_xml(file.path()); }); };
+  if (const auto message = refusal(); !message.empty())  // hwloc 3 reads it
+    CHECK_MESSAGE(contains(message,
+                           "written for hwloc 3, but the one in use is hwloc 2; "
+                           "`lstopo --of xml --export-xml-flags V2 FILE`"),
+                  message);
+}
+
+TEST_CASE("a device may lie within a CPU, as `lstopo --merge` writes it") {
+  auto text = text_of(stored / "4x2.xml");
+  const auto cpu = text.find("<object type=\"PU\"");
+  const auto end = text.find("/>", cpu);
+  REQUIRE((cpu != std::string::npos && end != std::string::npos));
+  text.replace(end, 2,
+               "><object type=\"Bridge\" gp_index=\"1001\" bridge_type=\"0-1\" depth=\"0\""
+               " bridge_pci=\"0000:[00-00]\"><object type=\"PCIDev\" gp_index=\"1002\""
+               " pci_busid=\"0000:00:03.0\" pci_type=\"0200 [1af4:1000] [1af4:0001] 00\""
+               " pci_link_speed=\"0.000000\"/></object></object>");
+  const TemporaryFile file(text);
+  const Topology machine = Topology::from_xml(file.path());
+  CHECK(machine.nodes().size() == 4);
+}
+
+TEST_CASE("a file that is nested deeper than any machine is refused before hwloc recurses into it") {
+  const std::string sets = " cpuset=\"0x1\" complete_cpuset=\"0x1\" nodeset=\"0x1\" complete_nodeset=\"0x1\"";
+  const auto nested = [&sets](unsigned levels) {
+    std::string text = "<topology version=\"2.0\"><object type=\"Machine\" os_index=\"0\"" + sets +
+                       "><object type=\"NUMANode\" os_index=\"0\"" + sets + " local_memory=\"4096\"/>";
+    for (unsigned level = 0; level < levels; ++level) text += "<object type=\"Group\"" + sets + ">";
+    text += "<object type=\"PU\" os_index=\"0\"" + sets + "/>";
+    for (unsigned level = 0; level < levels; ++level) text += "</object>";
+    return text + "</object></topology>";
+  };
+  const TemporaryFile shallow(nested(30));
+  const Topology machine = Topology::from_xml(shallow.path());
+  CHECK(machine.nodes().size() == 1);
+  for (const unsigned levels : {1500U, 20000U}) {
+    const TemporaryFile deep(nested(levels));
+    const auto message = message_of<FormatError>([&] { Topology::from_xml(deep.path()); });
+    CHECK_MESSAGE(contains(message, "within 128 others"), message);
+  }
+}
+
+TEST_CASE("a description of more CPUs or nodes than Linux supports is refused at once") {
+  const std::pair<const char*, const char*> cases[] = {
+      {"numa:4096 core:8 pu:1", "more than 1024 nodes"},
+      {"numa:99999999", "more than 8192 CPUs"},
+      {"pu:100000", "more than 8192 CPUs"},
+      {"numa:1025 pu:1", "more than 1024 nodes"},
+      {"pack:1025 [numa] pu:1", "more than 1024 nodes"},
+      {"4 64 64", "more than 8192 CPUs"},
+      {"NUMANode:0x401 pu:1", "more than 1024 nodes"},
+      {"pu:18446744073709551615", "more than 8192 CPUs"},
+      {"numa:2(memory=1 size=2) core:99 pu:99", "more than 8192 CPUs"}};
+  for (const auto& [text, said] : cases) {
+    const std::string description = text;
+    const auto message = message_of<FormatError>([&] { Topology::from_synthetic(description); });
+    CHECK_MESSAGE(contains(message, said), message);
+    CHECK_MESSAGE(contains(message, text), message);
+  }
+  const Topology two = Topology::from_synthetic("pack:2 [numa(memory=1GB)] core:2 pu:2");
+  CHECK(two.nodes().size() == 2);
+  const Topology many = Topology::from_synthetic("numa:64 core:4 pu:2");
+  CHECK(many.nodes().size() == 64);
+}
+
 TEST_CASE("files damaged at random are read or refused, and nothing else") {
   std::mt19937 random(11);
   unsigned read = 0, refused = 0;

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <sstream>
 #include <thread>
+#include <tuple>
 
 #include <nodewise/error.hpp>
 #include <nodewise/topology.hpp>
@@ -318,6 +319,23 @@ TEST_CASE("a machine that hwloc's environment names is not this one") {
   CHECK(topology.node(0).free_bytes == 0);
   const auto named = load("8x1");
   CHECK(named.nodes().size() == 8);
+}
+
+TEST_CASE("a machine that hwloc's environment names wrongly is refused with the variable's name") {
+  const test::TemporaryFile no_sets(
+      "<topology version=\"2.0\"><object type=\"Machine\" cpuset=\"0x1\"></object></topology>");
+  const std::tuple<const char*, std::string, const char*> cases[] = {
+      {"HWLOC_XMLFILE", "/no/such/topology.xml", "ENOENT"},
+      {"HWLOC_XMLFILE", no_sets.path(), "Machine has no complete_cpuset"},
+      {"HWLOC_SYNTHETIC", "pu:100000", "more than 8192 CPUs"}};
+  for (const auto& [variable, value, why] : cases) {
+    const Environment wrong(variable, value.c_str());
+    const auto message = test::message_of<FormatError>([] { Topology::this_machine(); });
+    CHECK_MESSAGE(test::contains(message, std::string(variable) + ": "), message);
+    CHECK_MESSAGE(test::contains(message, value), message);
+    CHECK_MESSAGE(test::contains(message, why), message);
+    CHECK_MESSAGE(test::contains(message, "unset it"), message);
+  }
 }
 
 // ---- the moment

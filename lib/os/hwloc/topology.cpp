@@ -15,6 +15,7 @@
 #include "base/text.hpp"
 #include "os/file.hpp"
 #include "os/hwloc/describe.hpp"
+#include "os/hwloc/synthetic_check.hpp"
 #include "os/hwloc/xml_check.hpp"
 #include "os/os.hpp"
 
@@ -121,14 +122,64 @@ void check_descriptors() {
   }
 }
 
+unsigned hwloc_major() {
+  return hwloc_get_api_version() >> 16;
+}
+
+// The text of a topology file, checked: hwloc crashes on some files that are not as it wrote them.
+std::string checked_xml(const std::string& path) {
+  auto text = current().read_text(path);
+  if (text.error == EOVERFLOW)
+    throw FormatError("topology file " + path + " is too long: it has no end, or is no XML");
+  if (text.error == ETIMEDOUT) throw FormatError("topology file " + path + " is a pipe that gives nothing");
+  if (!text.ok()) throw SystemError("topology file " + path, text.error);
+  if (text.value.size() >= INT_MAX) throw FormatError(refused("topology file " + path, EFBIG));
+  if (const auto fault = fault_in_xml(text.value, hwloc_major()))
+    throw FormatError(base::text("topology file ", path, ": ", *fault));
+  return std::move(text.value);
+}
+
+void check_synthetic(const std::string& description) {
+  if (const auto fault = fault_in_synthetic(description))
+    throw FormatError(base::text("synthetic topology ", base::quoted(description), ": ", *fault));
+}
+
+// Variables by which hwloc is given another machine. Where several are set, it takes the last one.
+constexpr const char* machine_variables[] = {"HWLOC_FSROOT", "HWLOC_CPUID_PATH", "HWLOC_SYNTHETIC",
+                                             "HWLOC_XMLFILE"};
+
+// Throws if hwloc's environment names a file or a description on which hwloc would crash or take minutes.
+void check_environment() {
+  const char* variable = "HWLOC_SYNTHETIC";
+  try {
+    if (const char* description = std::getenv(variable)) check_synthetic(description);
+    variable = "HWLOC_XMLFILE";
+    const char* path = std::getenv(variable);
+    if (path != nullptr && std::string_view(path) != "-") checked_xml(path);  // "-" is standard input
+  } catch (const Error& error) {
+    throw FormatError(
+        base::text(variable, ": ", error.what(), "; correct the variable ", variable, " or unset it"));
+  }
+}
+
+[[noreturn]] void throw_undescribed(int error) {
+  const char* named = nullptr;
+  for (const char* variable : machine_variables)
+    if (std::getenv(variable) != nullptr) named = variable;
+  if (named == nullptr) throw SystemError("hwloc cannot describe this machine", error);
+  throw FormatError(base::text(named, ": hwloc ", hwloc_version(), " refuses ",
+                               base::quoted(std::getenv(named)), " (", base::errno_text(error),
+                               "); correct the variable ", named, " or unset it"));
+}
+
 }  // namespace
 
 MachineData hwloc_this_machine() {
   check_descriptors();
+  check_environment();
   const Handle topology = configured_topology();
   errno = 0;
-  if (hwloc_topology_load(topology.get()) != 0)
-    throw SystemError("hwloc cannot describe this machine", errno_or(EIO));
+  if (hwloc_topology_load(topology.get()) != 0) throw_undescribed(errno_or(EIO));
   auto data = describe(topology.get(), static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)));
   data.is_this_machine = hwloc_topology_is_thissystem(topology.get()) != 0;
   data.origin = data.is_this_machine ? "this machine" : "hwloc's environment variables";
@@ -136,18 +187,11 @@ MachineData hwloc_this_machine() {
 }
 
 MachineData hwloc_xml(const std::string& path) {
-  const auto text = current().read_text(path);
-  if (text.error == EOVERFLOW)
-    throw FormatError("topology file " + path + " is too long: it has no end, or is no XML");
-  if (text.error == ETIMEDOUT) throw FormatError("topology file " + path + " is a pipe that gives nothing");
-  if (!text.ok()) throw SystemError("topology file " + path, text.error);
-  if (text.value.size() >= INT_MAX) throw FormatError(refused("topology file " + path, EFBIG));
-  if (const auto fault = fault_in_xml(text.value))
-    throw FormatError(base::text("topology file ", path, ": ", *fault));
+  const std::string text = checked_xml(path);
   const Handle topology = configured_topology();
-  const int bytes = static_cast<int>(text.value.size() + 1);  // hwloc counts the terminating zero too
+  const int bytes = static_cast<int>(text.size() + 1);  // hwloc counts the terminating zero too
   errno = 0;
-  if (hwloc_topology_set_xmlbuffer(topology.get(), text.value.c_str(), bytes) != 0 ||
+  if (hwloc_topology_set_xmlbuffer(topology.get(), text.c_str(), bytes) != 0 ||
       hwloc_topology_load(topology.get()) != 0)
     throw FormatError(refused("topology file " + path, errno_or(EINVAL)) +
                       "; `lstopo --of xml FILE` writes one that it takes");
@@ -157,6 +201,7 @@ MachineData hwloc_xml(const std::string& path) {
 }
 
 MachineData hwloc_synthetic(const std::string& description) {
+  check_synthetic(description);
   const Handle topology = configured_topology();
   errno = 0;
   if (hwloc_topology_set_synthetic(topology.get(), description.c_str()) != 0 ||

@@ -13,7 +13,8 @@ namespace nodewise::os {
 
 /// This machine, including objects that are not allowed, I/O devices and memory attributes. If hwloc's
 /// environment variables (such as HWLOC_XMLFILE) name another machine, it is that one, marked as not this
-/// machine. Throws SystemError.
+/// machine. Throws SystemError; and FormatError, which names the variable, if that other machine cannot be
+/// read.
 MachineData hwloc_this_machine();
 /// Throws FormatError, SystemError.
 MachineData hwloc_xml(const std::string& path);

@@ -9,6 +9,7 @@
 #include <nodewise/index_set.hpp>
 
 #include "base/text.hpp"
+#include "os/hwloc/limits.hpp"
 #include "os/hwloc/xml_scanner.hpp"
 
 namespace nodewise::os {
@@ -60,7 +61,7 @@ bool has_place(std::string_view type) {
 // Checks a file in one pass. Each step returns what is wrong, or nothing.
 class Check {
  public:
-  explicit Check(std::string_view text) : scanner_(text) {}
+  Check(std::string_view text, unsigned hwloc_major) : scanner_(text), hwloc_major_(hwloc_major) {}
 
   std::optional<std::string> run() {
     while (const auto tag = scanner_.next())
@@ -77,6 +78,8 @@ class Check {
 
   Fault visit(const XmlTag& tag) {
     if (tag.opens) {
+      if (open_.size() == most_levels)  // hwloc recurses, so deep nesting would exhaust its stack
+        return base::text("<", tag.name, "> lies within ", most_levels, " others; no machine is so deep");
       if (auto fault = enter(tag)) return fault;
       open_.push_back(tag.name);
     }
@@ -110,6 +113,12 @@ class Check {
     const auto version = tag.attribute("version").value_or("1");
     if (version.starts_with("1"))
       return "written for hwloc 1; `lstopo -i OLD --of xml NEW` of hwloc 2 turns it into what is needed";
+    unsigned major = 0;
+    std::from_chars(version.data(), version.data() + version.size(), major);
+    if (major > hwloc_major_)
+      return base::text("written for hwloc ", major, ", but the one in use is hwloc ", hwloc_major_,
+                        "; `lstopo --of xml --export-xml-flags V", hwloc_major_, " FILE` of hwloc ", major,
+                        " writes what is needed");
     return std::nullopt;
   }
 
@@ -134,7 +143,7 @@ class Check {
     }
     const Object& parent = objects_.back();
     const bool allowed = object.type != "Machine" && (!object.placed || parent.placed) &&
-                         (parent.type != "PU" || object.type == "Misc") &&
+                         (parent.type != "PU" || !object.placed) &&
                          (parent.type != "NUMANode" || object.type == "Misc");
     return allowed ? std::nullopt : Fault(base::text(object.type, " within ", parent.type));
   }
@@ -178,13 +187,18 @@ class Check {
     if (known_[set].contains(*written->first()))
       return base::text(object.type, ' ', *written->first(), " is there twice");
     known_[set].insert(*written->first());
+    const unsigned most = set == cpus ? most_cpus : most_nodes;
+    if (++count_[set] > most)
+      return base::text("more than ", most, set == cpus ? " CPUs" : " nodes", beyond_linux);
     return std::nullopt;
   }
 
   XmlScanner scanner_;
   std::vector<std::string_view> open_;
   std::vector<Object> objects_;
-  std::array<IndexSet, 4> known_;  // CPUs and nodes so far
+  unsigned hwloc_major_;
+  std::array<IndexSet, 4> known_;    // CPUs and nodes so far
+  std::array<unsigned, 4> count_{};  // how many these are
   std::set<std::uint64_t> gp_indices_;
   bool seen_root_ = false;
   bool finished_ = false;
@@ -192,8 +206,8 @@ class Check {
 
 }  // namespace
 
-std::optional<std::string> fault_in_xml(std::string_view text) {
-  return Check(text).run();
+std::optional<std::string> fault_in_xml(std::string_view text, unsigned hwloc_major) {
+  return Check(text, hwloc_major).run();
 }
 
 }  // namespace nodewise::os
