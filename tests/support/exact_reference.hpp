@@ -132,6 +132,11 @@ inline double small_float(std::uint16_t bits, int fraction_bits, int bias) {
   return bits >> 15 != 0 ? -value : value;
 }
 
+/// Each type has its own function below. Without this, a type that converts to float would be read by the
+/// library's own conversion.
+template <class T>
+double value_of(T value) = delete;
+
 inline double value_of(double value) {
   return value;
 }
