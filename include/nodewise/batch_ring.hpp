@@ -68,8 +68,8 @@ struct RingCounts {
   std::uint64_t returned = 0;
   std::uint64_t redelivered = 0;     ///< Batches delivered again because their consumer had died.
   std::uint64_t recovered = 0;       ///< Slots taken back from dead producers and consumers.
-  std::uint64_t producer_waits = 0;  ///< How often a producer found the ring full.
-  std::uint64_t consumer_waits = 0;  ///< How often a consumer found the ring empty.
+  std::uint64_t producer_waits = 0;  ///< How often a producer slept until a slot was free.
+  std::uint64_t consumer_waits = 0;  ///< How often a consumer slept until a batch was ready.
   std::uint64_t producer_waited_ns = 0;
   std::uint64_t consumer_waited_ns = 0;
 };
@@ -153,9 +153,9 @@ class NODEWISE_PUBLIC RingLease {
 /// A producer borrows slots and fills them. It may have several loans at the same time; batches are delivered
 /// in the order of their loans.
 ///
-/// In a forked child, the first call on an inherited producer makes it join as a new producer. That call
-/// throws SystemError (EBUSY) if the ring is for one producer and the parent's producer still takes part.
-/// Loans from before the fork have no effect.
+/// In a forked child, the first call on an inherited producer makes the child join as a new producer. That
+/// call throws SystemError (EBUSY) if the ring is for one producer and the parent's producer still takes
+/// part. In the child, loans from before the fork do nothing.
 ///
 /// Thread class: one thread at a time. A producer and its loans count as one object.
 class NODEWISE_PUBLIC RingProducer {
@@ -164,8 +164,8 @@ class NODEWISE_PUBLIC RingProducer {
   RingProducer& operator=(RingProducer&&) noexcept;
   ~RingProducer();
   /// Waits for a free slot. Returns nullopt if the ring is closed. loan(), loan_for(), try_loan() and the
-  /// lease functions of RingConsumer throw FormatError if the word of a slot is damaged, that is, cannot have
-  /// been written by a producer or consumer.
+  /// lease functions of RingConsumer throw FormatError if the state of a slot is damaged: no producer or
+  /// consumer can have written it.
   std::optional<RingLoan> loan();
   /// As loan(), but also returns nullopt when `timeout` is over.
   template <class Rep, class Period>
@@ -182,16 +182,16 @@ class NODEWISE_PUBLIC RingProducer {
   std::unique_ptr<RingMember> member_;
 };
 
-/// A consumer gets batches that producers have published. What the comment of RingProducer says about forked
-/// children and threads is also true of consumers and their leases.
+/// A consumer gets batches that producers have published. The rules of RingProducer on forked children and
+/// threads also hold for consumers and their leases.
 class NODEWISE_PUBLIC RingConsumer {
  public:
   RingConsumer(RingConsumer&&) noexcept;
   RingConsumer& operator=(RingConsumer&&) noexcept;
   ~RingConsumer();
-  /// Waits for a batch. After the ring is closed, returns nullopt once no batch is ready or on loan, and no
-  /// other consumer holds a lease: a batch comes back if its consumer dies. A consumer that holds a lease
-  /// itself does not wait for the leases of others.
+  /// Waits for a batch. After close(), returns nullopt once no batch is ready and no slot is on loan. A
+  /// consumer that holds no lease also waits for the leases of others, since a batch comes back if its
+  /// consumer dies.
   std::optional<RingLease> lease();
   /// As lease(), but also returns nullopt when `timeout` is over.
   template <class Rep, class Period>
@@ -210,15 +210,15 @@ class NODEWISE_PUBLIC RingConsumer {
 
 /// The ring. Producers and consumers may start, end and be killed at any moment. Each published batch is
 /// delivered to one consumer. If that consumer dies while it holds the batch, another consumer gets it,
-/// marked as redelivered. A batch is lost if its producer dies before publishing it. Other processes notice a
-/// death within some milliseconds. At most 256 producers and consumers take part at one time. Copies share
-/// the ring. Thread class: any thread.
+/// marked as redelivered. A batch is lost if its producer dies before publishing it. Processes that wait
+/// notice a death within some milliseconds. At most 256 producers and consumers take part at one time. Copies
+/// share the ring. Thread class: any thread.
 class NODEWISE_PUBLIC BatchRing {
  public:
   /// Creates a ring in a segment called `name`. An empty name makes a memfd, which other processes open by
-  /// its descriptor. Throws InvalidArgument (bad sizes or name), SystemError (EEXIST: the name is taken; or
-  /// the pages cannot be populated), PlacementError (the file system has no space, or the node has no memory
-  /// that this process may use) and OutOfRange (there is no such node).
+  /// its descriptor. Throws InvalidArgument (bad sizes or name), SystemError (the name is taken: EEXIST; the
+  /// pages cannot be populated), PlacementError (the file system has no space, or the node has no memory that
+  /// this process may use) and OutOfRange (there is no such node).
   static BatchRing create(const std::string& name, const RingOptions& options);
   /// Throws what Segment::open throws, and InvalidArgument if the segment holds something else. If a killed
   /// job left the ring (its maker is dead and no process holds it), it is removed, and SystemError (ENOENT)
@@ -241,9 +241,9 @@ class NODEWISE_PUBLIC BatchRing {
   bool drain(const std::chrono::duration<Rep, Period>& timeout) const {
     return drain_until(detail::after(timeout));
   }
-  /// Takes back the slots of dead processes, and returns the number of these slots. Producers and consumers
-  /// that wait take back such slots themselves. If all processes use only the try_ functions, one process
-  /// should call this now and then. Throws SystemError.
+  /// Takes back the slots of dead processes, and returns the number of these slots. A waiting producer or
+  /// consumer does the same. If all processes use only the try_ functions, one process should call this now
+  /// and then. Throws SystemError.
   unsigned recover() const;
   RingCounts counts() const noexcept;
 
@@ -256,7 +256,7 @@ class NODEWISE_PUBLIC BatchRing {
   const std::string& name() const noexcept;
   const Pages& pages() const& noexcept;
   const Pages& pages() const&& noexcept = delete;
-  /// What was lost when the ring was placed. Empty in processes that opened the ring.
+  /// The degradations of the placement of the ring. Empty in processes that opened the ring.
   const std::vector<Degradation>& degradations() const& noexcept;
   const std::vector<Degradation>& degradations() const&& noexcept = delete;
 

@@ -1,6 +1,6 @@
 // The memory of a dataset: one buffer whose pages lie on the NUMA nodes that a plan (plan.hpp) gives them. A
-// team of workers, which are threads pinned to the nodes (team.hpp), places the buffer. Whatever the system
-// refuses on the way is recorded as a degradation (degradation.hpp).
+// team of workers, which are threads pinned to the nodes (team.hpp), places the buffer. A request that the
+// system refuses is recorded as a degradation (degradation.hpp), or throws.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@
 
 namespace nodewise {
 
-/// The method by which pages were placed. A rung is one of several methods, ordered from best to worst. The
+/// The method by which pages were placed. The methods ("rungs") are listed from best to worst, and the
 /// library uses the best one that works. `mbind`: a memory policy tells the kernel the node of each page.
 /// `first_touch`: without a policy, a page lies on the node of the worker that writes to it first. `none`:
 /// the library did not place the pages.
@@ -34,8 +34,8 @@ struct PlacedMemory;  // private to the library
 /// pinned workers of all nodes write to their pages at the same time. Batches are in Layout::rows until
 /// convert_layout or assume_layout changes their layout. Movable, not copyable.
 ///
-/// Thread class: immutable, except the bytes and the layout. Callers must order accesses to the same bytes if
-/// one of them is a write. Only one caller at a time may change the layout.
+/// Thread class: immutable, except the bytes and the layout. Callers must synchronise accesses to the same
+/// bytes if one is a write. Only one caller at a time may change the layout.
 class NODEWISE_PUBLIC Buffer {
  public:
   /// Places zeroed memory for `plan`. The plan's base_offset must be 0. Its page_bytes must be the size of a
@@ -60,12 +60,12 @@ class NODEWISE_PUBLIC Buffer {
   static Buffer allocate(const Plan& plan, const Team& team, PageKind kind, const Fill& fill);
 
   /// Places memory that is mapped but untouched, such as a new segment. Throws InvalidArgument unless `pages`
-  /// begins at a page border, has pages of plan.page_bytes(), and has room for the dataset. Otherwise as
-  /// allocate().
+  /// begins at a page border, has pages of plan.page_bytes(), and has room for the dataset. In all other
+  /// respects like allocate().
   static Buffer place(const Plan& plan, const Team& team, Pages pages, const Fill& fill = {});
 
   /// Uses memory that exists already, where it is: nothing is copied, moved or touched. Throws
-  /// InvalidArgument unless `pages` has room for the dataset, and its address modulo plan.page_bytes() is
+  /// InvalidArgument if `pages` has no room for the dataset, or its address modulo plan.page_bytes() is not
   /// plan.base_offset(). Throws PlacementError if `plan` was not made for `topology`.
   static Buffer adopt(const Plan& plan, const Topology& topology, Pages pages);
   /// As adopt(), for memory that was placed before by the same plan, such as a segment. `rung` is the method

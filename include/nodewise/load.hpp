@@ -14,10 +14,10 @@
 namespace nodewise {
 
 /// Places memory and reads the whole source into it. If the source has extents (it says where its bytes lie),
-/// each piece is read as soon as its pages are populated. But if LoaderOptions::layout puts elements in other
-/// places than rows do, the source is read batch by batch, once all pages are populated. A source without
-/// extents is read in whole rows, once all pages are populated. Each worker reads a part of the data of its
-/// node.
+/// each piece is read as soon as its pages are populated. But if LoaderOptions::layout puts elements
+/// elsewhere than Layout::rows, the source is read batch by batch, once all pages are populated. A source
+/// without extents is read in whole rows, once all pages are populated. Each worker reads a part of the data
+/// of its node.
 ///
 /// If the memory is a segment, it records the identity of the source, unless SegmentOptions::origin is set.
 /// If a read fails, or options.stop is requested, all workers stop, the error is thrown, the memory is freed,

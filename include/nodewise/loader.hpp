@@ -43,9 +43,9 @@ struct LoaderOptions {
   /// the memory is private to this process.
   std::optional<SegmentOptions> segment;
   /// How the elements of each batch are arranged (view.hpp). Data that is copied, loaded, or written by a
-  /// Buffer::Fill has its rows one after the other. If this layout puts elements in other places, the data is
-  /// rearranged on the way, one batch at a time; each worker then needs memory for one batch. Adopted memory
-  /// must already be in this layout.
+  /// Buffer::Fill is row-major. If this layout puts elements elsewhere, the data is rearranged while it is
+  /// filled in, one batch at a time; each worker then needs memory for one batch. Adopted memory must already
+  /// be in this layout.
   Layout layout = Layout::rows;
   /// To end a load early, keep a copy of this token and call its request(). The load then throws Stopped.
   Stop stop = {};
@@ -56,7 +56,7 @@ struct LoaderOptions {
 /// has an unknown value.
 NODEWISE_PUBLIC Binding chosen_binding(const LoaderOptions& options);
 NODEWISE_PUBLIC PageKind chosen_pages(const LoaderOptions& options);
-/// The options of the plan that a loader with these options makes. Throws as the two functions above.
+/// The options that such a loader passes to Plan. Throws as the two functions above.
 NODEWISE_PUBLIC PlanOptions plan_options(const LoaderOptions& options);
 
 struct Filling;  // private to the library
@@ -78,10 +78,10 @@ class NODEWISE_PUBLIC BatchLoader {
   /// dataset.total_bytes() bytes at `data` are readable.
   BatchLoader(const void* data, const Dataset& dataset, const LoaderOptions& options = {});
   /// A dataset that `fill` writes piece by piece, as Buffer::allocate describes. If LoaderOptions::layout
-  /// puts elements in other places than rows do, each piece is a whole batch, which `fill` writes in rows.
+  /// puts elements elsewhere than Layout::rows, each piece is a whole batch, which `fill` writes row-major.
   BatchLoader(const Buffer::Fill& fill, const Dataset& dataset, const LoaderOptions& options = {});
-  /// A dataset that is placed by a saved plan. The plan decides policy, binding, weights and targets; these
-  /// members of `options` are ignored.
+  /// A dataset of zeros, placed by `plan`, for example a saved one. The plan decides policy, binding, weights
+  /// and targets; these members of `options` are ignored.
   explicit BatchLoader(const Plan& plan, const LoaderOptions& options = {});
   /// Uses the caller's memory where it is: nothing is copied or moved. `release(data)` is called once: when
   /// the last owner is destroyed, or when this function throws. Throws InvalidArgument if `data` is not
@@ -156,7 +156,7 @@ class NODEWISE_PUBLIC BatchLoader {
   const Pages& pages() const& noexcept;
   const Pages& pages() const&& noexcept = delete;
   /// Lets other processes open the loader's segment, if SegmentOptions::publish was false. Throws
-  /// InvalidArgument if there is nothing to publish, and SystemError.
+  /// InvalidArgument if there is nothing to publish, and SystemError if a system call fails.
   void publish();
   /// The segment that holds the dataset. Empty if the memory is no segment, or if the segment is not
   /// published yet.
@@ -192,8 +192,8 @@ class NODEWISE_PUBLIC BatchLoader {
   FullBatches full_;
 };
 
-/// A BatchLoader whose element type is known at compile time. The type is deduced from the data:
-/// `ZeroCopyBatchLoader loader(vector, ...)`. Thread class: as BatchLoader.
+/// A BatchLoader whose element type is known at compile time. If the loader is given data, the type is
+/// deduced from it: `ZeroCopyBatchLoader loader(vector, ...)`. Thread class: as BatchLoader.
 template <class T>
 class ZeroCopyBatchLoader {
  public:

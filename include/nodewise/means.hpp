@@ -16,11 +16,11 @@
 
 namespace nodewise {
 
-/// The name of this definition of a mean in docs/means.md: "exact-1". An exact sum does not depend on the
-/// order in which elements are added.
+/// The name of the definition of a mean that docs/means.md gives: "exact-1". An exact sum does not depend on
+/// the order in which elements are added.
 NODEWISE_PUBLIC std::string_view sum_order() noexcept;
 
-/// Consecutive bytes that one worker read, as offsets from the first byte of the dataset. They do not say
+/// Consecutive bytes that one worker read, as offsets from the first byte of the dataset. Offsets do not say
 /// where in memory the batches lie.
 struct ReadRange {
   unsigned worker = 0;
@@ -30,7 +30,7 @@ struct ReadRange {
 /// The means of a computation, and which worker read which bytes.
 struct Means {
   std::vector<double> values;    ///< One for each batch.
-  std::vector<Worker> team;      ///< Each worker, with the node and CPU on which the kernel said that it ran.
+  std::vector<Worker> team;      ///< Each worker, with the node and CPU on which it ran, as the kernel said.
   std::vector<ReadRange> reads;  ///< Disjoint; they cover all batches that were read.
   bool on_calling_thread = false;  ///< True in a forked child, where the calling thread does all the work.
 };
@@ -49,11 +49,12 @@ NODEWISE_PUBLIC Means batch_means(const Buffer& buffer, const Team& team, std::s
 /// node is not known. Means are stored by batch number. For a batch that the stream does not give,
 /// Means::values has NaN. The overload with `values` leaves that batch's element unchanged.
 ///
-/// All runs that are ready, at most 1024, are leased and then read in one call of the team; these leases end
-/// before more runs are leased. Throws what the stream throws; `values` then has the means of the batches
-/// that the stream gave before it threw. Throws InvalidArgument if the stream gives batches that its dataset
-/// does not have, and OutOfRange if it names a node that the machine does not have. Cost: one pass over the
-/// data, and the calls of the team. Thread class: one thread at a time for a stream.
+/// Works in rounds: waits for a run, leases all runs that are ready (at most 1024), lets the team read them,
+/// and ends their leases. Throws what the stream throws; `values` then has the means of the batches that the
+/// stream gave before it threw. Throws InvalidArgument if the stream gives batches that its dataset does not
+/// have, more batches than it has, or a run without data, and OutOfRange if it names a node that the machine
+/// does not have. Cost: one pass over the data, and the calls of the team. Thread class: one thread at a time
+/// for a stream.
 NODEWISE_PUBLIC Means batch_means(BatchStream& stream, const Team& team);
 NODEWISE_PUBLIC Means batch_means(BatchStream& stream, const Team& team, std::span<double> values);
 

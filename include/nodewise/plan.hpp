@@ -24,9 +24,9 @@ enum class Policy : std::uint8_t { blocked, interleaved };
 /// What happens if a dataset cannot lie as planned. `preferred`: it is placed as well as possible, and each
 /// loss is recorded as a degradation (degradation.hpp). `required`: an exception is thrown.
 enum class Binding : std::uint8_t { preferred, required };
-/// A target is a node that is to hold data. Weights say how many batches each target gets: the same number,
-/// or numbers in proportion to the CPUs that this process may use there, to the node's memory, or to given
-/// weights. A weight below 2^-41 of the largest counts as 0. docs/plan.md has the exact definition.
+/// A target is a node that is to hold data. Each gets batches in proportion to its weight: 1 (`equal`), its
+/// CPUs that this process may use (`cpus`), its memory (`capacity`), or a number of the caller (`given`). A
+/// weight below 2^-41 of the largest counts as 0. docs/plan.md has the exact definition.
 enum class Weights : std::uint8_t { equal, cpus, capacity, given };
 
 NODEWISE_PUBLIC std::string_view to_string(Policy policy) noexcept;
@@ -65,8 +65,8 @@ struct Shard {
   friend bool operator==(const Shard&, const Shard&) = default;
 };
 
-/// A page in which shards meet. It belongs to the shard with the most bytes on it; if several shards have the
-/// same number of bytes on it, to the first of these shards.
+/// A page in which shards meet. It belongs to the shard with the most bytes on it; in a tie for the most, to
+/// the first of the tied shards.
 struct Cut {
   /// The position of the page's first byte, in bytes, counted as in Shard::pages; a multiple of page_bytes.
   std::uint64_t page = 0;
@@ -75,8 +75,8 @@ struct Cut {
   friend bool operator==(const Cut&, const Cut&) = default;
 };
 
-/// The smallest changes after which no page is cut. With a suggested batch size, every full batch fills whole
-/// pages. Batch sizes are suggested only if base_offset is 0.
+/// Up to three changes, each of which alone avoids all cuts. With a suggested batch size, every full batch
+/// fills whole pages. Batch sizes are suggested only if base_offset is 0.
 struct CutRemedy {
   std::optional<std::uint64_t> smaller_batch_size;  ///< The next smaller batch size.
   /// The next larger batch size; suggested only if the dataset then still has more than one batch.
@@ -125,7 +125,7 @@ class NODEWISE_PUBLIC Plan {
   std::string to_json() const;
   /// Reads a saved plan. The saved division is kept, and whatever follows from it is computed again. Throws
   /// FormatError if the text is malformed or contradicts itself. Throws PlacementError if the plan was made
-  /// for another machine (the fingerprints differ), or if the constructor would throw it.
+  /// for another machine (the fingerprints differ), or where the constructor would throw PlacementError.
   static Plan from_json(std::string_view text, const Topology& topology);
 
   NODEWISE_PUBLIC friend bool operator==(const Plan& a, const Plan& b);

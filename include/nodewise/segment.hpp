@@ -1,6 +1,6 @@
-// A segment is memory with a name, which processes of one user share: usually a dataset that one process
-// places and others map. It is a file in memory. A process holds a segment as long as it has a Segment, a
-// loader or Pages with the memory of that segment.
+// A segment is memory that processes of one user share: usually a dataset that one process places and others
+// map. It is a file in memory, with a name or (a memfd) without one. A process holds a segment as long as it
+// has an object that uses the segment: a Segment, a loader, a ring, SharedObjects or Pages.
 #pragma once
 
 #include <chrono>
@@ -41,8 +41,8 @@ struct SegmentOptions {
   bool publish = true;
 };
 
-/// The process that made a segment. The process number alone does not identify the process: numbers are
-/// reused, and each pid namespace has its own numbers.
+/// The process that made a segment. The pid alone does not identify the process: pids are reused, and each
+/// pid namespace has its own.
 struct SegmentOwner {
   enum class State : unsigned char { alive, dead, unknown };  ///< unknown: in another pid namespace
   std::uint32_t pid = 0;
@@ -56,24 +56,24 @@ NODEWISE_PUBLIC SegmentOwner::State owner_state(const SegmentOwner& owner);
 
 class SegmentFile;  // private to the library
 
-/// How long to wait for a process that is just making a segment. Unset: without a limit.
+/// How long to wait for a process that has not finished making a segment. Unset: without a limit.
 using Patience = std::optional<std::chrono::duration<double>>;
 
 /// A segment that this process has mapped. Copies share the mapping, and so do copies of pages(). When the
 /// last copy is destroyed, the process releases the segment. The last process that releases a segment removes
-/// its name, unless the segment is kept. If that process is killed instead, the name stays. It is removed by
-/// collect_segments(), when a new segment of this name is made, or when this name is given to
-/// open_or_create(), BatchRing::open() or SharedObjects::open(). A forked child can use the memory, but does
-/// not count as a holder. The format is described in docs/segment-format.md. Thread class: immutable, except
-/// the data: callers must order accesses to the same element if one of them is a write.
+/// its name, unless the segment is kept. If that process is killed instead, the name stays. Once the maker is
+/// dead too, the name of a segment that is not kept is removed by collect_segments(), by making a segment of
+/// this name, and by open_or_create(), BatchRing::open() and SharedObjects::open(). A forked child can use
+/// the memory, but is no holder. The format is described in docs/segment-format.md. Thread class: immutable,
+/// except the data: callers must synchronise accesses to the same element if one is a write.
 class NODEWISE_PUBLIC Segment {
  public:
   /// Opens a segment of this user, and waits if it is still being made. With Access::read_only, views of the
   /// segment are read-only. Throws SystemError (ENOENT: there is no such segment; EPERM or EACCES: it belongs
   /// to another user), FormatError (the file is no segment, is damaged, or has a version that this build
-  /// cannot read) and InvalidArgument (bad name). `patience` is the longest time to wait. If another process
-  /// is still making or removing the segment after that, throws SystemError (ETIMEDOUT). That process may be
-  /// stopped. Cost: about ten system calls, for any size.
+  /// cannot read) and InvalidArgument (bad name). Waits at most `patience` for another process that is making
+  /// or removing the segment, then throws SystemError (ETIMEDOUT). A possible cause is that the other process
+  /// has been stopped (SIGSTOP, a debugger). Cost: about ten system calls, for any size.
   static Segment open(const std::string& name, Access access = Access::read_only,
                       const Patience& patience = {});
   /// Opens a memfd by its descriptor, which came from another process: by a socket, by fork, or from
@@ -157,8 +157,8 @@ struct CollectOptions {
   /// If set, kept segments that are at least this old are removed too.
   std::optional<std::chrono::duration<double>> older_than = {};
 };
-/// Removes segments that no process holds, and returns them (without `attached` and `held`). Their state
-/// decides which segments are removed:
+/// Removes segments that no process holds and whose file this process may write, and returns them (without
+/// `attached` and `held`). Their state decides which segments are removed:
 ///   not published          always, because the maker is dead
 ///   published, not kept    if the maker is dead; not if it belongs to another pid namespace
 ///   kept                   if `older_than` selects them, whether or not the maker is dead

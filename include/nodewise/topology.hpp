@@ -22,9 +22,9 @@ namespace nodewise {
 /// An immutable description of a machine. Copies share the description. Thread class: immutable.
 class NODEWISE_PUBLIC Topology {
  public:
-  /// Describes this machine, including CPUs and nodes that this process may not use. Throws SystemError,
-  /// and FormatError if a variable of hwloc, such as HWLOC_XMLFILE, names another machine that cannot be
-  /// read. Cost: tens of milliseconds.
+  /// Describes this machine, including CPUs and nodes that this process may not use. Throws SystemError.
+  /// Throws FormatError if an environment variable of hwloc, such as HWLOC_XMLFILE, names a description of
+  /// another machine that cannot be read. Cost: tens of milliseconds.
   static Topology this_machine();
   /// Reads an XML file of hwloc 2 or later, such as `lstopo --of xml` writes. Throws FormatError,
   /// SystemError.
@@ -55,7 +55,7 @@ class NODEWISE_PUBLIC Topology {
   /// OutOfRange.
   std::vector<unsigned> nearest(unsigned to) const;
   /// The nodes that have CPUs and memory that this process may use. If there is none: the nodes with memory
-  /// that are nearest to its CPUs. A plan uses these nodes unless it is given others.
+  /// that are nearest to this process's CPUs. A plan uses these nodes unless it is given others.
   std::vector<unsigned> default_targets() const;
 
   std::size_t page_bytes() const noexcept;  ///< The size of a base page.

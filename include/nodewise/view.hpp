@@ -1,5 +1,5 @@
-// Views of batches. A view is a pointer to a batch, with its rows and columns. It does not own the memory,
-// and must not be used after the memory is released.
+// Views of batches. A view is a pointer to a batch, with its numbers of rows and columns. It does not own the
+// memory, and must not be used after the memory is released.
 #pragma once
 
 #include <algorithm>
@@ -50,14 +50,15 @@ constexpr std::size_t element_offset(Layout layout, std::size_t rows, std::size_
 }
 
 /// A view of rows × columns elements of type T, row-major. The elements of a row are contiguous; consecutive
-/// rows begin `row_stride` elements apart. Valid as long as its memory. Thread class: value.
+/// rows begin `row_stride` elements apart. Do not use it after its memory is released. Thread class: value.
 template <class T>
 class BatchView {
  public:
   using value_type = typename detail::ElementTraits<T>::type;
 
   constexpr BatchView() noexcept = default;
-  /// Preconditions: row_stride ≥ cols, and `data` points to at least (rows - 1) × row_stride + cols elements.
+  /// Preconditions: row_stride ≥ cols, and unless the view is empty, `data` points to (rows - 1) × row_stride
+  /// + cols elements.
   NODEWISE_EXPECTS_INLINE constexpr BatchView(T* data, std::size_t rows, std::size_t cols,
                                               std::size_t row_stride) noexcept
       : data_(data), rows_(rows), cols_(cols), row_stride_(row_stride) {

@@ -129,7 +129,7 @@ def asked(run):
     words += [f"`{name}={value}`" for name, value in run.get("env", {}).items()]
     without = ", ".join(run.get("without", [])).replace("docker", "the calls that Docker refuses")
     words += [f"without {without}"] if without else []
-    words += [f"while it holds, `{line}`" for line in run.get("meanwhile", [])]
+    words += [f"during `--hold` another program runs `{line}`" for line in run.get("meanwhile", [])]
     return ", ".join(words)
 
 

@@ -101,7 +101,7 @@ TEST_CASE("if /dev/shm is too small, an error says so, and the process continues
   CHECK(small.wait() == 0);
 }
 
-TEST_CASE("if a file system fills up while pages are made, an error is thrown, and no name remains") {
+TEST_CASE("if a file system fills up while pages are populated, an error is thrown, and no file is left") {
   Child filling([&] {
     if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
         ::mount("tmpfs", "/dev/shm", "tmpfs", 0, "size=1M") != 0)
