@@ -65,10 +65,11 @@ class ManagerScope;
 //
 // All calls throw InvalidArgument if the name belongs to the other kind, FormatError if the stored data is
 // damaged, and SystemError as the comment of Manager says. Calls that write throw OutOfMemory if the
-// directory is full. They throw SystemError (EDEADLK) if the calling thread is inside a change, and the
-// handle does not come from that change. A call that begins a transaction throws SystemError (EBUSY) if
-// another process has enlarged the directory, but this process cannot use the new size yet, because the
-// calling thread is inside a change or look of any Manager. That change or look must end first.
+// directory is full, and SystemError (ENOSPC) if its file system is. They throw SystemError (EDEADLK) if the
+// calling thread is inside a change, and the handle does not come from that change. A call that begins a
+// transaction throws SystemError (EBUSY) if another process has enlarged the directory, but this process
+// cannot use the new size yet, because the calling thread is inside a change or look of any Manager. That
+// change or look must end first.
 //
 // Thread class: handles from a Manager: any thread; all others: the thread of the change or look. Cost,
 // unless stated otherwise: logarithmic in the number of entries, plus copying the values. A write also waits
@@ -214,12 +215,13 @@ struct ManagerOptions {
 class NODEWISE_PUBLIC Manager : public ManagerChange {
  public:
   /// Makes the directory (mode 0700; its parent must exist), or takes an empty one. Throws SystemError
-  /// (EEXIST: there is a Manager already; ENOTDIR, EACCES, ...), InvalidArgument (bad options, or the
-  /// directory contains other files) and OutOfMemory.
+  /// (EEXIST: there is a Manager already; EPERM: as for open(); ENOSPC: the file system is full; ENOTDIR,
+  /// EACCES, ...), InvalidArgument (bad options, or the directory contains other files) and OutOfMemory.
   static Manager create(const std::string& directory, const ManagerOptions& options = {});
   /// Opens a Manager that exists. Throws SystemError (ENOENT: there is no Manager, or its maker died before
-  /// it was finished; EPERM: it belongs to another user) and FormatError (the file is damaged, truncated, of
-  /// a later version, or not a Manager's).
+  /// it was finished; EPERM: it belongs to another user, or its mode lets other users write to it; ENOSPC:
+  /// the file system is full, and LMDB's table of readers has no room in it) and FormatError (the file is
+  /// damaged, truncated, of a later version, or not a Manager's).
   static Manager open(const std::string& directory, const ManagerOptions& options = {});
   /// Opens the Manager, or makes it if there is none. If several processes call this at the same time, one of
   /// them makes it. Throws as create() and open(), except EEXIST and ENOENT.

@@ -262,6 +262,7 @@ Environment* Directory::registered(Entry entry, std::uint64_t bytes_if_new) cons
     return known->second.environment.get();
   }
   if (draft) file.clear();
+  file.reserve_locks();
   auto environment = std::make_unique<Environment>(path_, draft ? std::optional(bytes_if_new) : std::nullopt);
   const auto made = entries.emplace(Registry::key(file_), Registry::Entry{std::move(environment), 1});
   return made.first->second.environment.get();

@@ -8,6 +8,9 @@
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"
+#include "manager/lmdb.hpp"
+#include "os/size_limit.hpp"
+#include "os/space_text.hpp"
 
 namespace nodewise::managed {
 namespace {
@@ -75,6 +78,16 @@ struct Checker {
   }
 };
 
+// LMDB trusts what it reads, and its locks hold only if nobody replaces the files.
+void refuse_writable_by_others(const std::string& path, const os::FileStatus& status) {
+  if (!status.others_may_write()) return;
+  throw SystemError(base::text("Manager: ", path, " belongs to user ", status.uid,
+                               ", but its mode lets other users write to it, and LMDB trusts its files; "
+                               "chmod go-w ",
+                               path),
+                    EPERM);
+}
+
 }  // namespace
 
 Meta parse_meta(std::string_view pages, std::uint64_t file_bytes, const std::string& path) {
@@ -111,6 +124,7 @@ std::string prepare_folder(const std::string& folder, bool make) {
         base::text("Manager: ", path.value, " belongs to user ", status.value.uid, ", this process to ",
                    os.user_id(), ": another user's files are not to be trusted"),
         EPERM);
+  refuse_writable_by_others(path.value, status.value);
   const auto space = os.space(path.value);
   if (!space.ok()) fail("asking for the file system of", space.error);
   if (space.value.network)
@@ -127,6 +141,7 @@ DataFile::DataFile(const std::string& folder, bool make) : folder_(folder), path
   if (!status.ok()) fail("fstat", status.error);
   status_ = status.value;
   if (!status_.regular || status_.uid != os::current().user_id()) fail("it is no file of this user", EPERM);
+  refuse_writable_by_others(path_, status_);
 }
 
 void DataFile::fail(std::string_view doing, int error) const {
@@ -192,8 +207,40 @@ void DataFile::check_lock_file() const {
   const auto status = os::current().entry_status(path);
   if (status.error == ENOENT) return;
   if (!status.ok()) fail("looking at lock.mdb", status.error);
-  if (status.value.regular && status.value.uid == os::current().user_id()) return;
-  throw SystemError(base::text("Manager: ", path, " is no file of this user"), EPERM);
+  if (!status.value.regular || status.value.uid != os::current().user_id())
+    throw SystemError(base::text("Manager: ", path, " is no file of this user"), EPERM);
+  refuse_writable_by_others(path, status.value);
+}
+
+int DataFile::populate_locks(int descriptor, std::uint64_t bytes) const {
+  os::Os& os = os::current();
+  const auto mapped = os.map_shared(descriptor, 0, bytes, os.base_page_bytes(), true);
+  if (!mapped.ok()) return mapped.error;
+  const int error = os.populate_shared(descriptor, 0, mapped.value, bytes);
+  os.unmap(mapped.value, bytes);
+  return error == EFAULT ? ENOSPC : error;  // the kernel has no page for the file
+}
+
+void DataFile::reserve_locks() const {
+  // LMDB 0.9 has 64 bytes for each reader, and up to 192 bytes before the second one.
+  constexpr std::uint64_t reader_bytes = 64;
+  constexpr std::uint64_t file_bytes = (lmdb::most_readers + 2) * reader_bytes;
+  os::Os& os = os::current();
+  const std::string path = folder_ + "/lock.mdb";
+  auto opened = os.open_shared(path, true);
+  if (opened.error == ENOENT) opened = os.create_shared(path);
+  const os::File file(opened);
+  const auto status = opened.ok() ? file.status() : os::Result<os::FileStatus>{{}, opened.error};
+  int error = status.error;
+  // A file that has a size may be in use, by processes that count on it.
+  const std::uint64_t bytes = status.value.bytes == 0 ? file_bytes : status.value.bytes;
+  if (error == 0 && status.value.bytes == 0) error = os.resize_file(file.descriptor(), bytes);
+  if (error == 0) error = populate_locks(file.descriptor(), bytes);
+  if (error == 0) return;
+  throw SystemError(
+      base::text("Manager: ", path, ": reserving its ", bytes, " bytes", os::size_limit_text(error),
+                 error == ENOSPC ? os::space_text(folder_) : std::string()),
+      error);
 }
 
 void DataFile::clear() const {

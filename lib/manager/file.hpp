@@ -45,10 +45,16 @@ class DataFile {
   /// Makes the file an empty draft. Preconditions, which cannot be checked here: the file is locked, and is a
   /// draft.
   void clear() const;
+  /// Makes lock.mdb, and gives it all the pages that it will ever need. LMDB makes a file with holes and
+  /// writes to it through a map, which ends the process when the file system is full. Precondition, which
+  /// cannot be checked here: this process has not opened the files for LMDB, because closing the file here
+  /// would release LMDB's locks.
+  void reserve_locks() const;
 
  private:
   void open(const std::string& folder, bool make);
   void check_lock_file() const;
+  int populate_locks(int descriptor, std::uint64_t bytes) const;
   [[noreturn]] void fail(std::string_view doing, int error) const;
   std::string folder_;
   std::string path_;

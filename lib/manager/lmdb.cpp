@@ -2,13 +2,16 @@
 
 #include <lmdb.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
 #include "base/text.hpp"
 #include "os/fork_watch.hpp"
+#include "os/os.hpp"
 #include "os/size_limit.hpp"
+#include "os/space_text.hpp"
 
 namespace nodewise::lmdb {
 namespace {
@@ -196,6 +199,18 @@ void Environment::fail(std::string_view doing, int code) const {
   }
 }
 
+// A write that ends at the limit on the size of files, or where the file system is full, is short. LMDB calls
+// that EIO.
+void Environment::fail_writing(std::uint64_t bytes, int code) const {
+  if (code == EIO && os::size_limit() < map_bytes()) fail("writing", EFBIG);
+  const auto space = os::current().space(folder_);
+  const bool full = space.value.total_bytes != 0 && space.value.free_bytes < std::max(bytes, page_bytes_);
+  if (code != ENOSPC && !(code == EIO && full)) fail("writing", code);
+  throw SystemError(base::text("Manager: ", folder_, ": writing a change that needs at least ", bytes,
+                               " bytes", os::space_text(folder_)),
+                    ENOSPC);
+}
+
 Transaction::~Transaction() {
   if (txn_ != nullptr && environment_.is_of_this_process()) mdb_txn_abort(txn_);
 }
@@ -213,9 +228,7 @@ void Transaction::commit() {
   const os::SizeSignalBlocked blocked;
   const int code = mdb_txn_commit(txn_);  // it ends the transaction, unless it throws
   txn_ = nullptr;
-  // A write that ends at the limit on the size of files is short, which LMDB calls EIO.
-  const bool at_limit = code == EIO && os::size_limit() < environment_.map_bytes();
-  if (code != 0) environment_.fail("writing", at_limit ? EFBIG : code);
+  if (code != 0) environment_.fail_writing(put_bytes_, code);
 }
 
 void Transaction::check_usable() const {
@@ -229,11 +242,13 @@ void Transaction::check_usable() const {
 
 // After an error or an exception, half a change must not be committed. So the transaction counts as failed
 // until the change is complete.
+// LMDB writes pages of a large change before its end.
 template <class Fn>
 int Transaction::attempt(std::string_view doing, const Fn& change) {
   check_usable();
   const bool failed = std::exchange(failed_, true);
   const int code = change();
+  if (code == EIO || code == ENOSPC) environment_.fail_writing(put_bytes_, code);
   if (code != 0 && code != MDB_NOTFOUND) environment_.fail(doing, code);
   failed_ = failed;
   return code;
@@ -260,6 +275,7 @@ void Transaction::for_each(std::string_view prefix,
 // Uses its own cursors. mdb_put and mdb_del have cursors on their stacks, which would stay in LMDB's list if
 // damaged() leaves these functions by an exception.
 void Transaction::put(std::string_view key, std::string_view value) {
+  put_bytes_ += key.size() + value.size();
   attempt("writing", [&] { return Cursor(environment_, txn_, environment_.table()).put(key, value); });
 }
 

@@ -60,6 +60,8 @@ class Environment {
   int descriptor() const noexcept { return descriptor_; }  ///< the descriptor of its data file
   unsigned table() const noexcept { return table_; }
   [[noreturn]] void fail(std::string_view doing, int code) const;
+  /// As fail(), for a change that puts `bytes` bytes into the directory.
+  [[noreturn]] void fail_writing(std::uint64_t bytes, int code) const;
 
  private:
   friend class Transaction;
@@ -108,6 +110,7 @@ class Transaction {
   int attempt(std::string_view doing, const Fn& change);
   const Environment& environment_;
   MDB_txn* txn_ = nullptr;
+  std::uint64_t put_bytes_ = 0;
   bool failed_ = false;
 };
 

@@ -54,6 +54,7 @@ FileStatus status_of(const struct stat& status) noexcept {
           .modified_ns = static_cast<std::uint64_t>(status.st_mtim.tv_sec) * second +
                          static_cast<std::uint64_t>(status.st_mtim.tv_nsec),
           .uid = status.st_uid,
+          .mode = status.st_mode & 07777,
           .links = static_cast<unsigned>(status.st_nlink),
           .regular = S_ISREG(status.st_mode),
           .folder = S_ISDIR(status.st_mode)};

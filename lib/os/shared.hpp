@@ -23,10 +23,12 @@ struct FileStatus {
   std::uint64_t bytes = 0;
   std::uint64_t modified_ns = 0;  ///< since 1970
   unsigned uid = 0;
+  unsigned mode = 0;  ///< the permissions, as chmod takes them
   /// The number of its names; 0: the file was removed.
   unsigned links = 0;
   bool regular = false;
   bool folder = false;
+  bool others_may_write() const noexcept { return (mode & 022) != 0; }
   bool same_file(const FileStatus& other) const noexcept {
     return device == other.device && inode == other.inode;
   }

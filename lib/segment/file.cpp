@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "os/size_limit.hpp"
+#include "os/space_text.hpp"
 #include "pages/parts.hpp"
 
 namespace nodewise {
@@ -57,8 +58,8 @@ void SegmentFile::make_present(const Pages& pages) const {
   const int error = PagesParts::populate(pages, data_, data_bytes_);
   if (error == 0) return;
   fail(base::text("making ", data_bytes_,
-                  " bytes present (/dev/shm, the node or the control group has no more: df /dev/shm; "
-                  "docker --shm-size)"),
+                  " bytes present: the file system, the node or the control group has no more",
+                  name_.empty() ? std::string() : os::space_text(path_)),
        error);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/checked.hpp"
 #include "base/mark.hpp"
+#include "os/space_text.hpp"
 #include "segment/file.hpp"
 #include "segment/owner.hpp"
 
@@ -37,7 +38,8 @@ void SegmentFile::publish(SegmentHeader header) {
     base::pass(base::Mark::header_complete);
   }
   os.unmap(start, mapped_bytes);
-  if (error != 0) fail("reserving its header", error);
+  if (error != 0)
+    fail("reserving its header" + (name_.empty() ? std::string() : os::space_text(path_)), error);
   header_ = std::move(header);
   draft_ = false;
   if (!name_.empty()) os.unlock_byte(descriptor(), maker_byte);

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstring>
@@ -65,7 +66,7 @@ TEST_CASE("what is no Manager") {
   CHECK(code_of_open("/dev/null") == ENOTDIR);
   CHECK(code_of([] { Manager::open_or_create("/dev/null"); }) == ENOTDIR);
 
-  std::filesystem::create_directory(folder.path());
+  REQUIRE(::mkdir(folder.path().c_str(), 0700) == 0);
   CHECK(code_of_open(folder.path()) == ENOENT);
   std::ofstream(folder.path() + "/results.csv") << "1,2";
   CHECK(contains(message_of<InvalidArgument>([&] { Manager::create(folder.path()); }),
@@ -119,7 +120,7 @@ TEST_CASE("a truncated file") {
 TEST_CASE("a file that its maker did not finish") {
   // Goal: it is not opened, and made anew. Method: what LMDB leaves at each step of making one.
   const Folder folder;
-  std::filesystem::create_directory(folder.path());
+  REQUIRE(::mkdir(folder.path().c_str(), 0700) == 0);
   { const lmdb::Environment fresh(folder.path(), MiB); }
   for (const unsigned bytes : {8192U, 4096U, 0U}) {
     std::filesystem::resize_file(folder.data(), bytes);
@@ -259,7 +260,7 @@ TEST_CASE("every system call that opening makes fails") {
     const auto before = world.faulty.calls(call);
     CHECK(life(Folder()));
     const auto occurring = world.faulty.calls(call) - before;
-    if (call == os::Call::close_file) continue;
+    if (call == os::Call::close_file || call == os::Call::unmap) continue;  // both only give back
     for (std::uint64_t nth = 1; nth <= occurring; ++nth) {
       CAPTURE(nth);
       const Folder folder;

@@ -1,0 +1,12 @@
+// For errors: how much room a file system has.
+#pragma once
+
+#include <string>
+
+namespace nodewise::os {
+
+/// "; its file system has 4096 bytes free of 64 MiB", and the remedies, about the file system of `path`.
+/// Empty if the file system does not say how large it is.
+std::string space_text(const std::string& path);
+
+}  // namespace nodewise::os
