@@ -136,7 +136,7 @@ TEST_CASE("files that others may write to") {
   const Folder folder;
   Manager::create(folder.path()).list("list").append(1);
   for (const std::string& path : {folder.path(), folder.data(), folder.locks()})
-    for (const mode_t others : {020, 002, 022}) {
+    for (const mode_t others : {020U, 002U, 022U}) {
       CAPTURE(path);
       struct ::stat before {};
       REQUIRE(::stat(path.c_str(), &before) == 0);

@@ -16,9 +16,12 @@ namespace nodewise::test {
 /// it. Returns false if that is not allowed here.
 inline bool mount_small_tmpfs(const std::string& folder, const std::string& size) {
   const auto user = ::geteuid();
+  const auto group = ::getegid();
   if (::unshare(CLONE_NEWNS) != 0) {
     if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
     std::ofstream("/proc/self/uid_map") << user << ' ' << user << " 1";
+    std::ofstream("/proc/self/setgroups") << "deny";  // else the kernel takes no map of groups
+    std::ofstream("/proc/self/gid_map") << group << ' ' << group << " 1";
   }
   return ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
          ::mount("tmpfs", folder.c_str(), "tmpfs", 0, ("mode=700,size=" + size).c_str()) == 0;
