@@ -84,8 +84,9 @@ class NODEWISE_PUBLIC BatchLoader {
   /// and targets; these members of `options` are ignored.
   explicit BatchLoader(const Plan& plan, const LoaderOptions& options = {});
   /// Uses the caller's memory where it is: nothing is copied or moved. `release(data)` is called once: when
-  /// the last owner is destroyed, or when this function throws. Throws InvalidArgument if `data` is not
-  /// aligned to the element type.
+  /// the last owner is destroyed, or when this function throws. If the kernel does not let this process
+  /// write to the memory (mmap with PROT_READ), it is treated as read-only. Throws InvalidArgument if `data`
+  /// is null or not aligned to the element type.
   static BatchLoader adopt(void* data, const Dataset& dataset, const LoaderOptions& options = {},
                            std::function<void(void*)> release = {});
   /// As above, for read-only memory: views are read-only, and write_to_buffer throws InvalidArgument.

@@ -35,8 +35,9 @@ class NODEWISE_PUBLIC Pages {
   /// InvalidArgument.
   static Pages map(std::size_t bytes, PageKind kind = PageKind::automatic, std::size_t page_bytes = 0);
 
-  /// Takes over memory that exists already. If `release` is not empty, `release(data)` is called once: by the
-  /// last owner, or by this function if it throws.
+  /// Takes over memory that exists already. It counts as read-only if /proc/self/maps says so of one of its
+  /// pages; a later mprotect is not noticed. If `release` is not empty, `release(data)` is called once: by
+  /// the last owner, or by this function if it throws.
   static Pages adopt(void* data, std::size_t bytes, std::function<void(void*)> release = {});
   /// The same for read-only memory.
   static Pages adopt(const void* data, std::size_t bytes, std::function<void(const void*)> release = {});
@@ -49,7 +50,8 @@ class NODEWISE_PUBLIC Pages {
   /// The unit of placing, in bytes: a base page, or a page of the hugetlb pool.
   std::size_t page_bytes() const noexcept;
   Backing backing() const noexcept;
-  /// False for a segment that was opened read-only, and for adopted memory that is const.
+  /// False for a segment that was opened read-only, and for adopted memory that is const or
+  /// that the kernel does not let this process write.
   bool writable() const noexcept;
   /// Why kind() is not the kind that was requested; empty if it is.
   std::string_view shortfall() const noexcept;

@@ -40,7 +40,8 @@ void AnyConstBatchView::throw_other_layout(Layout layout, Layout wanted) {
 void AnyConstBatchView::throw_read_only(const char* call) {
   throw InvalidArgument(base::text("AnyBatchView::", call,
                                    ": this memory may only be read; say as<const T>(), take the view from a "
-                                   "const loader, or open the segment with Access::read_write"));
+                                   "const loader, open the segment with Access::read_write, or adopt memory "
+                                   "that may be written"));
 }
 
 }  // namespace nodewise

@@ -45,8 +45,9 @@ Buffer::Buffer(Plan plan, Topology topology, PlacedMemory memory)
 std::byte* Buffer::data() {
   if (!pages_.writable())
     throw InvalidArgument(
-        "Buffer::data: this memory may only be read; ask a const Buffer for its address, or open the segment "
-        "with Access::read_write");
+        "Buffer::data: this memory may only be read; ask a const Buffer for its address, open the segment "
+        "with "
+        "Access::read_write, or adopt memory that may be written");
   return data_;
 }
 

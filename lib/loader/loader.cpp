@@ -47,6 +47,14 @@ Filling filling_by(const Buffer::Fill& fill) {
   return {.fill = [fill](std::byte* at, ByteRange bytes, const Stop&) { fill(at, bytes); }, .after = {}};
 }
 
+void require_planned(const Buffer& buffer, const char* call, const char* remedy) {
+  try {
+    Placement::of(buffer).require_planned();
+  } catch (const PlacementError& error) {
+    throw PlacementError(base::text(call, " under Binding::required: ", error.what(), remedy));
+  }
+}
+
 Topology chosen_topology(const LoaderOptions& options) {
   return options.topology ? *options.topology : Topology::this_machine();
 }
@@ -117,7 +125,9 @@ BatchLoader::BatchLoader(const Plan& plan, const Topology& topology, const Loade
                         : Buffer::allocate(plan, team, chosen_pages(options), while_placing);
   buffer.assume_layout(options.layout);
   if (fill && !at_once) fill_arranged(buffer, fill, team);
-  if (plan.binding() == Binding::required) Placement::of(buffer).require_planned();
+  if (plan.binding() == Binding::required)
+    require_planned(buffer, "BatchLoader",
+                    "; free memory on those nodes, or take Binding::preferred, which reports where it lies");
   if (filling.after) filling.after(buffer, team);
   state_ = std::make_unique<State>(std::move(buffer), std::move(team));
   state_->draft = std::move(draft);
@@ -171,7 +181,12 @@ BatchLoader BatchLoader::adopt(Pages pages, const Dataset& dataset, const Loader
   const std::byte* const data = std::as_const(pages).data();
   const auto address = reinterpret_cast<std::uintptr_t>(data);
   const std::size_t element_bytes = dtype_bytes(dataset.dtype());
-  if (address % element_bytes != 0 || (data == nullptr && dataset.total_bytes() != 0))
+  if (data == nullptr && dataset.total_bytes() != 0)
+    throw InvalidArgument(base::text("BatchLoader::adopt: the address is null, and the dataset has ",
+                                     dataset.total_bytes(),
+                                     " bytes; give the address of its first element, or let the constructor "
+                                     "BatchLoader(dataset) make memory"));
+  if (address % element_bytes != 0)
     throw InvalidArgument(base::text("BatchLoader::adopt: elements of ", dtype_name(dataset.dtype()),
                                      " cannot begin at address ", address,
                                      "; their memory must be aligned to ", element_bytes, " bytes"));
@@ -181,7 +196,10 @@ BatchLoader BatchLoader::adopt(Pages pages, const Dataset& dataset, const Loader
   planned.base_offset = address % topology.page_bytes();
   Buffer buffer = Buffer::adopt(Plan(topology, dataset, planned), topology, std::move(pages));
   buffer.assume_layout(options.layout);
-  if (planned.binding == Binding::required) Placement::of(buffer).require_planned();
+  if (planned.binding == Binding::required)
+    require_planned(buffer, "BatchLoader::adopt",
+                    "; adopted memory stays where it is: let BatchLoader(data, dataset, options) copy it to "
+                    "the planned nodes, or take Binding::preferred, which reports where it lies");
   return BatchLoader(std::make_unique<State>(std::move(buffer), options.team));
 }
 
@@ -256,7 +274,7 @@ void* BatchLoader::element(std::uint64_t row, std::uint64_t col) {
   if (!pages().writable())
     throw InvalidArgument(
         "BatchLoader::write_to_buffer: this memory may only be read; open the segment with "
-        "Access::read_write");
+        "Access::read_write, or adopt memory that may be written");
   const AnyBatchView batch = get_batch(row / dataset().batch_size());
   const std::size_t offset =
       element_offset(layout(), batch.rows(), batch.cols(), row % dataset().batch_size(), col);

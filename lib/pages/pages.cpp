@@ -9,6 +9,7 @@
 #include "os/os.hpp"
 #include "pages/huge_pages.hpp"
 #include "pages/parts.hpp"
+#include "pages/protection.hpp"
 
 namespace nodewise {
 
@@ -177,7 +178,8 @@ Pages PagesParts::make(PagesParts parts) {
   owner->kind = parts.kind;
   owner->page_bytes = parts.page_bytes;
   owner->backing = parts.backing;
-  owner->writable = parts.writable;
+  const bool known = parts.backing != Backing::adopted;
+  owner->writable = parts.writable && (known || may_be_written(parts.data, parts.size_bytes));
   owner->descriptor = parts.descriptor;
   owner->file_offset = parts.file_offset;
   owner->release = parts.release;
@@ -204,8 +206,8 @@ const std::byte* Pages::data() const noexcept {
 std::byte* Pages::data() {
   if (!writable())
     throw InvalidArgument(
-        "Pages::data: this memory may only be read; ask const Pages for its address, or open the segment "
-        "with Access::read_write");
+        "Pages::data: this memory may only be read; ask const Pages for its address, open the segment with "
+        "Access::read_write, or adopt memory that may be written");
   return owner_ ? owner_->data : nullptr;
 }
 std::size_t Pages::size_bytes() const noexcept {

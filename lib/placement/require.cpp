@@ -24,17 +24,21 @@ std::string wrong_shards(const std::vector<ShardPlacement>& shards) {
   return text;
 }
 
+std::string messages_of(const std::vector<Degradation>& degradations) {
+  std::string messages;
+  for (const Degradation& lost : degradations) messages += "; " + lost.message;
+  return messages;
+}
+
 }  // namespace
 
 void Placement::require(double wanted_fraction) const {
   if (policy_ == Policy::interleaved)
     throw PlacementError("Placement::require: interleaved memory has no local part; use the blocked policy");
   const auto fraction = local_fraction();
-  if (!fraction) {
-    std::string why;
-    for (const Degradation& lost : degradations_) why += "; " + lost.message;
-    throw PlacementError("Placement::require: the kernel could not be asked where the pages are" + why);
-  }
+  if (!fraction)
+    throw PlacementError("Placement::require: the kernel could not be asked where the pages are" +
+                         messages_of(degradations_));
   if (*fraction >= wanted_fraction) return;
   const PlacementBytes bytes = total();
   throw PlacementError(base::text("Placement::require: ", bytes.local_bytes, " of ", bytes.planned_bytes,
@@ -47,7 +51,8 @@ void Placement::require_planned() const {
   if (bytes.misplaced_bytes + bytes.absent_bytes + bytes.unknown_bytes == 0) return;
   throw PlacementError(base::text(
       "Placement: ", bytes.misplaced_bytes, " bytes lie on another node than planned, ", bytes.absent_bytes,
-      " are absent, and the kernel does not tell the node of ", bytes.unknown_bytes, wrong_shards(shards_)));
+      " are absent, and the kernel does not tell the node of ", bytes.unknown_bytes, wrong_shards(shards_),
+      bytes.unknown_bytes > 0 ? messages_of(degradations_) : std::string()));
 }
 
 }  // namespace nodewise

@@ -3,6 +3,9 @@
 // opened again for reading; const memory, adopted. What must not compile is in tests/misuse.
 #include <doctest/doctest.h>
 
+#include <sys/mman.h>
+
+#include <cerrno>
 #include <type_traits>
 #include <utility>
 
@@ -84,6 +87,57 @@ TEST_CASE("adopted memory that may only be read is read where it is, released on
   const void* odd = reinterpret_cast<const char*>(memory.data()) + 1;
   CHECK_THROWS_AS(BatchLoader::adopt(odd, {{5, 2}, DType::f64, 4}, {}, release), InvalidArgument);
   CHECK(gone == 1);
+}
+
+TEST_CASE("adopted memory that the kernel does not let this process write is never written") {
+  // Method: two pages of which the first, the second or none may be written; and no /proc to say so.
+  constexpr std::size_t page_bytes = 4096;
+  constexpr std::uint64_t rows = 2 * page_bytes / sizeof(double);
+  void* const mapped =
+      ::mmap(nullptr, 2 * page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  REQUIRE(mapped != MAP_FAILED);
+  const auto adopted = [&] { return BatchLoader::adopt(mapped, {{rows, 1}, DType::f64, 16}); };
+  auto writable = adopted();
+  writable.write_to_buffer(rows - 1, 0, 7.0);
+  for (const std::size_t page : {0U, 1U}) {
+    auto* const at = static_cast<std::byte*>(mapped) + page * page_bytes;
+    REQUIRE(::mprotect(at, page_bytes, PROT_READ) == 0);
+    auto loader = adopted();
+    CHECK_FALSE(loader.pages().writable());
+    for (const std::uint64_t row : {std::uint64_t{0}, rows - 1})
+      CHECK_THROWS_WITH_AS(loader.write_to_buffer(row, 0, 1.0),
+                           doctest::Contains("adopt memory that may be written"), InvalidArgument);
+    CHECK_THROWS_AS(loader.get_batch(0).as<double>(), InvalidArgument);
+    CHECK(std::as_const(loader).get_batch(rows / 16 - 1).as<double>()(15, 0) == 7);
+    REQUIRE(::mprotect(at, page_bytes, PROT_READ | PROT_WRITE) == 0);
+  }
+  os::Faulty without_proc(os::real());
+  without_proc.refuse(os::Call::read_text, ENOENT);
+  const os::Scoped scoped(without_proc);
+  CHECK(Pages::adopt(mapped, 2 * page_bytes).writable());
+  ::munmap(mapped, 2 * page_bytes);
+}
+
+TEST_CASE("what adopting refuses is named with its remedy") {
+  const auto adopt_nothing = [] { BatchLoader::adopt(static_cast<void*>(nullptr), {{5, 2}, DType::f32, 4}); };
+  const std::string nothing = test::message_of<InvalidArgument>(adopt_nothing);
+  CHECK(test::contains(nothing, "null"));
+  CHECK(test::contains(nothing, "40 bytes"));
+  CHECK_FALSE(test::contains(nothing, "aligned"));
+
+  test::World world(test::even_machine(2));
+  auto pages = Pages::map(8 * test::MiB, PageKind::base);
+  world.fake.populate(pages.data(), 8 * test::MiB);  // on one node
+  LoaderOptions options;
+  options.binding = Binding::required;
+  const auto adopt = [&] { BatchLoader::adopt(pages.data(), {{8 * 128, 1024}, DType::f64, 8}, options); };
+  const std::string misplaced = test::message_of<PlacementError>(adopt);
+  CHECK(test::contains(misplaced, "BatchLoader::adopt under Binding::required"));
+  CHECK(test::contains(misplaced, "4194304 bytes lie on another node"));
+  CHECK(test::contains(misplaced, "BatchLoader(data, dataset, options)"));
+  world.faulty.refuse(os::Call::pages_status, EPERM);
+  world.faulty.refuse(os::Call::read_text, EACCES);
+  CHECK(test::contains(test::message_of<PlacementError>(adopt), "EPERM"));
 }
 
 TEST_CASE("a loader gives views that write, a const one and what it gives only reads") {
