@@ -2,7 +2,10 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <functional>
 #include <memory>
+#include <thread>
 
 #include <nodewise/export.hpp>
 
@@ -18,7 +21,7 @@ class NODEWISE_PUBLIC Stop {
   void request() noexcept { state_->requested.store(true, std::memory_order_relaxed); }
   bool requested() const noexcept {
     for (const State* state = state_.get(); state != nullptr; state = state->parent.get())
-      if (state->requested.load(std::memory_order_relaxed)) return true;
+      if (state->requested.load(std::memory_order_relaxed) || (state->ask && asked(*state))) return true;
     return false;
   }
   /// Throws Stopped, which names `call`, if this token was requested.
@@ -28,14 +31,22 @@ class NODEWISE_PUBLIC Stop {
   }
   /// A new token, which is requested when this one is, and which can also be requested alone.
   Stop child() const;
+  /// A new token, which is also requested as soon as `ask` returns true or throws. `ask` is called while a
+  /// call polls the token, but only on the thread that made the token, and at most every ten milliseconds. So
+  /// a program whose signals are handled by one thread can end the calls of that thread.
+  static Stop asking(std::function<bool()> ask);
 
  private:
   struct State {
-    std::atomic<bool> requested{false};
+    mutable std::atomic<bool> requested{false};
     std::shared_ptr<const State> parent;
+    std::function<bool()> ask;
+    std::thread::id asker;
+    mutable std::chrono::steady_clock::time_point ask_again;  // only the asker uses it
   };
   static_assert(std::atomic<bool>::is_always_lock_free);
   explicit Stop(std::shared_ptr<State> state) noexcept : state_(std::move(state)) {}
+  static bool asked(const State& state) noexcept;
   [[noreturn]] static void throw_stopped(const char* call);
   std::shared_ptr<State> state_;
 };

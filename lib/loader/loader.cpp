@@ -108,6 +108,7 @@ Buffer& LoaderAccess::buffer(BatchLoader& loader) noexcept {
 // name.
 BatchLoader::BatchLoader(const Plan& plan, const Topology& topology, const LoaderOptions& options,
                          const Filling& filling) {
+  options.stop.check("BatchLoader");  // here, and not only where workers read: see Stop::asking
   const JointStop joint(options.stop);
   Buffer::Fill fill;
   if (filling.fill)

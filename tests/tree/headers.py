@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Each public header compiles alone, without a warning, and brings in none of the library's own needs;
-nodewise.hpp brings in all others.
+"""Each public header compiles alone, without a warning, and brings in none of the library's own needs.
+nodewise.hpp brings in all others of C++, and c.h all others of C. Headers of C compile as C99, too.
 
     headers.py FOLDER HEADER... -- COMPILER ARGUMENTS...
 
@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
-ALL = "nodewise/nodewise.hpp"
+ALL = {"nodewise/nodewise.hpp": ".hpp", "nodewise/c.h": ".h"}
 OPTIONAL = {"nodewise/manager.hpp"}  # builds without LMDB do not have it
 PRIVATE = re.compile(r"(^|/)(hwloc|numa|omp|lmdb)\w*\.h$|/(hwloc|fmt|CLI|nlohmann)/")
 
@@ -29,12 +29,20 @@ def check(folder, header, headers, compiler, work):
     files = dependencies.read_text().replace("\\\n", " ").split()[1:]
     if not any(file.endswith(header) for file in files):
         return f"{header}: the compiler names no file of it: {files}"
+    if header.endswith(".h"):
+        strict = ["-x", "c", "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wstrict-prototypes", "-Werror"]
+        done = subprocess.run([*compiler, *strict, "-I", folder, "-fsyntax-only", program],
+                              capture_output=True, text=True)
+        if done.returncode != 0:
+            return f"{header} is not C99:\n{done.stderr}"
     private = [file for file in files if PRIVATE.search(file)]
     if private:
         return f"{header} includes {', '.join(private)}"
-    missing = [other for other in headers if not any(file.endswith(other) for file in files)]
-    missing = [other for other in missing if other not in OPTIONAL]
-    return f"{header} does not include {', '.join(missing)}" if header == ALL and missing else None
+    if header not in ALL:
+        return None
+    missing = [other for other in headers if other.endswith(ALL[header]) and other not in OPTIONAL and
+               not any(file.endswith(other) for file in files)]
+    return f"{header} does not include {', '.join(missing)}" if missing else None
 
 
 def main():

@@ -1,0 +1,13 @@
+/* The C interface of nodewise: includes all of its parts. docs/c.md explains it. */
+#ifndef NODEWISE_C_H
+#define NODEWISE_C_H
+
+#include <nodewise/c/base.h>
+#include <nodewise/c/loader.h>
+#include <nodewise/c/placement.h>
+#include <nodewise/c/plan.h>
+#include <nodewise/c/source.h>
+#include <nodewise/c/stream.h>
+#include <nodewise/c/topology.h>
+
+#endif

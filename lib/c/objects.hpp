@@ -1,0 +1,54 @@
+// Which object each kind of handle names.
+#pragma once
+
+#include <memory>
+
+#include <nodewise/batch_ring.hpp>
+#include <nodewise/loader.hpp>
+#include <nodewise/node_pools.hpp>
+#include <nodewise/pages.hpp>
+#include <nodewise/placement.hpp>
+#include <nodewise/plan.hpp>
+#include <nodewise/segment.hpp>
+#include <nodewise/shared_objects.hpp>
+#include <nodewise/source.hpp>
+#include <nodewise/stop.hpp>
+#include <nodewise/stream.hpp>
+#include <nodewise/team.hpp>
+#include <nodewise/topology.hpp>
+
+#include "c/handles.hpp"
+
+namespace nodewise::c {
+
+template <class Object>
+struct Named {
+  using type = Object;
+};
+
+using StreamOwner = std::unique_ptr<BatchStream>;
+
+// clang-format off
+template <> struct ObjectOf<nw_topology> : Named<Topology> { static constexpr auto noun = "topology"; };
+template <> struct ObjectOf<nw_plan> : Named<Plan> { static constexpr auto noun = "plan"; };
+template <> struct ObjectOf<nw_source> : Named<Source> { static constexpr auto noun = "source"; };
+template <> struct ObjectOf<nw_stop> : Named<Stop> { static constexpr auto noun = "stop token"; };
+template <> struct ObjectOf<nw_team> : Named<Team> { static constexpr auto noun = "team"; };
+template <> struct ObjectOf<nw_loader> : Named<BatchLoader> { static constexpr auto noun = "loader"; };
+template <> struct ObjectOf<nw_pages> : Named<Pages> { static constexpr auto noun = "owner of pages"; };
+template <> struct ObjectOf<nw_stream> : Named<StreamOwner> { static constexpr auto noun = "stream"; };
+template <> struct ObjectOf<nw_placement> : Named<Placement> { static constexpr auto noun = "placement"; };
+template <> struct ObjectOf<nw_segment> : Named<Segment> { static constexpr auto noun = "segment"; };
+// clang-format on
+
+/// A lease of a stream, and the layout of its batches.
+struct HeldRun {
+  BatchLease lease;
+  Layout layout;
+};
+template <>
+struct ObjectOf<nw_lease> : Named<HeldRun> {
+  static constexpr auto noun = "lease";
+};
+
+}  // namespace nodewise::c

@@ -1,0 +1,102 @@
+#include "c/options.hpp"
+
+#include "c/calls.hpp"
+#include "c/objects.hpp"
+
+namespace nodewise::c {
+namespace {
+
+// The numbers of the C interface never change, whatever happens to the enumerations of C++.
+template <auto value>
+constexpr int number = static_cast<int>(value);
+static_assert(number<Policy::blocked> == NW_BLOCKED && number<Policy::interleaved> == NW_INTERLEAVED);
+static_assert(number<Binding::preferred> + 1 == NW_PREFERRED && number<Binding::required> + 1 == NW_REQUIRED);
+static_assert(number<Weights::equal> == NW_WEIGHTS_EQUAL && number<Weights::cpus> == NW_WEIGHTS_CPUS &&
+              number<Weights::capacity> == NW_WEIGHTS_CAPACITY && number<Weights::given> == NW_WEIGHTS_GIVEN);
+static_assert(number<PageKind::automatic> + 1 == NW_PAGES_AUTOMATIC &&
+              number<PageKind::base> + 1 == NW_PAGES_BASE &&
+              number<PageKind::transparent> + 1 == NW_PAGES_TRANSPARENT &&
+              number<PageKind::hugetlb> + 1 == NW_PAGES_HUGETLB);
+static_assert(number<Scheduling::local> == NW_SCHEDULING_LOCAL &&
+              number<Scheduling::stealing> == NW_SCHEDULING_STEALING);
+static_assert(number<Layout::rows> == NW_ROWS && number<Layout::columns> == NW_COLUMNS &&
+              number<Layout::tiles> == NW_TILES);
+static_assert(number<Access::read_only> == NW_READ_ONLY && number<Access::read_write> == NW_READ_WRITE);
+
+// In C, 0 is the default of these, and the others follow.
+template <NamedEnum E>
+std::optional<E> unless_default(std::int32_t number, const char* call, const char* what) {
+  if (number == 0) return std::nullopt;
+  return enum_of<E>(number - 1, call, what);
+}
+
+template <class T>
+std::vector<T> list_of(const T* first, std::size_t count, const char* call, const char* what) {
+  if (count > 0) check_pointer(first, call, what);
+  return {first, first + count};
+}
+
+bool flag_of(std::int32_t number, const char* call, const char* what) {
+  if (number == 0 || number == 1) return number == 1;
+  throw InvalidArgument(base::text(call, ": `", what, "` is ", number, "; it may be 0 or 1"));
+}
+
+void check_reserved(std::int32_t number, const char* call) {
+  if (number != 0) throw InvalidArgument(base::text(call, ": the reserved member of the options is not 0"));
+}
+
+}  // namespace
+
+Layout layout_of(nw_layout layout, const char* call) {
+  return enum_of<Layout>(layout, call, "layout");
+}
+Access access_of(nw_access access, const char* call) {
+  return enum_of<Access>(access, call, "access");
+}
+Scheduling scheduling_of(nw_scheduling scheduling, const char* call) {
+  return enum_of<Scheduling>(scheduling, call, "scheduling");
+}
+
+PlanOptions plan_options_of(const nw_plan_options* options, const char* call) {
+  const nw_plan_options given = read_options(options, call);
+  check_reserved(given.reserved, call);
+  PlanOptions result;
+  result.policy = enum_of<Policy>(given.policy, call, "policy");
+  result.binding = unless_default<Binding>(given.binding, call, "binding").value_or(Binding::preferred);
+  result.weights = enum_of<Weights>(given.weights, call, "weights");
+  result.given_weights = list_of(given.given_weights, given.num_given_weights, call, "given_weights");
+  result.targets = list_of(given.targets, given.num_targets, call, "targets");
+  result.page_bytes = given.page_bytes;
+  result.base_offset = given.base_offset;
+  return result;
+}
+
+LoaderOptions loader_options_of(const nw_loader_options* options, const char* call) {
+  const nw_loader_options given = read_options(options, call);
+  check_reserved(given.reserved, call);
+  LoaderOptions result;
+  result.policy = enum_of<Policy>(given.policy, call, "policy");
+  result.binding = unless_default<Binding>(given.binding, call, "binding");
+  result.weights = enum_of<Weights>(given.weights, call, "weights");
+  result.pages = unless_default<PageKind>(given.pages, call, "pages");
+  result.given_weights = list_of(given.given_weights, given.num_given_weights, call, "given_weights");
+  result.targets = list_of(given.targets, given.num_targets, call, "targets");
+  result.team.workers = given.workers;
+  result.team.scheduling = scheduling_of(given.scheduling, call);
+  result.layout = layout_of(given.layout, call);
+  if (given.topology != nullptr) result.topology = *object(given.topology, call);
+  const bool keep = flag_of(given.keep, call, "keep");
+  const bool later = flag_of(given.publish_later, call, "publish_later");
+  if (given.segment != nullptr) {
+    result.segment = SegmentOptions{};
+    result.segment->name = given.segment;
+    result.segment->keep = keep;
+    result.segment->publish = !later;
+  } else if (later) {
+    throw InvalidArgument(base::text(call, ": `publish_later` needs a `segment`"));
+  }
+  if (given.stop != nullptr) result.stop = *object(given.stop, call);
+  return result;
+}
+
+}  // namespace nodewise::c

@@ -1,0 +1,17 @@
+// Options of C, as the options of C++.
+#pragma once
+
+#include <nodewise/c/loader.h>
+#include <nodewise/loader.hpp>
+
+namespace nodewise::c {
+
+/// Each throws InvalidArgument if a member has a value without a meaning; `call` is for the message.
+PlanOptions plan_options_of(const nw_plan_options* options, const char* call);
+LoaderOptions loader_options_of(const nw_loader_options* options, const char* call);
+/// The layout of the loader's options; see nw_layout.
+Layout layout_of(nw_layout layout, const char* call);
+Access access_of(nw_access access, const char* call);
+Scheduling scheduling_of(nw_scheduling scheduling, const char* call);
+
+}  // namespace nodewise::c
