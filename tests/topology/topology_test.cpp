@@ -327,6 +327,10 @@ TEST_CASE("a machine that hwloc's environment names wrongly is refused with the 
   const std::tuple<const char*, std::string, const char*> cases[] = {
       {"HWLOC_XMLFILE", "/no/such/topology.xml", "ENOENT"},
       {"HWLOC_XMLFILE", no_sets.path(), "Machine has no complete_cpuset"},
+      {"HWLOC_XMLFILE", "-", "standard input"},
+      {"HWLOC_FSROOT", "/no/such/folder", "ENOENT"},
+      {"HWLOC_CPUID_PATH", "/dev/null", "ENOTDIR"},
+      {"HWLOC_SYNTHETIC", "foo:3", "refuses it"},
       {"HWLOC_SYNTHETIC", "pu:100000", "more than 8192 CPUs"}};
   for (const auto& [variable, value, why] : cases) {
     const Environment wrong(variable, value.c_str());

@@ -139,23 +139,50 @@ std::string checked_xml(const std::string& path) {
   return std::move(text.value);
 }
 
+std::string refused_synthetic(const std::string& description) {
+  return refused(base::text("synthetic topology ", base::quoted(description)), errno_or(EINVAL)) +
+         "; one that it takes is \"pack:2 numa:2 core:4 pu:2\"";
+}
+
 void check_synthetic(const std::string& description) {
   if (const auto fault = fault_in_synthetic(description))
     throw FormatError(base::text("synthetic topology ", base::quoted(description), ": ", *fault));
+}
+
+// hwloc ignores a variable whose description it cannot read. It accepts or refuses it here, before it builds
+// anything.
+void set_synthetic(hwloc_topology_t topology, const std::string& description) {
+  check_synthetic(description);
+  errno = 0;
+  if (hwloc_topology_set_synthetic(topology, description.c_str()) != 0)
+    throw FormatError(refused_synthetic(description));
 }
 
 // Variables by which hwloc is given another machine. Where several are set, it takes the last one.
 constexpr const char* machine_variables[] = {"HWLOC_FSROOT", "HWLOC_CPUID_PATH", "HWLOC_SYNTHETIC",
                                              "HWLOC_XMLFILE"};
 
-// Throws if hwloc's environment names a file or a description on which hwloc would crash or take minutes.
+void check_folder(const std::string& path) {
+  const auto status = current().path_status(path);
+  if (!status.ok()) throw SystemError("directory " + path, status.error);
+  if (!status.value.folder) throw SystemError("directory " + path, ENOTDIR);
+}
+
+// Throws if hwloc's environment names something that hwloc would ignore, or a file or a description on
+// which hwloc would crash or take minutes.
 void check_environment() {
-  const char* variable = "HWLOC_SYNTHETIC";
+  const char* variable = nullptr;
   try {
-    if (const char* description = std::getenv(variable)) check_synthetic(description);
+    for (const char* name : {"HWLOC_FSROOT", "HWLOC_CPUID_PATH"})
+      if (const char* path = std::getenv(variable = name)) check_folder(path);
+    variable = "HWLOC_SYNTHETIC";
+    if (const char* description = std::getenv(variable))
+      set_synthetic(configured_topology().get(), description);
     variable = "HWLOC_XMLFILE";
     const char* path = std::getenv(variable);
-    if (path != nullptr && std::string_view(path) != "-") checked_xml(path);  // "-" is standard input
+    if (path != nullptr && std::string_view(path) == "-")
+      throw FormatError("\"-\" is standard input, which belongs to the program; name a file");
+    if (path != nullptr) checked_xml(path);
   } catch (const Error& error) {
     throw FormatError(
         base::text(variable, ": ", error.what(), "; correct the variable ", variable, " or unset it"));
@@ -201,13 +228,10 @@ MachineData hwloc_xml(const std::string& path) {
 }
 
 MachineData hwloc_synthetic(const std::string& description) {
-  check_synthetic(description);
   const Handle topology = configured_topology();
+  set_synthetic(topology.get(), description);
   errno = 0;
-  if (hwloc_topology_set_synthetic(topology.get(), description.c_str()) != 0 ||
-      hwloc_topology_load(topology.get()) != 0)
-    throw FormatError(refused("synthetic topology \"" + description + "\"", errno_or(EINVAL)) +
-                      "; one that it takes is \"pack:2 numa:2 core:4 pu:2\"");
+  if (hwloc_topology_load(topology.get()) != 0) throw FormatError(refused_synthetic(description));
   auto data = describe(topology.get(), usual_page_bytes);
   data.origin = description;
   return data;
