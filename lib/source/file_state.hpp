@@ -17,11 +17,16 @@ struct FileState {
   os::FileStatus status;
 };
 
-/// Opens `path` and reads its status. Throws SystemError.
+/// Opens `path` and reads its status. Throws SystemError, and FormatError for a pipe or a device.
 inline FileState open_file(os::File& file, const std::string& path) {
   if (const int error = file.open(path)) throw SystemError(base::text(path, " cannot be opened"), error);
   const auto status = file.status();
   if (!status.ok()) throw SystemError(base::text(path, " cannot be read"), status.error);
+  if (!status.value.regular && !status.value.folder)  // a folder is EISDIR when it is read
+    throw FormatError(base::text(path,
+                                 " is a pipe or a device. A dataset is read from several places at once, "
+                                 "so it must be a file; copy it into one (cat ",
+                                 path, " > FILE.npy)"));
   const auto real_path = os::current().real_path(path);
   return {real_path.ok() ? real_path.value : path, status.value};
 }

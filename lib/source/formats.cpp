@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "os/file.hpp"
+#include "source/file_state.hpp"
 #include "source/npy.hpp"
 
 namespace nodewise {
@@ -18,7 +19,7 @@ const FileFormat* const formats[] = {
 
 std::string start_of(const std::string& path) {
   os::File file;
-  if (const int error = file.open(path)) throw SystemError(base::text(path, " cannot be opened"), error);
+  source::open_file(file, path);
   const auto start = file.read_start(source::recognised_bytes);
   if (!start.ok()) throw SystemError(base::text(path, " cannot be read"), start.error);
   return start.value;

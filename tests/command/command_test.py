@@ -189,7 +189,7 @@ class Run(Case):
 
     def test_a_pipe_is_refused_and_not_waited_for(self):
         os.mkfifo(self.folder / "pipe.npy")
-        self.assert_fails(2, r"pipe.npy cannot be read", "run", self.folder / "pipe.npy", "--batch-size", 7)
+        self.assert_fails(2, r"pipe.npy is a pipe", "run", self.folder / "pipe.npy", "--batch-size", 7)
 
     def test_require_local(self):
         self.assertEqual(nodewise("run", DIGITS, "--batch-size", 32, "--require-local", "0.5")[0], 0)

@@ -171,6 +171,50 @@ class Files(Case):
         self.assertEqual(subprocess.run(["bash", "-c", line], cwd=SOURCE, env=environment()).returncode, 0)
 
 
+class Words(Case):
+    """What cannot be meant: one line with the word, the number and the remedy, and exit code 2."""
+
+    def test_an_empty_text_is_not_taken_for_none(self):
+        name = ("--samples", 4, "--features", 2, "--dtype", "u8", "--batch-size", 2)
+        for flag, words in (("FILE", ("run", "", "--batch-size", 32)), ("FILE", ("plan", "", *name)),
+                            ("FILE", ("generate", "", *SMALL)), ("--save", ("plan", *name, "--save", "")),
+                            ("--plan", ("run", DIGITS, "--plan", "")),
+                            ("--topology", ("topology", "--topology", "")),
+                            ("--segment", ("run", DIGITS, "--batch-size", 32, "--segment", "")),
+                            ("--segment", ("placement", "--segment", "")),
+                            ("NAME", ("segments", "remove", ""))):
+            self.assert_fails(2, rf"{flag}: the text is empty; ", *words)
+
+    def test_nodes_and_weights_that_cannot_be(self):
+        plan = ("plan", DIGITS, "--batch-size", 32)
+        for nodes in ("0-99999999", "0-4294967295", "1024", "99999999999999999999"):
+            self.assert_fails(2, rf'"{nodes}" is not a list .* from 0 to 1023', *plan, "--nodes", nodes)
+        self.assert_fails(2, r"there is no node 1023 on this machine; it has ", *plan, "--nodes", "1023")
+        for weights in ("0", "0,0", "-0"):
+            self.assert_fails(2, rf'--weights: "{weights}" is not .* above 0', *plan, "--weights", weights)
+
+    def test_a_dataset_is_no_pipe_or_device(self):
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        for path in (pipe, "/dev/zero", "/dev/null"):
+            for command in ("run", "plan"):
+                self.assert_fails(2, rf"{path} is a pipe or a device.* copy it",
+                                  command, path, "--batch-size", 32)
+        line = f"cat {DIGITS} | '{COMMAND}' run /dev/stdin --batch-size 32"
+        done = subprocess.run(["bash", "-c", line], cwd=SOURCE, env=environment(),
+                              capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertRegex(done.stderr, r"\A[^\n]*/dev/stdin is a pipe[^\n]*\n\Z")
+
+    def test_variables_of_hwloc_that_it_would_ignore(self):
+        for variable, value, why in (("HWLOC_XMLFILE", "-", "standard input"),
+                                     ("HWLOC_SYNTHETIC", "foo:3", "refuses it"),
+                                     ("HWLOC_SYNTHETIC", "", "refuses it")):
+            for words in (("doctor",), ("topology",), ("run", DIGITS, "--batch-size", 32)):
+                self.assert_fails(2, rf"{why}.* the variable {variable} or unset it", *words,
+                                  env={variable: value})
+
+
 class ForeignText(Case):
     STEERING = "a\033]0;b\007\r\u009b31m\u202ec"
     SHOWN = r"a\u001b]0;b\u0007\u000d\u009b31m\u202ec"

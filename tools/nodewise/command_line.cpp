@@ -24,8 +24,16 @@ CLI::Option* add_target(CLI::App& app, const Flag& flag) {
   return app.add_option_function<std::string>(flag.name, take, flag.help);
 }
 
+// An empty text is a variable of a script that is not set, and would be taken for "not given".
+std::string refuse_empty(const std::string& text) {
+  return text.empty() ? "the text is empty; write what is meant, or leave it out" : "";
+}
+
 CLI::Option* add(CLI::App& app, const Flag& flag) {
   CLI::Option* option = add_target(app, flag);
+  if (std::holds_alternative<std::string*>(flag.target) ||
+      std::holds_alternative<std::optional<std::string>*>(flag.target))
+    option->check(refuse_empty, "");
   if (!flag.choices.empty()) option->check(CLI::IsMember(flag.choices));
   if (!std::holds_alternative<bool*>(flag.target)) option->type_name(flag.type);
   if (flag.required) option->required();

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <vector>
 
@@ -14,6 +15,8 @@
 
 namespace nodewise::tools {
 namespace {
+
+constexpr unsigned largest_node = 1023;  // Linux has at most 1024 (CONFIG_NODES_SHIFT)
 
 // A flag whose text `take` understands, or refuses by returning false.
 Flag parsed_flag(std::string name, std::string type, std::string wanted, std::string help,
@@ -56,11 +59,15 @@ std::optional<std::vector<double>> parse_weights(const std::string& text) {
   return weights;
 }
 
+bool all_zero(const std::vector<double>& weights) {
+  return std::all_of(weights.begin(), weights.end(), [](double weight) { return weight == 0; });
+}
+
 bool take_weights(const std::string& text, LoaderOptions& options) {
   const auto named = parse<Weights>(text);
   if (named && *named != Weights::given) return options.weights = *named, true;
   const auto given = parse_weights(text);
-  if (!given) return false;
+  if (!given || all_zero(*given)) return false;
   options.weights = Weights::given;
   options.given_weights = *given;
   return true;
@@ -164,15 +171,17 @@ Flags placing_flags(PlacingFlags& target) {
                           "alternate, for comparison only",
                           [&options](Policy policy) { options.policy = policy; }),
       parsed_flag("--weights", "equal|cpus|capacity|W,W,...",
-                  "equal, cpus, capacity or one number for each node, such as 2,1,1",
+                  "equal, cpus, capacity or one number for each node, such as 2,1,1, of which one is above 0",
                   "how batches are divided among the nodes",
                   [&options](const std::string& text) { return take_weights(text, options); }),
-      parsed_flag("--nodes", "LIST", "a list of nodes such as 0-1,3",
-                  "use only these nodes, by the kernel's numbers, which numactl shows",
-                  [&target](const std::string& text) {
-                    target.nodes = IndexSet::parse(text);
-                    return target.nodes && !target.nodes->empty();
-                  }),
+      parsed_flag(
+          "--nodes", "LIST",
+          fmt::format("a list of nodes such as 0-1,3; the kernel numbers nodes from 0 to {}", largest_node),
+          "use only these nodes, by the kernel's numbers, which numactl shows",
+          [&target](const std::string& text) {
+            target.nodes = IndexSet::parse(text);
+            return target.nodes && !target.nodes->empty() && !target.nodes->next(largest_node).has_value();
+          }),
       choice_flag<Binding>(
           "--binding",
           "preferred: use the best placement that is possible (the default); required: fail if the "

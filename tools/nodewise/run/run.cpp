@@ -46,8 +46,6 @@ void check(const Options& options) {
   if (options.require_local && options.placing.options.policy == Policy::interleaved)
     throw Failure(Exit::bad_input,
                   "--require-local needs --policy blocked: --policy interleaved promises no locality");
-  if (options.segment && options.segment->empty())
-    throw Failure(Exit::bad_input, "--segment needs a name, such as train");
 }
 
 // The seconds that `phase` takes.
