@@ -3,6 +3,7 @@
 #define NODEWISE_C_H
 
 #include <nodewise/c/base.h>
+#include <nodewise/c/dlpack.h>
 #include <nodewise/c/loader.h>
 #include <nodewise/c/placement.h>
 #include <nodewise/c/plan.h>

@@ -79,3 +79,6 @@
 
 #include <nodewise/batch_ring.hpp>
 #include <nodewise/shared_objects.hpp>
+
+// Other libraries: tensors that are handed over without copying them.
+#include <nodewise/dlpack.hpp>
