@@ -24,7 +24,7 @@
 #include "os/real_shared.hpp"
 #include "os/system_page.hpp"
 #include "os/text_file.hpp"
-#include "os/thread_limits.hpp"
+#include "os/threads.hpp"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23  // Linux 5.14; older headers lack it

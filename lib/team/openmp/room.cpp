@@ -8,7 +8,7 @@
 
 #include "base/text.hpp"
 #include "os/os.hpp"
-#include "os/thread_limits.hpp"
+#include "os/threads.hpp"
 #include "team/openmp/openmp.hpp"
 #include "team/openmp/variables.hpp"
 #include "team/pinning.hpp"

@@ -1,4 +1,4 @@
-#include "os/thread_limits.hpp"
+#include "os/threads.hpp"
 
 #include <limits.h>
 #include <pthread.h>
