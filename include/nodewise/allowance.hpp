@@ -1,6 +1,7 @@
 // How much memory this process may still use.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -22,5 +23,16 @@ struct Allowance {
 /// is refused before its memory is touched, because the kernel would kill the process. Precondition:
 /// `topology` describes this machine. Thread class: any thread. Cost: reads about ten small files.
 NODEWISE_PUBLIC std::optional<Allowance> allowance_now(const Topology& topology);
+
+/// The bytes of huge pages of `page_bytes` that the control groups of this process still allow: the smallest
+/// of `hugetlb.SIZE.max` and `hugetlb.SIZE.rsvd.max` (in version 1: `limit_in_bytes`, `rsvd.limit_in_bytes`)
+/// of all of them. Empty if no group limits them. Thread class: any thread. Cost: reads some small files.
+NODEWISE_PUBLIC std::optional<Allowance> huge_page_allowance_now(std::size_t page_bytes);
+
+/// The limits on the memory that this process maps, with their values and how much of them is used, for an
+/// error or a report: "RLIMIT_AS (ulimit -v) = 1 GiB (200 MiB in use)". The others are `ulimit -d`,
+/// vm.overcommit_memory = 2, and vm.max_map_count where it is reached. Empty if none is set. Thread class:
+/// any thread. Cost: reads some small files.
+NODEWISE_PUBLIC std::string memory_limits();
 
 }  // namespace nodewise

@@ -47,8 +47,9 @@ class NODEWISE_PUBLIC Buffer {
   /// interleave pages. If the kernel refuses to bind the pages of a shard (the part of one node), both
   /// bindings record a degradation; under `required`, BatchLoader then checks where the pages really lie.
   /// With either binding, PlacementError is thrown if `plan` is for another machine. It is also thrown if the
-  /// machine, the nodes of the cpuset or the control group have too little memory; this is not checked for
-  /// pages from a hugetlb pool. Throws SystemError if pages cannot be mapped or populated.
+  /// machine, the nodes of the cpuset or the control group have too little memory; of pages from a hugetlb
+  /// pool, the limits of the control group on such pages are checked. Throws SystemError if pages cannot be
+  /// mapped or populated.
   static Buffer allocate(const Plan& plan, const Team& team, PageKind kind = PageKind::automatic);
 
   /// A function that writes the range `bytes` of the dataset to `at`.
@@ -56,7 +57,8 @@ class NODEWISE_PUBLIC Buffer {
   /// Places memory and has `fill` write it, piece by piece. A piece is filled by the worker that has just
   /// populated its pages, while they are in the CPU's caches. Pieces are disjoint, cover the dataset, and
   /// begin at page borders, so they can begin in the middle of a row. `fill` is called from several threads
-  /// at once. The first exception that it throws is rethrown here.
+  /// at once. The first exception that it throws is rethrown here. If a hugetlb pool runs out while it is
+  /// filled, and the binding is preferred, `fill` is called again for the whole dataset, in other memory.
   static Buffer allocate(const Plan& plan, const Team& team, PageKind kind, const Fill& fill);
 
   /// Places memory that is mapped but untouched, such as a new segment. Throws InvalidArgument unless `pages`

@@ -28,6 +28,7 @@ enum class DegradationKind : std::uint8_t {
   numa_maps_unreadable,  ///< The kernel does not say where whole mappings are: nothing can be verified.
   pages_unknown,         ///< The kernel names no node for some of the pages.
   no_local_memory,       ///< No node has both CPUs and memory that this process may use.
+  policy_overridden,     ///< The plan and the memory policy of the process (numactl) name different nodes.
 };
 /// The name in JSON and text: "mbind-refused", "huge-pages-short", ...
 NODEWISE_PUBLIC std::string_view to_string(DegradationKind kind) noexcept;

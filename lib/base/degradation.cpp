@@ -32,6 +32,8 @@ std::string_view to_string(DegradationKind kind) noexcept {
       return "pages-unknown";
     case DegradationKind::no_local_memory:
       return "no-local-memory";
+    case DegradationKind::policy_overridden:
+      return "policy-overridden";
   }
   return {};
 }

@@ -5,7 +5,9 @@
 
 #include "base/text.hpp"
 #include "buffer/free_memory.hpp"
+#include "buffer/system_allowance.hpp"
 #include "os/cgroup.hpp"
+#include "os/limits.hpp"
 #include "os/moment.hpp"
 #include "os/os.hpp"
 
@@ -52,8 +54,8 @@ void narrow_by_groups(std::optional<Allowance>& allowance, const GroupFiles& fil
 }
 
 // Memory on nodes that the cpuset does not allow does not count.
-void narrow_by_nodes(std::optional<Allowance>& allowance, const Topology& topology, std::uint64_t swap) {
-  std::uint64_t sum = swap;
+void narrow_by_nodes(std::optional<Allowance>& allowance, const Topology& topology) {
+  std::uint64_t sum = 0;
   bool all_allowed = true;
   for (const Node& node : topology.nodes()) {
     if (node.memory_bytes == 0) continue;
@@ -62,12 +64,14 @@ void narrow_by_nodes(std::optional<Allowance>& allowance, const Topology& topolo
     if (!free) return;  // the system does not state it
     sum += *free;
   }
-  if (!all_allowed) narrow(allowance, sum, "the free memory of the nodes that the cpuset allows");
+  if (all_allowed) return;
+  sum += os::meminfo_bytes(os::current().read_text("/proc/meminfo").value, "SwapFree:");
+  narrow(allowance, sum, "the free memory of the nodes that the cpuset allows");
 }
 
 }  // namespace
 
-std::optional<Allowance> allowance_now(const Topology& topology) {
+std::optional<Allowance> system_allowance_now() {
   std::optional<Allowance> allowance;
   const auto meminfo = os::current().read_text("/proc/meminfo");
   if (meminfo.ok() && meminfo.value.find("MemAvailable:") != std::string::npos)
@@ -75,8 +79,22 @@ std::optional<Allowance> allowance_now(const Topology& topology) {
            os::meminfo_bytes(meminfo.value, "MemAvailable:") + os::meminfo_bytes(meminfo.value, "SwapFree:"),
            "/proc/meminfo (MemAvailable + SwapFree)");
   for (const GroupFiles& files : hierarchies) narrow_by_groups(allowance, files);
-  narrow_by_nodes(allowance, topology, os::meminfo_bytes(meminfo.value, "SwapFree:"));
   return allowance;
+}
+
+std::optional<Allowance> allowance_now(const Topology& topology) {
+  std::optional<Allowance> allowance = system_allowance_now();
+  narrow_by_nodes(allowance, topology);
+  return allowance;
+}
+
+std::optional<Allowance> huge_page_allowance_now(std::size_t page_bytes) {
+  const auto room = os::huge_page_room(page_bytes);
+  return room ? std::optional(Allowance{room->bytes, room->limit}) : std::nullopt;
+}
+
+std::string memory_limits() {
+  return os::memory_limits();
 }
 
 }  // namespace nodewise

@@ -62,19 +62,30 @@ MappedMemory map_memory(const Plan& plan, const Topology& topology, PageKind kin
                         std::vector<Degradation>& degradations) {
   if (plan.mapped_bytes() == 0) return {.pages = Pages::map(0, PageKind::base)};
   if (kind != PageKind::hugetlb) return map_ordinary(plan, kind, degradations);
+  if (auto limited = huge_pages_limited(plan)) {
+    degradations.push_back(std::move(*limited));
+    return map_without_pool(plan, topology, degradations);
+  }
   try {
     return map_pool(plan, degradations);
   } catch (const SystemError& error) {
     if (plan.binding() == Binding::required) throw PlacementError(error.what());
-    // It begins with "Pages::map: ", a call that the user did not make.
-    const std::string message = error.what();
-    degradations.push_back(
-        {DegradationKind::huge_pages_short, message.substr(message.find(": ") + 2), error.code()});
+    degradations.push_back({DegradationKind::huge_pages_short, without_call(error), error.code()});
   }
+  return map_without_pool(plan, topology, degradations);
+}
+
+MappedMemory map_without_pool(const Plan& plan, const Topology& topology,
+                              std::vector<Degradation>& degradations) {
   // This is other memory than that of the pool, so there must be room in it too.
   for (Degradation& found : preflight(plan, topology, PageKind::automatic))
     degradations.push_back(std::move(found));
   return map_ordinary(plan, PageKind::automatic, degradations);
+}
+
+std::string without_call(const SystemError& error) {
+  const std::string message = error.what();
+  return message.substr(message.find(": ") + 2);
 }
 
 MappedMemory use_memory(const Plan& plan, Pages pages, std::vector<Degradation>& degradations) {

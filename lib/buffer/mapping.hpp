@@ -1,9 +1,11 @@
 // The memory of a buffer before it is touched: mapped, in pages of the requested kind.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include <nodewise/buffer.hpp>
+#include <nodewise/error.hpp>
 
 namespace nodewise {
 
@@ -21,6 +23,14 @@ struct MappedMemory {
 /// `kind`, and SystemError if there is no memory at all.
 MappedMemory map_memory(const Plan& plan, const Topology& topology, PageKind kind,
                         std::vector<Degradation>& degradations);
+
+/// Maps memory that no pool gives, for a plan that is for the pages of a pool. Throws PlacementError if the
+/// machine has no room for it, and SystemError if it cannot be mapped.
+MappedMemory map_without_pool(const Plan& plan, const Topology& topology,
+                              std::vector<Degradation>& degradations);
+
+/// The message of an error of this library, without the name of a call that the user did not make.
+std::string without_call(const SystemError& error);
 
 /// Takes memory that the caller has mapped and not touched.
 MappedMemory use_memory(const Plan& plan, Pages pages, std::vector<Degradation>& degradations);

@@ -23,6 +23,7 @@ PlacedMemory place_mapped(const Plan& plan, const Team& team, MappedMemory memor
   if (memory.data != nullptr) {
     const bool blocked = plan.policy() == Policy::blocked;
     rung = bind_memory(plan, memory.data, degradations);
+    if (auto overridden = overridden_policy(plan, rung)) degradations.push_back(std::move(*overridden));
     std::vector<std::size_t> tight;
     if (blocked && rung == PlacingRung::mbind) tight = tight_shards(plan, team.topology());
     rung = populate(plan, team, memory, rung, fill, degradations);
@@ -36,6 +37,16 @@ PlacedMemory place_mapped(const Plan& plan, const Team& team, MappedMemory memor
 PlacedMemory place(const Plan& plan, const Team& team, PageKind kind, const Buffer::Fill& fill) {
   auto degradations = look_ahead(plan, team.topology(), kind);
   auto memory = map_memory(plan, team.topology(), kind, degradations);
+  const bool of_pool = memory.pages.kind() == PageKind::hugetlb;
+  if (!of_pool || plan.binding() == Binding::required)
+    return place_mapped(plan, team, std::move(memory), fill, std::move(degradations));
+  try {
+    return place_mapped(plan, team, std::move(memory), fill, degradations);
+  } catch (const Unpopulated& error) {
+    // Others took the pages, or the control group's share of them, since they were mapped.
+    degradations.push_back({DegradationKind::huge_pages_short, without_call(error), error.code()});
+  }
+  memory = map_without_pool(plan, team.topology(), degradations);
   return place_mapped(plan, team, std::move(memory), fill, std::move(degradations));
 }
 

@@ -5,11 +5,13 @@
 #include <optional>
 #include <utility>
 
+#include <nodewise/allowance.hpp>
 #include <nodewise/error.hpp>
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
 #include "os/os.hpp"
+#include "pages/huge_pages.hpp"
 #include "pages/parts.hpp"
 #include "team/pinning.hpp"
 #include "team/run.hpp"
@@ -92,15 +94,24 @@ int populate_slice(const Work& work, const Slice& slice, unsigned worker_node, s
   return populate_range(work, slice.pages);
 }
 
+// What ran out. A limit is named if it leaves less than the dataset needs, which includes what was populated
+// before the failure.
+std::string what_ran_out(const Work& work) {
+  const std::uint64_t bytes = work.plan.mapped_bytes();
+  if (work.memory.pages.kind() == PageKind::hugetlb) return why_no_huge_pages(bytes, work.plan.page_bytes());
+  std::string text;
+  if (work.memory.pages.backing() == Backing::segment)
+    text = "the file system in memory (/dev/shm: df, mount -o remount,size=..., docker --shm-size), ";
+  text += "the node or the control group ran out while it was filled";
+  if (const auto allowance = allowance_now(work.team.topology()); allowance && allowance->bytes < bytes)
+    text += base::text("; ", allowance->from, " leaves ", base::human_bytes(allowance->bytes));
+  return text;
+}
+
 [[noreturn]] void throw_unpopulated(const Work& work, int error) {
-  const bool file = work.memory.pages.backing() == Backing::segment;
-  throw SystemError(
+  throw Unpopulated(
       base::text("Buffer::allocate: populating ", work.plan.mapped_bytes(), " bytes of ",
-                 base::human_bytes(work.memory.slice_bytes), " pages failed; ",
-                 file ? "the file system in memory (/dev/shm: df, mount -o remount,size=..., "
-                        "docker --shm-size), "
-                      : "",
-                 "the node, the huge page pool or the control group ran out while it was filled"),
+                 base::human_bytes(work.memory.slice_bytes), " pages failed; ", what_ran_out(work)),
       error);
 }
 

@@ -6,6 +6,8 @@
 #include "base/text.hpp"
 #include "buffer/free_memory.hpp"
 #include "os/moment.hpp"
+#include "os/os.hpp"
+#include "pages/huge_pages.hpp"
 
 namespace nodewise {
 namespace {
@@ -17,8 +19,8 @@ std::string shortage(const Shard& shard, std::uint64_t free, bool of_pool) {
                             : " bytes) free; use more nodes, smaller weights for this one, or another time");
 }
 
-// This does not concern pools of huge pages: they were set aside before, and control groups do not count
-// them.
+// This does not concern pools of huge pages: they were set aside before, and the limits on memory do not
+// count them. huge_pages_limited() looks at the limits that do.
 void check_allowance(const Plan& plan, const Topology& topology) {
   const auto allowance = allowance_now(topology);
   if (!allowance || allowance->bytes >= plan.mapped_bytes()) return;
@@ -45,6 +47,39 @@ std::vector<Degradation> preflight(const Plan& plan, const Topology& topology, P
                      message + "; what does not fit will lie elsewhere, or on smaller pages", 0});
   }
   return found;
+}
+
+std::optional<Degradation> huge_pages_limited(const Plan& plan) {
+  const std::string why = huge_pages_limited(plan.mapped_bytes(), plan.page_bytes());
+  if (why.empty()) return std::nullopt;
+  const std::string message = base::text("the dataset needs ", base::human_bytes(plan.mapped_bytes()), " (",
+                                         plan.mapped_bytes(), " bytes) of huge pages, and ", why);
+  if (plan.binding() == Binding::required)
+    throw PlacementError("Buffer: the binding is required, but " + message);
+  return Degradation{DegradationKind::huge_pages_short, message, 0};
+}
+
+std::optional<Degradation> overridden_policy(const Plan& plan, PlacingRung rung) {
+  const auto asked = os::current().thread_policy();
+  const os::ThreadPolicy& policy = asked.value;
+  if (!asked.ok() || policy.name.empty()) return std::nullopt;
+  IndexSet targets, outside;
+  for (const Shard& shard : plan.shards()) {
+    if (plan.policy() == Policy::blocked && shard.pages.bytes() == 0) continue;
+    targets.insert(shard.os_index);
+    if (!policy.nodes.contains(shard.os_index)) outside.insert(shard.os_index);
+  }
+  const bool deals_out = policy.interleaves && policy.nodes.size() > 1;
+  if (outside.empty() && (!deals_out || plan.policy() == Policy::interleaved)) return std::nullopt;
+  const std::string both = base::text("the memory policy of this process is ", policy.name, " on node(s) ",
+                                      policy.nodes.to_string(), " (numactl, set_mempolicy), and the plan is ",
+                                      to_string(plan.policy()), " on node(s) ", targets.to_string());
+  const std::string outcome =
+      rung == PlacingRung::mbind
+          ? "; the plan decides where the dataset lies. To stay on the nodes of the policy, name them "
+            "(--nodes)"
+          : "; as mbind is refused, the policy decides where the dataset lies. Run without the policy";
+  return Degradation{DegradationKind::policy_overridden, both + outcome, 0};
 }
 
 std::optional<Degradation> no_local_memory(const Topology& topology) {

@@ -17,6 +17,15 @@ namespace nodewise {
 /// kill the process later.
 std::vector<Degradation> preflight(const Plan& plan, const Topology& topology, PageKind kind);
 
+/// The degradation huge_pages_short, if the limits of control groups leave less huge pages than `plan` needs.
+/// Then none are mapped, because the limit would only be noticed when the pages are populated. Under
+/// Binding::required it throws PlacementError.
+std::optional<Degradation> huge_pages_limited(const Plan& plan);
+
+/// The degradation policy_overridden, if the calling thread has a memory policy (numactl, set_mempolicy) that
+/// `plan` does not follow. `rung` says which of the two decides where pages lie.
+std::optional<Degradation> overridden_policy(const Plan& plan, PlacingRung rung);
+
 /// The degradation no_local_memory, if no node has both CPUs and memory that this process may use. Then all
 /// workers read from other nodes, wherever data lies.
 std::optional<Degradation> no_local_memory(const Topology& topology);

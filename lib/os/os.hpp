@@ -19,6 +19,13 @@ struct ModuleSymbol {
   std::string why;
 };
 
+/// A memory policy that set_mempolicy, and so numactl, gave to a thread.
+struct ThreadPolicy {
+  std::string name;          ///< "bind", "interleave", ...; empty: none, memory comes from the nearest node.
+  bool interleaves = false;  ///< Pages are dealt out to the nodes in turn.
+  IndexSet nodes;            ///< The kernel's numbers.
+};
+
 enum class Advice { huge_pages, no_huge_pages, no_dump };
 /// strict_moving: as strict, and pages that lie elsewhere move to the node. The node gives up page cache for
 /// them if necessary. Pages that cannot move stay, and nothing is killed.
@@ -38,6 +45,8 @@ class Os : public SharedOs {
   virtual int bind(void* data, std::size_t bytes, BindMode mode, unsigned node) = 0;
   /// mbind with MPOL_INTERLEAVE, over these nodes (the kernel's numbers).
   virtual int interleave(void* data, std::size_t bytes, const IndexSet& nodes) = 0;
+  /// get_mempolicy: the policy of the calling thread. Policies of memory, which bind() sets, override it.
+  virtual Result<ThreadPolicy> thread_policy() = 0;
   /// The calling thread makes every page present and writable, without changing a byte.
   virtual int populate(void* data, std::size_t bytes) = 0;
   /// Writes to `status` a node (the kernel's number) or a negative errno for each page. Moves no page.

@@ -50,6 +50,26 @@ struct NodeMask {
   std::vector<unsigned long> words = std::vector<unsigned long>(2);
 };
 
+constexpr unsigned max_nodes = 4096;  // more than any kernel knows
+
+IndexSet nodes_in(const std::vector<unsigned long>& mask) {
+  IndexSet nodes;
+  for (unsigned node = 0; node < max_nodes; ++node)
+    if (mask[node / NodeMask::bits] >> node % NodeMask::bits & 1) nodes.insert(node);
+  return nodes;
+}
+
+// By number, because older numaif.h lack the later ones. A policy without nodes takes the nearest one.
+ThreadPolicy policy_of(int mode, IndexSet nodes) {
+  constexpr int without_flags = (1 << 13) - 1;
+  constexpr const char* names[] = {
+      "", "preferred", "bind", "interleave", "local", "preferred-many", "weighted-interleave"};
+  const auto number = static_cast<std::size_t>(mode & without_flags);
+  if (number >= std::size(names) || nodes.empty()) return {};
+  const std::string name = names[number];
+  return {name, name.ends_with("interleave"), std::move(nodes)};
+}
+
 int bind_to(void* data, std::size_t bytes, int mode, const IndexSet& nodes, unsigned flags = 0) {
   const NodeMask mask(nodes);
   // Static: if the cpuset changes later, the kernel must not replace one node by another.
@@ -99,6 +119,13 @@ class Real final : public RealShared {
 
   int interleave(void* data, std::size_t bytes, const IndexSet& nodes) override {
     return bind_to(data, bytes, MPOL_INTERLEAVE, nodes);
+  }
+
+  Result<ThreadPolicy> thread_policy() override {
+    int mode = MPOL_DEFAULT;
+    std::vector<unsigned long> mask(max_nodes / NodeMask::bits + 1);
+    if (::get_mempolicy(&mode, mask.data(), max_nodes + 1, nullptr, 0) != 0) return {{}, errno};
+    return {policy_of(mode, nodes_in(mask)), 0};
   }
 
   int populate(void* data, std::size_t bytes) override {
@@ -159,14 +186,10 @@ class Real final : public RealShared {
   }
 
   Result<IndexSet> allowed_nodes() override {
-    constexpr unsigned max_nodes = 4096;
     std::vector<unsigned long> mask(max_nodes / NodeMask::bits + 1);
     if (::get_mempolicy(nullptr, mask.data(), max_nodes + 1, nullptr, MPOL_F_MEMS_ALLOWED) != 0)
       return {{}, errno};
-    IndexSet nodes;
-    for (unsigned node = 0; node < max_nodes; ++node)
-      if (mask[node / NodeMask::bits] >> node % NodeMask::bits & 1) nodes.insert(node);
-    return {std::move(nodes), 0};
+    return {nodes_in(mask), 0};
   }
 
   Result<std::string> read_text(const std::string& path) override { return read_text_file(path); }

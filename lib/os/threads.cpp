@@ -5,14 +5,7 @@
 
 #include <algorithm>
 #include <latch>
-#include <sstream>
-#include <string_view>
 #include <vector>
-
-#include "base/text.hpp"
-#include "os/cgroup.hpp"
-#include "os/moment.hpp"
-#include "os/os.hpp"
 
 namespace nodewise::os {
 namespace {
@@ -43,39 +36,6 @@ void* wait_for(void* all_started) {
   return nullptr;
 }
 
-void add(std::string& list, const std::string& limit) {
-  list += list.empty() ? limit : ", " + limit;
-}
-
-// Lines of /proc/self/limits are "Max address space  SOFT  HARD  bytes".
-void add_limit(std::string& list, const std::string& limits, std::string_view row, const char* name,
-               bool bytes) {
-  const auto at = limits.find(row);
-  if (at == limits.npos) return;
-  std::istringstream rest(limits.substr(at + row.size(), 40));
-  std::uint64_t soft = 0;
-  if (rest >> soft) add(list, base::text(name, " = ", bytes ? base::human_bytes(soft) : base::text(soft)));
-}
-
-void add_groups(std::string& list) {
-  for (const char* controller : {"", "pids"})
-    for (const std::string& folder : group_folders(controller)) {
-      const auto most = number_in(folder + "/pids.max");
-      const auto used = number_in(folder + "/pids.current");
-      if (most)
-        add(list, base::text("pids.max of ", folder, " = ", *most, " (", used.value_or(0), " in use)"));
-    }
-}
-
-void add_overcommit(std::string& list) {
-  constexpr std::uint64_t never = 2;
-  if (number_in("/proc/sys/vm/overcommit_memory") != never) return;
-  const auto meminfo = current().read_text("/proc/meminfo");
-  add(list, base::text("vm.overcommit_memory = 2 (",
-                       base::human_bytes(meminfo_bytes(meminfo.value, "Committed_AS:")), " of ",
-                       base::human_bytes(meminfo_bytes(meminfo.value, "CommitLimit:")), " in use)"));
-}
-
 }  // namespace
 
 Result<unsigned> start_and_end_threads(unsigned count, std::size_t stack_bytes) {
@@ -102,19 +62,6 @@ std::size_t default_stack_bytes() noexcept {
   if (::pthread_attr_getstacksize(&attributes, &bytes) != 0) bytes = 0;
   ::pthread_attr_destroy(&attributes);
   return bytes;
-}
-
-std::string thread_limits() {
-  std::string list;
-  add_groups(list);
-  const auto limits = current().read_text("/proc/self/limits");
-  add_limit(list, limits.value, "Max processes", "RLIMIT_NPROC (ulimit -u)", false);
-  add_limit(list, limits.value, "Max address space", "RLIMIT_AS (ulimit -v)", true);
-  add_limit(list, limits.value, "Max data size", "RLIMIT_DATA (ulimit -d)", true);
-  add_overcommit(list);
-  if (const auto most = number_in("/proc/sys/kernel/threads-max"))
-    add(list, base::text("kernel.threads-max = ", *most));
-  return list;
 }
 
 }  // namespace nodewise::os

@@ -1,5 +1,7 @@
 #include "pages/huge_pages.hpp"
 
+#include "base/text.hpp"
+#include "os/limits.hpp"
 #include "os/moment.hpp"
 #include "os/os.hpp"
 
@@ -30,6 +32,23 @@ TransparentPages shared_transparent_pages() {
 
 std::size_t default_hugetlb_page_bytes() {
   return os::meminfo_bytes(os::current().read_text("/proc/meminfo").value, "Hugepagesize:");
+}
+
+std::string huge_pages_limited(std::uint64_t bytes, std::size_t page_bytes) {
+  const auto room = os::huge_page_room(page_bytes);
+  if (!room || room->bytes >= bytes) return {};
+  return base::text("the control group's ", room->limit, " is ", base::human_bytes(room->limit_bytes), " (",
+                    base::human_bytes(room->used_bytes), " in use) and leaves ",
+                    base::human_bytes(room->bytes), "; raise it, or ask for transparent pages");
+}
+
+std::string why_no_huge_pages(std::uint64_t bytes, std::size_t page_bytes) {
+  if (std::string limited = huge_pages_limited(bytes, page_bytes); !limited.empty()) return limited;
+  const std::string limits = os::memory_limits();
+  return base::text("the pools do not hold ", bytes / page_bytes, " free huge pages of ",
+                    base::human_bytes(page_bytes), limits.empty() ? "" : " (or a limit is reached: ", limits,
+                    limits.empty() ? "" : ")", "; enlarge the pool (/sys/kernel/mm/hugepages/hugepages-",
+                    page_bytes / 1024, "kB/nr_hugepages) or ask for transparent pages");
 }
 
 }  // namespace nodewise

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <string>
 
 namespace nodewise {
 
@@ -16,5 +18,13 @@ TransparentPages shared_transparent_pages();
 
 /// The default page size of hugetlb pools; 0 if there is none.
 std::size_t default_hugetlb_page_bytes();
+
+/// For errors: if a control group leaves less than `bytes` of huge pages of `page_bytes`, its limit, what is
+/// left, and what to do; otherwise empty.
+std::string huge_pages_limited(std::uint64_t bytes, std::size_t page_bytes);
+
+/// For errors: why the system does not give `bytes`. As huge_pages_limited(); if no control group is the
+/// cause, it names the pools.
+std::string why_no_huge_pages(std::uint64_t bytes, std::size_t page_bytes);
 
 }  // namespace nodewise

@@ -6,6 +6,7 @@
 
 #include "base/checked.hpp"
 #include "base/text.hpp"
+#include "os/limits.hpp"
 #include "os/os.hpp"
 #include "pages/huge_pages.hpp"
 #include "pages/parts.hpp"
@@ -114,14 +115,18 @@ Request request_for(std::size_t bytes, PageKind kind, std::size_t hugetlb_page_b
 
 [[noreturn]] void throw_map_failed(std::size_t bytes, const Request& request, int error) {
   if (request.kind == PageKind::hugetlb)
-    throw SystemError(base::text("Pages::map: the pools do not hold ", bytes / request.page_bytes,
-                                 " free huge pages of ", base::human_bytes(request.page_bytes),
-                                 "; enlarge the pool (/sys/kernel/mm/hugepages/hugepages-",
-                                 request.page_bytes / 1024, "kB/nr_hugepages) or ask for transparent pages"),
-                      error);
-  throw SystemError(base::text("Pages::map: the system has no ", base::human_bytes(bytes), " (", bytes,
-                               " bytes) of ", base::human_bytes(request.page_bytes), " pages to give"),
-                    error);
+    throw SystemError(
+        base::text("Pages::map: ", base::human_bytes(bytes), " (", bytes,
+                   " bytes) of huge pages cannot be mapped: ", why_no_huge_pages(bytes, request.page_bytes)),
+        error);
+  const std::string limits = os::memory_limits();
+  throw SystemError(
+      limits.empty()
+          ? base::text("Pages::map: the system has no ", base::human_bytes(bytes), " (", bytes, " bytes) of ",
+                       base::human_bytes(request.page_bytes), " pages to give")
+          : base::text("Pages::map: ", base::human_bytes(bytes), " (", bytes,
+                       " bytes) cannot be mapped; limits here: ", limits, "; raise the limit, or map less"),
+      error);
 }
 
 }  // namespace

@@ -14,12 +14,15 @@
 namespace nodewise {
 namespace {
 
-[[noreturn]] void throw_out_of_memory(const Node& node, std::size_t bytes, const std::string& why) {
-  const auto free = free_bytes_now(node);
+// `pool_page_bytes`: of the huge pages that were asked for; 0 if they were not.
+[[noreturn]] void throw_out_of_memory(const Node& node, std::size_t bytes, std::size_t pool_page_bytes,
+                                      const std::string& why) {
+  const auto free = pool_page_bytes != 0 ? free_pool_bytes_now(node, pool_page_bytes) : free_bytes_now(node);
   throw OutOfMemory(base::text("NodeResource: node ", node.os_index, " is to give ", base::human_bytes(bytes),
                                " (", bytes, " bytes) and has ",
                                free ? base::text(base::human_bytes(*free), " (", *free, " bytes)")
                                     : std::string("an unknown number of bytes"),
+                               pool_page_bytes != 0 ? " of huge pages" : "",
                                " free; ask for less, take another node, or let pools spill: ", why));
 }
 
@@ -57,8 +60,10 @@ Plan NodeResource::plan_of(std::size_t bytes) const {
 // Each block is verified before it is returned. If a page of it lies on another node, it is unmapped at once.
 Buffer NodeResource::place(std::size_t bytes) {
   const Node& node = team_.topology().node(node_);
+  const std::size_t pool_page_bytes = pages_ == PageKind::hugetlb ? page_bytes() : 0;
   if (bytes > node.memory_bytes)
-    throw_out_of_memory(node, bytes, base::text("it has ", node.memory_bytes, " bytes in all"));
+    throw_out_of_memory(node, bytes, pool_page_bytes,
+                        base::text("it has ", node.memory_bytes, " bytes in all"));
   std::string why;
   try {
     const std::size_t base_page_bytes = team_.topology().page_bytes();
@@ -79,7 +84,7 @@ Buffer NodeResource::place(std::size_t bytes) {
   } catch (const Error& error) {
     why = error.what();
   }
-  throw_out_of_memory(node, bytes, why);
+  throw_out_of_memory(node, bytes, pool_page_bytes, why);
 }
 
 void NodeResource::keep(const std::vector<Degradation>& lost) {

@@ -87,12 +87,25 @@ void SegmentFile::check_space() const {
   const auto space = os::current().space(folder);
   const std::uint64_t needed = data_offset_ + data_bytes_;
   if (has_room(space)) return;
+  const char* remedy = kind_ == PageKind::hugetlb
+                           ? "; enlarge its pool of huge pages (nr_hugepages), or the mount (size=...), "
+                           : "; enlarge it (mount -o remount,size=..., docker --shm-size), ";
   throw PlacementError(base::text("Segment: ", what(), " needs ", base::human_bytes(needed), " (", needed,
                                   " bytes), and ", folder, " has ", base::human_bytes(space.value.free_bytes),
                                   " (", space.value.free_bytes, " bytes) free of ",
-                                  base::human_bytes(space.value.total_bytes),
-                                  "; enlarge it (mount -o remount,size=..., docker --shm-size), ",
+                                  base::human_bytes(space.value.total_bytes), remedy,
                                   "remove segments (nodewise segments gc), or make one without a name"));
+}
+
+// A file of huge pages cannot go on with other pages. Mapping reserves all of its pages, and populating them
+// uses them; control groups limit both.
+void SegmentFile::check_huge_pages() const {
+  if (kind_ != PageKind::hugetlb) return;
+  const std::uint64_t needed = data_offset_ + data_bytes_;
+  const std::string why = huge_pages_limited(needed, page_bytes_);
+  if (why.empty()) return;
+  throw PlacementError(base::text("Segment: ", what(), " needs ", base::human_bytes(needed), " (", needed,
+                                  " bytes) of huge pages, and ", why));
 }
 
 std::shared_ptr<SegmentFile> SegmentFile::create(const SegmentRequest& request) {
@@ -110,6 +123,7 @@ std::shared_ptr<SegmentFile> SegmentFile::create(const SegmentRequest& request) 
     file->clear_other_folders();
     file->check_space();
   }
+  file->check_huge_pages();
   const std::uint64_t bytes = file->data_offset_ + file->data_bytes_;
   if (const int error = os.resize_file(file->descriptor(), bytes))
     file->fail(base::text("making it ", bytes, " bytes long"), error);

@@ -62,7 +62,8 @@ class SegmentFile {
   PageKind kind() const noexcept { return kind_; }
   std::size_t page_bytes() const noexcept { return page_bytes_; }
   Access access() const noexcept { return access_; }
-  /// The calling thread populates all data. Throws SystemError if there is no room.
+  /// The calling thread populates all data. Throws SystemError if there is no room, and PlacementError if the
+  /// machine or a control group has so little memory that the kernel would end the process.
   void make_present(const Pages& pages) const;
   /// Removes the name, if it still belongs to this file.
   void remove() const;
@@ -77,6 +78,8 @@ class SegmentFile {
   void create_in(const std::vector<std::string>& folders);
   bool has_room(const os::Result<os::Space>& space) const;
   void check_space() const;
+  void check_huge_pages() const;
+  void check_allowance() const;
   /// Opens the file by `open`. From its first moment on the opening is known to the clean-up in forked
   /// children.
   template <class Open>
@@ -103,6 +106,7 @@ class SegmentFile {
   void detach() noexcept;
   std::string what() const;
   [[noreturn]] void fail(const std::string& call, int error) const;
+  [[noreturn]] void fail_memory(const std::string& call, int error) const;
 
   std::string name_;
   std::string path_;

@@ -41,7 +41,7 @@ TEST_CASE("degradations keep their names") {
   CHECK(names ==
         "adopted nodes-unseen node-full huge-pages-short huge-pages-off mbind-refused pinning-refused "
         "node-out-of-reach forked-child shards-not-apart move_pages-refused numa_maps-unreadable "
-        "pages-unknown no-local-memory ");
+        "pages-unknown no-local-memory policy-overridden ");
   CHECK(static_cast<int>(DegradationKind::adopted) == 1);
 }
 

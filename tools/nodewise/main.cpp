@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <nodewise/allowance.hpp>
 #include <nodewise/error.hpp>
 #include <nodewise/version.hpp>
 
@@ -70,10 +71,22 @@ Exit code_of(const std::exception& error) {
   return code_of(kind_of(error));
 }
 
+// Reading the limits takes memory too, which may be missing.
+std::string not_enough_memory(const std::bad_alloc& error) {
+  if (dynamic_cast<const Error*>(&error) != nullptr) return without_call(error.what());
+  std::string message = "not enough memory";
+  try {
+    if (const std::string limits = memory_limits(); !limits.empty()) message += "; limits here: " + limits;
+  } catch (const std::bad_alloc&) {
+    return message;
+  }
+  return message;
+}
+
 std::string message_of(const std::exception& error) {
   if (const int signal = interrupting_signal(); signal != 0)
     return "interrupted by signal " + std::to_string(signal) + " (" + ::strsignal(signal) + ')';
-  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return "not enough memory";
+  if (const auto* full = dynamic_cast<const std::bad_alloc*>(&error)) return not_enough_memory(*full);
   return without_call(error.what());
 }
 

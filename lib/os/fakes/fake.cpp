@@ -66,7 +66,7 @@ std::optional<unsigned> Fake::populated_by_cpu(const void* data) const {
 }
 
 Result<void*> Fake::map(std::size_t bytes, std::size_t alignment, std::size_t hugetlb_page_bytes) {
-  if (hugetlb_page_bytes != 0) return {nullptr, ENOMEM};  // its pools are empty
+  if (hugetlb_page_bytes != 0 && !pools_filled_) return {nullptr, ENOMEM};
   auto mapped = real().map(bytes, alignment, 0);
   if (!mapped.ok()) return mapped;
   const std::lock_guard lock(mutex_);

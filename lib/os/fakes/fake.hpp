@@ -38,6 +38,10 @@ class Fake : public RealShared {
   void set_cpuset(const IndexSet& cpus);
   /// Sets what the file system of `path` reports.
   void set_space(const std::string& path, const Space& space) { spaces_[path] = space; }
+  /// What numactl does: from now on, threads have this policy. It places no page of the fake.
+  void set_policy(ThreadPolicy policy) { policy_ = std::move(policy); }
+  /// From now on, its pools of huge pages give what is asked for. The pages of a node count as before.
+  void fill_pools() noexcept { pools_filled_ = true; }
   /// Gives `path` a content. Without one, the file does not exist, except files that the fake itself knows.
   void set_text(const std::string& path, std::string text);
   /// The CPU of the thread that populated the page that holds `data`.
@@ -49,6 +53,7 @@ class Fake : public RealShared {
   int advise(void* data, std::size_t bytes, Advice advice) override;
   int bind(void* data, std::size_t bytes, BindMode mode, unsigned node) override;
   int interleave(void* data, std::size_t bytes, const IndexSet& nodes) override;
+  Result<ThreadPolicy> thread_policy() override { return {policy_, 0}; }
   int populate(void* data, std::size_t bytes) override;
   int pages_status(std::span<void* const> pages, std::span<int> status) override;
   void look_at_shared(const void*, std::size_t) override {}
@@ -114,6 +119,7 @@ class Fake : public RealShared {
 
   MachineData machine_;
   IndexSet cpuset_;
+  ThreadPolicy policy_;
   std::uint64_t number_;                          // its number among all Fakes that ever existed
   std::map<unsigned, std::uint64_t> free_bytes_;  // by kernel's number
   std::map<unsigned, std::uint64_t> cache_bytes_;
@@ -124,6 +130,7 @@ class Fake : public RealShared {
   std::map<std::string, Space> spaces_;
   std::optional<unsigned> user_;
   bool killed_ = false;
+  bool pools_filled_ = false;
   mutable std::mutex mutex_;
 };
 

@@ -8,6 +8,7 @@ const char* to_string(Call call) noexcept {
                                           "advise",
                                           "bind",
                                           "interleave",
+                                          "thread_policy",
                                           "populate",
                                           "pages_status",
                                           "check_mapped",
@@ -96,6 +97,11 @@ int Faulty::bind(void* data, std::size_t bytes, BindMode mode, unsigned node) {
 int Faulty::interleave(void* data, std::size_t bytes, const IndexSet& nodes) {
   const int error = next(Call::interleave);
   return error != 0 ? error : wrapped_.interleave(data, bytes, nodes);
+}
+
+Result<ThreadPolicy> Faulty::thread_policy() {
+  if (const int error = next(Call::thread_policy)) return {{}, error};
+  return wrapped_.thread_policy();
 }
 
 int Faulty::populate(void* data, std::size_t bytes) {

@@ -16,6 +16,7 @@ enum class Call : unsigned {
   advise,
   bind,
   interleave,
+  thread_policy,
   populate,
   pages_status,
   check_mapped,
@@ -81,6 +82,7 @@ class Faulty : public Os {
   int advise(void*, std::size_t, Advice) override;
   int bind(void*, std::size_t, BindMode, unsigned) override;
   int interleave(void*, std::size_t, const IndexSet&) override;
+  Result<ThreadPolicy> thread_policy() override;
   int populate(void*, std::size_t) override;
   int pages_status(std::span<void* const>, std::span<int>) override;
   void look_at_shared(const void* data, std::size_t bytes) override { wrapped_.look_at_shared(data, bytes); }

@@ -7,8 +7,8 @@
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"
+#include "os/limits.hpp"
 #include "os/os.hpp"
-#include "os/threads.hpp"
 #include "team/openmp/openmp.hpp"
 #include "team/openmp/variables.hpp"
 #include "team/pinning.hpp"
