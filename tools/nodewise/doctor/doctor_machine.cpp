@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <map>
 
 #include <nodewise/allowance.hpp>
 #include <nodewise/sizes.hpp>
@@ -98,20 +99,52 @@ Finding huge_page_pools(const Topology& topology) {
   return finding;
 }
 
+// Control groups limit huge pages apart from memory, and a program notices that only when it uses the pages.
+Finding huge_page_limits(const Topology& topology) {
+  Finding finding{"huge-page-limits", Level::ok, {}, {}};
+  std::map<std::uint64_t, std::uint64_t> pooled;  // bytes, by the size of a page
+  for (const Node& node : topology.nodes())
+    for (const PagePool& pool : node.pools)
+      if (pool.page_bytes > topology.page_bytes())
+        pooled[pool.page_bytes] += pool.page_bytes * pool.total_pages;
+  for (const auto& [page_bytes, pool_bytes] : pooled) {
+    const auto allowance = huge_page_allowance_now(page_bytes);
+    if (!allowance) continue;
+    finding.evidence += fmt::format(
+        "{}{} leaves {}, and the pools of pages of {} hold {}", finding.evidence.empty() ? "" : "; ",
+        allowance->from, human_bytes(allowance->bytes), human_bytes(page_bytes), human_bytes(pool_bytes));
+    if (allowance->bytes < pool_bytes) finding.level = Level::note;
+  }
+  if (finding.evidence.empty()) finding.evidence = "no control group limits huge pages";
+  if (finding.level == Level::note)
+    finding.remedy =
+        "a larger dataset under --pages hugetlb needs a higher limit in that file (Kubernetes "
+        "limits.hugepages-2Mi)";
+  return finding;
+}
+
+// A node without memory is no node that a cpuset could allow.
 Finding cpuset(const Topology& topology) {
   Finding finding{"cpuset", Level::ok, {}, {}};
   IndexSet cpus;
   IndexSet allowed_cpus;
   IndexSet nodes;
   IndexSet allowed_nodes;
+  IndexSet without_memory;
   for (const Node& node : topology.nodes()) {
     cpus |= node.cpus;
     allowed_cpus |= node.allowed_cpus;
+    if (!node.has_memory()) {
+      without_memory.insert(node.os_index);
+      continue;
+    }
     nodes.insert(node.os_index);
     if (node.allowed) allowed_nodes.insert(node.os_index);
   }
   finding.evidence = fmt::format("CPUs {} of {} and nodes {} of {} are allowed", allowed_cpus.to_string(),
                                  cpus.to_string(), allowed_nodes.to_string(), nodes.to_string());
+  if (!without_memory.empty())
+    finding.evidence += fmt::format("; node(s) {} have no memory", without_memory.to_string());
   if (cpus == allowed_cpus && nodes == allowed_nodes) return finding;
   finding.level = Level::note;
   finding.remedy =
@@ -153,11 +186,18 @@ Finding memory_limit(const Topology& topology) {
   return finding;
 }
 
+Finding mapped_memory() {
+  const std::string limits = memory_limits();
+  if (limits.empty()) return {"memory-limits", Level::ok, "no limit on what a process maps is set", {}};
+  return {"memory-limits", Level::note, limits + "; datasets and the stacks of threads count",
+          "a larger dataset needs a higher limit: ulimit -v, ulimit -d, sysctl vm.overcommit_memory=0"};
+}
+
 }  // namespace
 
 std::vector<Finding> examine_machine(const Topology& topology) {
-  return {autonuma(topology), transparent_huge_pages(), huge_page_pools(topology),
-          cpuset(topology),   cpu_quota(topology),      memory_limit(topology)};
+  return {autonuma(topology), transparent_huge_pages(), huge_page_pools(topology), huge_page_limits(topology),
+          cpuset(topology),   cpu_quota(topology),      memory_limit(topology),    mapped_memory()};
 }
 
 }  // namespace nodewise::tools

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <iterator>
 #include <sstream>
 
 #include <nodewise/sizes.hpp>
@@ -59,6 +60,35 @@ int try_set_mempolicy() {
   if (::get_mempolicy(&mode, mask.words, mask.bits, nullptr, 0) != 0) mode = MPOL_DEFAULT;
   const bool by_node = mode != MPOL_DEFAULT;
   return error_of(::set_mempolicy(mode, by_node ? mask.words : nullptr, by_node ? mask.bits : 0));
+}
+
+// Those that name nodes, as numactl sets them; by number, because older numaif.h lack the later ones.
+std::string policy_name(int mode) {
+  constexpr int without_flags = (1 << 13) - 1;
+  constexpr const char* names[] = {"default",        "preferred",          "bind", "interleave", "local",
+                                   "preferred-many", "weighted-interleave"};
+  const auto number = static_cast<std::size_t>(mode & without_flags);
+  return number < std::size(names) ? names[number] : fmt::format("number {}", number);
+}
+
+Finding memory_policy() {
+  Finding finding{"memory-policy", Level::ok, "none: memory comes from the node of the CPU", {}};
+  NodeMask mask;
+  int mode = MPOL_DEFAULT;
+  if (::get_mempolicy(&mode, mask.words, mask.bits, nullptr, 0) != 0) {
+    finding.evidence = fmt::format("cannot be read: {}", errno_text(errno));
+    return finding;
+  }
+  IndexSet nodes;
+  for (unsigned node = 0; node < mask.bits; ++node)
+    if ((mask.words[node / mask.word_bits] >> node % mask.word_bits & 1) != 0) nodes.insert(node);
+  if (nodes.empty()) return finding;  // local
+  finding.level = Level::note;
+  finding.evidence =
+      fmt::format("{} on node(s) {} (numactl, set_mempolicy)", policy_name(mode), nodes.to_string());
+  finding.evidence += "; nodewise binds a dataset by its plan, which overrides this policy";
+  finding.remedy = fmt::format("to stay on these nodes, nodewise run --nodes {}", nodes.to_string());
+  return finding;
 }
 
 int try_get_mempolicy() {
@@ -225,6 +255,7 @@ Finding memlock() {
 std::vector<Finding> examine_process(const Topology& topology) {
   std::vector<Finding> findings;
   for (const Probe& probe : probes(topology)) findings.push_back(finding_of(probe));
+  findings.push_back(memory_policy());
   findings.push_back(omp_threads(topology));
   findings.push_back(workers(topology));
   findings.push_back(omp_binding());
