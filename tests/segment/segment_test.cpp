@@ -15,6 +15,7 @@
 #include <nodewise/load.hpp>
 #include <nodewise/loader.hpp>
 #include <nodewise/segment.hpp>
+#include <nodewise/shared_objects.hpp>
 
 #include "segment/names.hpp"
 #include "support/counting.hpp"
@@ -373,7 +374,11 @@ TEST_CASE("no room: refused before, or while pages are made, and nothing stays")
   }
   SUBCASE("for the header") {
     world.faulty.fail(os::Call::populate_shared, 3, EFAULT);
-    CHECK_THROWS_AS(make(name), SystemError);
+    CHECK_THROWS_WITH_AS(make(name), doctest::Contains("bytes free of"), SystemError);
+  }
+  SUBCASE("for objects") {
+    world.faulty.fail(os::Call::populate_shared, 1, EFAULT);
+    CHECK_THROWS_WITH_AS(SharedObjects::create(name), doctest::Contains("bytes free of"), SystemError);
   }
   SUBCASE("no file system in memory") {
     world.fake.set_space("/dev/shm", {os::FileSystem::other, 100 * MiB, 100 * MiB, 4096});
