@@ -7,6 +7,7 @@
 #include <nodewise/c/loader.h>
 #include <nodewise/c/placement.h>
 #include <nodewise/c/plan.h>
+#include <nodewise/c/segment.h>
 #include <nodewise/c/source.h>
 #include <nodewise/c/stream.h>
 #include <nodewise/c/topology.h>

@@ -48,14 +48,6 @@ int errno_of(const std::exception& error) noexcept {
   return 0;
 }
 
-// Names in the library are texts that end with a zero byte.
-template <NamedEnum E>
-const char* name_of(std::int32_t number) noexcept {
-  if (number < 0 || number > 255) return "";
-  const std::string_view name = to_string(static_cast<E>(number));
-  return name.empty() ? "" : name.data();
-}
-
 }  // namespace
 
 nw_error fail(const std::exception& error) noexcept {

@@ -93,6 +93,15 @@ E enum_of(std::int32_t number, const char* call, const char* what) {
   throw InvalidArgument(base::text(call, ": `", what, "` is ", number, ", which has no meaning"));
 }
 
+/// The name of an enumerator, "" for a number that is none. Names in the library are texts that end with a
+/// zero byte.
+template <NamedEnum E>
+const char* name_of(std::int32_t number) noexcept {
+  if (number < 0 || number > 255) return "";
+  const std::string_view name = to_string(static_cast<E>(number));
+  return name.empty() ? "" : name.data();
+}
+
 /// Throws InvalidArgument if there is no such element type.
 DType dtype_of_number(nw_dtype dtype, const char* call);
 inline nw_dtype number_of(DType dtype) noexcept {

@@ -26,6 +26,7 @@ struct Named {
   using type = Object;
 };
 
+using SegmentInfos = std::vector<SegmentInfo>;
 using StreamOwner = std::unique_ptr<BatchStream>;
 
 // clang-format off
@@ -40,6 +41,11 @@ template <> struct ObjectOf<nw_stream> : Named<StreamOwner> { static constexpr a
 template <> struct ObjectOf<nw_placement> : Named<Placement> { static constexpr auto noun = "placement"; };
 template <> struct ObjectOf<nw_segment> : Named<Segment> { static constexpr auto noun = "segment"; };
 // clang-format on
+
+template <>
+struct ObjectOf<nw_segment_list> : Named<SegmentInfos> {
+  static constexpr auto noun = "list of segments";
+};
 
 /// A lease of a stream, and the layout of its batches.
 struct HeldRun {

@@ -9,28 +9,11 @@
 #include <vector>
 
 #include "owned.hpp"
+#include "wrong.hpp"
 
 using namespace nodewise::test;
 
 namespace {
-
-// A wrong call, its error, and a part of the message.
-struct Wrong {
-  const char* what;
-  std::function<nw_error()> call;
-  nw_error error;
-  const char* message;
-};
-
-void check_all(const std::vector<Wrong>& table) {
-  for (const Wrong& wrong : table) {
-    CAPTURE(wrong.what);
-    CHECK(wrong.call() == wrong.error);
-    const std::string message = nw_last_message();
-    CAPTURE(message);
-    CHECK(message.find(wrong.message) != std::string::npos);
-  }
-}
 
 // Makes a loader that must not come to be.
 nw_error made(const nw_dataset& dataset, const nw_loader_options* options) {
