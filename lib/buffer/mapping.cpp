@@ -62,10 +62,6 @@ MappedMemory map_memory(const Plan& plan, const Topology& topology, PageKind kin
                         std::vector<Degradation>& degradations) {
   if (plan.mapped_bytes() == 0) return {.pages = Pages::map(0, PageKind::base)};
   if (kind != PageKind::hugetlb) return map_ordinary(plan, kind, degradations);
-  if (auto limited = huge_pages_limited(plan)) {
-    degradations.push_back(std::move(*limited));
-    return map_without_pool(plan, topology, degradations);
-  }
   try {
     return map_pool(plan, degradations);
   } catch (const SystemError& error) {

@@ -10,8 +10,9 @@
 namespace nodewise {
 namespace {
 
-std::vector<Degradation> look_ahead(const Plan& plan, const Topology& topology, PageKind kind) {
-  auto found = preflight(plan, topology, kind);
+std::vector<Degradation> look_ahead(const Plan& plan, const Topology& topology, PageKind kind,
+                                    std::vector<Degradation> found = {}) {
+  for (Degradation& one : preflight(plan, topology, kind)) found.push_back(std::move(one));
   if (auto unseen = unseen_nodes(topology)) found.push_back(std::move(*unseen));
   if (auto afar = no_local_memory(topology)) found.push_back(std::move(*afar));
   return found;
@@ -35,7 +36,13 @@ PlacedMemory place_mapped(const Plan& plan, const Team& team, MappedMemory memor
 }  // namespace
 
 PlacedMemory place(const Plan& plan, const Team& team, PageKind kind, const Buffer::Fill& fill) {
-  auto degradations = look_ahead(plan, team.topology(), kind);
+  std::vector<Degradation> degradations;
+  if (kind == PageKind::hugetlb)
+    if (auto limited = huge_pages_limited(plan)) {
+      degradations.push_back(std::move(*limited));
+      kind = PageKind::automatic;
+    }
+  degradations = look_ahead(plan, team.topology(), kind, std::move(degradations));
   auto memory = map_memory(plan, team.topology(), kind, degradations);
   const bool of_pool = memory.pages.kind() == PageKind::hugetlb;
   if (!of_pool || plan.binding() == Binding::required)
