@@ -31,6 +31,12 @@ python_with_numpy() {
   return 1
 }
 
+# What an extension of that Python needs.
+python_headers() {
+  "$(python_with_numpy)" -c 'import os, sysconfig
+exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'
+}
+
 python_has() { "$(python_with_numpy)" -c "import $1"; }
 
 need() {  # APT DNF ZYPPER CHECK...
@@ -77,6 +83,7 @@ needs_test() {
   need liblmdb-dev lmdb-devel lmdb-devel module lmdb
   need doctest-dev doctest-devel doctest-devel links g++ doctest/doctest.h
   need python3-numpy python3-numpy python3-numpy python_with_numpy
+  need python3-dev python3-devel python3-devel python_headers
   need cmake cmake cmake program cmake
   need dpkg-dev dpkg-dev dpkg-dev multiarch_folders
   need llvm llvm llvm program llvm-cov

@@ -1,0 +1,70 @@
+// The extension module: nodewise._native.
+#include "native.hpp"
+
+#include <cstring>
+
+namespace nodewise::python {
+
+State& state_of(PyObject* module) {
+  return *static_cast<State*>(PyModule_GetState(module));
+}
+
+PyObject* raise(nw_error error) {
+  if (PyErr_Occurred() != nullptr) return nullptr;  // a signal handler's exception ended the call
+  const Ref errors(PyImport_ImportModule("nodewise._errors"));
+  if (!errors) return nullptr;
+  const Ref exception(PyObject_CallMethod(
+      errors.get(), "exception", "iNi", error,
+      PyUnicode_DecodeUTF8(nw_last_message(), static_cast<Py_ssize_t>(std::strlen(nw_last_message())),
+                           "surrogateescape"),
+      nw_last_errno()));
+  if (exception) PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception.get())), exception.get());
+  return nullptr;
+}
+
+namespace {
+
+int execute(PyObject* module) {
+  return add_handle_type(module) && add_memory_type(module) && add_batches_type(module) &&
+                 PyModule_AddStringConstant(module, "version", nw_version()) == 0
+             ? 0
+             : -1;
+}
+
+int traverse(PyObject* module, visitproc visit, void* arg) {
+  State& state = state_of(module);
+  Py_VISIT(state.handle_type);
+  Py_VISIT(state.memory_type);
+  return 0;
+}
+
+int clear(PyObject* module) {
+  State& state = state_of(module);
+  Py_CLEAR(state.handle_type);
+  Py_CLEAR(state.memory_type);
+  return 0;
+}
+
+PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, reinterpret_cast<void*>(execute)},
+    {0, nullptr},
+};
+
+PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    "_native",
+    "The C interface of nodewise for the package.",
+    sizeof(State),
+    loader_functions,
+    slots,
+    traverse,
+    clear,
+    nullptr,
+};
+
+}  // namespace
+}  // namespace nodewise::python
+
+PyMODINIT_FUNC PyInit__native() {
+  return PyModuleDef_Init(&nodewise::python::definition);
+}

@@ -1,0 +1,239 @@
+// Makes a Python function from the declaration of a C call. Arguments are converted by their types: a
+// handle from a Handle, numbers from int and float, a text from str or None. A pointer to a handle, a
+// number, a text or a struct is a result: the caller does not pass it, and the function returns it
+// (several results as a tuple). The interpreter is released during the call.
+#pragma once
+
+#include <cstring>
+#include <limits>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "native.hpp"
+
+namespace nodewise::python {
+
+template <class T>
+struct IsHandle : std::false_type {};
+#define NODEWISE_HANDLE(name) \
+  template <>                 \
+  struct IsHandle<name> : std::true_type {}
+NODEWISE_HANDLE(nw_topology);
+NODEWISE_HANDLE(nw_plan);
+NODEWISE_HANDLE(nw_source);
+NODEWISE_HANDLE(nw_stop);
+NODEWISE_HANDLE(nw_team);
+NODEWISE_HANDLE(nw_loader);
+NODEWISE_HANDLE(nw_pages);
+NODEWISE_HANDLE(nw_stream);
+NODEWISE_HANDLE(nw_lease);
+NODEWISE_HANDLE(nw_placement);
+NODEWISE_HANDLE(nw_segment);
+#undef NODEWISE_HANDLE
+
+/// A result: what the C call is given a pointer to.
+template <class T>
+inline constexpr bool is_result =
+    std::is_pointer_v<T> && !IsHandle<T>::value && !std::is_const_v<std::remove_pointer_t<T>> &&
+    !std::is_void_v<std::remove_pointer_t<T>>;
+
+// From Python. Each returns false with a Python exception.
+template <class Number>
+requires std::is_integral_v<Number>
+bool from_python(State&, PyObject* object, Number& to) {
+  if constexpr (std::is_signed_v<Number>) {
+    const long long number = PyLong_AsLongLong(object);
+    if (number == -1 && PyErr_Occurred() != nullptr) return false;
+    to = static_cast<Number>(number);
+    if (to == number) return true;
+  } else {
+    const Ref index(PyNumber_Index(object));
+    if (!index) return false;
+    const unsigned long long number = PyLong_AsUnsignedLongLong(index.get());
+    if (number == static_cast<unsigned long long>(-1) && PyErr_Occurred() != nullptr) {
+      if (PyErr_ExceptionMatches(PyExc_OverflowError) == 0) return false;
+      PyErr_Clear();
+      PyErr_Format(PyExc_ValueError, "%R is not a number from 0 to %llu", object,
+                   static_cast<unsigned long long>(std::numeric_limits<Number>::max()));
+      return false;
+    }
+    to = static_cast<Number>(number);
+    if (to == number) return true;
+  }
+  PyErr_Format(PyExc_ValueError, "%R is too large", object);
+  return false;
+}
+inline bool from_python(State&, PyObject* object, double& to) {
+  to = PyFloat_AsDouble(object);
+  return to != -1 || PyErr_Occurred() == nullptr;
+}
+inline bool from_python(State&, PyObject* object, const char*& to) {
+  to = object == Py_None ? nullptr : PyUnicode_AsUTF8AndSize(object, nullptr);
+  return to != nullptr || object == Py_None;
+}
+template <class Handle>
+requires IsHandle<Handle>::value bool from_python(State& state, PyObject* object, Handle& to) {
+  to = object == Py_None ? nullptr : static_cast<Handle>(handle_of(state, object));
+  return to != nullptr || object == Py_None;
+}
+
+/// Reads a sequence of numbers.
+template <class Number>
+bool read_list(State& state, PyObject* sequence, std::vector<Number>& to) {
+  const Ref list(PySequence_List(sequence));
+  if (!list) return false;
+  const Py_ssize_t count = PyList_Size(list.get());
+  to.resize(static_cast<std::size_t>(count));
+  for (Py_ssize_t i = 0; i < count; ++i)
+    if (!from_python(state, PyList_GetItem(list.get(), i), to[static_cast<std::size_t>(i)])) return false;
+  return true;
+}
+
+// To Python.
+template <class Number>
+requires std::is_integral_v<Number> PyObject* to_python(State&, Number number) {
+  if constexpr (std::is_signed_v<Number>)
+    return PyLong_FromLongLong(number);
+  else
+    return PyLong_FromUnsignedLongLong(number);
+}
+inline PyObject* to_python(State&, double number) {
+  return PyFloat_FromDouble(number);
+}
+inline PyObject* to_python(State&, char* text) {
+  PyObject* object =
+      PyUnicode_DecodeUTF8(text, static_cast<Py_ssize_t>(std::strlen(text)), "surrogateescape");
+  nw_text_free(text);
+  return object;
+}
+template <class Handle>
+requires IsHandle<Handle>::value PyObject* to_python(State& state, Handle handle) {
+  if (handle == nullptr) Py_RETURN_NONE;
+  return own_handle(state, handle);
+}
+inline PyObject* to_python(State&, const nw_range& range) {
+  return Py_BuildValue("KK", range.start, range.stop);
+}
+inline PyObject* to_python(State&, const nw_dataset& dataset) {
+  return Py_BuildValue("KKKi", dataset.samples, dataset.features, dataset.batch_size, dataset.dtype);
+}
+inline PyObject* to_python(State&, const nw_shard& shard) {
+  return Py_BuildValue("II(KK)(KK)(KK)KK", shard.node, shard.os_index, shard.batches.start,
+                       shard.batches.stop, shard.bytes.start, shard.bytes.stop, shard.pages.start,
+                       shard.pages.stop, shard.cut_bytes, shard.spill_bytes);
+}
+inline PyObject* to_python(State&, const nw_node& node) {
+  return Py_BuildValue("IIIIKKNN", node.os_index, node.cpus, node.allowed_cpus, node.cores, node.memory_bytes,
+                       node.free_bytes, PyBool_FromLong(node.allowed), PyBool_FromLong(node.memory_unknown));
+}
+inline PyObject* to_python(State&, const nw_placement_bytes& bytes) {
+  return Py_BuildValue("KKKKKKK", bytes.planned_bytes, bytes.local_bytes, bytes.misplaced_bytes,
+                       bytes.cut_bytes, bytes.absent_bytes, bytes.unknown_bytes, bytes.on_target_bytes);
+}
+
+/// A value with room for the type of an argument; structs that begin with their size know it.
+template <class T>
+T fresh() {
+  T value{};
+  if constexpr (requires { value.size; }) value.size = sizeof value;
+  return value;
+}
+
+template <class... Arguments>
+class Call {
+ public:
+  Call(State& state, PyObject* const* given, Py_ssize_t count)
+      : state_(state), given_(given), count_(count) {}
+
+  PyObject* run(nw_error (*function)(Arguments...)) {
+    return run(function, std::index_sequence_for<Arguments...>());
+  }
+
+ private:
+  // Where an argument is kept: results by value, others as they are.
+  template <class T>
+  using Kept = std::conditional_t<is_result<T>, std::remove_pointer_t<T>, T>;
+
+  template <std::size_t... i>
+  PyObject* run(nw_error (*function)(Arguments...), std::index_sequence<i...>) {
+    constexpr Py_ssize_t wanted = (0 + ... + (is_result<Arguments> ? 0 : 1));
+    if (count_ != wanted) {
+      PyErr_Format(PyExc_TypeError, "takes %zd arguments, and was given %zd", wanted, count_);
+      return nullptr;
+    }
+    std::tuple<Kept<Arguments>...> kept{fresh<Kept<Arguments>>()...};
+    if (!(read<Arguments>(std::get<i>(kept)) && ...)) return nullptr;
+    nw_error error = NW_OK;
+    {
+      const Released released;
+      error = function(pass<Arguments>(std::get<i>(kept))...);
+    }
+    if (error != NW_OK) return raise(error);
+    return results(kept, std::index_sequence<i...>());
+  }
+
+  template <class T>
+  bool read(Kept<T>& kept) {
+    if constexpr (is_result<T>)
+      return true;
+    else
+      return from_python(state_, given_[next_++], kept);
+  }
+  template <class T>
+  static T pass(Kept<T>& kept) {
+    if constexpr (is_result<T>)
+      return &kept;
+    else
+      return kept;
+  }
+  template <std::size_t... i>
+  PyObject* results(std::tuple<Kept<Arguments>...>& kept, std::index_sequence<i...>) {
+    constexpr int count = (0 + ... + (is_result<Arguments> ? 1 : 0));
+    if constexpr (count == 0) {
+      Py_RETURN_NONE;
+    } else if constexpr (count == 1) {
+      PyObject* only = nullptr;
+      (keep_result<Arguments>(std::get<i>(kept), [&](PyObject* object) { only = object; }), ...);
+      return only;
+    } else {
+      Ref tuple(PyTuple_New(count));
+      if (!tuple) return nullptr;
+      Py_ssize_t at = 0;
+      (keep_result<Arguments>(std::get<i>(kept),
+                              [&](PyObject* object) { PyTuple_SetItem(tuple.get(), at++, object); }),
+       ...);
+      return PyErr_Occurred() == nullptr ? tuple.release() : nullptr;
+    }
+  }
+  template <class T, class Put>
+  void keep_result(Kept<T>& kept, Put put) {
+    if constexpr (is_result<T>) put(to_python(state_, kept));
+  }
+
+  State& state_;
+  PyObject* const* given_;
+  Py_ssize_t count_;
+  Py_ssize_t next_ = 0;
+};
+
+template <class... Arguments>
+PyObject* call(PyObject* module, PyObject* const* given, Py_ssize_t count,
+               nw_error (*function)(Arguments...)) {
+  return Call<Arguments...>(state_of(module), given, count).run(function);
+}
+
+/// The Python function of a C call.
+template <auto function>
+PyObject* wrapped(PyObject* module, PyObject* const* given, Py_ssize_t count) {
+  return call(module, given, count, function);
+}
+
+#define NODEWISE_WRAP(name)                                                                     \
+  {                                                                                             \
+#name, reinterpret_cast < PyCFunction>(reinterpret_cast <void (*)()>(wrapped <nw_##name>)), \
+        METH_FASTCALL, nullptr                                                                  \
+  }
+
+}  // namespace nodewise::python

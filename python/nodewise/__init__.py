@@ -1,0 +1,110 @@
+"""Datasets in memory that is placed on the NUMA nodes, served in batches that are never copied.
+
+    loader = nodewise.load("data.npy", batch_size=256)
+    for batch in loader:                  # NumPy arrays over one buffer
+        ...
+    print(loader.get_batch_means())       # computed by workers beside their data
+    print(loader.placement())             # where each page lies, as the kernel says
+
+docs/python.md explains the package.
+"""
+
+TYPE_CHECKING = False  # as typing's, which takes long to import
+if TYPE_CHECKING:
+    from ._errors import (
+        BrokenBarrier,
+        Error,
+        ForeignError,
+        FormatError,
+        InvalidArgument,
+        MemoryInUse,
+        OutOfMemory,
+        OutOfRange,
+        OwnerDied,
+        PlacementError,
+        Stopped,
+        SystemError,
+        ThreadError,
+        Timeout,
+    )
+    from ._load import load, open, open_or_create, zeros
+    from ._loader import FeatureStatistics, ZeroCopyBatchLoader
+    from ._machine import Node, Plan, Shard, Topology, plan, topology
+    from ._native import version as __version__
+    from ._placement import Placement, PlacementBytes, Residency, placement
+
+# The module of each public name. A name is imported when it is first used, so that a program pays only for
+# what it uses.
+_MODULES = {
+    "_errors": (
+        "BrokenBarrier",
+        "Error",
+        "ForeignError",
+        "FormatError",
+        "InvalidArgument",
+        "MemoryInUse",
+        "OutOfMemory",
+        "OutOfRange",
+        "OwnerDied",
+        "PlacementError",
+        "Stopped",
+        "SystemError",
+        "ThreadError",
+        "Timeout",
+    ),
+    "_load": ("load", "open", "open_or_create", "zeros"),
+    "_loader": ("FeatureStatistics", "ZeroCopyBatchLoader"),
+    "_machine": ("Node", "Plan", "Shard", "Topology", "plan", "topology"),
+    "_placement": ("Placement", "PlacementBytes", "Residency", "placement"),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [
+    "BrokenBarrier",
+    "Error",
+    "FeatureStatistics",
+    "ForeignError",
+    "FormatError",
+    "InvalidArgument",
+    "MemoryInUse",
+    "Node",
+    "OutOfMemory",
+    "OutOfRange",
+    "OwnerDied",
+    "Placement",
+    "PlacementBytes",
+    "PlacementError",
+    "Plan",
+    "Residency",
+    "Shard",
+    "Stopped",
+    "SystemError",
+    "ThreadError",
+    "Timeout",
+    "Topology",
+    "ZeroCopyBatchLoader",
+    "load",
+    "open",
+    "open_or_create",
+    "placement",
+    "plan",
+    "topology",
+    "zeros",
+]
+
+
+def __getattr__(name: str) -> object:
+    import importlib
+
+    if name == "__version__":
+        value = importlib.import_module("._native", __name__).version
+    elif name in _MODULE_OF:
+        value = getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__, "__version__"])
