@@ -200,6 +200,9 @@ class NODEWISE_PUBLIC RingConsumer {
   }
   /// As lease(), but returns nullopt at once if no batch is ready.
   std::optional<RingLease> try_lease();
+  /// Whether lease() would return nullopt at once, because the ring is closed and no batch comes any more.
+  /// After lease_for() or try_lease() has returned nullopt, this says whether it makes sense to try again.
+  bool ended();
 
  private:
   friend class BatchRing;

@@ -23,6 +23,7 @@
 #include <nodewise/expects.hpp>
 #include <nodewise/export.hpp>
 #include <nodewise/segment.hpp>
+#include <nodewise/stop.hpp>
 
 namespace nodewise {
 
@@ -365,7 +366,16 @@ class NODEWISE_PUBLIC SharedBarrier {
   template <class Rep, class Period>
   unsigned wait_for(const std::chrono::duration<Rep, Period>& timeout) const {
     const auto until = detail::after(timeout);
-    return arrive(&until);
+    return arrive(&until, nullptr);
+  }
+  /// As the two above. In addition, a caller whose token is requested during the wait breaks the barrier for
+  /// all parties, and throws Stopped. The token is polled every fifty milliseconds, and when a signal was
+  /// handled.
+  unsigned arrive_and_wait(const Stop& stop) const { return arrive(nullptr, &stop); }
+  template <class Rep, class Period>
+  unsigned wait_for(const std::chrono::duration<Rep, Period>& timeout, const Stop& stop) const {
+    const auto until = detail::after(timeout);
+    return arrive(&until, &stop);
   }
   /// Breaks the barrier: callers that wait, and later callers, get BrokenBarrier until reset() is called.
   void give_up() const noexcept;
@@ -380,7 +390,7 @@ class NODEWISE_PUBLIC SharedBarrier {
   friend class SharedObjects;
   SharedBarrier(detail::SharedPlace place, unsigned parties) noexcept
       : place_(std::move(place)), parties_(parties) {}
-  unsigned arrive(const std::chrono::steady_clock::time_point* until) const;
+  unsigned arrive(const std::chrono::steady_clock::time_point* until, const Stop* stop) const;
   detail::SharedPlace place_;
   unsigned parties_;
 };

@@ -147,7 +147,7 @@ bool end_badly(const detail::SharedPlace& place, std::uint64_t in, bool stays_br
 
 }  // namespace
 
-unsigned SharedBarrier::arrive(Deadline until) const {
+unsigned SharedBarrier::arrive(Deadline until, const Stop* stop) const {
   auto& word = word_at(place_);
   std::uint64_t seen = word.load();
   Barrier before;
@@ -169,13 +169,14 @@ unsigned SharedBarrier::arrive(Deadline until) const {
       if (now.ended_badly(before.phase)) throw_broken("it was broken or reset during the wait");
       return before.arrived;
     }
+    if (stop != nullptr && stop->requested() && end_badly(place_, seen, true)) stop->check("SharedBarrier");
     if (!sleep_on(phase_at(place_), before.phase, until) && end_badly(place_, seen, true))
       throw_broken("not all parties arrived in time");
   }
 }
 
 unsigned SharedBarrier::arrive_and_wait() const {
-  return arrive(nullptr);
+  return arrive(nullptr, nullptr);
 }
 
 void SharedBarrier::give_up() const noexcept {

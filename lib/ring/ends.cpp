@@ -89,6 +89,10 @@ std::optional<RingLease> RingConsumer::lease() {
   return RingHands::hold(*member_, member_->wait_to_take(std::nullopt));
 }
 
+bool RingConsumer::ended() {
+  return member_->is_drained();
+}
+
 std::optional<RingLease> RingConsumer::lease_until(std::chrono::steady_clock::time_point until) {
   if (const auto taken = member_->take()) return RingHands::hold(*member_, taken);
   return RingHands::hold(*member_, member_->wait_to_take(until));

@@ -39,6 +39,8 @@ class RingMember {
   /// Waits until there is one, or until the ring is closed (for consumers: and drained), or until `until`.
   std::optional<ring::Ticket> wait_to_claim(Deadline until);
   std::optional<ring::Taken> wait_to_take(Deadline until);
+  /// Whether the ring is closed, and this consumer has nothing left to wait for.
+  bool is_drained();
 
   void publish(ring::Ticket ticket, std::uint64_t rows, const BatchTag& tag) {
     ring::Cell& cell = ring_->memory.cells[core_.slot_of(ticket)];

@@ -98,14 +98,17 @@ std::optional<ring::Ticket> RingMember::wait_to_claim(Deadline until) {
   return wait_for([&] { return core_.claim(me_); }, closed, ring_->memory.control->producers, until);
 }
 
+bool RingMember::is_drained() {
+  if (!file_.is_open()) join();
+  if (ring_->memory.closed().load() == 0) return false;
+  if (!settled_) RingRecovery::settle_closing();
+  settled_ = true;
+  return core_.is_drained(me_);
+}
+
 std::optional<ring::Taken> RingMember::wait_to_take(Deadline until) {
-  const auto drained = [&] {
-    if (ring_->memory.closed().load() == 0) return false;
-    if (!settled_) RingRecovery::settle_closing();
-    settled_ = true;
-    return core_.is_drained(me_);
-  };
-  return wait_for([&] { return core_.take(me_); }, drained, ring_->memory.control->consumers, until);
+  return wait_for([&] { return core_.take(me_); }, [&] { return is_drained(); },
+                  ring_->memory.control->consumers, until);
 }
 
 }  // namespace nodewise

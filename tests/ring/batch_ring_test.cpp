@@ -209,6 +209,37 @@ TEST_CASE("whoever waits only so long gets nothing in time") {
   CHECK(consumer.lease_for(1s).has_value());
 }
 
+TEST_CASE("a consumer is told whether batches can still come") {
+  for (const auto ends : {RingEnds::one, RingEnds::many}) {
+    const auto ring = BatchRing::create("", tags(4, ends));
+    auto producer = ring.producer();
+    auto consumer = ring.consumer();
+    CHECK_FALSE(consumer.try_lease().has_value());
+    CHECK_FALSE(consumer.ended());
+    publish(producer, 1);
+    auto loan = producer.loan();
+    ring.close();
+    CHECK_FALSE(consumer.ended());  // one is ready, and one is on loan
+    CHECK(next(consumer) == 1);
+    CHECK_FALSE(consumer.ended());
+    std::move(*loan).publish(0, {2, 0});
+    auto last = consumer.lease();
+    CHECK(consumer.ended());  // it holds the last one itself
+    last.reset();
+    CHECK(consumer.ended());
+  }
+  const auto ring = BatchRing::create("", tags(4));
+  auto producer = ring.producer();
+  auto first = ring.consumer(), second = ring.consumer();
+  publish(producer, 1);
+  auto held = first.lease();
+  ring.close();
+  CHECK_FALSE(second.ended());  // it comes back if the first consumer dies
+  CHECK(first.ended());
+  held.reset();
+  CHECK(second.ended());
+}
+
 TEST_CASE("as many as there is room for take part, and their numbers are used again") {
   const auto ring = BatchRing::create("", tags(2));
   std::vector<RingProducer> members;
