@@ -4,6 +4,7 @@
 #include <nodewise/load.hpp>
 
 #include "c/calls.hpp"
+#include "c/elements.hpp"
 #include "c/objects.hpp"
 #include "c/options.hpp"
 #include "c/strided.hpp"

@@ -18,6 +18,7 @@
 #include <nodewise/topology.hpp>
 
 #include "c/handles.hpp"
+#include "c/shared_data.hpp"
 
 namespace nodewise::c {
 
@@ -40,6 +41,12 @@ template <> struct ObjectOf<nw_pages> : Named<Pages> { static constexpr auto nou
 template <> struct ObjectOf<nw_stream> : Named<StreamOwner> { static constexpr auto noun = "stream"; };
 template <> struct ObjectOf<nw_placement> : Named<Placement> { static constexpr auto noun = "placement"; };
 template <> struct ObjectOf<nw_segment> : Named<Segment> { static constexpr auto noun = "segment"; };
+template <> struct ObjectOf<nw_objects> : Named<SharedObjects> { static constexpr auto noun = "objects"; };
+template <> struct ObjectOf<nw_value> : Named<HeldValue> { static constexpr auto noun = "value"; };
+template <> struct ObjectOf<nw_array> : Named<HeldArray> { static constexpr auto noun = "array"; };
+template <> struct ObjectOf<nw_mutex> : Named<SharedMutex> { static constexpr auto noun = "mutex"; };
+template <> struct ObjectOf<nw_event> : Named<SharedEvent> { static constexpr auto noun = "event"; };
+template <> struct ObjectOf<nw_barrier> : Named<SharedBarrier> { static constexpr auto noun = "barrier"; };
 // clang-format on
 
 template <>

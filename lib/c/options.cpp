@@ -36,15 +36,15 @@ std::vector<T> list_of(const T* first, std::size_t count, const char* call, cons
   return {first, first + count};
 }
 
-void check_reserved(std::int32_t number, const char* call) {
-  if (number != 0) throw InvalidArgument(base::text(call, ": the reserved member of the options is not 0"));
-}
-
 }  // namespace
 
 bool flag_of(std::int32_t number, const char* call, const char* what) {
   if (number == 0 || number == 1) return number == 1;
   throw InvalidArgument(base::text(call, ": `", what, "` is ", number, "; it may be 0 or 1"));
+}
+
+void check_reserved(std::int32_t number, const char* call) {
+  if (number != 0) throw InvalidArgument(base::text(call, ": the reserved member of the options is not 0"));
 }
 
 Layout layout_of(nw_layout layout, const char* call) {

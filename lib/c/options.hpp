@@ -15,5 +15,7 @@ Access access_of(nw_access access, const char* call);
 Scheduling scheduling_of(nw_scheduling scheduling, const char* call);
 /// A flag of C, which is 0 or 1; `what` names it.
 bool flag_of(std::int32_t number, const char* call, const char* what);
+/// Throws InvalidArgument if a reserved member of options is not 0.
+void check_reserved(std::int32_t number, const char* call);
 
 }  // namespace nodewise::c
