@@ -147,15 +147,17 @@ struct SegmentInfo {
   bool held = false;  ///< Whether any process holds it, in any pid namespace.
 };
 
-/// All segments of this user, ordered by folder and name. Segments that this process may read but not write
-/// are included. A damaged segment is listed with its `fault`. A file that cannot be opened is left out.
-/// Waits for no other process.
-NODEWISE_PUBLIC std::vector<SegmentInfo> list_segments();
+/// All segments of this user whose names begin with `prefix`, ordered by folder and name. Segments that this
+/// process may read but not write are included. A damaged segment is listed with its `fault`. A file that
+/// cannot be opened is left out. Waits for no other process.
+NODEWISE_PUBLIC std::vector<SegmentInfo> list_segments(const std::string& prefix = {});
 
 struct CollectOptions {
   bool dry_run = false;
   /// If set, kept segments that are at least this old are removed too.
   std::optional<std::chrono::duration<double>> older_than = {};
+  /// Only segments whose names begin with this are opened and removed, for example those of one job.
+  std::string prefix = {};
 };
 /// Removes segments that no process holds and whose file this process may write, and returns them (without
 /// `attached` and `held`). Their state decides which segments are removed:

@@ -51,7 +51,7 @@ bool collect_leftover(const std::string& name, const std::string& path) {
 
 std::vector<SegmentInfo> collect_segments(const CollectOptions& options) {
   std::vector<SegmentInfo> collected;
-  for_each_segment([&](SegmentInfo info, const os::File& file, bool writable) {
+  for_each_segment(options.prefix, [&](SegmentInfo info, const os::File& file, bool writable) {
     os::Os& os = os::current();
     if (!writable || !collectable(info, options)) return;  // to collect it takes a lock that excludes others
     if (options.dry_run) {  // the last holder could see a lock taken here, and think that it is not the last

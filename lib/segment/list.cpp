@@ -79,14 +79,14 @@ bool is_own_file(const os::File& file) {
   return status.ok() && status.value.regular && status.value.uid == os::current().user_id();
 }
 
-void for_each_segment(const SegmentVisit& fn) {
+void for_each_segment(const std::string& prefix, const SegmentVisit& fn) {
   os::Os& os = os::current();
   for (const std::string& folder : segment_folders()) {
     auto names = os.list_folder(folder).value;
     std::sort(names.begin(), names.end());
     for (const std::string& entry : names) {
       std::string name = segment_name(entry);
-      if (name.empty()) continue;
+      if (name.empty() || !name.starts_with(prefix)) continue;
       const std::string path = segment_path(folder, name);
       const os::ForkWatch::Pause no_forks;  // a child must not get the locks that `fn` may take
       auto opened = os.open_shared(path, true);
@@ -100,10 +100,10 @@ void for_each_segment(const SegmentVisit& fn) {
   }
 }
 
-std::vector<SegmentInfo> list_segments() {
+std::vector<SegmentInfo> list_segments(const std::string& prefix) {
   const auto counts = holders();
   std::vector<SegmentInfo> list;
-  for_each_segment([&](SegmentInfo info, const os::File& file, bool) {
+  for_each_segment(prefix, [&](SegmentInfo info, const os::File& file, bool) {
     const auto status = file.status();
     if (counts) {
       const auto count = counts->find(os::lock_table_name(status.value));

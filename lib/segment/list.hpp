@@ -23,7 +23,7 @@ bool collect_leftover(const std::string& name, const std::string& path);
 /// What a visit gets: the segment, an opening of its file, and whether that may write.
 using SegmentVisit = std::function<void(SegmentInfo, const os::File&, bool writable)>;
 
-/// Calls `fn` for every segment of this user. Forks are paused meanwhile.
-void for_each_segment(const SegmentVisit& fn);
+/// Calls `fn` for every segment of this user whose name begins with `prefix`. Forks are paused meanwhile.
+void for_each_segment(const std::string& prefix, const SegmentVisit& fn);
 
 }  // namespace nodewise

@@ -12,6 +12,7 @@ COMMAND = pathlib.Path(os.environ["NODEWISE_COMMAND"])
 SOURCE = pathlib.Path(os.environ["SOURCE"])
 sys.path.insert(0, str(SOURCE / "tests" / "support"))
 import terminal  # noqa: E402  (its folder is known only now)
+from own_names import OWN_PREFIX, own_files, remove_openmp_file  # noqa: E402, F401  (for the tests)
 
 DIGITS = "tests/data/digits.npy"
 DOCKER_FILTER = [sys.executable, str(SOURCE / "tests/support/docker_filter.py")]

@@ -2,14 +2,14 @@
 Method: it is started with closed and full streams, interrupted, and pointed at devices, pipes, links and
 text that steers terminals; what is left in the folder and in /dev/shm is looked at."""
 import os
-import pathlib
 import signal
 import stat
 import subprocess
 import time
 import unittest
 
-from command import COMMAND, DIGITS, SOURCE, Case, answer, environment, nodewise, on_a_terminal
+from command import (COMMAND, DIGITS, OWN_PREFIX, SOURCE, Case, answer, environment, nodewise, on_a_terminal,
+                     own_files)
 
 SMALL = ("--samples", 5, "--features", 2, "--dtype", "u8")
 SMALL_BYTES = 138
@@ -48,7 +48,7 @@ class Streams(Case):
             self.assertEqual((code, path.stat().st_size), (3 if 1 in descriptors else 0, SMALL_BYTES))
 
     def test_a_segment_is_whole_whatever_was_closed(self):
-        name = f"edges.{os.getpid()}"
+        name = OWN_PREFIX + "closed"
         self.addCleanup(nodewise, "segments", "remove", name)
         words = ("run", DIGITS, "--batch-size", 32, "--segment", name, "--keep")
         code = self.ends_with_closed((0, 1, 2), *words)
@@ -73,15 +73,15 @@ class Streams(Case):
 class Interrupts(Case):
     def test_run_leaves_no_segment_and_dies_by_the_signal(self):
         for number in INTERRUPTS:
-            name = f"edges.{os.getpid()}.{int(number)}"
+            name = f"{OWN_PREFIX}{int(number)}"
             with started("run", DIGITS, "--batch-size", 32, "--segment", name, "--hold", 60) as run:
                 self.assertIn("holding", run.stderr.readline())
-                self.assertTrue(list(pathlib.Path("/dev/shm").glob(f"*{name}*")))
+                self.assertTrue(own_files(name))
                 run.send_signal(number)
                 err = run.communicate(timeout=60)[1]
             self.assertEqual(run.returncode, -number)
             self.assertRegex(err, r"\Anodewise run: interrupted by signal \d+ [^\n]*\n\Z")
-            self.assertFalse(list(pathlib.Path("/dev/shm").glob(f"*{name}*")))
+            self.assertFalse(own_files(name))
 
     def test_generate_leaves_nothing(self):
         for number in INTERRUPTS:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import unittest
 
-from command import COMMAND, DIGITS, SOURCE, Case, environment, nodewise
+from command import COMMAND, DIGITS, OWN_PREFIX, SOURCE, Case, environment, nodewise, own_files
 
 MIB = 1 << 20
 LIMITS = {
@@ -113,10 +113,10 @@ class Limits(Case):
         yield ("generate", self.outputs / "data.npy", "--bytes", "1MiB", "--features", 4, "--dtype", "f32")
         for data in (DIGITS, self.data):
             yield ("run", data, "--batch-size", 32)
-            yield ("run", data, "--batch-size", 32, "--segment", f"limits.{os.getpid()}")
+            yield ("run", data, "--batch-size", 32, "--segment", OWN_PREFIX + "limits")
 
     def left_behind(self):
-        return [*self.outputs.iterdir(), *pathlib.Path("/dev/shm").glob(f"*limits.{os.getpid()}*")]
+        return [*self.outputs.iterdir(), *own_files()]
 
     def run_limited(self, limit, *words, under=()):
         return subprocess.run([*under, COMMAND, *map(str, words)], capture_output=True, text=True, cwd=SOURCE,

@@ -16,7 +16,8 @@ import time
 import unittest
 import zlib
 
-from command import COMMAND, DIGITS, DOCKER_FILTER, SOURCE, Case, answer, environment, nodewise
+from command import (COMMAND, DIGITS, DOCKER_FILTER, OWN_PREFIX, SOURCE, Case, answer, environment, nodewise,
+                     remove_openmp_file)
 
 DIGITS_BYTES = 1797 * 64
 RUN = ("run", DIGITS, "--batch-size", "100", "--workers", "1")
@@ -53,7 +54,7 @@ def works(under):
 class SegmentCase(Case):
     def setUp(self):
         super().setUp()
-        self.name = f"test.{os.getpid()}.{self._testMethodName[-60:]}"
+        self.name = f"{OWN_PREFIX}{self._testMethodName[-60:]}"
         self.path = pathlib.Path(f"/dev/shm/nodewise.{os.getuid()}.{self.name}")
         self.addCleanup(self.path.unlink, missing_ok=True)
 
@@ -69,6 +70,8 @@ class SegmentCase(Case):
                 yield run
             finally:
                 run.kill()
+                run.wait()
+                remove_openmp_file(run.pid)
 
     def leave(self, **options):
         """What a killed process leaves."""
@@ -220,7 +223,7 @@ class Collecting(SegmentCase):
 
     def setUp(self):
         super().setUp()
-        self.shm = pathlib.Path(tempfile.mkdtemp(prefix="nodewise-test-", dir="/dev/shm"))
+        self.shm = pathlib.Path(tempfile.mkdtemp(prefix=OWN_PREFIX, dir="/dev/shm"))
         self.addCleanup(shutil.rmtree, self.shm)
         self.under = [*ELSEWHERE, str(self.shm), "/dev/shm"]
         if not works(self.under):
@@ -252,6 +255,9 @@ class Collecting(SegmentCase):
             self.assertRegex(shown, r"(?m)^would remove orphan \(\d+ KiB\): its maker, process \d+, is d")
             self.assertRegex(shown, r"(?m)^2 segments would be removed, \d+ KiB to be freed$")
             self.assertEqual(self.collect("--dry-run"), (["orphan", "unfinished"], stays))
+            self.assertEqual(self.names(), sorted([*everything, "held"]))
+            self.assertEqual(self.collect("--prefix", "k"), ([], {"kept": "kept"}))
+            self.assertEqual(self.collect("--dry-run", "--prefix", "un"), (["unfinished"], {}))
             self.assertEqual(self.names(), sorted([*everything, "held"]))
             self.assertEqual(self.collect(), (["orphan", "unfinished"], stays))
             self.assertEqual(self.collect("--older-than", "1h"), ([], stays))

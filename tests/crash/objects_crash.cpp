@@ -14,6 +14,7 @@
 
 #include "crash.hpp"
 #include "killing.hpp"
+#include "support/own_names.hpp"
 
 namespace nodewise::crash {
 namespace {
@@ -36,7 +37,7 @@ class Round {
   Round(Outcome& outcome, std::mt19937& random)
       : outcome_(outcome),
         random_(random),
-        name_("crash." + std::to_string(::getpid()) + '.' + std::to_string(random()) + '.'),
+        name_(test::unique_name("crash") + '.'),
         record_(objects_.value<Record>("record")),
         crew_({[this] { change(); }, [this] { change(); }, [this] { wait(); }, [this] { make(); },
                [this] { make(); }}) {}

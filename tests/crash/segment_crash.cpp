@@ -8,6 +8,7 @@
 
 #include "crash.hpp"
 #include "killing.hpp"
+#include "support/own_names.hpp"
 
 namespace nodewise::crash {
 namespace {
@@ -24,7 +25,7 @@ class Round {
       : outcome_(outcome),
         random_(random),
         file_(file),
-        name_("crash." + std::to_string(::getpid()) + '.' + std::to_string(random())),
+        name_(test::unique_name("crash")),
         crew_(std::vector<Crew::Work>(4, [this] { use(); })) {
     options_.loader.topology = Topology::this_machine();
     options_.loader.team.workers = 1;
@@ -99,10 +100,8 @@ class Round {
 
 void check_names(Outcome& outcome, const std::string& name) {
   const auto is_left = [&] {
-    collect_segments();
-    const auto list = list_segments();
-    return std::any_of(list.begin(), list.end(),
-                       [&](const SegmentInfo& info) { return info.name.starts_with(name); });
+    collect_segments({.prefix = name});
+    return !list_segments(name).empty();
   };
   const auto until = Clock::now() + patience;  // a child that was just forked may not have run yet
   while (is_left())

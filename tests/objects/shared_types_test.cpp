@@ -16,6 +16,7 @@
 #include <nodewise/shared_objects.hpp>
 
 #include "ring/rings.hpp"
+#include "support/own_segments.hpp"
 #include "support/process.hpp"
 
 using namespace nodewise;
@@ -247,7 +248,7 @@ TEST_CASE("a kept segment stays where its age is to be the longest of any durati
   const auto name = test::unique_name("age");
   { SharedObjects::create(name, {.keep = true}); }
   each(longest, [&](const auto& time) {
-    const auto found = collect_segments({.dry_run = true, .older_than = time});
+    const auto found = test::collect_own_segments({.dry_run = true, .older_than = time});
     CHECK(std::none_of(found.begin(), found.end(), [&](const auto& info) { return info.name == name; }));
   });
   SharedObjects::open(name).remove();

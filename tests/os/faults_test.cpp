@@ -12,6 +12,7 @@
 #include <nodewise/replicated.hpp>
 
 #include "support/machines.hpp"
+#include "support/own_segments.hpp"
 #include "support/process.hpp"
 
 using namespace nodewise;
@@ -39,8 +40,8 @@ std::vector<double> share(const LoaderOptions& options, const std::string& path)
   const std::string name = test::unique_name("faults");
   const auto maker = open_or_create(open_source(path), name, 100, shared);
   const auto reader = open_or_create(open_source(path), name, 100, shared);
-  static_cast<void>(list_segments());
-  static_cast<void>(collect_segments());
+  static_cast<void>(test::list_own_segments());
+  static_cast<void>(test::collect_own_segments());
   return reader.means();
 }
 
@@ -71,10 +72,7 @@ Outcome life_of_a_batch() {
 
 // A name whose removal was made to fail stays, until its process has ended.
 void remove_names_left() {
-  const std::string left = ".test." + std::to_string(::getpid()) + '.';
-  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm"))
-    if (entry.path().filename().string().find(left) != std::string::npos)
-      std::filesystem::remove(entry.path());
+  for (const auto& path : test::own_files()) std::filesystem::remove(path);
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "support/machines.hpp"
+#include "support/own_names.hpp"
 #include "support/skip.hpp"
 
 using namespace nodewise;
@@ -171,7 +172,7 @@ TEST_CASE_TEMPLATE("files", System, RealSystem, FakeSystem) {
 TEST_CASE_TEMPLATE("a file in memory: made once, mapped twice, the same bytes and pages in both", System,
                    RealSystem, FakeSystem) {
   System system;
-  const std::string path = "/dev/shm/nodewise_os_test." + std::to_string(::getpid());
+  const std::string path = "/dev/shm/" + test::unique_name("os");
   const auto made = system.os.create_shared(path);
   REQUIRE(made.ok());
   CHECK(system.os.create_shared(path).error == EEXIST);
@@ -242,7 +243,7 @@ TEST_CASE_TEMPLATE("locks of bytes hold between openings, and end with them", Sy
                    FakeSystem) {
   System system;
   using os::Lock;
-  const std::string path = "/dev/shm/nodewise_os_test." + std::to_string(::getpid());
+  const std::string path = "/dev/shm/" + test::unique_name("os");
   const auto one = system.os.create_shared(path);
   const auto other = system.os.open_shared(path, true);
   REQUIRE(other.ok());

@@ -23,6 +23,7 @@
 #include "segment/locks.hpp"
 #include "segment/names.hpp"
 #include "support/errors.hpp"
+#include "support/own_segments.hpp"
 #include "support/process.hpp"
 #include "support/skip.hpp"
 
@@ -204,7 +205,7 @@ TEST_CASE("forked while a segment is opened and given up") {
 
 TEST_CASE("forked while a segment is listed") {
   with_forks(
-      make_kept, [](auto&) { list_segments(); }, check_free);
+      make_kept, [](auto&) { test::list_own_segments(); }, check_free);
 }
 
 TEST_CASE("forked while a segment is removed") {
@@ -228,7 +229,7 @@ void leave(const std::string& name) {
 
 TEST_CASE("forked while segments of killed processes are collected, or make room for new ones") {
   with_forks(
-      leave, [](auto&) { collect_segments(); }, check_gone);
+      leave, [](auto&) { test::collect_own_segments(); }, check_gone);
   with_forks(
       leave, [](auto& name) { SharedObjects::open_or_create(name, {.bytes = 128}); }, check_gone);
   with_forks(

@@ -13,6 +13,7 @@
 
 #include "ring/rings.hpp"
 #include "segment/names.hpp"
+#include "support/own_segments.hpp"
 #include "support/process.hpp"
 
 using namespace nodewise;
@@ -141,4 +142,22 @@ TEST_CASE("left alone: what is kept, what another process holds, what has a livi
   CHECK(SharedObjects::open_or_create(used).value("count", 0).load() == 5);
   CHECK(code_of([&] { BatchRing::create(used, tags(1)); }) == EEXIST);
   CHECK(SharedObjects::open_or_create(living).value("count", 0).load() == 0);
+}
+
+TEST_CASE("segments are listed and collected by what their names begin with, and others are left alone") {
+  const auto mine = unique_name("job.1"), other = unique_name("job.2");
+  for (const auto& name : {mine, other}) die_with([&] { return half_way(name); });
+  const auto listed = list_segments(mine);
+  REQUIRE(listed.size() == 1);
+  CHECK(listed[0].name == mine);
+  for (const bool dry_run : {true, false}) {
+    const auto collected = collect_segments({.dry_run = dry_run, .prefix = mine});
+    REQUIRE(collected.size() == 1);
+    CHECK(collected[0].name == mine);
+    CHECK(exists(mine) == dry_run);
+    CHECK(exists(other));
+  }
+  CHECK(collect_segments({.prefix = mine}).empty());
+  CHECK(test::collect_own_segments().size() == 1);
+  CHECK_FALSE(exists(other));
 }

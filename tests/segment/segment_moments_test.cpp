@@ -18,6 +18,7 @@
 #include "os/fakes/faulty.hpp"
 #include "segment/file.hpp"
 #include "segment/names.hpp"
+#include "support/own_segments.hpp"
 #include "support/process.hpp"
 
 using namespace nodewise;
@@ -130,7 +131,7 @@ TEST_CASE("a kept segment that is published while garbage is collected stays") {
     CHECK(maker.wait() == 0);
   });
   const os::Scoped scoped(meanwhile);
-  for (const SegmentInfo& info : collect_segments()) CHECK(info.name != name);
+  for (const SegmentInfo& info : test::collect_own_segments()) CHECK(info.name != name);
   CHECK(exists(name));
   std::filesystem::remove(path_of(name));
 }
@@ -141,7 +142,8 @@ TEST_CASE("looking for garbage without removing it keeps nobody from being the l
   Meanwhile meanwhile([] { FAIL("took a lock that excludes others"); });
   const os::Scoped scoped(meanwhile);
   bool found = false;
-  for (const SegmentInfo& info : collect_segments({.dry_run = true})) found = found || info.name == name;
+  for (const SegmentInfo& info : test::collect_own_segments({.dry_run = true}))
+    found = found || info.name == name;
   CHECK(found);
   CHECK(exists(name));
   std::filesystem::remove(path_of(name));

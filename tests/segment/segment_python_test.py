@@ -27,6 +27,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from segments import BATCH_SIZE, BATCHES, COUNT, READER, SHAPE, SegmentTest, bits_of_bf16, make_values, pack
 import nodewise_segment
 from nodewise_segment import ELEMENTS, SegmentError, open_segment
+from own_names import remove_openmp_file
 
 try:
     import numpy
@@ -307,6 +308,7 @@ class Names(SegmentTest):
             os.waitpid(parent, 0)
             peer.process.kill()
             peer.process.communicate()
+            remove_openmp_file(peer.process.pid)
             with open(self.path(name), "r+b") as file:
                 until = time.monotonic() + 10  # a child that has just been forked may not have run yet
                 while not nodewise_segment._lock(file.fileno(), nodewise_segment.HOLDER_BYTE, fcntl.F_WRLCK,
@@ -358,7 +360,7 @@ class Names(SegmentTest):
                 with open_segment(name) as segment:
                     self.assertEqual(segment.path, self.path(name))
 
-    @unittest.skipIf(os.geteuid() != 0, "only root can give a file away")
+    @unittest.skipIf(os.geteuid() != 0, "SKIP: only root can give a file away")
     def test_another_users_file(self):
         name = self.new_name("foreign")
         self.hold(name)
@@ -367,8 +369,9 @@ class Names(SegmentTest):
             open_segment(name)
         os.chown(self.path(name), 0, 0)
         open_segment(name).close()
-        os.mkfifo(self.path(self.new_name("pipe")))
-        self.assertRaises(SegmentError, open_segment, f"test.{os.getpid()}.{SegmentTest.names}.pipe")
+        pipe = self.new_name("pipe")
+        os.mkfifo(self.path(pipe))
+        self.assertRaises(SegmentError, open_segment, pipe)
 
 
 class Makers(SegmentTest):

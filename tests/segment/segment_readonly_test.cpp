@@ -25,6 +25,7 @@
 #include "segment/names.hpp"
 #include "support/errors.hpp"
 #include "support/machines.hpp"
+#include "support/own_segments.hpp"
 #include "support/process.hpp"
 
 using namespace nodewise;
@@ -60,7 +61,7 @@ LoaderOptions in_segment(const std::string& name, bool publish = true) {
 }
 
 std::optional<SegmentInfo> listed(const std::string& name) {
-  for (SegmentInfo& info : list_segments())
+  for (SegmentInfo& info : test::list_own_segments())
     if (info.name == name) return std::move(info);
   return std::nullopt;
 }
@@ -99,7 +100,7 @@ TEST_CASE("a segment that may only be read is listed, and opened for reading") {
     CHECK(child.wait() == 0);
     CHECK(code_of([&] { Segment::open(name, Access::read_write); }) == EROFS);
     CHECK(code_of([&] { segment.remove(); }) == EROFS);
-    collect_segments();
+    test::collect_own_segments();
   }
   CHECK(std::filesystem::exists(path_of(name)));
 }
@@ -128,7 +129,7 @@ TEST_CASE("whoever waits for a process that is stopped waits no longer than he s
     all_refused();
     CHECK_FALSE(listed(name)->published);
     maker.kill();
-    collect_segments();
+    test::collect_own_segments();
   }
   SUBCASE("while it collects or gives up a segment") {
     const BatchLoader loader({{8, 4}, DType::f32, 4}, in_segment(name));

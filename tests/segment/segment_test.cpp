@@ -21,6 +21,7 @@
 #include "support/counting.hpp"
 #include "support/files.hpp"
 #include "support/machines.hpp"
+#include "support/own_segments.hpp"
 #include "support/process.hpp"
 #include "support/workers.hpp"
 
@@ -208,8 +209,8 @@ TEST_CASE("another user's file under this user's name is refused") {
   const auto name = unique_name("foreign");
   write_file(path_of(name), std::string(8192, 'x'));
   CHECK(code_of_opening(name) == EPERM);
-  CHECK(list_segments().empty());
-  CHECK(collect_segments().empty());
+  CHECK(test::list_own_segments().empty());
+  CHECK(test::collect_own_segments().empty());
   CHECK(exists(name));
   std::filesystem::remove(path_of(name));
 }
@@ -244,7 +245,7 @@ TEST_CASE("what a dead maker left is nobody's segment, and is replaced") {
     CHECK(counts_through(opened.get_batch(0), 0));
   }
   SUBCASE("or collected") {
-    const auto collected = collect_segments();
+    const auto collected = test::collect_own_segments();
     CHECK(std::any_of(collected.begin(), collected.end(), [&](auto& info) { return info.name == name; }));
   }
   CHECK_FALSE(exists(name));
@@ -267,12 +268,13 @@ TEST_CASE("a process that is killed is gone, though a child that it forked lives
       return true;
     });
     ready.await();
-    CHECK(collect_segments().empty());
+    CHECK(test::collect_own_segments().empty());
     maker.kill();
-    const auto collected = collect_segments();
+    const auto collected = test::collect_own_segments();
     CHECK(std::any_of(collected.begin(), collected.end(), [&](auto& info) { return info.name == name; }));
     CHECK_FALSE(exists(name));
     ::kill(static_cast<pid_t>(*orphan), SIGKILL);
+    test::remove_openmp_file(static_cast<pid_t>(*orphan));
   }
 }
 
@@ -311,9 +313,9 @@ TEST_CASE("segments of killed processes are collected, those in use and kept one
   const auto has = [](const std::vector<std::string>& list, const std::string& name) {
     return std::find(list.begin(), list.end(), name) != list.end();
   };
-  CHECK_FALSE(has(names(collect_segments()), lost));  // its maker lives
+  CHECK_FALSE(has(names(test::collect_own_segments()), lost));  // its maker lives
   const Segment in_use = Segment::open(used);
-  for (const SegmentInfo& info : list_segments()) {
+  for (const SegmentInfo& info : test::list_own_segments()) {
     if (info.name != used) continue;
     CHECK(info.published);
     CHECK(info.held);
@@ -322,16 +324,16 @@ TEST_CASE("segments of killed processes are collected, those in use and kept one
     CHECK(info.dataset.shape() == shape);
   }
   maker.kill();
-  CHECK(has(names(collect_segments({.dry_run = true})), lost));
+  CHECK(has(names(test::collect_own_segments({.dry_run = true})), lost));
   CHECK(exists(lost));
-  const auto collected = names(collect_segments());
+  const auto collected = names(test::collect_own_segments());
   CHECK(has(collected, lost));
   CHECK_FALSE(has(collected, kept));
   CHECK_FALSE(has(collected, used));
   CHECK_FALSE(exists(lost));
   CHECK(counts_through(in_use.get_batch(7), 7));
-  CHECK_FALSE(has(names(collect_segments({.older_than = std::chrono::hours(1)})), kept));
-  CHECK(has(names(collect_segments({.older_than = std::chrono::seconds(0)})), kept));
+  CHECK_FALSE(has(names(test::collect_own_segments({.older_than = std::chrono::hours(1)})), kept));
+  CHECK(has(names(test::collect_own_segments({.older_than = std::chrono::seconds(0)})), kept));
 }
 
 TEST_CASE("a memfd has no name, cannot shrink, and is passed on by its descriptor") {
@@ -406,11 +408,6 @@ TEST_CASE("an empty dataset has a segment too") {
   CHECK(opened.means().empty());
 }
 
-TEST_CASE("no test left a name behind") {
-  const std::string prefix = "test." + std::to_string(::getpid());
-  for (const SegmentInfo& info : list_segments()) CHECK_FALSE(info.name.starts_with(prefix));
-}
-
 // What lies in another folder is found in a mount that this machine is told to have.
 TEST_CASE("a name is one segment's, in whichever folder it lies") {
   const auto folder = std::filesystem::path("/dev/shm") / unique_name("mount");
@@ -443,7 +440,7 @@ TEST_CASE("who holds a file of the same number in another file system is not cou
   const auto name = unique_name("count");
   const BatchLoader loader = make(name);
   const auto attached = [&] {
-    for (const SegmentInfo& info : list_segments())
+    for (const SegmentInfo& info : test::list_own_segments())
       if (info.name == name) return info.attached;
     return std::optional<unsigned>();
   };

@@ -15,8 +15,10 @@ import unittest
 PEER, READER = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(READER))
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 
 from nodewise_segment import ELEMENTS
+from own_names import OWN_PREFIX
 
 SHAPE = (103, 7)
 BATCH_SIZE = 10
@@ -79,7 +81,7 @@ class SegmentTest(unittest.TestCase):
 
     def new_name(self, about):
         SegmentTest.names += 1
-        name = f"test.{os.getpid()}.{SegmentTest.names}.{about}"
+        name = f"{OWN_PREFIX}{os.getpid()}.{SegmentTest.names}.{about}"
         self.addCleanup(lambda: self.exists(name) and os.unlink(self.path(name)))
         return name
 

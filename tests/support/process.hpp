@@ -16,6 +16,8 @@
 #include <string>
 #include <vector>
 
+#include "support/own_names.hpp"
+
 namespace nodewise::test {
 
 /// A child that runs `work` and ends without what exit() runs: 0 if it returned true, 1 if false, 2 if it
@@ -40,6 +42,7 @@ class Child {
   int wait() {
     int status = 0;
     ::waitpid(pid_, &status, 0);
+    remove_openmp_file(pid_);
     pid_ = 0;
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   }
@@ -118,11 +121,5 @@ class SharedCount {
  private:
   std::atomic<long>* count_;
 };
-
-/// A name that no other test has, also not one that runs at the same time.
-inline std::string unique_name(const std::string& about) {
-  static int count = 0;
-  return "test." + std::to_string(::getpid()) + '.' + std::to_string(++count) + '.' + about;
-}
 
 }  // namespace nodewise::test

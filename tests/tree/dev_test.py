@@ -147,19 +147,25 @@ class Tally(Folder):
     def test_cases_of_unittest_count_singly(self):
         output = "Ran 6 tests in 1.2s\n\nFAILED (failures=1, errors=1, skipped=1)\n"
         code, lines = self.tally(("a", "FAIL", output))
-        self.assertEqual((code, lines[-1]), (1, "3 passed, 2 failed, 1 skipped"))
+        self.assertEqual((code, lines[-1]), (1, "3 passed, 3 failed"))
+
+    def test_a_case_that_is_skipped_without_a_reason_fails(self):
+        code, lines = self.tally(("a", "OK", "Ran 3 tests in 1.2s\n\nOK (skipped=1)\n"))
+        self.assertEqual((code, lines[-1]), (1, "2 passed, 1 failed"))
+        self.assertIn("a test case was skipped without a reason", lines[0])
 
     def test_a_case_of_unittest_that_is_skipped_says_why(self):
         output = ("test_a (__main__.A) ... skipped 'SKIP: no such call'\n"
-                  "test_b (__main__.A) ... skipped 'one node'\nRan 3 tests in 1.2s\n\nOK (skipped=2)\n")
+                  "test_b (__main__.A) ... what it wrote\nskipped 'one node'\n"
+                  "Ran 3 tests in 1.2s\n\nOK (skipped=2)\n")
         code, lines = self.tally(("a", "OK", output))
         self.assertEqual(code, 0)
         self.assertEqual([line.split(": ")[-1] for line in lines],
                          ["no such call", "one node", "1 passed, 0 failed, 2 skipped"])
 
     def test_a_program_may_count_in_its_last_line(self):
-        output = DOCTEST.format(9, 9, 0, 0) + "2 passed, 1 failed, 1 skipped\n"
-        self.assertEqual(self.tally(("a", "FAIL", output))[1][-1], "2 passed, 1 failed, 1 skipped")
+        output = DOCTEST.format(9, 9, 0, 0) + "2 passed, 1 failed\n"
+        self.assertEqual(self.tally(("a", "FAIL", output))[1][-1], "2 passed, 1 failed")
 
     def test_what_cannot_run_is_skipped_and_says_why(self):
         code, lines = self.tally(("a", "OK", "SKIP: one node\n" + DOCTEST.format(3, 3, 0, 0)),

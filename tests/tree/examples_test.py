@@ -15,6 +15,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from own_names import OWN_PREFIX, own_files, remove_own_files  # noqa: E402  (its folder is known only now)
+
 BLOCK = re.compile(r"^```(cpp|python)\n(.*?)^```$", re.M | re.S)
 PLACE = re.compile(r"^@([\w./-]+): (.*)@$", re.M)
 # What the Python of a page is run with; the one of segments is run while the segment is there.
@@ -36,7 +39,7 @@ def examples(root):
 
 def adapted(code):
     """Names that no other program has, and no more memory and time than a test should take."""
-    unique = f"examples.{os.getpid()}"
+    unique = f"{OWN_PREFIX}examples"
     code = re.sub(r'"(train|batches|todo|job)"', rf'"{unique}.\1"', code)
     code = code.replace("/dev/shm/my-job", f"/dev/shm/{unique}.my-job")
     code = code.replace("1ull << 30", "1ull << 24").replace("step < 100000", "step < 100")
@@ -109,8 +112,12 @@ def main():
         environment = os.environ | {"PYTHONPATH": str(root / "python"), "OMP_WAIT_POLICY": "passive",
                                     "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run([folder / "examples", run_python(folder, blocks)], cwd=folder, env=environment)
-    shutil.rmtree(f"/dev/shm/examples.{os.getpid()}.my-job", ignore_errors=True)
-    return 1 if missing or done.returncode != 0 else 0
+    shutil.rmtree(f"/dev/shm/{OWN_PREFIX}examples.my-job", ignore_errors=True)
+    left = own_files()
+    remove_own_files()
+    if left:
+        print("the examples left", *left)
+    return 1 if missing or left or done.returncode != 0 else 0
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@ line as below), every other program as one.
 
     tally.py [--failed WHAT]... FOLDER...
 
-Each FOLDER is a build's. A line "SKIP: why" that a test prints is a test that could not run here. The last
-line of the output is "N passed, N failed", with ", N skipped" where there are any; the exit code is 1 if
-something failed or nothing ran.
+Each FOLDER is a build's. A line "SKIP: why" that a test prints is a test that could not run here. A test
+that is skipped without a reason counts as failed. The last line of the output is "N passed, N failed", with
+", N skipped" where there are any; the exit code is 1 if something failed or nothing ran.
 """
 import argparse
 import json
@@ -16,9 +16,9 @@ import sys
 DOCTEST = re.compile(r"^\[doctest\] test cases:\s*\d+"
                      r" \|\s*(\d+) passed \|\s*(\d+) failed \|\s*(\d+) skipped", re.M)
 UNITTEST = re.compile(r"^Ran (\d+) tests? in .*\n+\w+(?: \((.*)\))?$", re.M)
-LAST_LINE = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*\Z", re.M)
+LAST_LINE = re.compile(r"^(\d+) passed, (\d+) failed()\s*\Z", re.M)
 SKIP = re.compile(r"^SKIP: (.*)$", re.M)
-UNITTEST_SKIP = re.compile(r"""\.\.\. skipped ['"](?:SKIP: )?(.*)['"]$""", re.M)
+UNITTEST_SKIP = re.compile(r"""(?:\.\.\. |^)skipped ['"](?:SKIP: )?(.*)['"]$""", re.M)
 LAST_LINES = 8  # of a failed test: often all that is kept of a long log is its end
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -62,7 +62,8 @@ class Tally:
         self.failures += [f"{name}: a test case failed"] * failed
         if not good and result != "SKIP" and failed == 0:  # a crash, perhaps after the last case
             self.failures.append(f"{name}: {result.lower()}")
-        self.skips += [f"{name}: {reason}" for reason in reasons + named] + [f"{name}: left out"] * left_out
+        self.skips += [f"{name}: {reason}" for reason in reasons + named]
+        self.failures += [f"{name}: a test case was skipped without a reason"] * left_out
 
 
 def main():

@@ -112,7 +112,7 @@ Exit collect(const Options& options) {
   collection.dry_run = options.collect.dry_run;
   collection.kept_too = options.collect.older_than.has_value();
   collection.removed = collect_segments(options.collect);
-  for (SegmentInfo& info : list_segments()) {
+  for (SegmentInfo& info : list_segments(options.collect.prefix)) {
     const auto is_it = [&info](const SegmentInfo& removed) { return removed.path == info.path; };
     const bool would_go =
         std::any_of(collection.removed.begin(), collection.removed.end(), is_it) && options.collect.dry_run;
@@ -164,10 +164,15 @@ Subcommand collect_subcommand(const Shared& options) {
                     duration_flag("--older-than", options->collect.older_than,
                                   "also remove kept segments that are older than this and that no process "
                                   "has open"),
+                    {.name = "--prefix",
+                     .help = "look only at segments whose names begin with this",
+                     .target = &options->collect.prefix,
+                     .type = "TEXT"},
                     json_flag(options->json, "nodewise.collection/1")},
           .footer = R"(Examples
   nodewise segments gc --dry-run
-  nodewise segments gc --older-than 7d)",
+  nodewise segments gc --older-than 7d
+  nodewise segments gc --prefix job42.)",
           .run = [options] { return collect(*options); }};
 }
 
