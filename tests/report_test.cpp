@@ -16,6 +16,7 @@
 
 #include "base/json_reader.hpp"
 #include "support/files.hpp"
+#include "support/own_names.hpp"
 
 using namespace nodewise;
 
@@ -64,9 +65,9 @@ TEST_CASE("a program that is reported on") {
 }
 
 TEST_CASE("the report holds every loader, and %p is the process") {
-  for (const char* name : {"/nodewise_report_test.json", "/nodewise_report_%p.json"}) {
+  for (const char* name : {"report.json", "report.%p.json"}) {
     CAPTURE(name);
-    std::string path = P_tmpdir + std::string(name);
+    std::string path = test::temporary_path(name);
     const auto ended = run_child(path);
     REQUIRE(ended.code == 0);
     if (path.find("%p") != std::string::npos) path.replace(path.find("%p"), 2, std::to_string(ended.pid));
@@ -102,7 +103,7 @@ TEST_CASE("a report that cannot be written harms nobody") {
 }
 
 TEST_CASE("a report that cannot be written is one line on standard error, and the exit code stays") {
-  const std::string errors = P_tmpdir + std::string("/nodewise_report_test.err");
+  const std::string errors = test::temporary_path("report.err");
   const pid_t pid = ::fork();
   if (pid == 0) {
     const bool redirected =

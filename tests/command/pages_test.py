@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Goal: what the pages in docs/ show is what the command prints. Method: each block that is marked
 ```console runnable is run line by line, and the output held against what stands below the line; "..." there
-stands for what differs from machine to machine. The goldens beside this file are held exactly:
+stands for what differs from machine to machine, and a folder of the test's own for /tmp. The goldens beside
+this file are held exactly:
 
     NODEWISE_UPDATE_GOLDENS=1 meson test -C build pages     writes them anew
 """
 import os
 import pathlib
 import re
+import tempfile
 import unittest
 
 import command
@@ -26,9 +28,11 @@ def steps(block):
 class Pages(unittest.TestCase):
     def test_runnable_blocks(self):
         ran = 0
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
         for page in sorted((command.SOURCE / "docs").rglob("*.md")):
             for block in BLOCK.findall(page.read_text(encoding="utf-8")):
-                for line, expected in steps(block):
+                for line, expected in steps(block.replace("/tmp/", f"{folder.name}/")):
                     _, shown = command.shell(line)
                     ran += 1
                     with self.subTest(page=page.name, line=line):

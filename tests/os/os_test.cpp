@@ -42,10 +42,6 @@ int status_of(os::Os& os, std::byte* address) {
   return status;
 }
 
-std::string temporary_file(const char* name) {
-  return std::string(P_tmpdir) + "/nodewise_os_test_" + name;
-}
-
 }  // namespace
 
 TEST_CASE_TEMPLATE("mapped memory is zero, aligned, absent until populated, and gone after unmapping", System,
@@ -150,7 +146,7 @@ TEST_CASE("a module that cannot be loaded is named, with the loader's reason") {
 
 TEST_CASE_TEMPLATE("files", System, RealSystem, FakeSystem) {
   System system;
-  const auto path = temporary_file("file");
+  const auto path = test::temporary_path("file");
   REQUIRE(system.os.write_text(path, "first") == 0);
   REQUIRE(system.os.write_text(path, "0123456789") == 0);
   CHECK(system.os.read_text(path).value == "0123456789");
@@ -269,7 +265,7 @@ TEST_CASE_TEMPLATE("locks of bytes hold between openings, and end with them", Sy
 TEST_CASE("reading ends: a file without an end and a pipe without a writer are errors") {
   RealSystem system;
   CHECK(system.os.read_text("/dev/zero").error == EOVERFLOW);
-  const auto pipe = temporary_file("pipe");
+  const auto pipe = test::temporary_path("pipe");
   REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
   CHECK(system.os.read_text(pipe).error == ETIMEDOUT);
   CHECK(system.os.write_text(pipe, "nobody reads") == ENXIO);
@@ -278,7 +274,7 @@ TEST_CASE("reading ends: a file without an end and a pipe without a writer are e
 
 TEST_CASE("a file that is replaced keeps its mode, one with two names stays one file, and no draft is left") {
   RealSystem system;
-  const auto folder = temporary_file("folder"), path = folder + "/file", other = folder + "/other";
+  const auto folder = test::temporary_path("folder"), path = folder + "/file", other = folder + "/other";
   REQUIRE(::mkdir(folder.c_str(), 0700) == 0);
   REQUIRE(system.os.write_text(path, "first") == 0);
   REQUIRE(::chmod(path.c_str(), 0640) == 0);
@@ -313,7 +309,7 @@ TEST_CASE("no file gets the number of a standard stream that was closed") {
 
 TEST_CASE("a link stays a link, and what it leads to is written") {
   RealSystem system;
-  const auto path = temporary_file("target"), link = temporary_file("link");
+  const auto path = test::temporary_path("target"), link = test::temporary_path("link");
   REQUIRE(system.os.write_text(path, "first") == 0);
   REQUIRE(::symlink(path.c_str(), link.c_str()) == 0);
   CHECK(system.os.write_text(link, "second") == 0);

@@ -14,6 +14,5 @@ int main(int count, char** words) {
     std::filesystem::remove_all(path);
     result = 1;
   }
-  nodewise::test::remove_openmp_file(::getpid());
   return result;
 }

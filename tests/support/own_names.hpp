@@ -24,6 +24,11 @@ inline std::string unique_name(const std::string& about) {
   return own_prefix + std::to_string(::getpid()) + '.' + std::to_string(++count) + '.' + about;
 }
 
+/// The path of a temporary file that no other process has.
+inline std::string temporary_path(const std::string& about) {
+  return (std::filesystem::temp_directory_path() / ("nodewise." + unique_name(about))).string();
+}
+
 /// The files in /dev/shm that have one of the program's own names.
 inline std::vector<std::filesystem::path> own_files() {
   std::vector<std::filesystem::path> files;
