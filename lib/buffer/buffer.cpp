@@ -6,6 +6,7 @@
 #include "base/text.hpp"
 #include "buffer/mapping.hpp"
 #include "buffer/placing.hpp"
+#include "pages/huge_pages.hpp"
 #include "pages/parts.hpp"
 
 namespace nodewise {
@@ -95,10 +96,12 @@ Buffer Buffer::allocate(const Plan& plan, const Team& team, PageKind kind, const
     throw InvalidArgument(base::text("Buffer::allocate: base_offset of the plan is ", plan.base_offset(),
                                      ", and new memory begins at a page border; make the plan with 0"));
   check_machine("Buffer::allocate", plan, team.topology());
-  if (kind == PageKind::hugetlb && plan.page_bytes() <= team.topology().page_bytes())
+  if (kind == PageKind::hugetlb && plan.page_bytes() <= team.topology().page_bytes()) {
+    if (default_hugetlb_page_bytes() == 0) throw_no_hugetlb("Buffer::allocate");
     throw InvalidArgument(base::text(
         "Buffer::allocate: hugetlb pages need a plan for their page size, and this one is for pages of ",
-        plan.page_bytes(), " bytes (or the kernel has no hugetlb pages)"));
+        plan.page_bytes(), " bytes"));
+  }
   return Buffer(plan, team.topology(), nodewise::place(plan, team, kind, fill));
 }
 

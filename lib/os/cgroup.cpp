@@ -1,6 +1,8 @@
 #include "os/cgroup.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 
 #include "os/mount_path.hpp"
 #include "os/os.hpp"
@@ -53,17 +55,19 @@ std::optional<std::string> path_of_self(std::string_view controller, const std::
   return std::nullopt;
 }
 
-// The part of `path` below `root`. Empty if `path` is not below `root`, as can be so in a container.
+// The part of `path` below `root`: empty, or it begins with "/". Empty if `path` is not below `root`, as can
+// be so in a container, or is no absolute path.
 std::string below(const std::string& root, const std::string& path) {
-  if (root == "/") return path == "/" || path.starts_with("/..") ? "" : path;
-  const bool inside = path.starts_with(root) && (path.size() == root.size() || path[root.size()] == '/');
-  return inside ? path.substr(root.size()) : "";
+  const std::string start = root == "/" ? "" : root;
+  const bool inside = path.starts_with(start) && path.size() > start.size() && path[start.size()] == '/';
+  const std::string rest = inside ? path.substr(start.size()) : "";
+  return rest == "/" || rest == "/.." || rest.starts_with("/../") ? "" : rest;
 }
 
 std::optional<double> number(std::string_view text) {
   double value = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-  return parsed.ec == std::errc() ? std::optional(value) : std::nullopt;
+  return parsed.ec == std::errc() && std::isfinite(value) ? std::optional(value) : std::nullopt;
 }
 
 void narrow(std::optional<double>& smallest, std::optional<double> quota, std::optional<double> period) {

@@ -1,5 +1,9 @@
 #include "pages/huge_pages.hpp"
 
+#include <cerrno>
+
+#include <nodewise/error.hpp>
+
 #include "base/text.hpp"
 #include "os/limits.hpp"
 #include "os/moment.hpp"
@@ -49,6 +53,17 @@ std::string why_no_huge_pages(std::uint64_t bytes, std::size_t page_bytes) {
                     base::human_bytes(page_bytes), limits.empty() ? "" : " (or a limit is reached: ", limits,
                     limits.empty() ? "" : ")", "; enlarge the pool (/sys/kernel/mm/hugepages/hugepages-",
                     page_bytes / 1024, "kB/nr_hugepages) or ask for transparent pages");
+}
+
+void throw_no_hugetlb(const char* call) {
+  const auto meminfo = os::current().read_text("/proc/meminfo");
+  if (!meminfo.ok())
+    throw SystemError(base::text(call,
+                                 ": the size of hugetlb pages is not known, because /proc/meminfo cannot "
+                                 "be read; mount /proc, or ask for transparent pages"),
+                      meminfo.error);
+  throw SystemError(base::text(call, ": this kernel has no hugetlb pages; ask for transparent pages"),
+                    ENOSYS);
 }
 
 }  // namespace nodewise

@@ -18,6 +18,9 @@ TransparentPages shared_transparent_pages();
 
 /// The default page size of hugetlb pools; 0 if there is none.
 std::size_t default_hugetlb_page_bytes();
+/// Throws the SystemError for that case: either the kernel has no such pages, or /proc is missing, so that
+/// their size is not known. `call` begins the message.
+[[noreturn]] void throw_no_hugetlb(const char* call);
 
 /// For errors: if a control group leaves less than `bytes` of huge pages of `page_bytes`, its limit, what is
 /// left, and what to do; otherwise empty.

@@ -101,8 +101,7 @@ Request request_for(std::size_t bytes, PageKind kind, std::size_t hugetlb_page_b
   const std::size_t base_page_bytes = os::current().base_page_bytes();
   if (kind == PageKind::hugetlb) {
     const auto page_bytes = hugetlb_page_bytes != 0 ? hugetlb_page_bytes : default_hugetlb_page_bytes();
-    if (page_bytes == 0)
-      throw SystemError("Pages::map: this kernel has no hugetlb pages; ask for transparent pages", ENOSYS);
+    if (page_bytes == 0) throw_no_hugetlb("Pages::map");
     return {kind, page_bytes, page_bytes, ""};
   }
   const TransparentPages transparent = transparent_pages();

@@ -3,6 +3,7 @@
 #include <nodewise/error.hpp>
 
 #include "base/text.hpp"
+#include "os/kernel_files.hpp"
 #include "os/os.hpp"
 
 namespace nodewise {
@@ -16,7 +17,9 @@ void RingMemory::refuse(std::uint64_t slot, std::uint64_t lap, ring::Ticket tick
 
 os::File BatchRing::State::open_again() const {
   const auto opened = os::current().reopen(file->descriptor(), true);
-  if (!opened.ok()) throw SystemError("BatchRing: its segment cannot be opened again", opened.error);
+  if (!opened.ok())
+    throw SystemError("BatchRing: its segment cannot be opened again" + os::no_proc_text(opened.error),
+                      opened.error);
   return os::File(opened);
 }
 

@@ -29,9 +29,10 @@ void SegmentFile::choose_pages(const SegmentRequest& request) {
   page_bytes_ = alignment_ = base_page_bytes;
   if (request.kind == PageKind::hugetlb) {
     kind_ = PageKind::hugetlb;
-    page_bytes_ = request.hugetlb_page_bytes != 0 ? request.hugetlb_page_bytes : default_hugetlb_page_bytes();
-    if (page_bytes_ == 0)
-      throw SystemError("Segment: this kernel has no hugetlb pages; ask for other ones", ENOSYS);
+    // A plan has base pages if their size is not known.
+    const bool stated = request.hugetlb_page_bytes > base_page_bytes;
+    page_bytes_ = stated ? request.hugetlb_page_bytes : default_hugetlb_page_bytes();
+    if (page_bytes_ == 0) throw_no_hugetlb("Segment");
   } else if (request.kind != PageKind::base) {
     const TransparentPages huge = shared_transparent_pages();
     if (huge.allowed && request.data_bytes >= huge.page_bytes) {

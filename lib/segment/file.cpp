@@ -6,6 +6,7 @@
 
 #include "base/text.hpp"
 #include "buffer/system_allowance.hpp"
+#include "os/kernel_files.hpp"
 #include "os/limits.hpp"
 #include "os/size_limit.hpp"
 #include "os/space_text.hpp"
@@ -48,7 +49,8 @@ void SegmentFile::map(Access access) {
   if (data_bytes_ == 0) return;
   const std::size_t alignment = kind_ == PageKind::hugetlb ? os.base_page_bytes() : alignment_;
   const auto mapped = map_part(data_offset_, data_bytes_, alignment, access == Access::read_write);
-  if (!mapped.ok()) fail_memory(base::text("mapping ", data_bytes_, " bytes"), mapped.error);
+  if (!mapped.ok())
+    fail_memory(base::text("mapping ", data_bytes_, " bytes", os::no_proc_text(mapped.error)), mapped.error);
   data_ = static_cast<std::byte*>(mapped.value);
   if (kind_ == PageKind::transparent && os.advise(data_, data_bytes_, os::Advice::huge_pages) != 0)
     kind_ = PageKind::base;

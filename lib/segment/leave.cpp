@@ -1,5 +1,6 @@
 // Releases a segment. The last holder removes the name.
 #include "base/mark.hpp"
+#include "os/kernel_files.hpp"
 #include "segment/file.hpp"
 #include "segment/removal.hpp"
 
@@ -9,7 +10,7 @@ void SegmentFile::remove() const {
   if (name_.empty()) return;
   const os::ForkWatch::Pause no_forks;  // a child must not get the lock that this takes
   const auto opened = os::current().reopen(descriptor(), true);
-  if (!opened.ok()) fail("opening it again", opened.error);
+  if (!opened.ok()) fail("opening it again" + os::no_proc_text(opened.error), opened.error);
   const os::File opening(opened);
   if (const int error = remove_name(opening.descriptor(), path_)) fail("removing its name", error);
 }

@@ -5,6 +5,7 @@
 
 #include "base/checked.hpp"
 #include "base/mark.hpp"
+#include "os/kernel_files.hpp"
 #include "os/space_text.hpp"
 #include "segment/file.hpp"
 #include "segment/owner.hpp"
@@ -25,7 +26,7 @@ void SegmentFile::publish(SegmentHeader header) {
   const std::string bytes = write_segment_header(header);
   const std::size_t mapped_bytes = base::round_up(bytes.size(), page_bytes_);
   const auto mapped = map_part(0, mapped_bytes, os.base_page_bytes(), true);
-  if (!mapped.ok()) fail("mapping its header", mapped.error);
+  if (!mapped.ok()) fail("mapping its header" + os::no_proc_text(mapped.error), mapped.error);
   auto* const start = static_cast<std::byte*>(mapped.value);
   const int error = os.populate_shared(descriptor(), 0, start, mapped_bytes);
   if (error == 0) {

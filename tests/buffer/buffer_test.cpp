@@ -307,8 +307,13 @@ TEST_CASE("memory on nodes outside the cpuset is no help") {
 TEST_CASE("hugetlb pages need a plan made for them") {
   World world(test::even_machine(2));
   const auto topology = Topology::this_machine();
-  CHECK_THROWS_AS(Buffer::allocate(plan_on(topology, MiB), Team(topology, workers(2)), PageKind::hugetlb),
-                  InvalidArgument);
+  const auto allocate = [&] {
+    Buffer::allocate(plan_on(topology, MiB), Team(topology, workers(2)), PageKind::hugetlb);
+  };
+  world.fake.set_text("/proc/meminfo", "Hugepagesize: 2048 kB\n");
+  CHECK_THROWS_AS(allocate(), InvalidArgument);
+  world.fake.set_text("/proc/meminfo", "MemTotal: 4096 kB\n");
+  CHECK_THROWS_WITH_AS(allocate(), doctest::Contains("this kernel has no hugetlb pages"), SystemError);
 }
 
 TEST_CASE("interleaved memory is asked to interleave, and promises nothing") {

@@ -54,6 +54,21 @@ def answer(*words, **options):
     return json.loads(out)
 
 
+def closing(*descriptors):
+    """What starts a process (preexec_fn) without these descriptors."""
+    def close():
+        for descriptor in descriptors:
+            os.close(descriptor)
+    return close
+
+
+def without(*folders):
+    """What starts a command in a mount namespace in which these folders are empty."""
+    mounts = "".join(f"mount -t tmpfs none {folder} && " for folder in folders)
+    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    return ["unshare", *user, "--mount", "sh", "-c", mounts + 'exec "$@"', "sh"]
+
+
 def matches(pattern, text):
     """Whether `text` is `pattern`, in which "..." stands for anything within a line, and a line that is only
     "..." for any lines."""

@@ -8,8 +8,8 @@ import subprocess
 import time
 import unittest
 
-from command import (COMMAND, DIGITS, OWN_PREFIX, SOURCE, Case, answer, environment, nodewise, on_a_terminal,
-                     own_files)
+from command import (COMMAND, DIGITS, OWN_PREFIX, SOURCE, Case, answer, closing, environment, nodewise,
+                     on_a_terminal, own_files)
 
 SMALL = ("--samples", 5, "--features", 2, "--dtype", "u8")
 SMALL_BYTES = 138
@@ -22,13 +22,6 @@ MACHINE = f"""<topology version="2.0"><object type="Machine" os_index="0" {SETS}
 <object type="PCIDev" gp_index="6" pci_busid="0000:00:02.0" pci_type="0200 [8086:1234] [8086:1234] 00">
 <object type="OSDev" gp_index="7" name="NAME" osdev_type="2"/></object></object></object></topology>"""
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-def closing(*descriptors):
-    def close():
-        for descriptor in descriptors:
-            os.close(descriptor)
-    return close
 
 
 def started(*words, cwd=SOURCE):

@@ -78,6 +78,7 @@ Mapping parse_line(const std::string& line) {
 std::vector<Mapping> mappings_of(std::uint64_t pid) {
   const auto folder = fmt::format("/proc/{}", pid);
   const auto text = read_text(folder + "/numa_maps");
+  if (!text.ok()) require_proc("what processes have mapped");
   if (!text.ok() && !read_text(folder + "/stat").ok())
     throw Failure(Exit::bad_input, fmt::format("--pid {}: there is no such process", pid));
   if (!text.ok())
@@ -164,7 +165,9 @@ BatchLoader open_segment(const std::string& name) {
   try {
     return BatchLoader::open(name);
   } catch (const SystemError& error) {
-    if (error.code() == ENOENT || error.code() == EPERM)
+    const bool has_proc =
+        read_text("/proc/self/stat").ok();  // without it, ENOENT says nothing about the name
+    if ((error.code() == ENOENT && has_proc) || error.code() == EPERM)
       throw Failure(Exit::bad_input, without_call(error.what()));
     throw;
   }

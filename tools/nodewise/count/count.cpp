@@ -48,6 +48,7 @@ class TemporaryFolder {
 
 // Beside the command where both were built, or where both were installed.
 fs::path counting_script() {
+  require_proc("where this command is installed");
   const fs::path here = fs::read_symlink("/proc/self/exe").parent_path();
   const fs::path installed = here / ".." / NODEWISE_LIBEXEC_FROM_BIN / "count.py";
   for (const fs::path& script : {here.parent_path() / "count/count.py", installed})

@@ -90,6 +90,7 @@ Exit examine(const Options& options) {
   auto findings = examine_machine(topology);
   for (Finding& finding : examine_sharing()) findings.push_back(std::move(finding));
   for (Finding& finding : examine_process(topology)) findings.push_back(std::move(finding));
+  findings = with_kernel_files(std::move(findings));
   print(options.json ? json_of(findings, topology) : text_of(findings, topology));
   if (options.fail_on.empty()) return Exit::done;
   if (worst_of(findings) < parse<Level>(options.fail_on)) return Exit::done;

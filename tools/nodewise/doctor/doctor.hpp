@@ -25,5 +25,8 @@ std::vector<Finding> examine_machine(const Topology& topology);
 std::vector<Finding> examine_sharing();
 /// Of what this process may call, its environment, its libraries and its limits.
 std::vector<Finding> examine_process(const Topology& topology);
+/// `findings` with one about /proc and /sys first. If one of these is not mounted, what is read there is not
+/// known, and the findings about it say so.
+std::vector<Finding> with_kernel_files(std::vector<Finding> findings);
 
 }  // namespace nodewise::tools

@@ -83,6 +83,14 @@ void open_missing_streams() {
       static_cast<void>(::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY));
 }
 
+void require_proc(const std::string& what) {
+  const Text stat = read_text("/proc/self/stat");
+  if (!stat.ok())
+    throw Failure(Exit::machine_cannot,
+                  fmt::format("/proc, which says {}, cannot be read: {}; mount -t proc proc /proc", what,
+                              errno_text(stat.error)));
+}
+
 std::string host_name() {
   char name[256] = {};
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "";

@@ -25,6 +25,9 @@ Text read_text(const std::string& path);
 /// Why read_text() refused.
 std::string read_error_text(int error);
 
+/// Throws a Failure if /proc is not mounted, which says `what`.
+void require_proc(const std::string& what);
+
 /// Opens standard input, output and error where the command was started without them, so that no file that it
 /// opens gets their numbers. Each use of such a stream fails.
 void open_missing_streams();
