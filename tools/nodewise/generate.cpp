@@ -99,7 +99,7 @@ void write_elements(OutputFile& file, std::uint64_t elements, DType dtype, std::
   std::vector<std::byte> block(std::min(elements, elements_per_write) * dtype_bytes(dtype));
   std::atomic<std::uint64_t> done = 0;
   const Progress progress("writing", elements, [&done] { return done.load(); });
-  while (done < elements) {
+  while (done < elements && file.is_read()) {
     const std::uint64_t count = std::min(elements - done, elements_per_write);
     std::byte* at = block.data();
     for (std::uint64_t i = 0; i < count; ++i) put_element(at, dtype, random_bits(seed, done + i));
@@ -155,6 +155,7 @@ Exit generate(const Options& options) {
   file.write(header);
   write_elements(file, elements, *options.dtype, options.seed.value_or(0));
   file.keep();
+  if (!file.is_read()) return Exit::done;
   std::string text = fmt::format("{}: {} x {} of {}, {}\n", options.file, shape.samples, shape.features,
                                  dtype_name(*options.dtype), human_bytes(bytes));
   if (*options.dtype == DType::bf16) text += ".npy has no name for bf16: read the file with --dtype bf16\n";

@@ -102,7 +102,6 @@ pid_t start(std::vector<std::string> words, bool quiet_stdout) {
 // interrupt ends the command, which cleans up, and then so do we.
 int run_words(const std::vector<std::string>& words, bool quiet_stdout) {
   constexpr auto nap = std::chrono::milliseconds(20);
-  stop_on_interrupt();
   const pid_t pid = start(words, quiet_stdout);
   int status = 0;
   bool told = false;
@@ -142,6 +141,7 @@ void check(const CountOptions& options) {
 
 Exit count(const CountOptions& options) {
   check(options);
+  stop_on_interrupt();  // before there is something to remove
   const TemporaryFolder folder;
   const fs::path report = folder.path / "report";
   CountResult result{options, {}, 0};

@@ -98,9 +98,11 @@ void OutputFile::open_in_place() {
 
 void OutputFile::write(const void* data, std::size_t bytes) {
   const char* at = static_cast<const char*>(data);
-  while (bytes > 0) {
+  while (bytes > 0 && is_read_) {
     const ssize_t put = ::write(descriptor_, at, bytes);
     if (put < 0 && errno == EINTR) continue;
+    is_read_ = put >= 0 || errno != EPIPE || path_ != "-";
+    if (!is_read_) return;
     if (put < 0) fail(errno, "cannot be written");
     at += put;
     bytes -= static_cast<std::size_t>(put);

@@ -27,8 +27,11 @@ class OutputFile {
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
 
+  /// If the reader of standard output has gone away, this does nothing, as with other output.
   void write(const void* data, std::size_t bytes);
   void write(std::string_view text) { write(text.data(), text.size()); }
+  /// Whether the file still takes data. False if the reader of standard output has gone away.
+  bool is_read() const noexcept { return is_read_; }
   /// Ends writing, and gives the draft its name.
   void keep();
 
@@ -42,6 +45,7 @@ class OutputFile {
   std::string draft_;  // empty: written in place
   Existing existing_;
   int descriptor_ = -1;
+  bool is_read_ = true;
 };
 
 }  // namespace nodewise::tools
