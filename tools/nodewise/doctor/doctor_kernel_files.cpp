@@ -16,7 +16,7 @@ struct KernelFiles {
   const char* witness;  // a file that is always there
   std::string_view lost;
   std::string_view remedy;
-  std::array<std::string_view, 6> findings;  // that are wrong without it
+  std::array<std::string_view, 8> findings;  // that are wrong without it
 };
 
 constexpr KernelFiles kernel_files[] = {
@@ -24,7 +24,8 @@ constexpr KernelFiles kernel_files[] = {
      "/proc/self/stat",
      "segments with names, huge pages and the limits of control groups need it",
      "mount -t proc proc /proc",
-     {"autonuma", "cpu-quota", "memory", "open-files", "mappings", "openmp-runtimes"}},
+     {"autonuma", "cpu-quota", "memory", "open-files", "mappings", "openmp-runtimes", "huge-page-limits",
+      "memory-limits"}},
     {"/sys",
      "/sys/devices/system/cpu/online",
      "nodes, their memory and huge pages are read there",
