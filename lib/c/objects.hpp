@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include <nodewise/batch_ring.hpp>
 #include <nodewise/loader.hpp>
@@ -30,6 +31,17 @@ struct Named {
 using SegmentInfos = std::vector<SegmentInfo>;
 using StreamOwner = std::unique_ptr<BatchStream>;
 
+/// A loan, unless it was published, and its producer, which must be destroyed later.
+struct HeldLoan {
+  std::shared_ptr<RingProducer> producer;
+  std::optional<RingLoan> loan;
+};
+/// A lease, and its consumer, which must be destroyed later.
+struct HeldLease {
+  std::shared_ptr<RingConsumer> consumer;
+  RingLease lease;
+};
+
 // clang-format off
 template <> struct ObjectOf<nw_topology> : Named<Topology> { static constexpr auto noun = "topology"; };
 template <> struct ObjectOf<nw_plan> : Named<Plan> { static constexpr auto noun = "plan"; };
@@ -47,7 +59,21 @@ template <> struct ObjectOf<nw_array> : Named<HeldArray> { static constexpr auto
 template <> struct ObjectOf<nw_mutex> : Named<SharedMutex> { static constexpr auto noun = "mutex"; };
 template <> struct ObjectOf<nw_event> : Named<SharedEvent> { static constexpr auto noun = "event"; };
 template <> struct ObjectOf<nw_barrier> : Named<SharedBarrier> { static constexpr auto noun = "barrier"; };
+template <> struct ObjectOf<nw_ring> : Named<BatchRing> { static constexpr auto noun = "ring"; };
+template <> struct ObjectOf<nw_ring_loan> : Named<HeldLoan> { static constexpr auto noun = "loan"; };
 // clang-format on
+template <>
+struct ObjectOf<nw_ring_producer> : Named<RingProducer> {
+  static constexpr auto noun = "producer";
+};
+template <>
+struct ObjectOf<nw_ring_consumer> : Named<RingConsumer> {
+  static constexpr auto noun = "consumer";
+};
+template <>
+struct ObjectOf<nw_ring_lease> : Named<HeldLease> {
+  static constexpr auto noun = "lease of a ring";
+};
 
 template <>
 struct ObjectOf<nw_segment_list> : Named<SegmentInfos> {

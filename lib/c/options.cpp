@@ -53,6 +53,9 @@ Layout layout_of(nw_layout layout, const char* call) {
 Access access_of(nw_access access, const char* call) {
   return enum_of<Access>(access, call, "access");
 }
+std::optional<PageKind> pages_of(nw_page_kind pages, const char* call) {
+  return unless_default<PageKind>(pages, call, "pages");
+}
 Scheduling scheduling_of(nw_scheduling scheduling, const char* call) {
   return enum_of<Scheduling>(scheduling, call, "scheduling");
 }
@@ -78,7 +81,7 @@ LoaderOptions loader_options_of(const nw_loader_options* options, const char* ca
   result.policy = enum_of<Policy>(given.policy, call, "policy");
   result.binding = unless_default<Binding>(given.binding, call, "binding");
   result.weights = enum_of<Weights>(given.weights, call, "weights");
-  result.pages = unless_default<PageKind>(given.pages, call, "pages");
+  result.pages = pages_of(given.pages, call);
   result.given_weights = list_of(given.given_weights, given.num_given_weights, call, "given_weights");
   result.targets = list_of(given.targets, given.num_targets, call, "targets");
   result.team.workers = given.workers;

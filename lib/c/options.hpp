@@ -12,6 +12,8 @@ LoaderOptions loader_options_of(const nw_loader_options* options, const char* ca
 /// The layout of the loader's options; see nw_layout.
 Layout layout_of(nw_layout layout, const char* call);
 Access access_of(nw_access access, const char* call);
+/// Empty: NW_PAGES_DEFAULT.
+std::optional<PageKind> pages_of(nw_page_kind pages, const char* call);
 Scheduling scheduling_of(nw_scheduling scheduling, const char* call);
 /// A flag of C, which is 0 or 1; `what` names it.
 bool flag_of(std::int32_t number, const char* call, const char* what);
