@@ -1,21 +1,12 @@
 // The functions of the module: those that the compiler makes from the C calls, and those whose arguments
 // need more.
 #include "adopted.hpp"
-#include "options.hpp"
+#include "make_loader.hpp"
+#include "memory.hpp"
 #include "wrap.hpp"
 
 namespace nodewise::python {
 namespace {
-
-template <class... Objects>
-bool unpack(PyObject* const* given, Py_ssize_t count, Objects*&... objects) {
-  if (count != static_cast<Py_ssize_t>(sizeof...(objects))) {
-    PyErr_Format(PyExc_TypeError, "takes %zu arguments, and was given %zd", sizeof...(objects), count);
-    return false;
-  }
-  ((objects = *given++), ...);
-  return true;
-}
 
 // (samples, features, batch_size, dtype)
 bool read_dataset(PyObject* tuple, nw_dataset& to) {
@@ -27,23 +18,6 @@ bool read_dataset(PyObject* tuple, nw_dataset& to) {
   to.features = features;
   to.batch_size = batch_size;
   return true;
-}
-
-// Runs a call that makes a loader, with options and with Ctrl-C.
-template <class Make>
-PyObject* make_loader(PyObject* module, PyObject* dict, Make make) {
-  give_back_released();
-  State& state = state_of(module);
-  Options options(state);
-  if (!options.read(dict)) return nullptr;
-  nw_loader loader = nullptr;
-  nw_error error = NW_OUT_OF_MEMORY;
-  {
-    const Released released;
-    if (const nw_loader_options* chosen = options.with_signals(released.thread()); chosen != nullptr)
-      error = make(chosen, &loader);
-  }
-  return error == NW_OK ? own_handle(state, loader) : raise(error);
 }
 
 // A buffer of a Python object, with strides; released at the end of the scope.
@@ -335,6 +309,7 @@ PyMethodDef loader_functions[] = {
     FUNCTION("loader_load_planned", loader_load_planned),
     FUNCTION("loader_open", loader_open),
     FUNCTION("loader_open_or_create", loader_open_or_create),
+    FUNCTION("loader_import", loader_import),
     FUNCTION("loader_means", means_into<nw_loader_means>),
     FUNCTION("loader_rounded_means", means_into<nw_loader_rounded_means>),
     FUNCTION("loader_feature_statistics", loader_feature_statistics),

@@ -2,33 +2,28 @@
 // keeps the exporter, and the exporter keeps the pages, so the memory lives as long as its last array. The
 // exporter knows nothing of the loader, so there is no cycle, which the garbage collector could not see
 // through an array.
-#include "native.hpp"
+#include "memory.hpp"
 
-#include <cstddef>
+#include <new>
 
 namespace nodewise::python {
 namespace {
 
-constexpr int most_dimensions = 3;
-
-// clang-format off
-struct MemoryObject {
-  PyObject_HEAD
-  PyObject* owner;  // of the pages
-  char* data;
-  Py_ssize_t bytes;
-  Py_ssize_t itemsize;
-  Py_ssize_t exports;
-  Py_ssize_t shape[most_dimensions];
-  Py_ssize_t strides[most_dimensions];
-  int dimensions;
-  int readonly;
-  char format[2];
-};
-// clang-format on
-
 MemoryObject* of(PyObject* self) {
-  return reinterpret_cast<MemoryObject*>(self);
+  return memory_of(self);
+}
+
+// Gives the memory a count of exports: its own, or that of `whole`.
+bool count_in(MemoryObject& memory, PyObject* whole) {
+  try {
+    memory.exports = whole != nullptr ? of(whole)->exports : std::make_shared<Exports>(0);
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+    return false;
+  }
+  memory.is_part = whole != nullptr;
+  if (memory.is_part) ++*memory.exports;
+  return true;
 }
 
 bool read_sizes(PyObject* tuple, Py_ssize_t* sizes, int dimensions) {
@@ -55,16 +50,21 @@ bool fits(const MemoryObject& memory, Py_ssize_t offset, std::size_t room) {
          static_cast<std::size_t>(end) <= room;
 }
 
-// Memory(pages, offset, shape, strides, format, itemsize)
+// Memory(pages, offset, shape, strides, format, itemsize[, whole]). With `whole`, another Memory of the
+// pages, this one is counted as an export of `whole` as long as it lives, and so are its own exports.
 PyObject* make(PyTypeObject* type, PyObject* arguments, PyObject*) {
-  PyObject *pages, *shape, *strides;
+  PyObject *pages, *shape, *strides, *whole = nullptr;
   Py_ssize_t offset = 0, itemsize = 0;
   const char* format = nullptr;
-  if (!PyArg_ParseTuple(arguments, "OnO!O!sn", &pages, &offset, &PyTuple_Type, &shape, &PyTuple_Type,
-                        &strides, &format, &itemsize))
+  if (!PyArg_ParseTuple(arguments, "OnO!O!sn|O", &pages, &offset, &PyTuple_Type, &shape, &PyTuple_Type,
+                        &strides, &format, &itemsize, &whole))
     return nullptr;
-  auto* state = static_cast<State*>(PyType_GetModuleState(type));
+  State* state = state_of_type(type);
   if (state == nullptr) return nullptr;
+  if (whole != nullptr && !PyObject_TypeCheck(whole, state->memory_type)) {
+    PyErr_SetString(PyExc_TypeError, "Memory: `whole` is no Memory");
+    return nullptr;
+  }
   void* handle = handle_of(*state, pages);
   if (handle == nullptr) return nullptr;
   void* data = nullptr;
@@ -76,6 +76,8 @@ PyObject* make(PyTypeObject* type, PyObject* arguments, PyObject*) {
   Ref self(PyType_GenericAlloc(type, 0));
   if (!self) return nullptr;
   MemoryObject& memory = *of(self.get());
+  new (&memory.exports) std::shared_ptr<Exports>();
+  if (!count_in(memory, whole)) return nullptr;
   const Py_ssize_t dimensions = PyTuple_Size(shape);
   if (dimensions > most_dimensions || PyTuple_Size(strides) != dimensions) {
     PyErr_SetString(PyExc_ValueError, "Memory: at most three dimensions, each with a stride");
@@ -103,8 +105,11 @@ PyObject* make(PyTypeObject* type, PyObject* arguments, PyObject*) {
 
 void destroy(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
-  Py_XDECREF(of(self)->owner);
-  PyObject_Free(self);
+  MemoryObject& memory = *of(self);
+  Py_XDECREF(memory.owner);
+  if (memory.is_part) --*memory.exports;
+  memory.exports.~shared_ptr();
+  reinterpret_cast<freefunc>(PyType_GetSlot(type, Py_tp_free))(self);
   Py_DECREF(type);
 }
 
@@ -131,6 +136,12 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
                     "this memory of nodewise has strides, and the caller asks for memory without");
     return -1;
   }
+  if ((flags & PyBUF_FORMAT) == PyBUF_FORMAT && memory.format[0] == '\0') {
+    PyErr_SetString(PyExc_BufferError,
+                    "the buffer protocol has no format for bfloat16; use DLPack, or NumPy "
+                    "with the package ml_dtypes");
+    return -1;
+  }
   Py_INCREF(self);
   view->obj = self;
   view->buf = memory.data;
@@ -143,20 +154,25 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
   view->strides = strided ? memory.strides : nullptr;
   view->suboffsets = nullptr;
   view->internal = nullptr;
-  ++memory.exports;
+  ++*memory.exports;
   return 0;
 }
 
 void release_buffer(PyObject* self, Py_buffer*) {
-  --of(self)->exports;
+  --*of(self)->exports;
 }
 
 PyObject* exports(PyObject* self, void*) {
-  return PyLong_FromSsize_t(of(self)->exports);
+  return PyLong_FromSsize_t(*of(self)->exports);
+}
+
+PyObject* readonly(PyObject* self, void*) {
+  return PyBool_FromLong(of(self)->readonly);
 }
 
 PyGetSetDef properties[] = {
-    {"exports", exports, nullptr, "How many buffers of this memory are in use.", nullptr},
+    {"readonly", readonly, nullptr, "Whether the memory may only be read.", nullptr},
+    {"exports", exports, nullptr, "How many buffers and tensors of this memory are in use.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
@@ -166,15 +182,25 @@ PyType_Slot slots[] = {
     {Py_bf_getbuffer, reinterpret_cast<void*>(get_buffer)},
     {Py_bf_releasebuffer, reinterpret_cast<void*>(release_buffer)},
     {Py_tp_getset, properties},
+    {Py_tp_methods, memory_methods},
     {Py_tp_doc,
-     const_cast<char*>("Memory(pages, offset, shape, strides, format, itemsize): an array in placed "
-                       "memory, as a buffer.")},
+     const_cast<char*>("Memory(pages, offset, shape, strides, format, itemsize, whole=None): an array in "
+                       "placed memory, as a buffer and as a tensor.")},
     {0, nullptr},
 };
 PyType_Spec spec = {"nodewise._native.Memory", sizeof(MemoryObject), 0,
-                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, slots};
+                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE, slots};
 
 }  // namespace
+
+State* state_of_type(PyTypeObject* type) {
+  for (; type != nullptr; type = static_cast<PyTypeObject*>(PyType_GetSlot(type, Py_tp_base))) {
+    if (void* state = PyType_GetModuleState(type); state != nullptr) return static_cast<State*>(state);
+    PyErr_Clear();
+  }
+  PyErr_SetString(PyExc_TypeError, "Memory: the type belongs to no module");
+  return nullptr;
+}
 
 bool add_memory_type(PyObject* module) {
   PyObject* type = PyType_FromModuleAndSpec(module, &spec, nullptr);

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ._errors import (
         BrokenBarrier,
         Error,
+        ExportError,
         ForeignError,
         FormatError,
         InvalidArgument,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ._machine import Node, Plan, Shard, Topology, plan, topology
     from ._native import version as __version__
     from ._placement import Placement, PlacementBytes, Residency, placement
+    from ._tensor import Tensor, from_dlpack
 
 # The module of each public name. A name is imported when it is first used, so that a program pays only for
 # what it uses.
@@ -39,6 +41,7 @@ _MODULES = {
     "_errors": (
         "BrokenBarrier",
         "Error",
+        "ExportError",
         "ForeignError",
         "FormatError",
         "InvalidArgument",
@@ -56,12 +59,14 @@ _MODULES = {
     "_loader": ("FeatureStatistics", "ZeroCopyBatchLoader"),
     "_machine": ("Node", "Plan", "Shard", "Topology", "plan", "topology"),
     "_placement": ("Placement", "PlacementBytes", "Residency", "placement"),
+    "_tensor": ("Tensor", "from_dlpack"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "BrokenBarrier",
     "Error",
+    "ExportError",
     "FeatureStatistics",
     "ForeignError",
     "FormatError",
@@ -79,10 +84,12 @@ __all__ = [
     "Shard",
     "Stopped",
     "SystemError",
+    "Tensor",
     "ThreadError",
     "Timeout",
     "Topology",
     "ZeroCopyBatchLoader",
+    "from_dlpack",
     "load",
     "open",
     "open_or_create",

@@ -57,6 +57,10 @@ class MemoryInUse(Error, BufferError):
     """Arrays use the memory that was to be given back, or the memory may not be written."""
 
 
+class ExportError(Error, BufferError):
+    """Memory cannot be handed to another library in the way that the library asks for."""
+
+
 # By the number of the kind, as in <nodewise/c/base.h>.
 _KINDS = {
     1: OutOfRange,

@@ -11,12 +11,14 @@ from ._arguments import batch_size_of, check_adoptable, dtype_of, matrix_of, opt
 from ._errors import InvalidArgument, MemoryInUse, OutOfRange
 from ._machine import Plan
 from ._placement import Placement
-from ._types import DTYPES, LAYOUTS, dtype_number
+from ._types import DTYPES, LAYOUTS, dtype_number, numpy_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy as np
+
+    from ._tensor import Tensor
 
     Array = np.ndarray[Any, Any]
 
@@ -186,6 +188,38 @@ class ZeroCopyBatchLoader(_native.Batches):
             return map(self.get_batch, range(self._count))
         return itertools.chain(self._full, () if self._last is None else (self._last[:],))
 
+    def tensor(self, batch_idx: int | None = None) -> Tensor:
+        """A batch for other array libraries: torch.from_dlpack(loader.tensor(3)) shares the buffer. Without a
+        number, the whole dataset as a matrix (samples x features), for loaders that arrange it by rows.
+
+        Raises OutOfRange and InvalidArgument as get_batch() does."""
+        from ._tensor import Tensor
+
+        self._check_open()
+        item = DTYPES[self._dtype].bytes
+        rows, first = self._samples, 0
+        if batch_idx is not None:
+            index = operator.index(batch_idx)
+            if not 0 <= index < self._count:
+                raise OutOfRange(f"tensor: there is no batch {index}; there are {self._count}, from 0")
+            first = index * self._batch_size
+            rows = min(self._batch_size, self._samples - first)
+        if self._full is None or (batch_idx is None and self._layout != LAYOUTS["rows"]):
+            raise InvalidArgument(
+                f"tensor: the batches are arranged in {self.layout}, which strides cannot describe; load the "
+                f"dataset with layout='rows'"
+            )
+        row = self._features * item
+        strides = (row, item) if self._layout == LAYOUTS["rows"] else (item, rows * item)
+        return Tensor._of(
+            _native.loader_pages(self._handle),
+            first * row,
+            (rows, self._features),
+            strides,
+            self._dtype,
+            self._memories[0],
+        )
+
     def is_zero_copy(self, batch_idx: int) -> bool:
         """Whether get_batch(batch_idx) shares the buffer, and its memory is mapped, as the kernel says.
         Raises OutOfRange. Cost: one system call."""
@@ -272,15 +306,7 @@ class ZeroCopyBatchLoader(_native.Batches):
     @property
     def dtype(self) -> np.dtype[Any]:
         """The NumPy type of the elements. bfloat16 needs the package ml_dtypes; without it, uint16."""
-        import numpy as np
-
-        if self._dtype != 4:
-            return np.dtype(DTYPES[self._dtype].numpy)
-        try:
-            import ml_dtypes  # type: ignore[import-not-found,unused-ignore]
-        except ImportError:
-            return np.dtype(np.uint16)
-        return np.dtype(ml_dtypes.bfloat16)
+        return numpy_dtype(self._dtype)
 
     @property
     def element_type(self) -> str:

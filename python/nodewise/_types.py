@@ -9,6 +9,8 @@ from ._errors import InvalidArgument
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+
 
 class ElementType(NamedTuple):
     """An element type: nodewise's name, the format of the buffer protocol, its bytes, NumPy's name."""
@@ -71,3 +73,17 @@ def dtype_number(dtype: Any) -> int:
         return _NUMBERS[name]
     known = ", ".join(element.name for element in DTYPES.values())
     raise InvalidArgument(f"{name} is none of nodewise's element types: {known}")
+
+
+def numpy_dtype(number: int) -> np.dtype[Any]:
+    """The NumPy type of an element type. bfloat16 needs the package ml_dtypes; without it, uint16."""
+    import numpy as np
+
+    if number != 4:
+        return np.dtype(DTYPES[number].numpy)
+    try:
+        import ml_dtypes  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        return np.dtype(np.uint16)
+    bfloat16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+    return bfloat16
