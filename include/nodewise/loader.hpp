@@ -48,7 +48,10 @@ struct LoaderOptions {
   /// be in this layout.
   Layout layout = Layout::rows;
   /// To end a load early, keep a copy of this token and call its request(). The load then throws Stopped.
+  /// BatchLoader::open() and open_or_create() also poll it while they wait for another process.
   Stop stop = {};
+  /// How long open() and open_or_create() wait for a process that has not finished making the segment.
+  Patience patience = {};
 };
 
 /// The binding, or the kind of pages, that a loader with these options uses: the option if it is set, else
@@ -93,10 +96,10 @@ class NODEWISE_PUBLIC BatchLoader {
   static BatchLoader adopt(const void* data, const Dataset& dataset, const LoaderOptions& options = {},
                            std::function<void(const void*)> release = {});
   /// Uses a dataset that another process has placed in a segment (segment.hpp), without copying it. Of the
-  /// options, only `team` and `topology` are used. If the segment was opened read-only, views are read-only,
-  /// and write_to_buffer throws InvalidArgument. Throws InvalidArgument if the segment holds no dataset,
-  /// FormatError if its plan and its header contradict each other, and PlacementError if it was made on
-  /// another machine.
+  /// options, only `team`, `topology`, `stop` and `patience` are used. If the segment was opened read-only,
+  /// views are read-only, and write_to_buffer throws InvalidArgument. Throws InvalidArgument if the segment
+  /// holds no dataset, FormatError if its plan and its header contradict each other, and PlacementError if it
+  /// was made on another machine.
   static BatchLoader open(const Segment& segment, const LoaderOptions& options = {});
   /// Opens the segment called `name`, and continues as above. Also throws what Segment::open throws.
   static BatchLoader open(const std::string& name, Access access = Access::read_only,

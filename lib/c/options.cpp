@@ -2,6 +2,7 @@
 
 #include "c/calls.hpp"
 #include "c/objects.hpp"
+#include "c/times.hpp"
 
 namespace nodewise::c {
 namespace {
@@ -99,6 +100,7 @@ LoaderOptions loader_options_of(const nw_loader_options* options, const char* ca
     throw InvalidArgument(base::text(call, ": `publish_later` needs a `segment`"));
   }
   if (given.stop != nullptr) result.stop = *object(given.stop, call);
+  if (given.patience != 0) result.patience = limit_of(given.patience, call, "patience");
   return result;
 }
 

@@ -11,6 +11,7 @@
 #include "os/os.hpp"
 #include "report.hpp"
 #include "segment/draft.hpp"
+#include "segment/file.hpp"
 
 namespace nodewise {
 
@@ -160,7 +161,8 @@ BatchLoader BatchLoader::open(const Segment& segment, const LoaderOptions& optio
 }
 
 BatchLoader BatchLoader::open(const std::string& name, Access access, const LoaderOptions& options) {
-  return open(Segment::open(name, access), options);
+  const SegmentWait wait{.patience = options.patience, .stop = options.stop};
+  return open(SegmentAccess::of(SegmentFile::open(name, access, Leftover::opened, wait)), options);
 }
 
 std::optional<Segment> BatchLoader::segment() const {

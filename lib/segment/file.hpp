@@ -11,6 +11,7 @@
 
 #include <nodewise/error.hpp>
 #include <nodewise/segment.hpp>
+#include <nodewise/stop.hpp>
 
 #include "os/file.hpp"
 #include "os/fork_watch.hpp"
@@ -33,6 +34,12 @@ struct SegmentRequest {
 /// what processes use to work together must begin anew.
 enum class Leftover { opened, collected };
 
+/// How opening waits for a process that has not finished making or removing a segment.
+struct SegmentWait {
+  Patience patience = {};
+  std::optional<Stop> stop = {};  ///< Ends the wait; without one, the kernel wakes this process at once.
+};
+
 class SegmentFile {
  public:
   /// Creates the file and maps it. Other processes cannot open it as a segment before publish(). A file with
@@ -42,7 +49,7 @@ class SegmentFile {
   /// Opens and maps a segment; waits until its maker has published it. Throws as Segment::open.
   static std::shared_ptr<SegmentFile> open(const std::string& name, Access access,
                                            Leftover leftover = Leftover::opened,
-                                           const Patience& patience = {});
+                                           const SegmentWait& wait = {});
   static std::shared_ptr<SegmentFile> open_descriptor(int descriptor, Access access);
   ~SegmentFile();
   SegmentFile(const SegmentFile&) = delete;
@@ -92,11 +99,16 @@ class SegmentFile {
   Step create_named(bool has_other_folders);
   void clear_other_folders() const;
   using Until = std::optional<std::chrono::steady_clock::time_point>;
-  Step open_named(const Until& until);
+  struct Limit {
+    Until until;
+    std::optional<Stop> stop;
+  };
+  Step open_named(const Limit& limit);
+  int lock_shared(std::uint64_t byte, const Limit& limit) const;
   [[noreturn]] void fail_waiting(int error) const;
   void check_owner() const;
   bool is_published() const;
-  Step await_maker(const Until& until);
+  Step await_maker(const Limit& limit);
   void read_header();
   os::Result<void*> map_part(std::uint64_t offset, std::size_t bytes, std::size_t alignment,
                              bool writable) const;

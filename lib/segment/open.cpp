@@ -15,7 +15,7 @@
 namespace nodewise {
 
 std::shared_ptr<SegmentFile> SegmentFile::open(const std::string& name, Access access, Leftover leftover,
-                                               const Patience& patience) {
+                                               const SegmentWait& wait) {
   check_segment_name(name);
   const std::shared_ptr<SegmentFile> file(new SegmentFile);
   file->name_ = name;
@@ -28,14 +28,14 @@ std::shared_ptr<SegmentFile> SegmentFile::open(const std::string& name, Access a
         break;
       }
   if (leftover == Leftover::collected) collect_leftover(name, file->path_);
-  const Until until = patience ? Until(detail::after(*patience)) : std::nullopt;
-  while (file->open_named(until) == Step::again) file->file_.close();
+  const Limit limit{wait.patience ? Until(detail::after(*wait.patience)) : std::nullopt, wait.stop};
+  while (file->open_named(limit) == Step::again) file->file_.close();
   file->read_header();
   file->map(access);
   return file;
 }
 
-SegmentFile::Step SegmentFile::open_named(const Until& until) {
+SegmentFile::Step SegmentFile::open_named(const Limit& limit) {
   os::Os& os = os::current();
   const auto opened = keep([&] { return os.open_shared(path_, access_ == Access::read_write); });
   if (opened.error == ENOENT)
@@ -43,9 +43,21 @@ SegmentFile::Step SegmentFile::open_named(const Until& until) {
                       ENOENT);
   if (!opened.ok()) fail("opening the file", opened.error);
   check_owner();
-  if (const int error = os::lock_shared_until(descriptor(), holder_byte, until)) fail_waiting(error);
+  if (const int error = lock_shared(holder_byte, limit)) fail_waiting(error);
   base::pass(base::Mark::file_held);
-  return await_maker(until);
+  return await_maker(limit);
+}
+
+int SegmentFile::lock_shared(std::uint64_t byte, const Limit& limit) const {
+  if (!limit.stop) return os::lock_shared_until(descriptor(), byte, limit.until);
+  constexpr auto pause = std::chrono::milliseconds(20);
+  while (true) {
+    const auto now = std::chrono::steady_clock::now();
+    const bool last = limit.until && *limit.until <= now + pause;
+    const int error = os::lock_shared_until(descriptor(), byte, last ? *limit.until : now + pause);
+    if (error != ETIMEDOUT || last) return error;
+    limit.stop->check("Segment");
+  }
 }
 
 void SegmentFile::fail_waiting(int error) const {
@@ -73,9 +85,9 @@ bool SegmentFile::is_published() const {
   return begins_published(start.value);
 }
 
-SegmentFile::Step SegmentFile::await_maker(const Until& until) {
+SegmentFile::Step SegmentFile::await_maker(const Limit& limit) {
   if (!is_published()) {
-    int error = os::lock_shared_until(descriptor(), maker_byte, until);
+    int error = lock_shared(maker_byte, limit);
     if (error == 0) error = os::current().unlock_byte(descriptor(), maker_byte);
     if (error != 0) fail_waiting(error);
   }

@@ -33,6 +33,7 @@ bool Options::read_member(const char* name, PyObject* value) {
     if (number.name == name) return from_python(state_, value, number.to);
   const std::string_view key = name;
   if (key == "workers") return from_python(state_, value, options_.workers);
+  if (key == "patience") return from_python(state_, value, options_.patience);
   if (key == "segment") return from_python(state_, value, options_.segment);
   if (key == "topology") return from_python(state_, value, options_.topology);
   if (key == "targets") {

@@ -32,6 +32,7 @@ def options_of(
     segment: str | None = None,
     keep: bool = False,
     publish: bool = True,
+    timeout: float | None = None,
 ) -> dict[str, Any]:
     """The options of the C interface. docs/python.md lists what they mean."""
     options: dict[str, Any] = {
@@ -54,6 +55,8 @@ def options_of(
         options["targets"] = targets
     if machine is not None:
         options["topology"] = machine._handle
+    if timeout is not None:
+        options["patience"] = max(timeout, 1e-3)  # 0 means without a limit
     if segment is not None:
         options["segment"] = segment
     return options

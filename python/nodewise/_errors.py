@@ -89,7 +89,16 @@ class _NotPermitted(SystemError, PermissionError):
     """The file or segment belongs to another user, or may not be written."""
 
 
-_BY_BUILTIN = {FileNotFoundError: _NotFound, FileExistsError: _Exists, PermissionError: _NotPermitted}
+class _TimedOut(SystemError, Timeout):
+    """Another process did not finish in time."""
+
+
+_BY_BUILTIN = {
+    TimeoutError: _TimedOut,
+    FileNotFoundError: _NotFound,
+    FileExistsError: _Exists,
+    PermissionError: _NotPermitted,
+}
 
 
 def exception(kind: int, message: str, number: int) -> Error:

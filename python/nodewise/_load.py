@@ -59,16 +59,22 @@ def load(
 
 
 def open(
-    name: str, mode: str = "r", *, workers: int = 0, machine: Topology | None = None
+    name: str,
+    mode: str = "r",
+    *,
+    workers: int = 0,
+    machine: Topology | None = None,
+    timeout: float | None = None,
 ) -> ZeroCopyBatchLoader:
     """Opens the dataset that another process has placed in the segment `name`, without a copy.
 
-    mode  'r': arrays may only be read; 'r+': they may be written
+    mode     'r': arrays may only be read; 'r+': they may be written
+    timeout  the seconds to wait for a process that has not finished making the segment; None: without a limit
 
     Raises SystemError (FileNotFoundError, PermissionError), FormatError and InvalidArgument.
     """
     handle = _native.loader_open(
-        name, choice(MODES, mode, "mode"), options_of(workers=workers, machine=machine)
+        name, choice(MODES, mode, "mode"), options_of(workers=workers, machine=machine, timeout=timeout)
     )
     return ZeroCopyBatchLoader._of(handle, None, name, mode)
 

@@ -3,7 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include <nodewise/error.hpp>
 #include <nodewise/load.hpp>
@@ -106,4 +108,38 @@ TEST_CASE("open_or_create: when the loader dies, another one takes over") {
   ::usleep(20000);
   loader.kill();
   CHECK(waiter.wait() == 0);
+}
+
+TEST_CASE("the wait for a maker that does not finish ends by patience or by a stop token") {
+  const auto name = unique_name("unfinished");
+  const Dataset dataset({10, 2}, DType::f32, 5);
+  LoaderOptions making;
+  making.segment = SegmentOptions{.name = name, .origin = {.name = "key", .state = {{1, 1}}, .content = {}}};
+  making.segment->publish = false;
+  BatchLoader maker(dataset, making);
+  LoaderOptions waiting;
+  waiting.patience = std::chrono::milliseconds(30);
+  const auto timed_out = [](auto call) {
+    try {
+      call();
+    } catch (const SystemError& error) {
+      return error.code() == ETIMEDOUT;
+    }
+    return false;
+  };
+  CHECK(timed_out([&] { BatchLoader::open(name, Access::read_only, waiting); }));
+  const Source source = open_source(NODEWISE_TEST_DATA "/digits.npy");
+  SharedLoadOptions shared;
+  shared.loader = waiting;
+  CHECK(timed_out([&] { open_or_create(source, name, 100, shared); }));
+  shared.loader = {};
+  std::thread stopper([stop = shared.loader.stop]() mutable {
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    stop.request();
+  });
+  CHECK_THROWS_AS(open_or_create(source, name, 100, shared), Stopped);
+  stopper.join();
+  CHECK_THROWS_AS(BatchLoader::open(name, Access::read_only, shared.loader), Stopped);
+  maker.publish();
+  CHECK(BatchLoader::open(name).num_batches() == 2);
 }

@@ -367,6 +367,19 @@ class Importing(unittest.TestCase):
         )
         self.assertEqual(self.run_python(code), "interrupted\n")
 
+    def test_ctrl_c_and_a_timeout_end_the_wait_for_a_maker(self):
+        self.run_python(
+            "import nodewise, os, signal, threading\n"
+            "name = f'waiting-{os.getpid()}'\n"
+            "maker = nodewise.zeros((10, 2), 'f32', 2, segment=name, publish=False)\n"
+            "try: nodewise.open(name, timeout=0.05); raise SystemExit('opened')\n"
+            "except TimeoutError as error: assert isinstance(error, nodewise.SystemError)\n"
+            "threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+            "try: nodewise.open(name); raise SystemExit('opened')\n"
+            "except KeyboardInterrupt: pass\n"
+            "maker.publish(); nodewise.open(name)\n"
+        )
+
     def test_arrays_at_the_end_of_the_interpreter(self):
         self.run_python(
             "import nodewise, numpy as np\n"

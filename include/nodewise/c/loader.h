@@ -41,6 +41,8 @@ typedef struct nw_loader_options {
   int32_t publish_later; /* 1: other processes can open the segment after nw_loader_publish() */
   int32_t reserved;      /* 0 */
   nw_stop stop;          /* ends a load early; NULL: nothing does */
+  double patience;       /* the seconds that nw_loader_open() and nw_loader_open_or_create() wait for a
+                            process that has not finished making the segment; 0: without a limit */
 } nw_loader_options;
 
 /* Makes a loader. All these calls fail as the C++ constructors do (docs/c.md): NW_INVALID_ARGUMENT,
@@ -66,7 +68,8 @@ NW_API nw_error nw_loader_load(nw_source source, uint64_t batch_size, const nw_l
 NW_API nw_error nw_loader_load_planned(nw_source source, nw_plan plan, const nw_loader_options* options,
                                        nw_loader* out);
 /* Opens the dataset that another process has placed in the segment `name`. Of the options, only `workers`,
- * `scheduling` and `topology` are used. Errors: those of nw_segment_open(), NW_INVALID_ARGUMENT (no dataset).
+ * `scheduling`, `topology`, `stop` and `patience` are used. Errors: those of nw_segment_open(),
+ * NW_INVALID_ARGUMENT (no dataset).
  */
 NW_API nw_error nw_loader_open(const char* name, nw_access access, const nw_loader_options* options,
                                nw_loader* out);
