@@ -5,6 +5,7 @@
 #include <nodewise/c/base.h>
 #include <nodewise/c/dlpack.h>
 #include <nodewise/c/loader.h>
+#include <nodewise/c/manager.h>
 #include <nodewise/c/objects.h>
 #include <nodewise/c/placement.h>
 #include <nodewise/c/plan.h>

@@ -85,6 +85,8 @@ typedef struct nw_ring_lease_object* nw_ring_lease;
 typedef struct nw_manager_object* nw_manager;
 typedef struct nw_transaction_object* nw_transaction;
 typedef struct nw_managed_object* nw_managed;
+typedef struct nw_managed_list_object* nw_managed_list;
+typedef struct nw_managed_dict_object* nw_managed_dict;
 typedef struct nw_pools_object* nw_pools;
 
 /* Frees a handle of any kind. NULL is allowed. The object is destroyed when no other object and no running
