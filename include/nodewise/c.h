@@ -9,6 +9,7 @@
 #include <nodewise/c/objects.h>
 #include <nodewise/c/placement.h>
 #include <nodewise/c/plan.h>
+#include <nodewise/c/pools.h>
 #include <nodewise/c/ring.h>
 #include <nodewise/c/segment.h>
 #include <nodewise/c/source.h>

@@ -29,6 +29,7 @@ struct Named {
 };
 
 using SegmentInfos = std::vector<SegmentInfo>;
+using PoolsOwner = std::unique_ptr<NodePools>;
 using StreamOwner = std::unique_ptr<BatchStream>;
 
 /// A loan, unless it was published, and its producer, which must be destroyed later.
@@ -61,6 +62,7 @@ template <> struct ObjectOf<nw_event> : Named<SharedEvent> { static constexpr au
 template <> struct ObjectOf<nw_barrier> : Named<SharedBarrier> { static constexpr auto noun = "barrier"; };
 template <> struct ObjectOf<nw_ring> : Named<BatchRing> { static constexpr auto noun = "ring"; };
 template <> struct ObjectOf<nw_ring_loan> : Named<HeldLoan> { static constexpr auto noun = "loan"; };
+template <> struct ObjectOf<nw_pools> : Named<PoolsOwner> { static constexpr auto noun = "pools"; };
 // clang-format on
 template <>
 struct ObjectOf<nw_ring_producer> : Named<RingProducer> {
