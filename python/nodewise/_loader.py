@@ -211,14 +211,9 @@ class ZeroCopyBatchLoader(_native.Batches):
             )
         row = self._features * item
         strides = (row, item) if self._layout == LAYOUTS["rows"] else (item, rows * item)
-        return Tensor._of(
-            _native.loader_pages(self._handle),
-            first * row,
-            (rows, self._features),
-            strides,
-            self._dtype,
-            self._memories[0],
-        )
+        pages = _native.loader_pages(self._handle)
+        shape = (rows, self._features)
+        return Tensor._of(pages, first * row, shape, strides, self._dtype, self._memories[0])
 
     def is_zero_copy(self, batch_idx: int) -> bool:
         """Whether get_batch(batch_idx) shares the buffer, and its memory is mapped, as the kernel says.
