@@ -26,6 +26,9 @@ namespace {
 
 int execute(PyObject* module) {
   return add_handle_type(module) && add_memory_type(module) && add_batches_type(module) &&
+                 add_elements_type(module) && PyModule_AddFunctions(module, objects_functions) == 0 &&
+                 PyModule_AddFunctions(module, manager_functions) == 0 &&
+                 PyModule_AddFunctions(module, ring_functions) == 0 &&
                  PyModule_AddStringConstant(module, "version", nw_version()) == 0
              ? 0
              : -1;

@@ -60,6 +60,10 @@ class Released {
 /// is set already (a signal handler raised it), that one stays.
 PyObject* raise(nw_error error);
 
+/// For nw_stop_make_polled(): looks for signals. `thread` is the state of the thread that makes the call,
+/// which has released the interpreter. An exception of a signal handler stays set, and ends the call.
+std::int32_t signalled(void* thread);
+
 /// A Python object that owns a handle of the C interface, and frees it.
 PyObject* own_handle(State& state, void* handle);
 /// The handle of such an object; null with a Python exception for any other object.
@@ -68,6 +72,10 @@ void* handle_of(State& state, PyObject* object);
 bool add_handle_type(PyObject* module);
 bool add_memory_type(PyObject* module);
 bool add_batches_type(PyObject* module);
+bool add_elements_type(PyObject* module);
 extern PyMethodDef loader_functions[];
+extern PyMethodDef manager_functions[];
+extern PyMethodDef objects_functions[];
+extern PyMethodDef ring_functions[];
 
 }  // namespace nodewise::python

@@ -5,18 +5,13 @@
 #include "wrap.hpp"
 
 namespace nodewise::python {
-namespace {
 
-// Runs on the thread that made the call, which has released the interpreter. An exception of a signal
-// handler stays set, and ends the call.
 std::int32_t signalled(void* thread) {
   PyEval_RestoreThread(static_cast<PyThreadState*>(thread));
   const int failed = PyErr_CheckSignals();
   PyEval_SaveThread();
   return failed == 0 ? 0 : 1;
 }
-
-}  // namespace
 
 bool Options::read_member(const char* name, PyObject* value) {
   struct Number {

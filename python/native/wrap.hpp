@@ -31,6 +31,22 @@ NODEWISE_HANDLE(nw_stream);
 NODEWISE_HANDLE(nw_lease);
 NODEWISE_HANDLE(nw_placement);
 NODEWISE_HANDLE(nw_segment);
+NODEWISE_HANDLE(nw_objects);
+NODEWISE_HANDLE(nw_value);
+NODEWISE_HANDLE(nw_array);
+NODEWISE_HANDLE(nw_mutex);
+NODEWISE_HANDLE(nw_event);
+NODEWISE_HANDLE(nw_barrier);
+NODEWISE_HANDLE(nw_ring);
+NODEWISE_HANDLE(nw_ring_producer);
+NODEWISE_HANDLE(nw_ring_consumer);
+NODEWISE_HANDLE(nw_ring_loan);
+NODEWISE_HANDLE(nw_ring_lease);
+NODEWISE_HANDLE(nw_manager);
+NODEWISE_HANDLE(nw_transaction);
+NODEWISE_HANDLE(nw_managed);
+NODEWISE_HANDLE(nw_managed_list);
+NODEWISE_HANDLE(nw_managed_dict);
 #undef NODEWISE_HANDLE
 
 /// A result: what the C call is given a pointer to.
@@ -131,6 +147,26 @@ inline PyObject* to_python(State&, const nw_node& node) {
 inline PyObject* to_python(State&, const nw_placement_bytes& bytes) {
   return Py_BuildValue("KKKKKKK", bytes.planned_bytes, bytes.local_bytes, bytes.misplaced_bytes,
                        bytes.cut_bytes, bytes.absent_bytes, bytes.unknown_bytes, bytes.on_target_bytes);
+}
+
+inline PyObject* to_python(State&, void* address) {
+  return PyLong_FromVoidPtr(address);
+}
+inline PyObject* to_python(State&, const nw_barrier_info& info) {
+  return Py_BuildValue("IIN", info.parties, info.waiting, PyBool_FromLong(info.broken));
+}
+/// The address, and the shape.
+inline PyObject* to_python(State&, const nw_view& view) {
+  return Py_BuildValue("NKK", PyLong_FromVoidPtr(view.data), view.rows, view.cols);
+}
+inline PyObject* to_python(State&, const nw_ring_info& info) {
+  return Py_BuildValue("sKKKiN", info.name, info.slots, info.rows, info.cols, info.dtype,
+                       PyBool_FromLong(info.closed));
+}
+inline PyObject* to_python(State&, const nw_ring_counts& counts) {
+  return Py_BuildValue("KKKKKKKK", counts.published, counts.returned, counts.redelivered, counts.recovered,
+                       counts.producer_waits, counts.consumer_waits, counts.producer_waited_ns,
+                       counts.consumer_waited_ns);
 }
 
 /// A value with room for the type of an argument; structs that begin with their size know it.

@@ -30,10 +30,14 @@ if TYPE_CHECKING:
     )
     from ._load import load, open, open_or_create, zeros
     from ._loader import FeatureStatistics, ZeroCopyBatchLoader
+    from ._locks import Barrier, Event, Lock, RLock
     from ._machine import Node, Plan, Shard, Topology, plan, topology
+    from ._manager import KeyNotFound, ManagedDict, ManagedList, Manager, Transaction
     from ._native import version as __version__
     from ._placement import Placement, PlacementBytes, Residency, placement
+    from ._ring import BatchRing, BatchTag, RingConsumer, RingCounts, RingLease, RingLoan, RingProducer
     from ._tensor import Tensor, from_dlpack
+    from ._values import Array, Value
 
 # The module of each public name. A name is imported when it is first used, so that a program pays only for
 # what it uses.
@@ -57,20 +61,42 @@ _MODULES = {
     ),
     "_load": ("load", "open", "open_or_create", "zeros"),
     "_loader": ("FeatureStatistics", "ZeroCopyBatchLoader"),
+    "_locks": ("Barrier", "Event", "Lock", "RLock"),
     "_machine": ("Node", "Plan", "Shard", "Topology", "plan", "topology"),
+    "_manager": ("KeyNotFound", "ManagedDict", "ManagedList", "Manager", "Transaction"),
     "_placement": ("Placement", "PlacementBytes", "Residency", "placement"),
+    "_ring": (
+        "BatchRing",
+        "BatchTag",
+        "RingConsumer",
+        "RingCounts",
+        "RingLease",
+        "RingLoan",
+        "RingProducer",
+    ),
     "_tensor": ("Tensor", "from_dlpack"),
+    "_values": ("Array", "Value"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "Array",
+    "Barrier",
+    "BatchRing",
+    "BatchTag",
     "BrokenBarrier",
     "Error",
+    "Event",
     "ExportError",
     "FeatureStatistics",
     "ForeignError",
     "FormatError",
     "InvalidArgument",
+    "KeyNotFound",
+    "Lock",
+    "ManagedDict",
+    "ManagedList",
+    "Manager",
     "MemoryInUse",
     "Node",
     "OutOfMemory",
@@ -80,7 +106,13 @@ __all__ = [
     "PlacementBytes",
     "PlacementError",
     "Plan",
+    "RLock",
     "Residency",
+    "RingConsumer",
+    "RingCounts",
+    "RingLease",
+    "RingLoan",
+    "RingProducer",
     "Shard",
     "Stopped",
     "SystemError",
@@ -88,6 +120,8 @@ __all__ = [
     "ThreadError",
     "Timeout",
     "Topology",
+    "Transaction",
+    "Value",
     "ZeroCopyBatchLoader",
     "from_dlpack",
     "load",

@@ -1,5 +1,7 @@
 """The exceptions of nodewise. Each is a nodewise.Error, and also the built-in that programs expect."""
 
+import threading
+
 
 class Error(Exception):
     """The base class of all exceptions of nodewise."""
@@ -29,7 +31,7 @@ class OwnerDied(Error, RuntimeError):
     """A process died while it held a lock, and the data that the lock guards was not repaired since."""
 
 
-class BrokenBarrier(Error, RuntimeError):
+class BrokenBarrier(Error, threading.BrokenBarrierError):
     """A party of a barrier gave up."""
 
 
