@@ -4,16 +4,16 @@
     from nodewise_segment import open_segment
 
     with open_segment("train") as segment:
-        for i in range(segment.num_batches):
-            rows = segment.array(i)      # NumPy; segment.batch(i) is a memoryview and needs nothing
+        for rows in segment:             # memoryviews; segment[i] is one of them, segment.flat() has all
+            ...
+        rows = segment.array(0)          # of NumPy, where it is installed
 
 One file, standard library alone, Python 3.9 or newer, Linux on 64 bits. What lies in a segment's file is
 described in docs/segment-format.md, and everything that it says of itself is checked before it is believed.
 
 From the command line, `python3 nodewise_segment.py NAME` prints a segment's header and its first rows.
 
-Nothing here goes through multiprocessing.shared_memory: before Python 3.13 a process that merely opened a
-SharedMemory had it unlinked for everybody when it ended.
+Nothing goes through multiprocessing.shared_memory, which unlinks what a mere reader opened (before 3.13).
 """
 import argparse
 import collections
@@ -51,14 +51,11 @@ HEADER = struct.Struct("=" + "".join(code for _, code in FIELDS))
 Header = collections.namedtuple("Header", [name for name, _ in FIELDS])
 CHECKSUM = 44  # where it is
 
-MAGIC = b"nodewise"
-BYTE_ORDER = 0x01020304
-VERSION = 1
+MAGIC, BYTE_ORDER, VERSION = b"nodewise", 0x01020304, 1
 LAYOUT_FEATURE = 2  # of required_features: reserved_word is a layout, else batches are in rows
 LAYOUTS, TILE_ROWS = ("rows", "columns", "tiles"), 16
 LONGEST_HEADER = 1 << 20
-KINDS = ("dataset", "objects", "ring")
-PLACING_RUNGS = ("mbind", "first_touch", "none")
+KINDS, PLACING_RUNGS = ("dataset", "objects", "ring"), ("mbind", "first_touch", "none")
 
 # bytes, what memoryview and struct call it, NumPy's name; bf16 has neither, and NumPy gets its bits
 Element = collections.namedtuple("Element", "bytes code numpy")
@@ -86,6 +83,11 @@ class SegmentError(ValueError):
     """What the file says cannot be: it is no segment, damaged, truncated, or of a version to come."""
 
 
+def _refuse_if(wrong, what, message):
+    if wrong:
+        raise SegmentError(f"{what} {message}")
+
+
 def layout_hash():
     """64-bit FNV-1a over "NAME OFFSET BYTES\\n" of every field."""
     value, offset = 0xCBF29CE484222325, 0
@@ -99,86 +101,65 @@ def layout_hash():
 
 def _start_of(start, what):
     """The fixed part, believed as far as the length of the rest."""
-    if len(start) < HEADER.size:
-        raise SegmentError(f"{what} is no segment: it has {len(start)} bytes, a header has {HEADER.size}")
+    _refuse_if(len(start) < HEADER.size, what,
+               f"is no segment: it has {len(start)} bytes, a header has {HEADER.size}")
     raw = Header._make(HEADER.unpack_from(start))
-    if raw.magic != MAGIC:
-        raise SegmentError(f"{what} is no segment: it begins with {raw.magic!r}")
-    if raw.byte_order != BYTE_ORDER:
-        raise SegmentError(f"{what} was written in another byte order, or is damaged")
-    if raw.version > VERSION:
-        raise SegmentError(f"{what} is of version {raw.version}; this reader knows {VERSION}: use a newer")
-    if raw.version != VERSION:
-        raise SegmentError(f"{what} is of version {raw.version}, which there never was")
-    if not HEADER.size <= raw.header_bytes <= LONGEST_HEADER:
-        raise SegmentError(f"{what} says that its header has {raw.header_bytes} bytes")
+    _refuse_if(raw.magic != MAGIC, what, f"is no segment: it begins with {raw.magic!r}")
+    _refuse_if(raw.byte_order != BYTE_ORDER, what, "was written in another byte order, or is damaged")
+    rest = ", which never was" if raw.version < VERSION else f"; this reader knows {VERSION}: use a newer"
+    _refuse_if(raw.version != VERSION, what, f"is of version {raw.version}{rest}")
+    _refuse_if(not HEADER.size <= raw.header_bytes <= LONGEST_HEADER, what,
+               f"says that its header has {raw.header_bytes} bytes")
     return raw
 
 
 def _check_words(raw, what):
-    if raw.layout_hash != layout_hash():
-        raise SegmentError(f"{what} has a header of another layout: use the reader of the build that made it")
-    if raw.required_features & ~LAYOUT_FEATURE:
-        raise SegmentError(f"{what} needs features ({raw.required_features}) that this reader does not have")
-    if raw.kind >= len(KINDS):
-        raise SegmentError(f"{what} is of unknown kind {raw.kind}")
-    if raw.keep > 1:
-        raise SegmentError(f"{what} has {raw.keep} for its mark of being kept")
-    if raw.placing_rung >= len(PLACING_RUNGS):
-        raise SegmentError(f"{what} names placing rung {raw.placing_rung}, which there is not")
-    if raw.required_features & LAYOUT_FEATURE and raw.reserved_word >= len(LAYOUTS):
-        raise SegmentError(f"{what} arranges its batches by layout {raw.reserved_word}, which there is not")
+    _refuse_if(raw.layout_hash != layout_hash(), what,
+               "has a header of another layout: use the reader of the build that made it")
+    _refuse_if(raw.required_features & ~LAYOUT_FEATURE, what,
+               f"needs features ({raw.required_features}) that this reader does not have")
+    _refuse_if(raw.kind >= len(KINDS), what, f"is of unknown kind {raw.kind}")
+    _refuse_if(raw.keep > 1, what, f"has {raw.keep} for its mark of being kept")
+    _refuse_if(raw.placing_rung >= len(PLACING_RUNGS), what,
+               f"names placing rung {raw.placing_rung}, which there is not")
+    _refuse_if(raw.required_features & LAYOUT_FEATURE and raw.reserved_word >= len(LAYOUTS), what,
+               f"arranges its batches by layout {raw.reserved_word}, which there is not")
 
 
-def _element_type(raw, what):
-    name = raw.dtype.partition(b"\0")[0].decode("latin-1")
-    name = LONG_NAMES.get(name, name)
-    if name not in ELEMENTS:
-        raise SegmentError(f"{what} has elements of unknown type {ascii(name)}")
-    return name
-
-
-def _check_sizes(raw, file_bytes, what):
-    if raw.total_bytes != file_bytes:
-        raise SegmentError(f"{what} says that it has {raw.total_bytes} bytes, and has {file_bytes}: "
-                           "it was truncated?")
-    if raw.page_bytes == 0 or raw.page_bytes & (raw.page_bytes - 1):
-        raise SegmentError(f"{what} has pages of {raw.page_bytes} bytes")
-    if raw.data_offset % raw.page_bytes or raw.data_offset < raw.header_bytes:
-        raise SegmentError(f"{what} has its data at byte {raw.data_offset}")
-    if raw.data_offset + raw.data_bytes > raw.total_bytes:
-        raise SegmentError(f"{what} says that {raw.data_bytes} bytes of data begin at {raw.data_offset} "
-                           f"of {raw.total_bytes}")
-
-
-def _check_dataset(raw, dtype, what):
-    if raw.features == 0 or raw.batch_size == 0:
-        raise SegmentError(f"{what} holds a dataset of {raw.features} features in batches of "
-                           f"{raw.batch_size}")
-    if raw.samples * raw.features * ELEMENTS[dtype].bytes > raw.data_bytes:
-        raise SegmentError(f"{what} says that {raw.samples} x {raw.features} elements of {dtype} "
-                           f"are in {raw.data_bytes} bytes")
+def _check_sizes(raw, dtype, file_bytes, what):
+    _refuse_if(raw.total_bytes != file_bytes, what,
+               f"says that it has {raw.total_bytes} bytes, and has {file_bytes}: it was truncated?")
+    _refuse_if(raw.page_bytes == 0 or raw.page_bytes & (raw.page_bytes - 1), what,
+               f"has pages of {raw.page_bytes} bytes")
+    _refuse_if(raw.data_offset % raw.page_bytes or raw.data_offset < raw.header_bytes, what,
+               f"has its data at byte {raw.data_offset}")
+    _refuse_if(raw.data_offset + raw.data_bytes > raw.total_bytes, what,
+               f"says that {raw.data_bytes} bytes of data begin at {raw.data_offset} of {raw.total_bytes}")
+    if KINDS[raw.kind] != "dataset":
+        return
+    _refuse_if(raw.features == 0 or raw.batch_size == 0, what,
+               f"holds a dataset of {raw.features} features in batches of {raw.batch_size}")
+    _refuse_if(raw.samples * raw.features * ELEMENTS[dtype].bytes > raw.data_bytes, what,
+               f"says that {raw.samples} x {raw.features} elements of {dtype} are in {raw.data_bytes} bytes")
 
 
 def parse_header(start, file_bytes, what="the file"):
     """(fixed part, element type, plan, origin's name) of a file of `file_bytes` that begins with `start`. The
     texts are bytes. Raises SegmentError."""
     raw = _start_of(start, what)
-    if raw.header_bytes > len(start):
-        raise SegmentError(f"{what} says that its header has {raw.header_bytes} bytes, of which "
-                           f"{len(start)} are there")
+    _refuse_if(raw.header_bytes > len(start), what,
+               f"says that its header has {raw.header_bytes} bytes, of which {len(start)} are there")
     start = start[: raw.header_bytes]
-    if zlib.crc32(start[:CHECKSUM] + bytes(4) + start[CHECKSUM + 4 :]) != raw.checksum:
-        raise SegmentError(f"{what} has a damaged header: its checksum does not hold")
+    _refuse_if(zlib.crc32(start[:CHECKSUM] + bytes(4) + start[CHECKSUM + 4 :]) != raw.checksum, what,
+               "has a damaged header: its checksum does not hold")
     _check_words(raw, what)
-    dtype = _element_type(raw, what)
-    _check_sizes(raw, file_bytes, what)
-    if KINDS[raw.kind] == "dataset":
-        _check_dataset(raw, dtype, what)
+    dtype = raw.dtype.partition(b"\0")[0].decode("latin-1")
+    dtype = LONG_NAMES.get(dtype, dtype)
+    _refuse_if(dtype not in ELEMENTS, what, f"has elements of unknown type {ascii(dtype)}")
+    _check_sizes(raw, dtype, file_bytes, what)
     plan_end = HEADER.size + raw.plan_bytes
-    if plan_end + raw.origin_bytes != raw.header_bytes:
-        raise SegmentError(f"{what} has texts of {raw.plan_bytes} and {raw.origin_bytes} bytes in a "
-                           f"header of {raw.header_bytes}")
+    _refuse_if(plan_end + raw.origin_bytes != raw.header_bytes, what, f"has texts of {raw.plan_bytes} and "
+               f"{raw.origin_bytes} bytes in a header of {raw.header_bytes}")
     return raw, dtype, start[HEADER.size : plan_end], start[plan_end:]
 
 
@@ -220,10 +201,6 @@ def _open_file(path, writable):
     return os.open(path, access | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)  # never waits at a pipe
 
 
-def _is_published(descriptor):
-    return any(os.pread(descriptor, len(MAGIC), 0))
-
-
 def _join_holders(descriptor, path):
     """Takes part in holding the file, waiting for a maker. False: its name was removed meanwhile."""
     status = os.fstat(descriptor)
@@ -233,12 +210,12 @@ def _join_holders(descriptor, path):
         raise PermissionError(errno.EPERM, f"belongs to user {status.st_uid}, this is user {os.geteuid()}: "
                               "another user's memory is not to be trusted", path)
     _lock(descriptor, HOLDER_BYTE, fcntl.F_RDLCK)
-    if not _is_published(descriptor):
+    if not any(os.pread(descriptor, len(MAGIC), 0)):  # not published yet
         _lock(descriptor, MAKER_BYTE, fcntl.F_RDLCK)
         _lock(descriptor, MAKER_BYTE, fcntl.F_UNLCK)
     if os.fstat(descriptor).st_nlink == 0:
         return False
-    if not _is_published(descriptor):
+    if not any(os.pread(descriptor, len(MAGIC), 0)):
         raise FileNotFoundError(errno.ENOENT, "this segment was never finished, its maker died over it", path)
     return True
 
@@ -341,22 +318,20 @@ class Segment:
 
     def __init__(self, name, path, descriptor, writable):
         """Takes over the descriptor, unless it raises."""
-        start = os.pread(descriptor, HEADER.size, 0)  # whole, as it is memory
-        start = os.pread(descriptor, _start_of(start, path).header_bytes, 0)
+        header = _start_of(os.pread(descriptor, HEADER.size, 0), path)  # whole, as it is memory
+        start = os.pread(descriptor, header.header_bytes, 0)
         raw, self.dtype, self._plan, origin = parse_header(start, os.fstat(descriptor).st_size, path)
         if raw.page_bytes < mmap.PAGESIZE:
             raise SegmentError(f"{path} has pages of {raw.page_bytes} bytes, this machine of {mmap.PAGESIZE}")
         self.name, self.path, self.writable = name, path, writable
-        self.kind = KINDS[raw.kind]
-        self.shape = (raw.samples, raw.features)
+        self.kind, self.shape = KINDS[raw.kind], (raw.samples, raw.features)
         self.layout = LAYOUTS[raw.reserved_word if raw.required_features & LAYOUT_FEATURE else 0]
-        self.batch_size = raw.batch_size
+        self.batch_size, self.kept = raw.batch_size, raw.keep == 1
         self.num_batches = -(-raw.samples // raw.batch_size) if self.kind == "dataset" else 0
         self.owner = Owner(raw.owner_pid, raw.owner_uid, raw.owner_start_ticks, raw.owner_pid_namespace)
         self.created = datetime.datetime.fromtimestamp(raw.created_ns // 1000000000, datetime.timezone.utc)
         self.created += datetime.timedelta(microseconds=raw.created_ns % 1000000000 // 1000)
-        self.kept = raw.keep == 1
-        digests = (struct.unpack("=2Q", raw.origin_state), struct.unpack("=2Q", raw.origin_content))
+        digests = (struct.unpack("=2Q", word) for word in (raw.origin_state, raw.origin_content))
         self.origin = Origin(os.fsdecode(origin), *digests) if origin else None
         self._mapping = io.BytesIO()  # where there is nothing to map
         if raw.data_bytes > 0:
@@ -378,10 +353,13 @@ class Segment:
         except (ValueError, RecursionError) as error:
             raise SegmentError(f"{self.path} has a plan that is no JSON: {error}") from None
 
-    def _batch_bytes(self, i):
-        """(the bytes of batch i, its rows)"""
+    def _check_open(self):
         if self._mapping is None:
             raise ValueError(f"segment {self.name!r} is closed")
+
+    def _batch_bytes(self, i):
+        """(the bytes of batch i, its rows)"""
+        self._check_open()
         if not 0 <= i < self.num_batches:
             raise IndexError(f"batch {i} of {self.num_batches}")
         first = i * self.batch_size
@@ -400,11 +378,35 @@ class Segment:
         if self.layout != "rows":
             raise ValueError(f"segment {self.name!r} has its batches in {self.layout}, not in rows; "
                              "array(i) shows columns, element_offset finds any element")
+        return self._cast(view, rows, self.shape[1])
+
+    def _cast(self, view, *shape):
         element = ELEMENTS[self.dtype]
         try:
-            return view.cast(element.code or "", (rows, self.shape[1]))
+            return view.cast(element.code or "", shape)
         except ValueError:
-            return view.cast("B", (rows, self.shape[1], element.bytes))
+            return view.cast("B", (*shape, element.bytes))
+
+    def flat(self):
+        """All elements in the order of memory as a memoryview of one dimension, else as batch()."""
+        self._check_open()
+        count = self.shape[0] * self.shape[1]
+        data = memoryview(self._mapping if count > 0 else b"")[: count * ELEMENTS[self.dtype].bytes]
+        return self._cast(data, count) if count > 0 else data
+
+    def __len__(self):
+        return self.num_batches
+
+    def __getitem__(self, i):  # negative numbers count from the end
+        return self.batch(i + self.num_batches if -self.num_batches <= i < 0 else i)
+
+    def __iter__(self):
+        return map(self.batch, range(self.num_batches))
+
+    def __reduce__(self):
+        """Pickled as its name: another process opens the segment again."""
+        self._check_open()
+        return open_segment, (self.name, self.writable)
 
     def array(self, i):
         """Batch i as a NumPy array of shape (rows, features), read-only unless `writable`: no copy.
@@ -488,10 +490,8 @@ def main():
     options = parser.parse_args()
     try:
         with open_segment(options.name) as segment:
-            for label, value in _describe(segment):
-                print(f"{label:8} {value}")
-            for row in _first_rows(segment, options.rows):
-                print(row)
+            print(*(f"{label:8} {value}" for label, value in _describe(segment)), sep="\n")
+            print(*(f"{row}\n" for row in _first_rows(segment, options.rows)), sep="", end="")
     except (OSError, ValueError) as error:
         sys.exit(f"nodewise_segment: {error}")
 

@@ -12,6 +12,7 @@ import fcntl
 import fractions
 import os
 import pathlib
+import pickle
 import shutil
 import signal
 import subprocess
@@ -91,6 +92,38 @@ class Elements(SegmentTest):
                     for i in (-1, BATCHES, 1 << 70):
                         self.assertRaises(IndexError, segment.batch, i)
                 self.assertEqual(peer.end(), list(map(exact_mean, batches_of(values))))
+
+    def test_as_a_sequence(self):
+        """Its length is that of its batches, [i] and iteration give them, and flat() is all of it."""
+        for dtype in ELEMENTS:
+            with self.subTest(dtype):
+                name, values = self.new_name(dtype), make_values(dtype, self.rng)
+                self.hold(name, dtype, values)
+                with open_segment(name) as segment:
+                    self.assertEqual(len(segment), BATCHES)
+                    expected = [bytes(segment.batch(i)) for i in range(BATCHES)]
+                    self.assertEqual([bytes(batch) for batch in segment], expected)
+                    self.assertEqual([bytes(segment[i]) for i in (0, -1, -BATCHES)],
+                                     [expected[0], expected[-1], expected[0]])
+                    for i in (BATCHES, -BATCHES - 1, 1 << 70):
+                        self.assertRaises(IndexError, segment.__getitem__, i)
+                    self.assertEqual(bytes(segment.flat()), pack(dtype, values))
+                    self.assertEqual(len(segment.flat()), COUNT)
+                    self.assertTrue(segment.flat().readonly)
+
+    def test_a_pickle_is_its_name(self):
+        name, values = self.new_name("i32"), make_values("i32", self.rng)
+        self.hold(name, "i32", values)
+        with open_segment(name, writable=True) as segment:
+            data = pickle.dumps(segment)
+            self.assertLess(len(data), 1024)
+            with pickle.loads(data) as other:
+                self.assertTrue(other.writable)
+                segment.flat()[0] = 42
+                self.assertEqual(other.flat()[0], 42)
+                self.assertEqual(other.batch(0)[0, 0], 42)
+        self.assertRaises(ValueError, pickle.dumps, segment)
+        self.assertRaises(ValueError, segment.flat)
 
     def test_every_layout(self):
         """Elements lie where element_offset says; NumPy shows columns by strides, and tiles not at all."""
