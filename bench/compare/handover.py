@@ -1,10 +1,24 @@
-"""Batches from one Python process to another: through multiprocessing's queue, and through slots in shared
-memory, which is the fastest that the standard library has to offer."""
+"""Batches from one Python process to another: through multiprocessing's queue, through slots in shared
+memory, which is the fastest that the standard library has to offer, and through a ring of nodewise's package
+where that can be imported.
+
+    handover.py [MIB [ROUNDS]]
+
+prints how many times as long the others take as the ring, as the median of the rounds.
+"""
 import mmap
 import multiprocessing
 import os
+import statistics
+import sys
+import time
 
 import numpy
+
+try:
+    import nodewise
+except ImportError:
+    nodewise = None
 
 TIMES = 16  # batches that are handed over in one piece of work, as in ring_bench
 SLOTS = 4
@@ -50,6 +64,32 @@ class SlotPool:
         return sums
 
 
+class Ring:
+    """A BatchRing of nodewise, used as its documentation shows."""
+
+    def __init__(self, elements):
+        self.ring = nodewise.BatchRing.create(
+            rows=1, cols=elements, dtype="f64", slots=SLOTS, producers="one", consumers="one"
+        )
+        self.consumer = None
+
+    def produce(self):
+        with self.ring.producer() as producer:
+            for batch in range(TIMES):
+                with producer.loan() as loan:
+                    loan.array.fill(batch)
+                    loan.publish()
+
+    def consume(self):
+        if self.consumer is None:
+            self.consumer = self.ring.consumer()
+        sums = []
+        for _ in range(TIMES):
+            with self.consumer.lease(PATIENCE) as lease:
+                sums.append(lease.array.sum())
+        return sums
+
+
 def serve(way, go, cpus):
     os.sched_setaffinity(0, {max(cpus)})
     while go.recv():
@@ -78,6 +118,32 @@ def measured_with(kind, mib, measured):
     return nanoseconds
 
 
-def ways(mib, measured):
-    kinds = {"mp_queue": Queue, "mp_slots": SlotPool}
-    return {way: measured_with(kind, mib, measured) for way, kind in kinds.items()}
+KINDS = {"mp_queue": Queue, "mp_slots": SlotPool} | ({"nodewise_python": Ring} if nodewise else {})
+
+
+def ways(mib, measured, order=tuple(KINDS)):
+    return {way: measured_with(KINDS[way], mib, measured) for way in order}
+
+
+def measured_once(work):
+    """How many nanoseconds it takes after a first run, and what it gives."""
+    work()
+    begin = time.perf_counter_ns()
+    given = work()
+    return time.perf_counter_ns() - begin, given
+
+
+def main(mib=32, rounds=9):
+    forth, back = tuple(KINDS), tuple(reversed(KINDS))  # so that no way always comes after the same one
+    results = [ways(int(mib), measured_once, back if i % 2 else forth) for i in range(int(rounds))]
+    for way in KINDS:
+        times = [result[way] / TIMES / 1e6 for result in results]
+        line = f"{way}: {statistics.median(times):.2f} ms for a batch of {mib} MiB"
+        if nodewise:
+            ratios = sorted(result[way] / result["nodewise_python"] for result in results)
+            line += f", {statistics.median(ratios):.2f} times the ring ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+        print(line)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -117,6 +117,9 @@ class Managers(unittest.TestCase):
         ):
             self.assertEqual(step(entries), step(other))
             self.assertEqual((list(entries.keys()), len(entries)), (sorted(other), len(other)))
+        with self.assertRaises(ValueError):
+            entries.update({"a": 1, "k" * 501: 2})  # the first one is not written either
+        self.assertEqual(len(entries), 0)
         for call in (lambda: entries["z"], lambda: entries.pop("z"), lambda: entries.__delitem__("z")):
             with self.assertRaises(KeyError):
                 call()
