@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -83,7 +82,7 @@ class Lock(_Named):
         # The first attempt does not wait: usually, the lock is free.
         held = self._try(0.0) or (limit != 0 and wait(self._try, limit))
         if held:
-            self._place.owners[self._object] = (os.getpid(), threading.get_ident(), 1)
+            self._place.owners[self._object] = (threading.get_native_id(), 1)
         return held
 
     def release(self) -> None:
@@ -94,8 +93,8 @@ class Lock(_Named):
 
     def _depth(self) -> int:
         """How often this thread has acquired the lock."""
-        process, thread, depth = self._place.owners.get(self._object, (0, 0, 0))
-        return depth if (process, thread) == (os.getpid(), threading.get_ident()) else 0
+        thread, depth = self._place.owners.get(self._object, (0, 0))
+        return depth if thread == threading.get_native_id() else 0
 
     def _depth_held(self) -> int:
         depth = self._depth()
@@ -126,7 +125,7 @@ class RLock(Lock):
         depth = self._depth()
         if depth == 0:
             return super().acquire(block, timeout)
-        self._place.owners[self._object] = (os.getpid(), threading.get_ident(), depth + 1)
+        self._place.owners[self._object] = (threading.get_native_id(), depth + 1)
         return True
 
     def release(self) -> None:
@@ -135,7 +134,7 @@ class RLock(Lock):
         if depth == 1:
             super().release()
         else:
-            self._place.owners[self._object] = (os.getpid(), threading.get_ident(), depth - 1)
+            self._place.owners[self._object] = (threading.get_native_id(), depth - 1)
 
 
 class Event(_Named):

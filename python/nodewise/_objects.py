@@ -20,14 +20,14 @@ _OVERHEAD = 512  # an object is rounded up to 128 bytes, and may have a lock bes
 
 
 class Place:
-    """A segment of objects that this process has open. `owners` says which thread of this process holds which
-    lock, and how many times."""
+    """A segment of objects that this process has open. `owners` says which thread holds which lock, and how
+    many times. Threads are numbered by the kernel: other numbers are given again as soon as a thread ends."""
 
     __slots__ = ("name", "handle", "owners", "__weakref__")
 
     def __init__(self, name: str, handle: _native.Handle) -> None:
         self.name, self.handle = name, handle
-        self.owners: dict[str, tuple[int, int, int]] = {}
+        self.owners: dict[str, tuple[int, int]] = {}
 
 
 _open: weakref.WeakValueDictionary[str, Place] = weakref.WeakValueDictionary()

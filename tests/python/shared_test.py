@@ -256,6 +256,22 @@ class Locks(unittest.TestCase):
         with lock:
             pass
 
+    def test_a_thread_that_ends_with_it(self):
+        for kind in (Lock, RLock):
+            lock, found = kind(), []
+
+            def attempt():
+                try:
+                    found.append(lock.acquire(False))
+                except nodewise.OwnerDied:
+                    found.append(None)
+
+            for call in (lock.acquire, attempt, attempt, attempt):
+                thread = threading.Thread(target=call)
+                thread.start()
+                thread.join()
+            self.assertEqual(found, [None] * 3)
+
     def test_a_forked_child_does_not_hold_it(self):
         lock = RLock()
         with lock:
