@@ -139,6 +139,25 @@ class Rings(unittest.TestCase):
         thread.join()
         self.assertEqual(found[0].tag.batch, 2)
 
+    def test_a_forked_child(self):
+        """It takes part by itself; the loans and leases of its parent remain the parent's."""
+        ring = BatchRing.create(slots=4, rows=1, cols=1)
+        producer, consumer = ring.producer(), ring.consumer()
+        producer.loan().publish(batch=1)
+        loan, lease = producer.loan(), consumer.lease()
+        child = os.fork()
+        if child == 0:
+            lease.close()
+            loan.close()
+            producer.loan(LONG).publish(batch=3)
+            os._exit(0)
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
+        loan.publish(batch=2)
+        self.assertEqual(lease.tag.batch, 1)
+        lease.close()
+        self.assertEqual([consumer.lease(LONG).tag.batch for _ in range(2)], [2, 3])
+        self.assertEqual(ring.counts().redelivered, 0)
+
     def test_a_producer_that_is_killed(self):
         ring = BatchRing.create(slots=1, rows=1, cols=1)
         child = os.fork()
