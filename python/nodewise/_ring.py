@@ -287,11 +287,11 @@ class RingProducer(_Member):
         """Waits for a free slot. Returns None if the ring is closed. Raises Timeout when `timeout` (in
         seconds) is over, and FormatError if the ring is damaged."""
 
-        def once(seconds: float) -> RingLoan | bool:
-            handle = self._call(_native.ring_borrow, self._handle, seconds)
+        def borrow(seconds: float) -> RingLoan | bool:
+            handle = _native.ring_borrow(self._handle, seconds)
             return self._ring.closed if handle is None else RingLoan(self, handle)
 
-        found = wait(once, timeout)
+        found: RingLoan | bool = wait(lambda seconds: self._call(borrow, seconds), timeout)
         if found is False:
             raise Timeout(f"loan: no slot of {self._ring!r} was free within {timeout} s")
         return found if isinstance(found, RingLoan) else None
@@ -310,11 +310,13 @@ class RingConsumer(_Member):
         """Waits for a batch. Returns None if the ring is closed and no batch comes any more. Raises Timeout
         when `timeout` (in seconds) is over, and FormatError if the ring is damaged."""
 
-        def once(seconds: float) -> RingLease | bool:
-            handle = self._call(_native.ring_take, self._handle, seconds)
-            return self.ended() if handle is None else RingLease(self, handle)
+        def take(seconds: float) -> RingLease | bool:
+            handle = _native.ring_take(self._handle, seconds)
+            if handle is None:
+                return bool(_native.ring_consumer_ended(self._handle))
+            return RingLease(self, handle)
 
-        found = wait(once, timeout)
+        found: RingLease | bool = wait(lambda seconds: self._call(take, seconds), timeout)
         if found is False:
             raise Timeout(f"lease: no batch came through {self._ring!r} within {timeout} s")
         return found if isinstance(found, RingLease) else None
@@ -371,7 +373,7 @@ class RingLoan(_Borrowed):
     __slots__ = ()
 
     def __init__(self, producer: RingProducer, handle: _native.Handle) -> None:
-        super().__init__(producer, handle, producer._call(_native.ring_loan_view, handle))
+        super().__init__(producer, handle, _native.ring_loan_view(handle))
 
     def __enter__(self) -> RingLoan:
         return self
@@ -391,8 +393,8 @@ class RingLease(_Borrowed):
     __slots__ = ("_tag", "_redelivered")
 
     def __init__(self, consumer: RingConsumer, handle: _native.Handle) -> None:
-        super().__init__(consumer, handle, consumer._call(_native.ring_lease_view, handle))
-        batch, user, redelivered = consumer._call(_native.ring_lease_tag, handle)
+        super().__init__(consumer, handle, _native.ring_lease_view(handle))
+        batch, user, redelivered = _native.ring_lease_tag(handle)
         self._tag, self._redelivered = BatchTag(batch, user), bool(redelivered)
 
     def __enter__(self) -> RingLease:

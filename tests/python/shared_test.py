@@ -44,9 +44,10 @@ TYPES = [
 ]
 
 
-def segments():
-    """The segments of this process in /dev/shm."""
-    return {path.name for path in pathlib.Path("/dev/shm").glob(f"nodewise.*.py.{os.getpid()}.*")}
+def segments(process=None):
+    """The segments that a process (None: this one) made without a name of its own."""
+    process = os.getpid() if process is None else process
+    return {path.name for path in pathlib.Path("/dev/shm").glob(f"nodewise.*.py.{process}.*")}
 
 
 class Values(unittest.TestCase):
@@ -388,17 +389,25 @@ class Signals(unittest.TestCase):
         "drain": "ring.drain()",
     }
     PROGRAM = """
-import os, sys, threading, nodewise as n
+import sys, threading, nodewise as n
 lock, ring = n.Lock(), n.BatchRing.create(slots=1, rows=1, cols=1)
-held = threading.Event()
-threading.Thread(target=lambda: (lock.acquire(), held.set(), threading.Event().wait()), daemon=True).start()
+held, done = threading.Event(), threading.Event()
+
+def hold():
+    with lock:
+        held.set()
+        done.wait()
+
+thread = threading.Thread(target=hold)
+thread.start()
 held.wait()
 print("waiting", flush=True)
 try:
     {wait}
 except KeyboardInterrupt:
-    print("ended", flush=True)
-    os._exit(7)
+    done.set()
+    thread.join()
+    sys.exit(7)
 """
 
     def test_each(self):
@@ -413,6 +422,7 @@ except KeyboardInterrupt:
                     self.assertIsNone(program.poll())
                     program.send_signal(signal.SIGINT)
                     self.assertEqual(program.wait(LONG), 7)
+                self.assertEqual(segments(program.pid), set())
 
     def test_the_interpreter_runs_meanwhile(self):
         event, turns = Event(), [0]
