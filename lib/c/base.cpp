@@ -11,6 +11,9 @@
 #include "c/calls.hpp"
 #include "c/objects.hpp"
 
+static_assert(NW_VERSION_MAJOR == NODEWISE_VERSION_MAJOR && NW_VERSION_MINOR == NODEWISE_VERSION_MINOR &&
+              NW_VERSION_PATCH == NODEWISE_VERSION_PATCH);
+
 namespace nodewise::c {
 namespace {
 
@@ -36,7 +39,12 @@ struct LastError {
 thread_local LastError last_error;
 
 void keep(std::string_view message, int code) noexcept {
-  const std::size_t length = std::min(message.size(), last_error.message.size() - 1);
+  std::size_t length = std::min(message.size(), last_error.message.size() - 1);
+  const auto continues = [&](std::size_t at) {
+    return (static_cast<unsigned char>(message[at]) & 0xC0) == 0x80;
+  };
+  if (length < message.size())  // never within a character of UTF-8
+    while (length > 0 && continues(length)) --length;
   std::memcpy(last_error.message.data(), message.data(), length);
   last_error.message[length] = '\0';
   last_error.code = code;
@@ -96,6 +104,7 @@ nw_view view_of(const AnyConstBatchView& view, Access access) noexcept {
       result.col_stride = static_cast<std::int64_t>(view.rows());
       break;
     case Layout::tiles:
+      result.tile_rows = static_cast<std::int32_t>(tile_rows);
       break;
   }
   return result;
@@ -144,7 +153,7 @@ void nw_text_free(char* text) {
 }
 
 const char* nw_dtype_name(nw_dtype dtype) {
-  return name_of<DType>(dtype - 1);
+  return dtype < 1 ? "" : name_of<DType>(dtype - 1);
 }
 nw_dtype nw_dtype_of_name(const char* name) {
   const auto dtype = name == nullptr ? std::nullopt : parse_dtype(name);
@@ -158,7 +167,10 @@ const char* nw_layout_name(nw_layout layout) {
 }
 
 nw_error nw_stop_make(nw_stop* out) {
-  return run(__func__, [&](const char* call) { needed(out, call, "out") = make_handle<nw_stop>(Stop()); });
+  return run(__func__, [&](const char* call) {
+    check_pointer(out, call, "out");
+    *out = make_handle<nw_stop>(Stop());
+  });
 }
 
 nw_error nw_stop_make_polled(std::int32_t (*poll)(void* user), void* user, nw_stop* out) {

@@ -41,6 +41,13 @@ nw_error run(const char* call, Body&& body) noexcept {
 inline void check_pointer(const void* pointer, const char* call, const char* what) {
   if (pointer == nullptr) throw InvalidArgument(base::text(call, ": `", what, "` is NULL"));
 }
+/// The same for a pointer to a handle or text that the call gives. Writes null to it, so that a call that
+/// fails leaves no old value there.
+template <class T>
+void check_pointer(T** out, const char* call, const char* what) {
+  check_pointer(static_cast<const void*>(out), call, what);
+  *out = nullptr;
+}
 template <class T>
 T& needed(T* pointer, const char* call, const char* what) {
   check_pointer(reinterpret_cast<const void*>(pointer), call, what);

@@ -77,7 +77,7 @@ nw_error nw_dlpack_import(void* tensor, std::int32_t versioned, std::uint64_t ba
     check_pointer(out, call, "out");
     check_pointer(tensor, call, "tensor");
     const bool is_versioned = flag_of(versioned, call, "versioned");
-    const LoaderOptions chosen = loader_options_of(options, call);
+    const LoaderOptions chosen = adopting_options_of(options, call);
     taken = true;
     *out = is_versioned ? loader_of(static_cast<dlpack::VersionedTensor*>(tensor), batch_size, chosen)
                         : loader_of(static_cast<dlpack::ManagedTensor*>(tensor), batch_size, chosen);

@@ -67,7 +67,7 @@ nw_error nw_loader_adopt(void* data, const nw_dataset* dataset, nw_access access
     check_pointer(out, call, "out");
     const Dataset whole = dataset_of(dataset, call);
     if (whole.total_bytes() > 0) check_pointer(data, call, "data");
-    const LoaderOptions chosen = loader_options_of(options, call);
+    const LoaderOptions chosen = adopting_options_of(options, call);
     const Access wanted = access_of(access, call);
     const auto hand = [release, user](auto* memory) {
       if (release != nullptr) release(user, const_cast<void*>(static_cast<const void*>(memory)));
@@ -197,13 +197,15 @@ nw_error nw_loader_feature_statistics(nw_loader loader, std::uint64_t ddof, doub
 
 nw_error nw_loader_plan(nw_loader loader, nw_plan* out) {
   return run(__func__, [&](const char* call) {
-    needed(out, call, "out") = make_handle<nw_plan>(Plan(object(loader, call)->plan()));
+    check_pointer(out, call, "out");
+    *out = make_handle<nw_plan>(Plan(object(loader, call)->plan()));
   });
 }
 
 nw_error nw_loader_pages(nw_loader loader, nw_pages* out) {
   return run(__func__, [&](const char* call) {
-    needed(out, call, "out") = make_handle<nw_pages>(Pages(object(loader, call)->pages()));
+    check_pointer(out, call, "out");
+    *out = make_handle<nw_pages>(Pages(object(loader, call)->pages()));
   });
 }
 

@@ -134,17 +134,16 @@ nw_error nw_managed_list_values(nw_managed_list list, nw_managed* out) {
 nw_error nw_managed_list_append(nw_managed_list list, const nw_managed_value* values, std::size_t count,
                                 std::uint64_t* index) {
   return run(__func__, [&](const char* call) {
-    const std::vector<ManagedValue> all = values_of(values, count, call);
     with_writer(list, call, [&](const ManagedList& writer) {
-      const std::uint64_t first = writer.extend(all);
+      const std::uint64_t first = writer.extend(values_of(values, count, call));
       if (index != nullptr) *index = first;
     });
   });
 }
 nw_error nw_managed_list_set(nw_managed_list list, std::uint64_t index, const nw_managed_value* value) {
   return run(__func__, [&](const char* call) {
-    const ManagedValue given = managed_value_of(value, call);
-    with_writer(list, call, [&](const ManagedList& writer) { writer.set(index, given); });
+    with_writer(list, call,
+                [&](const ManagedList& writer) { writer.set(index, managed_value_of(value, call)); });
   });
 }
 nw_error nw_managed_list_pop_back(nw_managed_list list, nw_managed* out) {
@@ -179,8 +178,8 @@ nw_error nw_managed_dict_size(nw_managed_dict dict, std::uint64_t* out) {
 nw_error nw_managed_dict_get(nw_managed_dict dict, const char* key, std::size_t key_bytes, nw_managed* out) {
   return run(__func__, [&](const char* call) {
     check_pointer(out, call, "out");
-    const std::string name = key_of(key, key_bytes, call);
-    with_reader(dict, call, [&](const auto& reader) { *out = give_value(reader.get(name)); });
+    with_reader(dict, call,
+                [&](const auto& reader) { *out = give_value(reader.get(key_of(key, key_bytes, call))); });
   });
 }
 nw_error nw_managed_dict_keys(nw_managed_dict dict, nw_managed* out) {
@@ -203,17 +202,16 @@ nw_error nw_managed_dict_items(nw_managed_dict dict, nw_managed* out) {
 nw_error nw_managed_dict_set(nw_managed_dict dict, const char* key, std::size_t key_bytes,
                              const nw_managed_value* value) {
   return run(__func__, [&](const char* call) {
-    const std::string name = key_of(key, key_bytes, call);
-    const ManagedValue given = managed_value_of(value, call);
-    with_writer(dict, call, [&](const ManagedDictionary& writer) { writer.set(name, given); });
+    with_writer(dict, call, [&](const ManagedDictionary& writer) {
+      writer.set(key_of(key, key_bytes, call), managed_value_of(value, call));
+    });
   });
 }
 nw_error nw_managed_dict_erase(nw_managed_dict dict, const char* key, std::size_t key_bytes,
                                std::int32_t* erased) {
   return run(__func__, [&](const char* call) {
-    const std::string name = key_of(key, key_bytes, call);
     with_writer(dict, call, [&](const ManagedDictionary& writer) {
-      const bool was_there = writer.erase(name);
+      const bool was_there = writer.erase(key_of(key, key_bytes, call));
       if (erased != nullptr) *erased = was_there ? 1 : 0;
     });
   });

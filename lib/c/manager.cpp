@@ -88,7 +88,8 @@ nw_error nw_manager_open_or_create(const char* directory, std::uint64_t max_byte
 
 nw_error nw_manager_directory(nw_manager manager, char** out) {
   return run(__func__, [&](const char* call) {
-    needed(out, call, "out") = text_of(object(manager, call)->directory());
+    check_pointer(out, call, "out");
+    *out = text_of(object(manager, call)->directory());
   });
 }
 nw_error nw_manager_max_bytes(nw_manager manager, std::uint64_t* out) {
@@ -149,8 +150,8 @@ nw_error nw_manager_look(nw_manager manager, std::int32_t (*body)(void* user, nw
 nw_error nw_transaction_list(nw_transaction transaction, const char* name, nw_managed_list* out) {
   return run(__func__, [&](const char* call) {
     check_pointer(out, call, "out");
-    check_pointer(name, call, "name");
     with_scope(transaction, call, [&](const auto& scope, const Failure& failure) {
+      check_pointer(name, call, "name");
       *out = make_handle<nw_managed_list>(HeldList{scope.list(name), failure});
     });
   });
@@ -158,8 +159,8 @@ nw_error nw_transaction_list(nw_transaction transaction, const char* name, nw_ma
 nw_error nw_transaction_dict(nw_transaction transaction, const char* name, nw_managed_dict* out) {
   return run(__func__, [&](const char* call) {
     check_pointer(out, call, "out");
-    check_pointer(name, call, "name");
     with_scope(transaction, call, [&](const auto& scope, const Failure& failure) {
+      check_pointer(name, call, "name");
       *out = make_handle<nw_managed_dict>(HeldDict{scope.dictionary(name), failure});
     });
   });

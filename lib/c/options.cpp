@@ -28,7 +28,9 @@ static_assert(number<Access::read_only> == NW_READ_ONLY && number<Access::read_w
 template <NamedEnum E>
 std::optional<E> unless_default(std::int32_t number, const char* call, const char* what) {
   if (number == 0) return std::nullopt;
-  return enum_of<E>(number - 1, call, what);
+  if (number < 0 || number > 256 || to_string(static_cast<E>(number - 1)).empty())
+    throw InvalidArgument(base::text(call, ": `", what, "` is ", number, ", which has no meaning"));
+  return static_cast<E>(number - 1);
 }
 
 template <class T>
@@ -101,6 +103,15 @@ LoaderOptions loader_options_of(const nw_loader_options* options, const char* ca
   }
   if (given.stop != nullptr) result.stop = *object(given.stop, call);
   if (given.patience != 0) result.patience = limit_of(given.patience, call, "patience");
+  return result;
+}
+
+LoaderOptions adopting_options_of(const nw_loader_options* options, const char* call) {
+  LoaderOptions result = loader_options_of(options, call);
+  if (result.segment)
+    throw InvalidArgument(
+        base::text(call, ": the memory stays where it is, so it cannot lie in the segment \"",
+                   result.segment->name, "\"; copy the data into a loader with that segment"));
   return result;
 }
 

@@ -9,6 +9,8 @@ namespace nodewise::c {
 /// Each throws InvalidArgument if a member has a value without a meaning; `call` is for the message.
 PlanOptions plan_options_of(const nw_plan_options* options, const char* call);
 LoaderOptions loader_options_of(const nw_loader_options* options, const char* call);
+/// The options of a call that uses memory where it is. Throws InvalidArgument also if they ask for a segment.
+LoaderOptions adopting_options_of(const nw_loader_options* options, const char* call);
 /// The layout of the loader's options; see nw_layout.
 Layout layout_of(nw_layout layout, const char* call);
 Access access_of(nw_access access, const char* call);

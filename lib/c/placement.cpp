@@ -43,13 +43,15 @@ nw_error nw_placement_require(nw_placement placement, double fraction) {
 
 nw_error nw_placement_to_json(nw_placement placement, char** out) {
   return run(__func__, [&](const char* call) {
-    needed(out, call, "out") = text_of(object(placement, call)->to_json());
+    check_pointer(out, call, "out");
+    *out = text_of(object(placement, call)->to_json());
   });
 }
 
 nw_error nw_placement_summary(nw_placement placement, char** out) {
   return run(__func__, [&](const char* call) {
-    needed(out, call, "out") = text_of(object(placement, call)->summary());
+    check_pointer(out, call, "out");
+    *out = text_of(object(placement, call)->summary());
   });
 }
 

@@ -36,8 +36,10 @@ nw_error nw_plan_from_json(const char* json, nw_topology topology, nw_plan* out)
 }
 
 nw_error nw_plan_to_json(nw_plan plan, char** out) {
-  return run(__func__,
-             [&](const char* call) { needed(out, call, "out") = text_of(object(plan, call)->to_json()); });
+  return run(__func__, [&](const char* call) {
+    check_pointer(out, call, "out");
+    *out = text_of(object(plan, call)->to_json());
+  });
 }
 
 nw_error nw_plan_dataset(nw_plan plan, nw_dataset* out) {

@@ -97,6 +97,7 @@ nw_error nw_pools_count(nw_pools pools, std::uint32_t node, nw_pool_counts* out)
 
 nw_error nw_pools_to_json(nw_pools pools, char** out) {
   return run(__func__, [&](const char* call) {
-    needed(out, call, "out") = text_of((*object(pools, call))->to_json());
+    check_pointer(out, call, "out");
+    *out = text_of((*object(pools, call))->to_json());
   });
 }

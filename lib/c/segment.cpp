@@ -138,7 +138,8 @@ nw_error nw_segment_pages(nw_segment segment, nw_pages* out) {
 
 nw_error nw_segment_plan_json(nw_segment segment, char** out) {
   return run(__func__, [&](const char* call) {
-    needed(out, call, "out") = text_of(object(segment, call)->plan_json());
+    check_pointer(out, call, "out");
+    *out = text_of(object(segment, call)->plan_json());
   });
 }
 

@@ -74,8 +74,10 @@ nw_error nw_objects_open_or_create(const char* name, const nw_objects_options* o
 }
 
 nw_error nw_objects_name(nw_objects objects, char** out) {
-  return run(__func__,
-             [&](const char* call) { needed(out, call, "out") = text_of(object(objects, call)->name()); });
+  return run(__func__, [&](const char* call) {
+    check_pointer(out, call, "out");
+    *out = text_of(object(objects, call)->name());
+  });
 }
 
 nw_error nw_objects_descriptor(nw_objects objects, std::int32_t* out) {

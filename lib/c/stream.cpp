@@ -52,13 +52,14 @@ nw_error nw_lease_run(nw_lease lease, nw_run* out) {
   });
 }
 
-nw_error nw_team_make(nw_topology topology, std::uint32_t workers, nw_scheduling scheduling, nw_team* out) {
+nw_error nw_team_make(nw_topology topology, const nw_team_options* options, nw_team* out) {
   return run(__func__, [&](const char* call) {
     check_pointer(out, call, "out");
-    TeamOptions options;
-    options.workers = workers;
-    options.scheduling = scheduling_of(scheduling, call);
-    *out = make_handle<nw_team>(Team(*object(topology, call), options));
+    const nw_team_options given = read_options(options, call);
+    TeamOptions chosen;
+    chosen.workers = given.workers;
+    chosen.scheduling = scheduling_of(given.scheduling, call);
+    *out = make_handle<nw_team>(Team(*object(topology, call), chosen));
   });
 }
 

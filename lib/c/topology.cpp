@@ -8,7 +8,8 @@ using namespace nodewise::c;
 
 nw_error nw_topology_this_machine(nw_topology* out) {
   return run(__func__, [&](const char* call) {
-    needed(out, call, "out") = make_handle<nw_topology>(Topology::this_machine());
+    check_pointer(out, call, "out");
+    *out = make_handle<nw_topology>(Topology::this_machine());
   });
 }
 
@@ -88,13 +89,16 @@ nw_error nw_topology_page_bytes(nw_topology topology, std::size_t* out) {
 
 nw_error nw_topology_fingerprint(nw_topology topology, char** out) {
   return run(__func__, [&](const char* call) {
-    needed(out, call, "out") = text_of(object(topology, call)->fingerprint());
+    check_pointer(out, call, "out");
+    *out = text_of(object(topology, call)->fingerprint());
   });
 }
 
 nw_error nw_topology_origin(nw_topology topology, char** out) {
-  return run(__func__,
-             [&](const char* call) { needed(out, call, "out") = text_of(object(topology, call)->origin()); });
+  return run(__func__, [&](const char* call) {
+    check_pointer(out, call, "out");
+    *out = text_of(object(topology, call)->origin());
+  });
 }
 
 nw_error nw_topology_is_this_machine(nw_topology topology, std::int32_t* out) {

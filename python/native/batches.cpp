@@ -22,11 +22,13 @@ PyObject* get_batch(PyObject* self, PyObject* index) {
   if (batches.full != nullptr && PyLong_CheckExact(index)) {
     int overflow = 0;
     const long long batch = PyLong_AsLongLongAndOverflow(index, &overflow);
-    if (overflow == 0 && batch >= 0 && batch < batches.count)
-      return PySequence_GetItem(batches.full, static_cast<Py_ssize_t>(batch));
+    if (overflow == 0 && batch >= 0 && batch < batches.count) {
+      const Ref full(Py_NewRef(batches.full));  // close() may take it away meanwhile
+      return PySequence_GetItem(full.get(), static_cast<Py_ssize_t>(batch));
+    }
   }
   // The short last batch, integers of other types, and errors.
-  return PyObject_CallMethod(self, "_other_batch", "O", index);
+  return PyObject_CallMethod(self, "_other_batch", "(O)", index);
 }
 
 PyObject* serve(PyObject* self, PyObject* arguments) {

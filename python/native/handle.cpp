@@ -1,5 +1,5 @@
 // The Python object that owns a handle.
-#include "native.hpp"
+#include "adopted.hpp"
 
 namespace nodewise::python {
 namespace {
@@ -22,6 +22,7 @@ void destroy(PyObject* self) {
       const Released released;
       nw_free(handle);
     }
+    give_back_released();
     PyErr_Restore(kind, value, trace);
   }
   PyObject_Free(self);
@@ -37,6 +38,7 @@ PyObject* close(PyObject* self, PyObject*) {
     const Released released;
     error = nw_free(handle);
   }
+  give_back_released();
   if (error != NW_OK) return raise(error);
   Py_RETURN_NONE;
 }

@@ -9,15 +9,11 @@ namespace nodewise::python {
 namespace {
 
 // (samples, features, batch_size, dtype)
-bool read_dataset(PyObject* tuple, nw_dataset& to) {
-  unsigned long long samples = 0, features = 0, batch_size = 0;
-  if (PyTuple_Check(tuple) == 0 ||
-      PyArg_ParseTuple(tuple, "KKKi", &samples, &features, &batch_size, &to.dtype) == 0)
-    return false;
-  to.samples = samples;
-  to.features = features;
-  to.batch_size = batch_size;
-  return true;
+bool read_dataset(State& state, PyObject* tuple, nw_dataset& to) {
+  PyObject *samples, *features, *batch_size;
+  return PyArg_ParseTuple(tuple, "OOOi", &samples, &features, &batch_size, &to.dtype) != 0 &&
+         from_python(state, samples, to.samples) && from_python(state, features, to.features) &&
+         from_python(state, batch_size, to.batch_size);
 }
 
 // A buffer of a Python object, with strides; released at the end of the scope.
@@ -37,7 +33,7 @@ struct Buffer {
 PyObject* loader_make(PyObject* module, PyObject* const* given, Py_ssize_t count) {
   PyObject *shape, *dict;
   nw_dataset dataset{};
-  if (!unpack(given, count, shape, dict) || !read_dataset(shape, dataset)) return nullptr;
+  if (!unpack(given, count, shape, dict) || !read_dataset(state_of(module), shape, dataset)) return nullptr;
   return make_loader(module, dict,
                      [&](auto* options, nw_loader* out) { return nw_loader_make(&dataset, options, out); });
 }
@@ -47,7 +43,7 @@ PyObject* loader_copy(PyObject* module, PyObject* const* given, Py_ssize_t count
   PyObject *data, *shape, *dict;
   nw_dataset dataset{};
   Buffer buffer;
-  if (!unpack(given, count, data, shape, dict) || !read_dataset(shape, dataset) ||
+  if (!unpack(given, count, data, shape, dict) || !read_dataset(state_of(module), shape, dataset) ||
       !buffer.get(data, PyBUF_STRIDES | PyBUF_FORMAT))
     return nullptr;
   const Py_buffer& view = buffer.view;
@@ -69,7 +65,8 @@ PyObject* loader_copy(PyObject* module, PyObject* const* given, Py_ssize_t count
 PyObject* loader_adopt(PyObject* module, PyObject* const* given, Py_ssize_t count) {
   PyObject *data, *shape, *writable, *dict;
   nw_dataset dataset{};
-  if (!unpack(given, count, data, shape, writable, dict) || !read_dataset(shape, dataset)) return nullptr;
+  if (!unpack(given, count, data, shape, writable, dict) || !read_dataset(state_of(module), shape, dataset))
+    return nullptr;
   const bool may_write = PyObject_IsTrue(writable) == 1;
   auto* adopted = new AdoptedBuffer;
   if (PyObject_GetBuffer(data, &adopted->view, PyBUF_C_CONTIGUOUS | (may_write ? PyBUF_WRITABLE : 0)) != 0) {
@@ -236,7 +233,7 @@ PyObject* plan_make(PyObject* module, PyObject* const* given, Py_ssize_t count) 
   std::vector<double> numbers;
   std::vector<std::uint32_t> targets;
   if (!unpack(given, count, machine, shape, policy, binding, weights, list, nodes) ||
-      !from_python(state, machine, topology) || !read_dataset(shape, dataset) ||
+      !from_python(state, machine, topology) || !read_dataset(state_of(module), shape, dataset) ||
       !from_python(state, policy, options.policy) || !from_python(state, binding, options.binding) ||
       !from_python(state, weights, options.weights) || !read_list(state, list, numbers) ||
       !read_list(state, nodes, targets))
@@ -249,6 +246,25 @@ PyObject* plan_make(PyObject* module, PyObject* const* given, Py_ssize_t count) 
   if (const nw_error error = nw_plan_make(topology, &dataset, &options, &plan); error != NW_OK)
     return raise(error);
   return own_handle(state, plan);
+}
+
+// source_open(path, dtype)
+PyObject* open_source(PyObject* module, PyObject* const* given, Py_ssize_t count) {
+  PyObject *name, *number;
+  const char* path = nullptr;
+  nw_source_options options{};
+  options.size = sizeof options;
+  State& state = state_of(module);
+  if (!unpack(given, count, name, number) || !from_python(state, name, path) ||
+      !from_python(state, number, options.dtype))
+    return nullptr;
+  nw_source source = nullptr;
+  nw_error error = NW_OK;
+  {
+    const Released released;
+    error = nw_source_open(path, &options, &source);
+  }
+  return error == NW_OK ? own_handle(state, source) : raise(error);
 }
 
 // residency(topology, buffer): (bytes on each node, absent, unknown)
@@ -296,8 +312,11 @@ PyObject* topology_default_targets(PyObject* module, PyObject* const* given, Py_
   return list.release();
 }
 
-#define FUNCTION(name, function) \
-  { name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function)), METH_FASTCALL, nullptr }
+#define FUNCTION(name, function)                                                                         \
+  {                                                                                                      \
+    name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(guarded<function>)), METH_FASTCALL, \
+        nullptr                                                                                          \
+  }
 
 }  // namespace
 
@@ -316,6 +335,7 @@ PyMethodDef loader_functions[] = {
     FUNCTION("loader_write", loader_write),
     FUNCTION("plan_make", plan_make),
     FUNCTION("residency", residency),
+    FUNCTION("source_open", open_source),
     FUNCTION("topology_default_targets", topology_default_targets),
     NODEWISE_WRAP(loader_dataset),
     NODEWISE_WRAP(loader_is_zero_copy),
@@ -340,7 +360,6 @@ PyMethodDef loader_functions[] = {
     NODEWISE_WRAP(plan_to_json),
     NODEWISE_WRAP(source_dataset),
     NODEWISE_WRAP(source_name),
-    NODEWISE_WRAP(source_open),
     NODEWISE_WRAP(topology_distance),
     NODEWISE_WRAP(topology_fingerprint),
     NODEWISE_WRAP(topology_from_synthetic),

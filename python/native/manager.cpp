@@ -219,7 +219,7 @@ struct Body {
 // the function is called a second time.
 std::int32_t run_body(void* user, nw_transaction transaction) {
   auto& body = *static_cast<Body*>(user);
-  PyEval_RestoreThread(body.thread);
+  restore_thread(body.thread);
   PyErr_Clear();
   Ref result;
   {

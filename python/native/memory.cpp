@@ -113,14 +113,25 @@ void destroy(PyObject* self) {
   Py_DECREF(type);
 }
 
-// Whether the elements follow one another in the order of rows.
-bool is_contiguous(const MemoryObject& memory) {
+// Whether the elements follow one another, with the last dimension changing fastest, or the first one.
+bool is_contiguous(const MemoryObject& memory, bool last_fastest) {
   Py_ssize_t expected = memory.itemsize;
-  for (int i = memory.dimensions - 1; i >= 0; --i) {
+  for (int step = 0; step < memory.dimensions; ++step) {
+    const int i = last_fastest ? memory.dimensions - 1 - step : step;
+    if (memory.shape[i] == 0) return true;
     if (memory.shape[i] > 1 && memory.strides[i] != expected) return false;
     expected *= memory.shape[i];
   }
   return true;
+}
+
+// Whether the memory is as a consumer's flags ask for.
+bool suits(const MemoryObject& memory, int flags) {
+  const auto wants = [flags](int all) { return (flags & all) == all; };
+  const bool by_rows = is_contiguous(memory, true), by_columns = is_contiguous(memory, false);
+  if (wants(PyBUF_C_CONTIGUOUS) || !wants(PyBUF_STRIDES)) return by_rows;
+  if (wants(PyBUF_F_CONTIGUOUS)) return by_columns;
+  return !wants(PyBUF_ANY_CONTIGUOUS) || by_rows || by_columns;
 }
 
 int get_buffer(PyObject* self, Py_buffer* view, int flags) {
@@ -131,9 +142,9 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
     return -1;
   }
   const bool strided = (flags & PyBUF_STRIDES) == PyBUF_STRIDES;
-  if (!strided && !is_contiguous(memory)) {
+  if (!suits(memory, flags)) {
     PyErr_SetString(PyExc_BufferError,
-                    "this memory of nodewise has strides, and the caller asks for memory without");
+                    "the elements of this memory of nodewise do not follow one another as the caller asks");
     return -1;
   }
   if ((flags & PyBUF_FORMAT) == PyBUF_FORMAT && memory.format[0] == '\0') {
@@ -148,7 +159,7 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
   view->len = memory.bytes;
   view->itemsize = memory.itemsize;
   view->readonly = memory.readonly;
-  view->ndim = memory.dimensions;
+  view->ndim = (flags & PyBUF_ND) == PyBUF_ND ? memory.dimensions : 1;
   view->format = (flags & PyBUF_FORMAT) == PyBUF_FORMAT ? memory.format : nullptr;
   view->shape = (flags & PyBUF_ND) == PyBUF_ND ? memory.shape : nullptr;
   view->strides = strided ? memory.strides : nullptr;

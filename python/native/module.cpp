@@ -1,7 +1,9 @@
 // The extension module: nodewise._native.
 #include "native.hpp"
 
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 namespace nodewise::python {
 
@@ -20,6 +22,21 @@ PyObject* raise(nw_error error) {
       nw_last_errno()));
   if (exception) PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception.get())), exception.get());
   return nullptr;
+}
+
+bool refuse(const char* format, PyObject* object) {
+  const Ref errors(PyImport_ImportModule("nodewise._errors"));
+  const Ref kind(errors ? PyObject_GetAttrString(errors.get(), "InvalidArgument") : nullptr);
+  if (kind) PyErr_Format(kind.get(), format, object);
+  return false;
+}
+
+void restore_thread(PyThreadState* thread) noexcept {
+  try {
+    PyEval_RestoreThread(thread);
+  } catch (...) {  // the unwinding that ends the thread; it may not leave this block
+    while (true) std::this_thread::sleep_for(std::chrono::hours(1));
+  }
 }
 
 namespace {
@@ -62,7 +79,7 @@ PyModuleDef definition = {
     slots,
     traverse,
     clear,
-    nullptr,
+    [](void* module) { clear(static_cast<PyObject*>(module)); },
 };
 
 }  // namespace

@@ -11,7 +11,7 @@
 
 namespace nodewise::python {
 
-/// What a module holds. There is nothing static: each interpreter has a module of its own.
+/// What a module holds. Each interpreter has a module of its own.
 struct State {
   PyTypeObject* handle_type = nullptr;
   PyTypeObject* memory_type = nullptr;
@@ -43,11 +43,16 @@ class Ref {
   PyObject* object_ = nullptr;
 };
 
+/// Gets the interpreter back. While the interpreter ends, it does not give itself to a daemon thread any
+/// more; before Python 3.14 it ends that thread instead, by unwinding its stack. C++ between it and Python's
+/// code cannot be unwound without the interpreter, so such a thread sleeps until the process has ended.
+void restore_thread(PyThreadState* thread) noexcept;
+
 /// Releases the interpreter while the object exists.
 class Released {
  public:
   Released() : thread_(PyEval_SaveThread()) {}
-  ~Released() { PyEval_RestoreThread(thread_); }
+  ~Released() { restore_thread(thread_); }
   Released(const Released&) = delete;
   Released& operator=(const Released&) = delete;
   PyThreadState* thread() const { return thread_; }
@@ -59,6 +64,8 @@ class Released {
 /// Raises the exception for an error of the calling thread's last call, and returns null. If an exception
 /// is set already (a signal handler raised it), that one stays.
 PyObject* raise(nw_error error);
+/// Raises nodewise.InvalidArgument. Returns false.
+bool refuse(const char* format, PyObject* object);
 
 /// For nw_stop_make_polled(): looks for signals. `thread` is the state of the thread that makes the call,
 /// which has released the interpreter. An exception of a signal handler stays set, and ends the call.

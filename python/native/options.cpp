@@ -7,7 +7,7 @@
 namespace nodewise::python {
 
 std::int32_t signalled(void* thread) {
-  PyEval_RestoreThread(static_cast<PyThreadState*>(thread));
+  restore_thread(static_cast<PyThreadState*>(thread));
   const int failed = PyErr_CheckSignals();
   PyEval_SaveThread();
   return failed == 0 ? 0 : 1;

@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <limits>
+#include <new>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -60,7 +61,9 @@ template <class Number>
 requires std::is_integral_v<Number>
 bool from_python(State&, PyObject* object, Number& to) {
   if constexpr (std::is_signed_v<Number>) {
-    const long long number = PyLong_AsLongLong(object);
+    int overflow = 0;
+    const long long number = PyLong_AsLongLongAndOverflow(object, &overflow);
+    if (overflow != 0) return refuse("%R is too large", object);
     if (number == -1 && PyErr_Occurred() != nullptr) return false;
     to = static_cast<Number>(number);
     if (to == number) return true;
@@ -71,23 +74,31 @@ bool from_python(State&, PyObject* object, Number& to) {
     if (number == static_cast<unsigned long long>(-1) && PyErr_Occurred() != nullptr) {
       if (PyErr_ExceptionMatches(PyExc_OverflowError) == 0) return false;
       PyErr_Clear();
-      PyErr_Format(PyExc_ValueError, "%R is not a number from 0 to %llu", object,
-                   static_cast<unsigned long long>(std::numeric_limits<Number>::max()));
-      return false;
+      return refuse("%R is negative, or too large", object);
     }
     to = static_cast<Number>(number);
     if (to == number) return true;
   }
-  PyErr_Format(PyExc_ValueError, "%R is too large", object);
-  return false;
+  return refuse("%R is too large", object);
 }
 inline bool from_python(State&, PyObject* object, double& to) {
   to = PyFloat_AsDouble(object);
   return to != -1 || PyErr_Occurred() == nullptr;
 }
 inline bool from_python(State&, PyObject* object, const char*& to) {
-  to = object == Py_None ? nullptr : PyUnicode_AsUTF8AndSize(object, nullptr);
-  return to != nullptr || object == Py_None;
+  to = nullptr;
+  if (object == Py_None) return true;
+  if (PyBytes_Check(object) != 0) {  // the name of a file
+    char* bytes = nullptr;
+    if (PyBytes_AsStringAndSize(object, &bytes, nullptr) != 0) return false;
+    to = bytes;
+    return true;
+  }
+  Py_ssize_t length = 0;
+  to = PyUnicode_AsUTF8AndSize(object, &length);
+  if (to == nullptr) return false;
+  return std::strlen(to) == static_cast<std::size_t>(length) ||
+         refuse("%R has a character of number 0, which no name can have", object);
 }
 template <class Handle>
 requires IsHandle<Handle>::value bool from_python(State& state, PyObject* object, Handle& to) {
@@ -266,10 +277,20 @@ PyObject* wrapped(PyObject* module, PyObject* const* given, Py_ssize_t count) {
   return call(module, given, count, function);
 }
 
-#define NODEWISE_WRAP(name)                                                                     \
-  {                                                                                             \
-#name, reinterpret_cast < PyCFunction>(reinterpret_cast <void (*)()>(wrapped <nw_##name>)), \
-        METH_FASTCALL, nullptr                                                                  \
+/// A function of the module from which no C++ exception gets out.
+template <auto function>
+PyObject* guarded(PyObject* module, PyObject* const* given, Py_ssize_t count) noexcept {
+  try {
+    return function(module, given, count);
+  } catch (const std::bad_alloc&) {
+    return PyErr_NoMemory();
+  }
+}
+
+#define NODEWISE_WRAP(name)                                                                               \
+  {                                                                                                       \
+#name, reinterpret_cast < PyCFunction>(reinterpret_cast <void (*)()>(guarded <wrapped <nw_##name>>)), \
+        METH_FASTCALL, nullptr                                                                            \
   }
 
 }  // namespace nodewise::python

@@ -90,8 +90,13 @@ def dtype_of(data: Any, array: Array) -> int:
     return dtype_number("bf16" if name == "bfloat16" else array.dtype)
 
 
-def check_adoptable(data: Any, array: Array) -> None:
+def check_adoptable(data: Any, array: Array, options: dict[str, Any]) -> None:
     import numpy as np
+
+    if options["layout"] != LAYOUTS["rows"]:
+        raise InvalidArgument(
+            "copy=False: the array stays as it is, in rows; use copy=True for another layout"
+        )
 
     if not (isinstance(data, np.ndarray) and np.shares_memory(data, array) or array.size == 0):
         raise InvalidArgument(
@@ -102,3 +107,35 @@ def check_adoptable(data: Any, array: Array) -> None:
             f"copy=False: the rows must follow one another in memory, and the strides are "
             f"{array.strides}; use copy=True"
         )
+
+
+def float_of(value: Any) -> float:
+    """A number to be written as a floating-point element. Raises InvalidArgument, and TypeError for what
+    is no number."""
+    if isinstance(value, (str, bytes)):
+        raise TypeError(f"write_to_buffer: {value!r} is no number")
+    try:
+        return float(value)
+    except OverflowError:
+        raise InvalidArgument(f"write_to_buffer: {value} is too large for a float") from None
+
+
+def integer_of(value: Any) -> int:
+    """A number to be written as an integer element. Raises InvalidArgument unless it is an integer of 64
+    bits, and TypeError for what is no number."""
+    number = float_of(value) if not hasattr(value, "__index__") else None
+    whole = operator.index(value) if number is None else int(number) if number.is_integer() else None
+    if whole is None or not -(2**63) <= whole < 2**64:
+        raise InvalidArgument(f"write_to_buffer: {value} is no integer of 64 bits")
+    return whole
+
+
+def bfloat16_bits(value: float) -> int:
+    """The bits of the bfloat16 that is nearest to a number; half way, the even one."""
+    import numpy as np
+
+    if value != value:
+        return 0x7FC0
+    with np.errstate(over="ignore"):
+        bits = int(np.float32(value).view(np.uint32))
+    return (bits + 0x7FFF + (bits >> 16 & 1)) >> 16

@@ -30,7 +30,7 @@ def zeros(shape: tuple[int, int], dtype: Any, batch_size: int, **options: Any) -
 
 
 def _source(path: str | os.PathLike[str], dtype: Any) -> _native.Handle:
-    return _native.source_open(os.fspath(path), 0 if dtype is None else dtype_number(dtype))
+    return _native.source_open(os.fsencode(path), 0 if dtype is None else dtype_number(dtype))
 
 
 def load(

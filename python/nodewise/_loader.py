@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import itertools
 import operator
+import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _native
-from ._arguments import batch_size_of, check_adoptable, dtype_of, matrix_of, options_of
+from ._arguments import (
+    batch_size_of,
+    bfloat16_bits,
+    check_adoptable,
+    dtype_of,
+    float_of,
+    integer_of,
+    matrix_of,
+    options_of,
+)
 from ._errors import InvalidArgument, MemoryInUse, OutOfRange
 from ._machine import Plan
 from ._placement import Placement
-from ._types import DTYPES, LAYOUTS, dtype_number, numpy_dtype
+from ._types import DTYPES, LAYOUTS, dtype_number, numpy_dtype, TILE_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +101,7 @@ class ZeroCopyBatchLoader(_native.Batches):
             handle = _native.loader_copy(array, dataset, chosen)
             why = "copy=True: the data was copied into memory that is placed on the nodes"
         else:
-            check_adoptable(data, array)
+            check_adoptable(data, array, chosen)
             handle = _native.loader_adopt(array, dataset, array.flags.writeable, chosen)
             why = None
         self._open(handle, why, chosen.get("segment"), "r+")
@@ -132,6 +142,8 @@ class ZeroCopyBatchLoader(_native.Batches):
         if self._layout == LAYOUTS["tiles"]:
             return
         by_rows = self._layout == LAYOUTS["rows"]
+        if self._full_count == 0:
+            batch = last  # no array is that large
         strides = (row, item) if by_rows else (item, batch * item)
         full = self._exporter(pages, 0, (self._full_count, batch, self._features), (batch * row, *strides))
         self._memories.append(full)
@@ -139,7 +151,7 @@ class ZeroCopyBatchLoader(_native.Batches):
         self._serve(self._full, self._full_count)
         if last > 0:
             strides = (row, item) if by_rows else (item, last * item)
-            rest = self._exporter(pages, self._full_count * batch * row, (last, self._features), strides)
+            rest = self._exporter(pages, (self._samples - last) * row, (last, self._features), strides)
             self._memories.append(rest)
             self._last = self._array(rest)
 
@@ -166,7 +178,7 @@ class ZeroCopyBatchLoader(_native.Batches):
         if not 0 <= index < self._count:
             raise OutOfRange(f"get_batch: there is no batch {index}; there are {self._count}, from 0")
         self._check_open()
-        if self._full is None:
+        if self._layout == LAYOUTS["tiles"]:
             raise InvalidArgument(
                 "get_batch: the batches are arranged in tiles, which no NumPy array can be; "
                 "load the dataset with layout='rows' or 'columns'"
@@ -274,12 +286,29 @@ class ZeroCopyBatchLoader(_native.Batches):
             raise OutOfRange(
                 f"write_to_buffer: ({row}, {col}) is outside of {self._samples} x {self._features}"
             )
-        if self._dtype <= 4 and self._full is not None and self.writable:  # floating-point numbers
-            batch, inside = divmod(row, self._batch_size)
-            array = self.get_batch(batch)
-            array[inside, col] = _bfloat16_bits(value) if array.dtype == "uint16" else value
+        if self._dtype > 4:
+            _native.loader_write(self._handle, row, col, integer_of(value))
             return
-        _native.loader_write(self._handle, row, col, value)
+        if not self.writable:
+            raise InvalidArgument("write_to_buffer: the memory of this loader may only be read")
+        number = float_of(value)
+        self._flat[self._position(row, col)] = (
+            bfloat16_bits(number) if self._flat.dtype == "uint16" else number
+        )
+
+    def _position(self, row: int, col: int) -> int:
+        """Where an element is in the flat buffer; docs/layouts.md has the formulas."""
+        batch, inside = divmod(row, self._batch_size)
+        first = batch * self._batch_size
+        rows = min(self._batch_size, self._samples - first)
+        start = first * self._features
+        if self._layout == LAYOUTS["rows"]:
+            return start + inside * self._features + col
+        if self._layout == LAYOUTS["columns"]:
+            return start + col * rows + inside
+        in_tile = inside % TILE_ROWS
+        above = inside - in_tile
+        return start + above * self._features + col * min(TILE_ROWS, rows - above) + in_tile
 
     @property
     def buffer(self) -> Array:
@@ -355,14 +384,25 @@ class ZeroCopyBatchLoader(_native.Batches):
         then stays open. Further calls do nothing."""
         if self._closed:
             return
+        if self._arrays_in_use():
+            raise MemoryInUse(_IN_USE)
         self._flat = self._full = self._last = None
         self._serve(None, 0)
         if any(memory.exports > 0 for memory in self._memories):
             self._make_arrays_again()
-            raise MemoryInUse("close: arrays over the memory of this loader are in use; delete them first")
+            raise MemoryInUse(_IN_USE)
         self._memories = []
         self._handle.close()
         self._closed = True
+
+    def _arrays_in_use(self) -> bool:
+        """Whether a base array has more references than this object and _native.Batches have."""
+        called_with = 2  # the references of sys.getrefcount() and of the name `base`
+        for base, own in ((self._flat, 1), (self._full, 2), (self._last, 1)):
+            in_tuples = 1
+            if base is not None and sys.getrefcount(base) > own + called_with + in_tuples:
+                return True
+        return False
 
     def _make_arrays_again(self) -> None:
         self._flat, *rest = (self._array(memory) for memory in self._memories)
@@ -401,10 +441,11 @@ class ZeroCopyBatchLoader(_native.Batches):
 
         if protocol < 5:
             raise pickle.PicklingError(_IN_BAND)
-        description = (self._samples, self._features, self._batch_size, self._dtype)
+        description = (self._samples, self._features, self._batch_size, self._dtype, self.layout)
         return _from_buffer, (pickle.PickleBuffer(self._memories[0]), description)
 
 
+_IN_USE = "close: arrays over the memory of this loader are in use; delete them first"
 _IN_BAND = (
     "the dataset of this loader is in memory of one process, and pickling would copy it; make the loader "
     "with segment=NAME, which other processes open without a copy, or use pickle protocol 5 with "
@@ -412,7 +453,7 @@ _IN_BAND = (
 )
 
 
-def _from_buffer(buffer: Any, description: tuple[int, int, int, int]) -> ZeroCopyBatchLoader:
+def _from_buffer(buffer: Any, description: tuple[int, int, int, int, str]) -> ZeroCopyBatchLoader:
     """Makes a loader of pickled memory, where it is."""
     if isinstance(buffer, (bytes, bytearray)):
         import pickle
@@ -420,16 +461,7 @@ def _from_buffer(buffer: Any, description: tuple[int, int, int, int]) -> ZeroCop
         raise pickle.UnpicklingError(_IN_BAND)
     with memoryview(buffer) as view:
         writable = not view.readonly
-    return ZeroCopyBatchLoader._of(
-        _native.loader_adopt(buffer, description, writable, options_of()), None, None, "r+"
-    )
-
-
-def _bfloat16_bits(value: Any) -> int:
-    """The bits of the bfloat16 that is nearest to a number; half way, the even one."""
-    import numpy as np
-
-    bits = int(np.float32(value).view(np.uint32))
-    if value != value:
-        return 0x7FC0
-    return (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+    samples, features, batch_size, dtype, layout = description
+    dataset = (samples, features, batch_size, dtype)
+    handle = _native.loader_adopt(buffer, dataset, writable, options_of(layout=layout))
+    return ZeroCopyBatchLoader._of(handle, None, None, "r+")

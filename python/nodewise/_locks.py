@@ -180,7 +180,9 @@ class Barrier(_Named):
         self, parties: int, action: None = None, timeout: float | None = None, *, name: str | None = None
     ) -> None:
         if action is not None:
-            raise InvalidArgument("Barrier: there are no actions; let the party that gets 0 from wait() act")
+            raise InvalidArgument(
+                "Barrier: there are no actions; let the party that gets 0 from wait() act"
+            )
         self._parties, self._timeout = parties, timeout_of(timeout)
         super().__init__(name)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import operator
+import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _native
+from ._arguments import batch_size_of
+from ._errors import InvalidArgument, OutOfRange
 from ._types import BINDINGS, DTYPES, POLICIES, WEIGHTS, choice, dtype_number
 
 if TYPE_CHECKING:
@@ -49,7 +53,14 @@ class Topology:
 
     def distance(self, start: int, end: int) -> int:
         """The distance between two nodes that the firmware states, without a unit. Raises OutOfRange."""
+        self._check_node(start)
+        self._check_node(end)
         return _native.topology_distance(self._handle, start, end)
+
+    def _check_node(self, node: int) -> None:
+        count = _native.topology_num_nodes(self._handle)
+        if not 0 <= operator.index(node) < count:
+            raise OutOfRange(f"there is no node {node}; there are {count}, from 0")
 
     @property
     def default_targets(self) -> list[int]:
@@ -86,7 +97,7 @@ class Topology:
         return f"<nodewise.Topology of {self.origin}: {len(nodes)} nodes, {cpus} CPUs>"
 
 
-def topology(description: str | None = None, *, xml: str | None = None) -> Topology:
+def topology(description: str | None = None, *, xml: str | os.PathLike[str] | None = None) -> Topology:
     """Describes this machine; or another one, by an hwloc synthetic description such as
     'pack:2 numa:2 core:4 pu:2', or by the path of an XML file that `lstopo` wrote.
 
@@ -95,7 +106,7 @@ def topology(description: str | None = None, *, xml: str | None = None) -> Topol
     if description is not None and xml is not None:
         raise TypeError("topology() takes a description or an XML file, not both")
     if xml is not None:
-        return Topology(_native.topology_from_xml(str(xml)))
+        return Topology(_native.topology_from_xml(os.fsencode(xml)))
     if description is not None:
         return Topology(_native.topology_from_synthetic(description))
     return Topology(_native.topology_this_machine())
@@ -205,14 +216,16 @@ def plan(
 
     Raises InvalidArgument, OutOfRange and PlacementError.
     """
-    samples, features = shape
+    samples, features = map(operator.index, shape)
+    if samples < 0 or features < 0:
+        raise InvalidArgument(f"plan: the shape is {shape}; it may not be negative")
     given: Sequence[float] = ()
     if not isinstance(weights, str):
         given, weights = weights, "given"
     return Plan(
         _native.plan_make(
             (machine or topology())._handle,
-            (samples, features, batch_size, dtype_number(dtype)),
+            (samples, features, batch_size_of(batch_size), dtype_number(dtype)),
             choice(POLICIES, policy, "policy"),
             choice(BINDINGS, binding, "binding"),
             choice(WEIGHTS, weights, "weights"),

@@ -165,7 +165,7 @@ class Tensor(_native.Memory):
         array = np.asarray(self.__array__()).view(DTYPES[self._dtype].numpy if self._dtype != 4 else "u2")
         rows = math.prod(self.shape[:-1])
         matrix = np.ascontiguousarray(array).reshape(rows, self.shape[-1])
-        handle = _native.loader_copy(matrix, (*matrix.shape, max(rows, 1), self._dtype), options_of())
+        handle = _native.loader_copy(matrix, (rows, self.shape[-1], max(rows, 1), self._dtype), options_of())
         strides = tuple(math.prod(self.shape[i + 1 :]) * array.itemsize for i in range(self.ndim))
         return Tensor._of(_native.loader_pages(handle), 0, self.shape, strides, self._dtype, None)
 

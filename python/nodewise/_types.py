@@ -45,6 +45,7 @@ WEIGHTS = {"equal": 0, "cpus": 1, "capacity": 2, "given": 3}
 PAGES = {"automatic": 1, "base": 2, "transparent": 3, "hugetlb": 4}
 SCHEDULING = {"local": 0, "stealing": 1}
 LAYOUTS = {"rows": 0, "columns": 1, "tiles": 2}
+TILE_ROWS = 16  # the rows of a full tile, as in C++
 MODES = {"r": 0, "r+": 1}
 
 

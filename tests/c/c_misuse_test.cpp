@@ -4,6 +4,7 @@
 #include <nodewise/c.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -111,7 +112,7 @@ TEST_CASE("datasets and files that cannot be are errors") {
        "data"},
       {"no segment", [&] { return nw_loader_open("c_test-none", NW_READ_ONLY, nullptr, &none); }, NW_SYSTEM,
        "c_test-none"},
-      {"no file", [&] { return nw_source_open("/nowhere.npy", NW_DTYPE_NONE, &no_source); }, NW_SYSTEM,
+      {"no file", [&] { return nw_source_open("/nowhere.npy", nullptr, &no_source); }, NW_SYSTEM,
        "/nowhere.npy"},
       {"no text", [&] { return nw_topology_from_synthetic("numa:x", &no_topology); }, NW_FORMAT, ""},
   });
@@ -128,6 +129,7 @@ TEST_CASE("options without a meaning are errors") {
       {"policy", [] { return made_with([](auto& to) { to.policy = 9; }); }, NW_INVALID_ARGUMENT, "policy"},
       {"binding", [] { return made_with([](auto& to) { to.binding = -1; }); }, NW_INVALID_ARGUMENT,
        "binding"},
+      {"binding 7", [] { return made_with([](auto& to) { to.binding = 7; }); }, NW_INVALID_ARGUMENT, "is 7"},
       {"pages", [] { return made_with([](auto& to) { to.pages = 6; }); }, NW_INVALID_ARGUMENT, "pages"},
       {"layout", [] { return made_with([](auto& to) { to.layout = 3; }); }, NW_INVALID_ARGUMENT, "layout"},
       {"keep", [] { return made_with([](auto& to) { to.keep = 2; }); }, NW_INVALID_ARGUMENT, "keep"},
@@ -140,4 +142,24 @@ TEST_CASE("options without a meaning are errors") {
       {"publish later", [] { return made_with([](auto& to) { to.publish_later = 1; }); }, NW_INVALID_ARGUMENT,
        "segment"},
   });
+}
+
+TEST_CASE("a call that fails leaves no old handle or text, and takes no option that it would ignore") {
+  float data[30] = {};
+  auto* loader = reinterpret_cast<nw_loader>(std::uintptr_t{1});
+  nw_loader_options options{};
+  options.size = sizeof options;
+  options.segment = "c_misuse-adopted";
+  CHECK(nw_loader_adopt(data, &ten_by_three, NW_READ_WRITE, nullptr, nullptr, &options, &loader) ==
+        NW_INVALID_ARGUMENT);
+  CHECK(loader == nullptr);
+  CHECK(std::string(nw_last_message()).find("c_misuse-adopted") != std::string::npos);
+  char* text = reinterpret_cast<char*>(1);
+  CHECK(nw_plan_to_json(nullptr, &text) == NW_INVALID_ARGUMENT);
+  CHECK(text == nullptr);
+  nw_source source = nullptr;
+  nw_source_options unused{};
+  unused.size = sizeof unused;
+  unused.key = "digits";
+  CHECK(nw_source_open("/nowhere.npy", &unused, &source) == NW_INVALID_ARGUMENT);
 }

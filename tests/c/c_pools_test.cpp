@@ -31,7 +31,10 @@ struct Pools {
     options.chunk_bytes = mega;
     options.spill = spill;
     REQUIRE(nw_topology_this_machine(topology.out()) == NW_OK);
-    REQUIRE(nw_team_make(topology, 2, NW_SCHEDULING_LOCAL, team.out()) == NW_OK);
+    nw_team_options two{};
+    two.size = sizeof two;
+    two.workers = 2;
+    REQUIRE(nw_team_make(topology, &two, team.out()) == NW_OK);
     REQUIRE(nw_pools_make(team, &options, pools.out()) == NW_OK);
   }
   nw_pool_counts counts(std::uint32_t node) const {

@@ -135,10 +135,10 @@ TEST_CASE("adopted memory is released once, whether or not the call succeeds") {
 }
 
 TEST_CASE("a source of a function is loaded; its error ends the load") {
-  const auto fill = [](void* user, nw_range range, void* to) -> std::int32_t {
+  const auto fill = [](void* user, std::uint64_t start, std::uint64_t stop, void* to) -> std::int32_t {
     if (*static_cast<int*>(user) != 0) return *static_cast<int*>(user);
     auto* at = static_cast<float*>(to);
-    for (std::uint64_t row = range.start; row < range.stop; ++row)
+    for (std::uint64_t row = start; row < stop; ++row)
       for (std::uint64_t col = 0; col < cols; ++col) *at++ = static_cast<float>(row * cols + col);
     return 0;
   };
@@ -208,7 +208,7 @@ TEST_CASE("a stream gives the runs of a loader, and its means are those of the l
   Owned<nw_topology> topology;
   REQUIRE(nw_topology_this_machine(topology.out()) == NW_OK);
   Owned<nw_team> team;
-  REQUIRE(nw_team_make(topology, 0, NW_SCHEDULING_LOCAL, team.out()) == NW_OK);
+  REQUIRE(nw_team_make(topology, nullptr, team.out()) == NW_OK);
   double from_stream[3], from_loader[3];
   REQUIRE(nw_stream_means(stream, team, from_stream, 3) == NW_OK);
   REQUIRE(nw_loader_means(loader, from_loader, 3) == NW_OK);

@@ -299,7 +299,10 @@ class Imports(unittest.TestCase):
                     self.assertEqual((producer.made, producer.released), (1, 1))
 
     def test_what_is_refused_before_the_producer_is_asked(self):
-        for call in (lambda p: nodewise.from_dlpack(p, 0), lambda p: nodewise.from_dlpack(p, 4, layout="x")):
+        for call in (
+            lambda p: nodewise.from_dlpack(p, 0),
+            lambda p: nodewise.from_dlpack(p, 4, layout="x"),
+        ):
             producer = Producer(np.zeros((10, 4), np.float32))
             with self.assertRaises(ValueError):
                 call(producer)

@@ -182,6 +182,33 @@ class Loaders(unittest.TestCase):
         with self.assertRaisesRegex(nodewise.InvalidArgument, "tiles"):
             tiles.get_batch(0)
 
+    def test_writes_in_every_layout_and_type(self):
+        for layout, dtype in itertools.product(
+            ("rows", "columns", "tiles"), ("f64", "f32", "f16", "bf16", "i32")
+        ):
+            with self.subTest(layout=layout, dtype=dtype):
+                loader = nodewise.zeros((50, 3), dtype, 40, layout=layout)
+                for row, col in ((0, 0), (17, 1), (39, 2), (40, 0), (49, 2)):
+                    before = loader.get_batch_means()[row // 40]
+                    loader.write_to_buffer(row, col, np.float64(3))
+                    rows = 40 if row < 40 else 10
+                    self.assertAlmostEqual(loader.get_batch_means()[row // 40] - before, 3 / (3 * rows), 3)
+                    if layout != "tiles" and dtype != "bf16":
+                        self.assertEqual(loader.get_batch(row // 40)[row % 40, col], 3)
+
+    def test_buffers_are_as_consumers_ask(self):
+        """A consumer that asks for contiguous memory, as bytes() does, gets no other."""
+        columns = nodewise.ZeroCopyBatchLoader(ten_by_three(), 4, layout="columns")
+        view = memoryview(columns.tensor(0))
+        self.assertFalse(view.c_contiguous)
+        self.assertTrue(view.f_contiguous)
+        with self.assertRaises(BufferError):
+            nodewise.placement(columns.tensor(0))
+
+    def test_a_batch_larger_than_the_data(self):
+        loader = nodewise.ZeroCopyBatchLoader(ten_by_three(), 2**58)
+        self.assertEqual(loader.get_batch(0).shape, (10, 3))
+
     def test_feature_statistics(self):
         data = np.random.default_rng(2).normal(size=(40, 5))
         loader = nodewise.ZeroCopyBatchLoader(data, 7)
@@ -320,6 +347,11 @@ class Files(unittest.TestCase):
         same = pickle.loads(pickled, buffers=buffers)
         private.write_to_buffer(1, 1, 8)
         self.assertEqual(same.get_batch(0)[1, 1], 8)
+        columns = nodewise.load(self.path, 64, layout="columns")
+        pickled = pickle.dumps(columns, 5, buffer_callback=(buffers := []).append)
+        np.testing.assert_array_equal(
+            pickle.loads(pickled, buffers=buffers).get_batch(3), columns.get_batch(3)
+        )
         with self.assertRaisesRegex(pickle.PicklingError, "segment=NAME"):
             pickle.dumps(private, 4)
         with self.assertRaisesRegex(pickle.UnpicklingError, "segment=NAME"):
@@ -387,6 +419,16 @@ class Importing(unittest.TestCase):
             "keep += [keep[0].get_batch(0), keep[0].buffer, nodewise.topology()]\n"
             "data = np.zeros((10, 10)); keep.append(nodewise.ZeroCopyBatchLoader(data, 5, copy=False))\n"
             "import sys; sys.modules['keep'] = keep\n"
+        )
+
+    def test_daemon_threads_in_calls_at_the_end_of_the_interpreter(self):
+        self.run_python(
+            "import nodewise, threading, time\n"
+            "loader = nodewise.zeros((20000, 64), 'f32', 100)\n"
+            "def work():\n"
+            "    while True: loader.means()\n"
+            "for _ in range(3): threading.Thread(target=work, daemon=True).start()\n"
+            "time.sleep(0.2)\n"
         )
 
     def test_a_forked_child_uses_its_parents_loader(self):

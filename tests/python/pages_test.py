@@ -6,6 +6,7 @@ torchrun. Examples with a library that is not installed are skipped, by name.
 
     pages_test.py ROOT
 """
+
 import doctest
 import importlib.util
 import os

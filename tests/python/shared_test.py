@@ -414,7 +414,9 @@ except KeyboardInterrupt:
         for what, wait in self.WAITS.items():
             with self.subTest(what):
                 program = subprocess.Popen(
-                    [sys.executable, "-c", self.PROGRAM.format(wait=wait)], stdout=subprocess.PIPE, text=True
+                    [sys.executable, "-c", self.PROGRAM.format(wait=wait)],
+                    stdout=subprocess.PIPE,
+                    text=True,
                 )
                 with program:
                     self.assertEqual(program.stdout.readline(), "waiting\n")

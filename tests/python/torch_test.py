@@ -175,7 +175,9 @@ class Imports(unittest.TestCase):
                 "x = torch.from_dlpack(loader.tensor(0)); x.fill_(2)\n"
                 "assert loader.means()[0] == 2 and (x @ torch.ones(64, 8)).sum() == 102400\n"
             )
-            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=HANG)
+            done = subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, timeout=HANG
+            )
             self.assertEqual((done.returncode, done.stderr), (0, ""))
 
 

@@ -17,6 +17,8 @@
  * options means the defaults. Members that this version of the library does not know are refused unless they
  * are zero.
  *
+ * A call that fails writes NULL to the handles and texts that it would have given.
+ *
  * Thread class, unless stated otherwise: any thread. Calls that change one object, such as a stream, are for
  * one thread at a time. */
 #ifndef NODEWISE_C_BASE_H
@@ -24,6 +26,11 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* The version of these headers; nw_version() gives that of the library. */
+#define NW_VERSION_MAJOR 0
+#define NW_VERSION_MINOR 1
+#define NW_VERSION_PATCH 0
 
 #if defined(__cplusplus)
 #define NW_API extern "C" __attribute__((visibility("default")))
@@ -154,7 +161,8 @@ typedef struct nw_view {
   nw_dtype dtype;
   nw_layout layout;
   nw_access access;
-  int32_t reserved; /* 0 */
+  int32_t tile_rows;    /* the rows of a full tile; 0 unless the layout is NW_TILES */
+  uint64_t reserved[2]; /* 0 */
 } nw_view;
 
 /* A half-open range, [start, stop). */
@@ -167,8 +175,8 @@ typedef struct nw_range {
  * nw_stop_request(). */
 NW_API nw_error nw_stop_make(nw_stop* out);
 /* As nw_stop_make(). In addition, calls that are given the token ask `poll(user)` now and then (at most some
- * hundred times a second), and stop if it returns a number other than 0. Only the thread that makes such a
- * call asks. */
+ * hundred times a second), and stop if it returns a number other than 0. Only the thread that made the token
+ * asks, so make the token on the thread that will make the call. */
 NW_API nw_error nw_stop_make_polled(int32_t (*poll)(void* user), void* user, nw_stop* out);
 /* Requests the end of the calls that were given the token. A token cannot be reset. */
 NW_API nw_error nw_stop_request(nw_stop stop);

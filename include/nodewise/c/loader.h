@@ -56,7 +56,8 @@ NW_API nw_error nw_loader_copy_strided(const void* data, const nw_dataset* datas
                                        int64_t col_stride, const nw_loader_options* options, nw_loader* out);
 /* Uses the caller's memory where it is; nothing is copied. `release(user, data)` is called once, by any
  * thread: when the last object that uses the memory is destroyed, or when this call fails. `release` may be
- * null. `data` must be aligned to the element type. With NW_READ_ONLY, views are read-only. */
+ * null. `data` must be aligned to the element type. With NW_READ_ONLY, views are read-only. The
+ * memory must already be arranged by the layout of the options, and cannot lie in a segment. */
 NW_API nw_error nw_loader_adopt(void* data, const nw_dataset* dataset, nw_access access,
                                 void (*release)(void* user, void* data), void* user,
                                 const nw_loader_options* options, nw_loader* out);

@@ -25,7 +25,12 @@ NW_API nw_error nw_lease_run(nw_lease lease, nw_run* out);
 
 /* The workers that read streams. `workers` and `scheduling` as in nw_loader_options. Errors: NW_SYSTEM,
  * NW_PLACEMENT. */
-NW_API nw_error nw_team_make(nw_topology topology, uint32_t workers, nw_scheduling scheduling, nw_team* out);
+typedef struct nw_team_options {
+  size_t size; /* set by the caller: sizeof(nw_team_options) */
+  uint32_t workers;
+  nw_scheduling scheduling;
+} nw_team_options;
+NW_API nw_error nw_team_make(nw_topology topology, const nw_team_options* options, nw_team* out);
 NW_API nw_error nw_team_num_workers(nw_team team, uint32_t* out);
 /* The means of the batches from the present position of the stream to its end, by batch number. The means of
  * batches that the stream does not give stay as they are. `count` must be the number of batches of the
