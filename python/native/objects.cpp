@@ -168,6 +168,44 @@ PyObject* value_compare_exchange(PyObject* module, PyObject* arguments) {
   return Py_BuildValue("NN", PyBool_FromLong(stored), give_number(state, dtype, expected));
 }
 
+// mutex_lock(mutex, timeout, owners, name): whether it was locked. Then owners[name] is this thread, which
+// holds it once. Both are one step for Python: no exception of a signal handler comes between them.
+PyObject* mutex_lock(PyObject* module, PyObject* arguments) {
+  PyObject *object, *owners, *name;
+  double timeout = 0;
+  nw_mutex mutex = nullptr;
+  if (PyArg_ParseTuple(arguments, "OdO!U", &object, &timeout, &PyDict_Type, &owners, &name) == 0 ||
+      !from_python(state_of(module), object, mutex))
+    return nullptr;
+  std::int32_t locked = 0;
+  nw_error error = NW_OK;
+  {
+    const Released released;
+    error = nw_mutex_lock(mutex, timeout, &locked);
+  }
+  if (error != NW_OK) return raise(error);
+  if (locked != 0) {
+    const Ref owner(Py_BuildValue("(ki)", PyThread_get_thread_native_id(), 1));
+    if (!owner || PyDict_SetItem(owners, name, owner.get()) != 0) {
+      nw_mutex_unlock(mutex);
+      return nullptr;
+    }
+  }
+  return PyBool_FromLong(locked);
+}
+
+// mutex_unlock(mutex, owners, name): removes owners[name], and unlocks
+PyObject* mutex_unlock(PyObject* module, PyObject* arguments) {
+  PyObject *object, *owners, *name;
+  nw_mutex mutex = nullptr;
+  if (PyArg_ParseTuple(arguments, "OO!U", &object, &PyDict_Type, &owners, &name) == 0 ||
+      !from_python(state_of(module), object, mutex) || PyDict_DelItem(owners, name) != 0)
+    return nullptr;
+  const nw_error error = nw_mutex_unlock(mutex);
+  if (error != NW_OK) return raise(error);
+  Py_RETURN_NONE;
+}
+
 // Repairs data by a Python function. `user` is the function; an exception stays set, and ends the call.
 std::int32_t call_repair(void* user) {
   const PyGILState_STATE held = PyGILState_Ensure();
@@ -226,6 +264,8 @@ PyMethodDef objects_functions[] = {
     FUNCTION("value_exchange", change_value<nw_value_exchange>),
     FUNCTION("value_fetch_add", change_value<nw_value_fetch_add>),
     FUNCTION("value_compare_exchange", value_compare_exchange),
+    FUNCTION("mutex_lock", mutex_lock),
+    FUNCTION("mutex_unlock", mutex_unlock),
     FUNCTION("mutex_repair", mutex_repair),
     FUNCTION("barrier_wait", barrier_wait),
     NODEWISE_WRAP(array_pages),
@@ -236,8 +276,6 @@ PyMethodDef objects_functions[] = {
     NODEWISE_WRAP(event_is_set),
     NODEWISE_WRAP(event_set),
     NODEWISE_WRAP(event_wait),
-    NODEWISE_WRAP(mutex_lock),
-    NODEWISE_WRAP(mutex_unlock),
     NODEWISE_WRAP(objects_array),
     NODEWISE_WRAP(objects_barrier),
     NODEWISE_WRAP(objects_bytes_left),

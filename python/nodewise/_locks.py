@@ -70,7 +70,8 @@ class Lock(_Named):
         return _native.objects_mutex(self._place.handle, self._object)
 
     def _try(self, seconds: float) -> bool:
-        return bool(_native.mutex_lock(self._handle, seconds))
+        """Also records that this thread is the owner."""
+        return _native.mutex_lock(self._handle, seconds, self._place.owners, self._object)
 
     def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
         """Acquires the lock. Returns False if it is held by another thread or process: at once if `block` is
@@ -80,16 +81,12 @@ class Lock(_Named):
         """
         limit = timeout_of(timeout) if block else 0.0
         # The first attempt does not wait: usually, the lock is free.
-        held = self._try(0.0) or (limit != 0 and wait(self._try, limit))
-        if held:
-            self._place.owners[self._object] = (threading.get_native_id(), 1)
-        return held
+        return self._try(0.0) or (limit != 0 and wait(self._try, limit))
 
     def release(self) -> None:
         """Releases the lock. Raises InvalidArgument, a ValueError, if this thread does not hold it."""
         self._depth_held()
-        del self._place.owners[self._object]
-        _native.mutex_unlock(self._handle)
+        _native.mutex_unlock(self._handle, self._place.owners, self._object)
 
     def _depth(self) -> int:
         """How often this thread has acquired the lock."""

@@ -436,6 +436,32 @@ except KeyboardInterrupt:
         thread.join()
         self.assertEqual(turns[0], 1000)
 
+    def test_an_exception_of_a_signal_handler_leaves_no_lock_without_an_owner(self):
+        """Thousands of them fall between the steps of acquire() and release(). A lock that is held is then
+        one that this thread may release."""
+
+        class Interruption(Exception):
+            pass
+
+        def interrupt(*_):
+            raise Interruption
+
+        before = signal.signal(signal.SIGALRM, interrupt)
+        self.addCleanup(signal.signal, signal.SIGALRM, before)
+        lock = Lock()
+        for turn in range(4000):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 3e-5 + turn % 50 * 1e-6)
+                for _ in range(1000):
+                    lock.acquire()
+                    lock.release()
+            except Interruption:
+                pass
+            if lock._depth() > 0:
+                lock.release()
+            self.assertTrue(lock.acquire(timeout=30))
+            lock.release()
+
 
 if __name__ == "__main__":
     unittest.main()
