@@ -13,6 +13,7 @@
 #include <map>
 #include <mutex>
 #include <sstream>
+#include <thread>
 
 #include <nodewise/error.hpp>
 #include <nodewise/loader.hpp>
@@ -110,15 +111,20 @@ class FillsNode : public os::Faulty {
     for (void* piece : pieces_) os::real().unmap(piece, piece_bytes);
   }
   int populate(void* data, std::size_t bytes) override {
+    // Once a node is nearly full, the kernel may still give some of its cached files' memory back.
     std::call_once(once_, [this] {
-      while (add_piece()) continue;
+      constexpr int enough = 8;
+      for (int elsewhere = 0; elsewhere < enough;) {
+        elsewhere = add_piece() ? 0 : elsewhere + 1;
+        if (elsewhere > 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      }
     });
     return os::Faulty::populate(data, bytes);
   }
 
  private:
   static constexpr std::size_t piece_bytes = MiB;
-  bool add_piece() {  // false: it came to lie elsewhere, so the node is full
+  bool add_piece() {  // false: it came to lie elsewhere, so the node is full for now
     auto& system = os::real();
     const auto mapped = system.map(piece_bytes, 4096, 0);
     if (!mapped.ok()) return false;
