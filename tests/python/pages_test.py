@@ -21,7 +21,7 @@ import numpy as np
 
 import nodewise
 
-ROOT = pathlib.Path(sys.argv.pop(1)) if len(sys.argv) > 1 else pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(sys.argv.pop(1)).resolve() if len(sys.argv) > 1 else pathlib.Path(__file__).parents[2]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 NEEDED = re.compile(r"^(?:import|from) (torch|jax|tensorflow)\b", re.M)
 SECONDS = 240  # until an example has hung
