@@ -103,8 +103,7 @@ void* take(PyObject* capsule, std::int32_t& versioned) {
     void* tensor = PyCapsule_GetPointer(capsule, form.name);
     return PyCapsule_SetName(capsule, form.used) == 0 ? tensor : nullptr;
   }
-  PyErr_Format(PyExc_ValueError, "from_dlpack: %R is no capsule with a tensor that is still to be used",
-               capsule);
+  refuse("from_dlpack: %R is no capsule with a tensor that is still to be used", capsule);
   return nullptr;
 }
 

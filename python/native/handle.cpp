@@ -75,7 +75,7 @@ void* handle_of(State& state, PyObject* object) {
     return nullptr;
   }
   void* handle = reinterpret_cast<HandleObject*>(object)->handle;
-  if (handle == nullptr) PyErr_SetString(PyExc_ValueError, "this object of nodewise was closed");
+  if (handle == nullptr) refuse("this object of nodewise was closed");
   return handle;
 }
 

@@ -287,10 +287,8 @@ PyObject* residency(PyObject* module, PyObject* const* given, Py_ssize_t count) 
                          nodes, &absent, &unknown);
   }
   if (error != NW_OK) return raise(error);
-  Ref list(PyList_New(static_cast<Py_ssize_t>(nodes)));
+  Ref list(list_of(nodes, [&](std::size_t i) { return PyLong_FromUnsignedLongLong(bytes[i]); }));
   if (!list) return nullptr;
-  for (std::uint32_t i = 0; i < nodes; ++i)
-    PyList_SetItem(list.get(), static_cast<Py_ssize_t>(i), PyLong_FromUnsignedLongLong(bytes[i]));
   return Py_BuildValue("NKK", list.release(), absent, unknown);
 }
 
@@ -304,39 +302,28 @@ PyObject* topology_default_targets(PyObject* module, PyObject* const* given, Py_
   std::vector<std::uint32_t> nodes(found);
   if (error == NW_OK) error = nw_topology_default_targets(topology, nodes.data(), nodes.size(), &found);
   if (error != NW_OK) return raise(error);
-  Ref list(PyList_New(0));
-  for (const std::uint32_t node : nodes) {
-    const Ref number(PyLong_FromUnsignedLong(node));
-    if (!list || !number || PyList_Append(list.get(), number.get()) != 0) return nullptr;
-  }
-  return list.release();
+  return list_of(nodes.size(), [&](std::size_t i) { return PyLong_FromUnsignedLong(nodes[i]); });
 }
-
-#define FUNCTION(name, function)                                                                         \
-  {                                                                                                      \
-    name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(guarded<function>)), METH_FASTCALL, \
-        nullptr                                                                                          \
-  }
 
 }  // namespace
 
 PyMethodDef loader_functions[] = {
-    FUNCTION("loader_make", loader_make),
-    FUNCTION("loader_copy", loader_copy),
-    FUNCTION("loader_adopt", loader_adopt),
-    FUNCTION("loader_load", loader_load),
-    FUNCTION("loader_load_planned", loader_load_planned),
-    FUNCTION("loader_open", loader_open),
-    FUNCTION("loader_open_or_create", loader_open_or_create),
-    FUNCTION("loader_import", loader_import),
-    FUNCTION("loader_means", means_into<nw_loader_means>),
-    FUNCTION("loader_rounded_means", means_into<nw_loader_rounded_means>),
-    FUNCTION("loader_feature_statistics", loader_feature_statistics),
-    FUNCTION("loader_write", loader_write),
-    FUNCTION("plan_make", plan_make),
-    FUNCTION("residency", residency),
-    FUNCTION("source_open", open_source),
-    FUNCTION("topology_default_targets", topology_default_targets),
+    entry_of<loader_make>("loader_make", METH_FASTCALL),
+    entry_of<loader_copy>("loader_copy", METH_FASTCALL),
+    entry_of<loader_adopt>("loader_adopt", METH_FASTCALL),
+    entry_of<loader_load>("loader_load", METH_FASTCALL),
+    entry_of<loader_load_planned>("loader_load_planned", METH_FASTCALL),
+    entry_of<loader_open>("loader_open", METH_FASTCALL),
+    entry_of<loader_open_or_create>("loader_open_or_create", METH_FASTCALL),
+    entry_of<loader_import>("loader_import", METH_FASTCALL),
+    entry_of<means_into<nw_loader_means>>("loader_means", METH_FASTCALL),
+    entry_of<means_into<nw_loader_rounded_means>>("loader_rounded_means", METH_FASTCALL),
+    entry_of<loader_feature_statistics>("loader_feature_statistics", METH_FASTCALL),
+    entry_of<loader_write>("loader_write", METH_FASTCALL),
+    entry_of<plan_make>("plan_make", METH_FASTCALL),
+    entry_of<residency>("residency", METH_FASTCALL),
+    entry_of<open_source>("source_open", METH_FASTCALL),
+    entry_of<topology_default_targets>("topology_default_targets", METH_FASTCALL),
     NODEWISE_WRAP(loader_dataset),
     NODEWISE_WRAP(loader_is_zero_copy),
     NODEWISE_WRAP(loader_layout),
@@ -344,7 +331,6 @@ PyMethodDef loader_functions[] = {
     NODEWISE_WRAP(loader_placement),
     NODEWISE_WRAP(loader_plan),
     NODEWISE_WRAP(loader_publish),
-    NODEWISE_WRAP(loader_segment),
     NODEWISE_WRAP(placement_local_fraction),
     NODEWISE_WRAP(placement_require),
     NODEWISE_WRAP(placement_summary),
@@ -358,8 +344,6 @@ PyMethodDef loader_functions[] = {
     NODEWISE_WRAP(plan_shard),
     NODEWISE_WRAP(plan_shard_of),
     NODEWISE_WRAP(plan_to_json),
-    NODEWISE_WRAP(source_dataset),
-    NODEWISE_WRAP(source_name),
     NODEWISE_WRAP(topology_distance),
     NODEWISE_WRAP(topology_fingerprint),
     NODEWISE_WRAP(topology_from_synthetic),

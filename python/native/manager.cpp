@@ -5,19 +5,13 @@
 namespace nodewise::python {
 namespace {
 
-constexpr int most_dimensions = 32;
+constexpr int most_stored_dimensions = 32;
 
 // A value for the library. Its pointers lead into Python objects, which the caller keeps.
 struct Given {
   nw_managed_value value{};
-  std::uint64_t shape[most_dimensions];
+  std::uint64_t shape[most_stored_dimensions];
 };
-
-bool read_integer(PyObject* object, Given& to) {
-  to.value.kind = NW_INTEGER;
-  to.value.integer = PyLong_AsLongLong(object);
-  return to.value.integer != -1 || PyErr_Occurred() == nullptr;
-}
 
 bool read_bytes(PyObject* object, Given& to) {
   char* data = nullptr;
@@ -34,10 +28,9 @@ bool read_array(PyObject* tuple, Given& to) {
   to.value.kind = NW_ELEMENTS;
   if (PyArg_ParseTuple(tuple, "iO!O", &to.value.dtype, &PyTuple_Type, &shape, &bytes) == 0) return false;
   const Py_ssize_t dimensions = PyTuple_Size(shape);
-  if (dimensions > most_dimensions) {
-    PyErr_Format(PyExc_ValueError, "an array of %zd dimensions; a Manager stores at most %d", dimensions,
-                 most_dimensions);
-    return false;
+  if (dimensions > most_stored_dimensions) {
+    return refuse("an array of %zd dimensions; a Manager stores at most %d", dimensions,
+                  most_stored_dimensions);
   }
   for (Py_ssize_t i = 0; i < dimensions; ++i)
     to.shape[i] = PyLong_AsUnsignedLongLong(PyTuple_GetItem(shape, i));
@@ -46,7 +39,7 @@ bool read_array(PyObject* tuple, Given& to) {
   return PyErr_Occurred() == nullptr && read_bytes(bytes, to);
 }
 
-bool read_value(PyObject* object, Given& to) {
+bool read_value(State& state, PyObject* object, Given& to) {
   to.value.size = sizeof to.value;
   if (object == Py_None) return true;
   if (PyBool_Check(object) != 0) {
@@ -54,7 +47,10 @@ bool read_value(PyObject* object, Given& to) {
     to.value.integer = object == Py_True ? 1 : 0;
     return true;
   }
-  if (PyLong_Check(object) != 0) return read_integer(object, to);
+  if (PyLong_Check(object) != 0) {
+    to.value.kind = NW_INTEGER;
+    return from_python(state, object, to.value.integer);
+  }
   if (PyFloat_Check(object) != 0) {
     to.value.kind = NW_REAL;
     to.value.real = PyFloat_AsDouble(object);
@@ -91,40 +87,28 @@ PyObject* give_value(const nw_managed_value& value) {
   }
 }
 
-// managed_values(managed): [value, ...]
-PyObject* managed_values(PyObject* module, PyObject* object) {
-  nw_managed managed = nullptr;
-  std::size_t count = 0;
-  if (!from_python(state_of(module), object, managed)) return nullptr;
-  if (const nw_error error = nw_managed_count(managed, &count); error != NW_OK) return raise(error);
-  Ref list(PyList_New(static_cast<Py_ssize_t>(count)));
-  for (std::size_t i = 0; list && i < count; ++i) {
-    nw_managed_value value{};
-    value.size = sizeof value;
-    if (const nw_error error = nw_managed_get(managed, i, &value); error != NW_OK) return raise(error);
-    PyObject* item = give_value(value);
-    if (item == nullptr) return nullptr;
-    PyList_SetItem(list.get(), static_cast<Py_ssize_t>(i), item);
-  }
-  return list.release();
+PyObject* value_of(nw_managed managed, std::size_t i) {
+  nw_managed_value value{};
+  value.size = sizeof value;
+  if (const nw_error error = nw_managed_get(managed, i, &value); error != NW_OK) return raise(error);
+  return give_value(value);
 }
 
-// managed_keys(managed): [bytes, ...]
-PyObject* managed_keys(PyObject* module, PyObject* object) {
+PyObject* key_of(nw_managed managed, std::size_t i) {
+  const char* key = nullptr;
+  std::size_t bytes = 0;
+  if (const nw_error error = nw_managed_key(managed, i, &key, &bytes); error != NW_OK) return raise(error);
+  return PyBytes_FromStringAndSize(key, static_cast<Py_ssize_t>(bytes));
+}
+
+// managed_values(managed): [value, ...], managed_keys(managed): [bytes, ...]
+template <auto item_of>
+PyObject* managed_items(PyObject* module, PyObject* object) {
   nw_managed managed = nullptr;
   std::size_t count = 0;
   if (!from_python(state_of(module), object, managed)) return nullptr;
   if (const nw_error error = nw_managed_count(managed, &count); error != NW_OK) return raise(error);
-  Ref list(PyList_New(static_cast<Py_ssize_t>(count)));
-  for (std::size_t i = 0; list && i < count; ++i) {
-    const char* key = nullptr;
-    std::size_t bytes = 0;
-    if (const nw_error error = nw_managed_key(managed, i, &key, &bytes); error != NW_OK) return raise(error);
-    PyObject* item = PyBytes_FromStringAndSize(key, static_cast<Py_ssize_t>(bytes));
-    if (item == nullptr) return nullptr;
-    PyList_SetItem(list.get(), static_cast<Py_ssize_t>(i), item);
-  }
-  return list.release();
+  return list_of(count, [managed](std::size_t i) { return item_of(managed, i); });
 }
 
 // managed_list_append(list, [value, ...]): the index of the first
@@ -138,7 +122,8 @@ PyObject* managed_list_append(PyObject* module, PyObject* arguments) {
   std::vector<Given> given(count);
   std::vector<nw_managed_value> all(count);
   for (std::size_t i = 0; i < count; ++i) {
-    if (!read_value(PyList_GetItem(values, static_cast<Py_ssize_t>(i)), given[i])) return nullptr;
+    if (!read_value(state_of(module), PyList_GetItem(values, static_cast<Py_ssize_t>(i)), given[i]))
+      return nullptr;
     all[i] = given[i].value;
   }
   std::uint64_t index = 0;
@@ -159,7 +144,7 @@ PyObject* managed_list_set(PyObject* module, PyObject* arguments) {
   Given given;
   if (PyArg_ParseTuple(arguments, "OOO", &object, &number, &value) == 0 ||
       !from_python(state_of(module), object, list) || !from_python(state_of(module), number, index) ||
-      !read_value(value, given))
+      !read_value(state_of(module), value, given))
     return nullptr;
   nw_error error = NW_OK;
   {
@@ -178,7 +163,7 @@ PyObject* managed_dict_set(PyObject* module, PyObject* arguments) {
   nw_managed_dict dict = nullptr;
   Given given;
   if (PyArg_ParseTuple(arguments, "Oy#O", &object, &key, &bytes, &value) == 0 ||
-      !from_python(state_of(module), object, dict) || !read_value(value, given))
+      !from_python(state_of(module), object, dict) || !read_value(state_of(module), value, given))
     return nullptr;
   nw_error error = NW_OK;
   {
@@ -253,15 +238,15 @@ PyObject* in_transaction(PyObject* module, PyObject* arguments) {
 }  // namespace
 
 PyMethodDef manager_functions[] = {
-    {"managed_values", managed_values, METH_O, nullptr},
-    {"managed_keys", managed_keys, METH_O, nullptr},
-    {"managed_list_append", managed_list_append, METH_VARARGS, nullptr},
-    {"managed_list_set", managed_list_set, METH_VARARGS, nullptr},
-    {"managed_dict_set", managed_dict_set, METH_VARARGS, nullptr},
-    {"managed_dict_get", with_key<nw_managed, nw_managed_dict_get>, METH_VARARGS, nullptr},
-    {"managed_dict_erase", with_key<std::int32_t, nw_managed_dict_erase>, METH_VARARGS, nullptr},
-    {"manager_change", in_transaction<nw_manager_change>, METH_VARARGS, nullptr},
-    {"manager_look", in_transaction<nw_manager_look>, METH_VARARGS, nullptr},
+    entry_of<managed_items<value_of>>("managed_values", METH_O),
+    entry_of<managed_items<key_of>>("managed_keys", METH_O),
+    entry_of<managed_list_append>("managed_list_append", METH_VARARGS),
+    entry_of<managed_list_set>("managed_list_set", METH_VARARGS),
+    entry_of<managed_dict_set>("managed_dict_set", METH_VARARGS),
+    entry_of<with_key<nw_managed, nw_managed_dict_get>>("managed_dict_get", METH_VARARGS),
+    entry_of<with_key<std::int32_t, nw_managed_dict_erase>>("managed_dict_erase", METH_VARARGS),
+    entry_of<in_transaction<nw_manager_change>>("manager_change", METH_VARARGS),
+    entry_of<in_transaction<nw_manager_look>>("manager_look", METH_VARARGS),
     NODEWISE_WRAP(managed_dict_clear),
     NODEWISE_WRAP(managed_dict_items),
     NODEWISE_WRAP(managed_dict_keys),

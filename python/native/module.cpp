@@ -2,6 +2,7 @@
 #include "native.hpp"
 
 #include <chrono>
+#include <cstdarg>
 #include <cstring>
 #include <thread>
 
@@ -24,10 +25,15 @@ PyObject* raise(nw_error error) {
   return nullptr;
 }
 
-bool refuse(const char* format, PyObject* object) {
+bool refuse(const char* format, ...) {
   const Ref errors(PyImport_ImportModule("nodewise._errors"));
   const Ref kind(errors ? PyObject_GetAttrString(errors.get(), "InvalidArgument") : nullptr);
-  if (kind) PyErr_Format(kind.get(), format, object);
+  if (kind) {
+    std::va_list arguments;
+    va_start(arguments, format);
+    PyErr_FormatV(kind.get(), format, arguments);
+    va_end(arguments);
+  }
   return false;
 }
 

@@ -64,8 +64,8 @@ class Released {
 /// Raises the exception for an error of the calling thread's last call, and returns null. If an exception
 /// is set already (a signal handler raised it), that one stays.
 PyObject* raise(nw_error error);
-/// Raises nodewise.InvalidArgument. Returns false.
-bool refuse(const char* format, PyObject* object);
+/// Raises nodewise.InvalidArgument with a message that is made as by PyErr_Format(). Returns false.
+bool refuse(const char* format, ...);
 
 /// For nw_stop_make_polled(): looks for signals. `thread` is the state of the thread that makes the call,
 /// which has released the interpreter. An exception of a signal handler stays set, and ends the call.

@@ -45,8 +45,7 @@ bool with_member(Number& number, nw_dtype dtype, Use use) {
     case NW_U8:
       return use(number.u8);
     default:
-      PyErr_Format(PyExc_ValueError, "a shared value cannot have the element type %s", nw_dtype_name(dtype));
-      return false;
+      return refuse("a shared value cannot have the element type %s", nw_dtype_name(dtype));
   }
 }
 
@@ -251,23 +250,20 @@ PyObject* barrier_wait(PyObject* module, PyObject* arguments) {
   return error == NW_OK ? PyLong_FromUnsignedLong(before) : raise(error);
 }
 
-#define FUNCTION(name, function) \
-  { name, function, METH_VARARGS, nullptr }
-
 }  // namespace
 
 PyMethodDef objects_functions[] = {
-    FUNCTION("objects_create", objects_create),
-    FUNCTION("objects_value", objects_value),
-    FUNCTION("value_load", value_load),
-    FUNCTION("value_store", value_store),
-    FUNCTION("value_exchange", change_value<nw_value_exchange>),
-    FUNCTION("value_fetch_add", change_value<nw_value_fetch_add>),
-    FUNCTION("value_compare_exchange", value_compare_exchange),
-    FUNCTION("mutex_lock", mutex_lock),
-    FUNCTION("mutex_unlock", mutex_unlock),
-    FUNCTION("mutex_repair", mutex_repair),
-    FUNCTION("barrier_wait", barrier_wait),
+    entry_of<objects_create>("objects_create", METH_VARARGS),
+    entry_of<objects_value>("objects_value", METH_VARARGS),
+    entry_of<value_load>("value_load", METH_VARARGS),
+    entry_of<value_store>("value_store", METH_VARARGS),
+    entry_of<change_value<nw_value_exchange>>("value_exchange", METH_VARARGS),
+    entry_of<change_value<nw_value_fetch_add>>("value_fetch_add", METH_VARARGS),
+    entry_of<value_compare_exchange>("value_compare_exchange", METH_VARARGS),
+    entry_of<mutex_lock>("mutex_lock", METH_VARARGS),
+    entry_of<mutex_unlock>("mutex_unlock", METH_VARARGS),
+    entry_of<mutex_repair>("mutex_repair", METH_VARARGS),
+    entry_of<barrier_wait>("barrier_wait", METH_VARARGS),
     NODEWISE_WRAP(array_pages),
     NODEWISE_WRAP(barrier_describe),
     NODEWISE_WRAP(barrier_give_up),

@@ -31,7 +31,7 @@ PyObject* ring_create(PyObject* module, PyObject* arguments) {
 }  // namespace
 
 PyMethodDef ring_functions[] = {
-    {"ring_create", ring_create, METH_VARARGS, nullptr},
+    entry_of<ring_create>("ring_create", METH_VARARGS),
     NODEWISE_WRAP(pages_range),
     NODEWISE_WRAP(ring_borrow),
     NODEWISE_WRAP(ring_close),

@@ -24,14 +24,9 @@ struct IsHandle : std::false_type {};
 NODEWISE_HANDLE(nw_topology);
 NODEWISE_HANDLE(nw_plan);
 NODEWISE_HANDLE(nw_source);
-NODEWISE_HANDLE(nw_stop);
-NODEWISE_HANDLE(nw_team);
 NODEWISE_HANDLE(nw_loader);
 NODEWISE_HANDLE(nw_pages);
-NODEWISE_HANDLE(nw_stream);
-NODEWISE_HANDLE(nw_lease);
 NODEWISE_HANDLE(nw_placement);
-NODEWISE_HANDLE(nw_segment);
 NODEWISE_HANDLE(nw_objects);
 NODEWISE_HANDLE(nw_value);
 NODEWISE_HANDLE(nw_array);
@@ -139,9 +134,6 @@ template <class Handle>
 requires IsHandle<Handle>::value PyObject* to_python(State& state, Handle handle) {
   if (handle == nullptr) Py_RETURN_NONE;
   return own_handle(state, handle);
-}
-inline PyObject* to_python(State&, const nw_range& range) {
-  return Py_BuildValue("KK", range.start, range.stop);
 }
 inline PyObject* to_python(State&, const nw_dataset& dataset) {
   return Py_BuildValue("KKKi", dataset.samples, dataset.features, dataset.batch_size, dataset.dtype);
@@ -277,20 +269,42 @@ PyObject* wrapped(PyObject* module, PyObject* const* given, Py_ssize_t count) {
   return call(module, given, count, function);
 }
 
-/// A function of the module from which no C++ exception gets out.
-template <auto function>
-PyObject* guarded(PyObject* module, PyObject* const* given, Py_ssize_t count) noexcept {
+/// A list of `count` items, which `item_of(i)` gives. Null with a Python exception if one of them is null.
+template <class ItemOf>
+PyObject* list_of(std::size_t count, ItemOf item_of) {
+  Ref list(PyList_New(static_cast<Py_ssize_t>(count)));
+  for (std::size_t i = 0; list && i < count; ++i) {
+    PyObject* item = item_of(i);
+    if (item == nullptr) return nullptr;
+    PyList_SetItem(list.get(), static_cast<Py_ssize_t>(i), item);
+  }
+  return list.release();
+}
+
+/// Runs a function of the module, so that no C++ exception gets out of it.
+template <auto function, class... Arguments>
+PyObject* guarded(PyObject* module, Arguments... arguments) noexcept {
   try {
-    return function(module, given, count);
+    return function(module, arguments...);
   } catch (const std::bad_alloc&) {
     return PyErr_NoMemory();
   }
 }
 
-#define NODEWISE_WRAP(name)                                                                               \
-  {                                                                                                       \
-#name, reinterpret_cast < PyCFunction>(reinterpret_cast <void (*)()>(guarded <wrapped <nw_##name>>)), \
-        METH_FASTCALL, nullptr                                                                            \
-  }
+/// The entry of a function in a table: (module, arguments, their number) with METH_FASTCALL, or (module,
+/// argument) with METH_O or METH_VARARGS.
+template <auto function>
+PyMethodDef entry_of(const char* name, int flags) {
+  PyCFunction address = nullptr;
+  if constexpr (std::is_invocable_v<decltype(function), PyObject*, PyObject*>)
+    address = guarded<function, PyObject*>;
+  else
+    address = reinterpret_cast<PyCFunction>(
+        reinterpret_cast<void (*)()>(guarded<function, PyObject* const*, Py_ssize_t>));
+  return {name, address, flags, nullptr};
+}
+
+/// The entry of a C call.
+#define NODEWISE_WRAP(name) entry_of<wrapped<nw_##name>>(#name, METH_FASTCALL)
 
 }  // namespace nodewise::python

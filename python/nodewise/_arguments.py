@@ -6,7 +6,21 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 from ._errors import InvalidArgument
-from ._types import BINDINGS, LAYOUTS, PAGES, POLICIES, SCHEDULING, WEIGHTS, choice, dtype_number
+from ._types import (
+    BF16,
+    BINDINGS,
+    DTYPES,
+    FLOATS,
+    LAYOUTS,
+    PAGES,
+    POLICIES,
+    SCHEDULING,
+    WEIGHTS,
+    choice,
+    dtype_number,
+    range_of,
+)
+from ._waits import timeout_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,34 +61,50 @@ def options_of(
         options["binding"] = choice(BINDINGS, binding, "binding")
     if pages is not None:
         options["pages"] = choice(PAGES, pages, "pages")
-    if isinstance(weights, str):
-        options["weights"] = choice(WEIGHTS, weights, "weights")
-    else:
-        options["weights"], options["given_weights"] = WEIGHTS["given"], weights
+    options["weights"], options["given_weights"] = weights_of(weights)
     if len(targets) > 0:
         options["targets"] = targets
     if machine is not None:
         options["topology"] = machine._handle
     if timeout is not None:
-        options["patience"] = max(timeout, 1e-3)  # 0 means without a limit
+        options["patience"] = max(timeout_of(timeout) or 0.0, 1e-9)  # 0 means without a limit
     if segment is not None:
         options["segment"] = segment
+    elif not publish:
+        raise InvalidArgument("publish=False needs segment=NAME")
     return options
 
 
-def matrix_of(data: Any) -> Array:
-    """The data as a 2-D NumPy array of one of nodewise's types. Nothing is copied unless NumPy must."""
+def matrix_of(data: Any) -> tuple[Array, int]:
+    """The data as a 2-D NumPy array, and the number of its element type; bfloat16 is shown as 16-bit
+    numbers. Nothing is copied unless NumPy must."""
     import numpy as np
 
     array = np.asarray(data)
     if array.ndim != 2:
         raise InvalidArgument(f"data has {array.ndim} dimensions; a dataset has two: samples and features")
-    if array.dtype.name == "bfloat16":
-        return array.view(np.uint16)
-    dtype_number(array.dtype)
+    number = dtype_number(array.dtype)
+    if number == BF16:
+        return array.view(np.uint16), number
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    return array.view(np.uint8) if array.dtype == np.bool_ else array
+    return array.view(np.uint8) if array.dtype == np.bool_ else array, number
+
+
+def dataset_of(shape: tuple[int, int], dtype: Any, batch_size: Any) -> tuple[int, int, int, int]:
+    """(samples, features, batch size, element type), as the C interface takes them. Raises
+    InvalidArgument."""
+    samples, features = map(operator.index, shape)
+    if samples < 0 or features < 0:
+        raise InvalidArgument(f"the shape is {shape}; it may not be negative")
+    return samples, features, batch_size_of(batch_size), dtype_number(dtype)
+
+
+def weights_of(weights: str | Sequence[float]) -> tuple[int, Sequence[float]]:
+    """The number of the weights, and the given ones."""
+    if isinstance(weights, str):
+        return choice(WEIGHTS, weights, "weights"), ()
+    return WEIGHTS["given"], weights
 
 
 def batch_size_of(batch_size: Any) -> int:
@@ -82,12 +112,6 @@ def batch_size_of(batch_size: Any) -> int:
     if not 0 < size < 2**63:
         raise InvalidArgument(f"batch_size is {size}; a batch has at least one row")
     return size
-
-
-def dtype_of(data: Any, array: Array) -> int:
-    """The number of the element type; `array` shows bfloat16 as 16-bit numbers."""
-    name = getattr(getattr(data, "dtype", None), "name", "")
-    return dtype_number("bf16" if name == "bfloat16" else array.dtype)
 
 
 def check_adoptable(data: Any, array: Array, options: dict[str, Any]) -> None:
@@ -100,7 +124,7 @@ def check_adoptable(data: Any, array: Array, options: dict[str, Any]) -> None:
 
     if not (isinstance(data, np.ndarray) and np.shares_memory(data, array) or array.size == 0):
         raise InvalidArgument(
-            "copy=False: the data is no NumPy array whose memory can be used where it is; use " "copy=True"
+            "copy=False: the data is no NumPy array whose memory can be used where it is; use copy=True"
         )
     if not array.flags.c_contiguous:
         raise InvalidArgument(
@@ -109,33 +133,36 @@ def check_adoptable(data: Any, array: Array, options: dict[str, Any]) -> None:
         )
 
 
-def float_of(value: Any) -> float:
-    """A number to be written as a floating-point element. Raises InvalidArgument, and TypeError for what
-    is no number."""
+def element_of(value: Any, number: int) -> int | float:
+    """A number as it will be in an element of this type: a float is rounded to a floating-point type.
+    Raises InvalidArgument if an integer type cannot hold it, and TypeError for what is no number."""
     if isinstance(value, (str, bytes)):
         raise TypeError(f"write_to_buffer: {value!r} is no number")
-    try:
-        return float(value)
-    except OverflowError:
-        raise InvalidArgument(f"write_to_buffer: {value} is too large for a float") from None
+    return _rounded(value, number) if number in FLOATS else _whole(value, number)
 
 
-def integer_of(value: Any) -> int:
-    """A number to be written as an integer element. Raises InvalidArgument unless it is an integer of 64
-    bits, and TypeError for what is no number."""
-    number = float_of(value) if not hasattr(value, "__index__") else None
-    whole = operator.index(value) if number is None else int(number) if number.is_integer() else None
-    if whole is None or not -(2**63) <= whole < 2**64:
-        raise InvalidArgument(f"write_to_buffer: {value} is no integer of 64 bits")
-    return whole
-
-
-def bfloat16_bits(value: float) -> int:
-    """The bits of the bfloat16 that is nearest to a number; half way, the even one."""
+def _rounded(value: Any, number: int) -> float:
     import numpy as np
 
-    if value != value:
-        return 0x7FC0
+    try:
+        real = float(value)
+    except OverflowError:
+        raise InvalidArgument(f"write_to_buffer: {value} is too large for a float") from None
     with np.errstate(over="ignore"):
-        bits = int(np.float32(value).view(np.uint32))
-    return (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+        if number != BF16:
+            return float(np.dtype(DTYPES[number].numpy).type(real))
+        bits = int(np.float32(real).view(np.uint32))
+    if real != real:
+        return real
+    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000  # half way: to the even one
+    return float(np.uint32(rounded).view(np.float32))
+
+
+def _whole(value: Any, number: int) -> int:
+    name, (least, most) = DTYPES[number].name, range_of(number)
+    whole = operator.index(value) if hasattr(value, "__index__") else float(value)
+    if whole != whole or whole in (float("inf"), float("-inf")) or whole != int(whole):
+        raise InvalidArgument(f"write_to_buffer: {value} is no integer, and the elements are {name}")
+    if not least <= whole <= most:
+        raise InvalidArgument(f"write_to_buffer: {value} is no {name}, which holds {least} to {most}")
+    return int(whole)

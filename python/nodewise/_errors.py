@@ -40,7 +40,7 @@ class OutOfMemory(Error, MemoryError):
 
 
 class ForeignError(Error, RuntimeError):
-    """A function of the caller failed, or the C++ library threw an exception."""
+    """A function of the caller failed, or an unexpected error happened in the library."""
 
 
 class Stopped(Error, RuntimeError):
@@ -56,7 +56,7 @@ class Timeout(Error, TimeoutError):
 
 
 class MemoryInUse(Error, BufferError):
-    """Arrays use the memory that was to be given back, or the memory may not be written."""
+    """Arrays use the memory that was to be given back."""
 
 
 class ExportError(Error, BufferError):

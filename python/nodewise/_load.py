@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from typing import TYPE_CHECKING, Any
 
 from . import _native
-from ._arguments import batch_size_of, options_of
+from ._arguments import batch_size_of, dataset_of, options_of
 from ._errors import InvalidArgument
 from ._loader import ZeroCopyBatchLoader
 from ._types import MODES, choice, dtype_number
@@ -20,13 +19,8 @@ def zeros(shape: tuple[int, int], dtype: Any, batch_size: int, **options: Any) -
     """A loader of a dataset of zeros. `shape` is (samples, features); `options` as for
     ZeroCopyBatchLoader."""
     chosen = options_of(**options)
-    samples, features = map(operator.index, shape)
-    if samples < 0 or features < 0:
-        raise InvalidArgument(f"zeros: the shape is {shape}; it may not be negative")
-    handle = _native.loader_make(
-        (samples, features, batch_size_of(batch_size), dtype_number(dtype)), chosen
-    )
-    return ZeroCopyBatchLoader._of(handle, None, chosen.get("segment"), "r+")
+    handle = _native.loader_make(dataset_of(shape, dtype, batch_size), chosen)
+    return ZeroCopyBatchLoader._of(handle, chosen.get("segment"), "r+")
 
 
 def _source(path: str | os.PathLike[str], dtype: Any) -> _native.Handle:
@@ -44,18 +38,20 @@ def load(
     """Loads a file, such as a .npy file, straight into placed memory; all nodes read at the same time.
 
     dtype  None, or 'bf16' to read the two-byte elements of a .npy file as bfloat16
-    plan   a saved plan, which then decides policy, binding, weights and targets
+    plan   a saved plan for this batch size, which decides policy, binding, weights and targets
 
     `options` as for ZeroCopyBatchLoader. Ctrl-C ends the load. Raises SystemError (an OSError),
     FormatError and what ZeroCopyBatchLoader raises.
     """
     chosen = options_of(**options)
+    if plan is not None and batch_size != plan.batch_size:
+        raise InvalidArgument(f"load: batch_size is {batch_size}, and the plan is for {plan.batch_size}")
     source = _source(path, dtype)
     if plan is None:
         handle = _native.loader_load(source, batch_size_of(batch_size), chosen)
     else:
         handle = _native.loader_load_planned(source, plan._handle, chosen)
-    return ZeroCopyBatchLoader._of(handle, None, chosen.get("segment"), "r+")
+    return ZeroCopyBatchLoader._of(handle, chosen.get("segment"), "r+")
 
 
 def open(
@@ -69,14 +65,15 @@ def open(
     """Opens the dataset that another process has placed in the segment `name`, without a copy.
 
     mode     'r': arrays may only be read; 'r+': they may be written
-    timeout  the seconds to wait for a process that has not finished making the segment; None: without a limit
+    timeout  the seconds to wait for a process that has not finished making the segment; None: without a
+    limit
 
     Raises SystemError (FileNotFoundError, PermissionError), FormatError and InvalidArgument.
     """
     handle = _native.loader_open(
         name, choice(MODES, mode, "mode"), options_of(workers=workers, machine=machine, timeout=timeout)
     )
-    return ZeroCopyBatchLoader._of(handle, None, name, mode)
+    return ZeroCopyBatchLoader._of(handle, name, mode)
 
 
 def open_or_create(
@@ -100,4 +97,4 @@ def open_or_create(
     handle = _native.loader_open_or_create(
         _source(path, dtype), name, batch_size_of(batch_size), choice(MODES, mode, "mode"), chosen
     )
-    return ZeroCopyBatchLoader._of(handle, None, name, mode)
+    return ZeroCopyBatchLoader._of(handle, name, mode)

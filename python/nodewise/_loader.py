@@ -8,20 +8,11 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _native
-from ._arguments import (
-    batch_size_of,
-    bfloat16_bits,
-    check_adoptable,
-    dtype_of,
-    float_of,
-    integer_of,
-    matrix_of,
-    options_of,
-)
+from ._arguments import batch_size_of, check_adoptable, element_of, matrix_of, options_of
 from ._errors import InvalidArgument, MemoryInUse, OutOfRange
 from ._machine import Plan
 from ._placement import Placement
-from ._types import DTYPES, LAYOUTS, dtype_number, numpy_dtype, TILE_ROWS
+from ._types import DTYPES, LAYOUTS, array_over, numpy_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,35 +83,32 @@ class ZeroCopyBatchLoader(_native.Batches):
     )
 
     def __init__(self, data: Any, batch_size: int, *, copy: bool = True, **options: Any) -> None:
-        array = matrix_of(data)
-        number = dtype_of(data, array)
+        array, number = matrix_of(data)
         rows, columns = array.shape
         dataset = (rows, columns, batch_size_of(batch_size), number)
         chosen = options_of(**options)
         if copy:
             handle = _native.loader_copy(array, dataset, chosen)
-            why = "copy=True: the data was copied into memory that is placed on the nodes"
         else:
             check_adoptable(data, array, chosen)
             handle = _native.loader_adopt(array, dataset, array.flags.writeable, chosen)
-            why = None
-        self._open(handle, why, chosen.get("segment"), "r+")
+        why = "copy=True: the data was copied into memory that is placed on the nodes" if copy else None
+        self._open(handle, chosen.get("segment"), "r+", why)
 
     @classmethod
-    def _of(
-        cls, handle: _native.Handle, why: str | None, name: str | None, mode: str
-    ) -> ZeroCopyBatchLoader:
+    def _of(cls, handle: _native.Handle, name: str | None, mode: str) -> ZeroCopyBatchLoader:
         self = cls.__new__(cls)
-        self._open(handle, why, name, mode)
+        self._open(handle, name, mode)
         return self
 
-    def _open(self, handle: _native.Handle, why: str | None, name: str | None, mode: str) -> None:
+    def _open(self, handle: _native.Handle, name: str | None, mode: str, why: str | None = None) -> None:
         self._handle = handle
         self._closed = False
         self._flat: Any
         self._full: Any
         self._last: Any
-        self._why_copied, self._name, self._mode = why, name, mode
+        self._why_copied = why
+        self._name, self._mode = name, mode
         self._samples, self._features, self._batch_size, self._dtype = _native.loader_dataset(handle)
         self._layout = _native.loader_layout(handle)
         self._full_count = self._samples // self._batch_size
@@ -136,36 +124,34 @@ class ZeroCopyBatchLoader(_native.Batches):
         last = self._samples - self._full_count * batch
         flat = self._exporter(pages, 0, (self._samples * self._features,), (item,))
         self._memories = [flat]
-        self._flat = self._array(flat)
+        self._flat = array_over(flat, self._dtype)
         self._full = self._last = None
         self._serve(None, 0)
         if self._layout == LAYOUTS["tiles"]:
             return
-        by_rows = self._layout == LAYOUTS["rows"]
         if self._full_count == 0:
             batch = last  # no array is that large
-        strides = (row, item) if by_rows else (item, batch * item)
+        strides = self._strides(batch)
         full = self._exporter(pages, 0, (self._full_count, batch, self._features), (batch * row, *strides))
         self._memories.append(full)
-        self._full = self._array(full)
+        self._full = array_over(full, self._dtype)
         self._serve(self._full, self._full_count)
         if last > 0:
-            strides = (row, item) if by_rows else (item, last * item)
+            strides = self._strides(last)
             rest = self._exporter(pages, (self._samples - last) * row, (last, self._features), strides)
             self._memories.append(rest)
-            self._last = self._array(rest)
+            self._last = array_over(rest, self._dtype)
+
+    def _strides(self, rows: int) -> tuple[int, int]:
+        """The strides, in bytes, of a batch of so many rows, which is not in tiles."""
+        item = DTYPES[self._dtype].bytes
+        return (self._features * item, item) if self._layout == LAYOUTS["rows"] else (item, rows * item)
 
     def _exporter(
         self, pages: _native.Handle, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]
     ) -> _native.Memory:
         element = DTYPES[self._dtype]
         return _native.Memory(pages, offset, shape, strides, element.format, element.bytes)
-
-    def _array(self, memory: _native.Memory) -> Array:
-        import numpy as np
-
-        array: Array = np.asarray(memory)
-        return array.view(self.dtype) if self._dtype == 4 else array
 
     def num_batches(self) -> int:
         """The number of batches, the last one of which may be short."""
@@ -174,9 +160,7 @@ class ZeroCopyBatchLoader(_native.Batches):
     # get_batch() is a method of _native.Batches, which calls this one if it has no full batch of that
     # number.
     def _other_batch(self, batch_idx: Any) -> Array:
-        index = operator.index(batch_idx)
-        if not 0 <= index < self._count:
-            raise OutOfRange(f"get_batch: there is no batch {index}; there are {self._count}, from 0")
+        index = self._index("get_batch", batch_idx)
         self._check_open()
         if self._layout == LAYOUTS["tiles"]:
             raise InvalidArgument(
@@ -185,6 +169,12 @@ class ZeroCopyBatchLoader(_native.Batches):
             )
         batch: Array = self._full[index] if index < self._full_count else self._last[:]
         return batch
+
+    def _index(self, call: str, batch_idx: Any) -> int:
+        index = operator.index(batch_idx)
+        if not 0 <= index < self._count:
+            raise OutOfRange(f"{call}: there is no batch {index}; there are {self._count}, from 0")
+        return index
 
     def __len__(self) -> int:
         return self._count
@@ -201,8 +191,9 @@ class ZeroCopyBatchLoader(_native.Batches):
         return itertools.chain(self._full, () if self._last is None else (self._last[:],))
 
     def tensor(self, batch_idx: int | None = None) -> Tensor:
-        """A batch for other array libraries: torch.from_dlpack(loader.tensor(3)) shares the buffer. Without a
-        number, the whole dataset as a matrix (samples x features), for loaders that arrange it by rows.
+        """A batch for other array libraries: torch.from_dlpack(loader.tensor(3)) shares the buffer.
+        Without a number, the whole dataset as a matrix (samples x features), for loaders that arrange it
+        by rows.
 
         Raises OutOfRange and InvalidArgument as get_batch() does."""
         from ._tensor import Tensor
@@ -211,18 +202,16 @@ class ZeroCopyBatchLoader(_native.Batches):
         item = DTYPES[self._dtype].bytes
         rows, first = self._samples, 0
         if batch_idx is not None:
-            index = operator.index(batch_idx)
-            if not 0 <= index < self._count:
-                raise OutOfRange(f"tensor: there is no batch {index}; there are {self._count}, from 0")
+            index = self._index("tensor", batch_idx)
             first = index * self._batch_size
             rows = min(self._batch_size, self._samples - first)
         if self._full is None or (batch_idx is None and self._layout != LAYOUTS["rows"]):
             raise InvalidArgument(
-                f"tensor: the batches are arranged in {self.layout}, which strides cannot describe; load the "
-                f"dataset with layout='rows'"
+                f"tensor: the batches are arranged in {self.layout}, which strides cannot describe; "
+                f"load the dataset with layout='rows'"
             )
         row = self._features * item
-        strides = (row, item) if self._layout == LAYOUTS["rows"] else (item, rows * item)
+        strides = self._strides(rows)
         pages = _native.loader_pages(self._handle)
         shape = (rows, self._features)
         return Tensor._of(pages, first * row, shape, strides, self._dtype, self._memories[0])
@@ -231,9 +220,7 @@ class ZeroCopyBatchLoader(_native.Batches):
         """Whether get_batch(batch_idx) shares the buffer, and its memory is mapped, as the kernel says.
         Raises OutOfRange. Cost: one system call."""
         self._check_open()
-        index = operator.index(batch_idx)
-        if not 0 <= index < self._count:
-            raise OutOfRange(f"is_zero_copy: there is no batch {index}; there are {self._count}, from 0")
+        index = self._index("is_zero_copy", batch_idx)
         return bool(_native.loader_is_zero_copy(self._handle, index))
 
     def means(self) -> Array:
@@ -286,29 +273,9 @@ class ZeroCopyBatchLoader(_native.Batches):
             raise OutOfRange(
                 f"write_to_buffer: ({row}, {col}) is outside of {self._samples} x {self._features}"
             )
-        if self._dtype > 4:
-            _native.loader_write(self._handle, row, col, integer_of(value))
-            return
         if not self.writable:
             raise InvalidArgument("write_to_buffer: the memory of this loader may only be read")
-        number = float_of(value)
-        self._flat[self._position(row, col)] = (
-            bfloat16_bits(number) if self._flat.dtype == "uint16" else number
-        )
-
-    def _position(self, row: int, col: int) -> int:
-        """Where an element is in the flat buffer; docs/layouts.md has the formulas."""
-        batch, inside = divmod(row, self._batch_size)
-        first = batch * self._batch_size
-        rows = min(self._batch_size, self._samples - first)
-        start = first * self._features
-        if self._layout == LAYOUTS["rows"]:
-            return start + inside * self._features + col
-        if self._layout == LAYOUTS["columns"]:
-            return start + col * rows + inside
-        in_tile = inside % TILE_ROWS
-        above = inside - in_tile
-        return start + above * self._features + col * min(TILE_ROWS, rows - above) + in_tile
+        _native.loader_write(self._handle, row, col, element_of(value, self._dtype))
 
     @property
     def buffer(self) -> Array:
@@ -405,7 +372,7 @@ class ZeroCopyBatchLoader(_native.Batches):
         return False
 
     def _make_arrays_again(self) -> None:
-        self._flat, *rest = (self._array(memory) for memory in self._memories)
+        self._flat, *rest = (array_over(memory, self._dtype) for memory in self._memories)
         self._full = rest[0] if rest else None
         self._last = rest[1] if len(rest) > 1 else None
         self._serve(self._full, self._full_count)
@@ -464,4 +431,4 @@ def _from_buffer(buffer: Any, description: tuple[int, int, int, int, str]) -> Ze
     samples, features, batch_size, dtype, layout = description
     dataset = (samples, features, batch_size, dtype)
     handle = _native.loader_adopt(buffer, dataset, writable, options_of(layout=layout))
-    return ZeroCopyBatchLoader._of(handle, None, None, "r+")
+    return ZeroCopyBatchLoader._of(handle, None, "r+")

@@ -74,8 +74,8 @@ class Lock(_Named):
         return _native.mutex_lock(self._handle, seconds, self._place.owners, self._object)
 
     def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
-        """Acquires the lock. Returns False if it is held by another thread or process: at once if `block` is
-        False, else when `timeout` (in seconds) is over.
+        """Acquires the lock. Returns False if it is held by another thread or process: at once if `block`
+        is False, else when `timeout` (in seconds) is over.
 
         Raises OwnerDied (the lock is not acquired) and SystemError (this thread holds the lock: EDEADLK).
         """
@@ -100,9 +100,9 @@ class Lock(_Named):
         return depth
 
     def repair(self, function: Callable[[], object] | None = None) -> bool:
-        """Locks; if a process died while it held the lock, calls `function`, which repairs the data that the
-        lock guards, and marks the data as repaired, unless the function raises; then unlocks. Returns whether
-        the data was marked."""
+        """Locks; if a process died while it held the lock, calls `function`, which repairs the data that
+        the lock guards, and marks the data as repaired, unless the function raises; then unlocks. Returns
+        whether the data was marked."""
         return _native.mutex_repair(self._handle, function)
 
     def __enter__(self) -> bool:
@@ -158,8 +158,8 @@ class Event(_Named):
         return bool(_native.event_is_set(self._handle))
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Waits until the flag is set, or `timeout` (in seconds) is over; returns whether it was set. A flag
-        that is cleared at once after it was set may not be noticed."""
+        """Waits until the flag is set, or `timeout` (in seconds) is over; returns whether it was set. A
+        flag that is cleared at once after it was set may not be noticed."""
         return bool(wait(lambda seconds: _native.event_wait(self._handle, seconds), timeout))
 
 
@@ -190,9 +190,9 @@ class Barrier(_Named):
         return _reopen_barrier, (self._place.name, self._object, self._parties, self._timeout)
 
     def wait(self, timeout: float | None = None) -> int:
-        """Waits for the other parties; returns how many had arrived before, 0 to parties - 1. When `timeout`
-        (in seconds) is over, or an exception of a signal handler such as KeyboardInterrupt ends the wait, the
-        barrier breaks for all parties. Raises BrokenBarrier."""
+        """Waits for the other parties; returns how many had arrived before, 0 to parties - 1. When
+        `timeout` (in seconds) is over, or an exception of a signal handler such as KeyboardInterrupt ends
+        the wait, the barrier breaks for all parties. Raises BrokenBarrier."""
         limit = self._timeout if timeout is None else timeout_of(timeout)
         return _native.barrier_wait(self._handle, -1.0 if limit is None else limit)
 

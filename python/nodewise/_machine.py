@@ -7,9 +7,9 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _native
-from ._arguments import batch_size_of
-from ._errors import InvalidArgument, OutOfRange
-from ._types import BINDINGS, DTYPES, POLICIES, WEIGHTS, choice, dtype_number
+from ._arguments import dataset_of, weights_of
+from ._errors import OutOfRange
+from ._types import BINDINGS, DTYPES, POLICIES, choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -216,19 +216,14 @@ def plan(
 
     Raises InvalidArgument, OutOfRange and PlacementError.
     """
-    samples, features = map(operator.index, shape)
-    if samples < 0 or features < 0:
-        raise InvalidArgument(f"plan: the shape is {shape}; it may not be negative")
-    given: Sequence[float] = ()
-    if not isinstance(weights, str):
-        given, weights = weights, "given"
+    kind, given = weights_of(weights)
     return Plan(
         _native.plan_make(
             (machine or topology())._handle,
-            (samples, features, batch_size_of(batch_size), dtype_number(dtype)),
+            dataset_of(shape, dtype, batch_size),
             choice(POLICIES, policy, "policy"),
             choice(BINDINGS, binding, "binding"),
-            choice(WEIGHTS, weights, "weights"),
+            kind,
             given,
             targets,
         )

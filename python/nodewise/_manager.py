@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _native
 from ._errors import Error, InvalidArgument, OutOfRange
-from ._types import DTYPES, dtype_number
+from ._types import DTYPES, U8, dtype_number, numpy_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 Result = TypeVar("Result")
 
-# C++ stores text and bytes alike. So bytes are stored as an array of u8 with a shape that no other array may
-# have: seven dimensions of 1, and the bytes.
+# C++ stores text and bytes alike. So bytes are stored as an array of u8 with a shape that no other array
+# may have: seven dimensions of 1, and the bytes.
 _BYTES_SHAPE = (1,) * 7
-_U8 = 12
 _MISSING = object()
 
 
@@ -33,7 +32,7 @@ def _stored(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "surrogateescape")
     if isinstance(value, (bytes, bytearray)):
-        return _U8, (*_BYTES_SHAPE, len(value)), bytes(value)
+        return U8, (*_BYTES_SHAPE, len(value)), bytes(value)
     if not hasattr(value, "__array_interface__"):
         raise TypeError(
             f"a Manager stores None, bool, int, float, str, bytes and arrays of NumPy, and no "
@@ -60,17 +59,11 @@ def _loaded(value: Any) -> Any:
     if not isinstance(value, tuple):
         return value
     number, shape, data = value
-    if number == _U8 and len(shape) == 8 and shape[:7] == _BYTES_SHAPE:
+    if number == U8 and len(shape) == 8 and shape[:7] == _BYTES_SHAPE:
         return data
     import numpy as np
 
-    name = DTYPES[number].numpy
-    if name == "bfloat16":
-        try:
-            import ml_dtypes  # type: ignore[import-not-found,unused-ignore]  # noqa: F401
-        except ImportError:
-            name = "uint16"
-    return np.frombuffer(data, np.dtype(name)).reshape(shape).copy()
+    return np.frombuffer(data, numpy_dtype(number)).reshape(shape).copy()
 
 
 def _key_of(key: Any) -> bytes:
@@ -92,8 +85,8 @@ def _same(one: Any, other: Any) -> bool:
 
 
 class ManagedList:
-    """A list that processes share. Manager.list() gives it. Every call is a transaction, which others see as
-    a whole or not at all. Values are None, bool, int (64 bits), float, str, bytes and arrays of NumPy,
+    """A list that processes share. Manager.list() gives it. Every call is a transaction, which others see
+    as a whole or not at all. Values are None, bool, int (64 bits), float, str, bytes and arrays of NumPy,
     and what is read is a copy: to change a value, assign it.
 
     As a list of Python, without insert(), sort() and assigned slices. Iteration shows the values of one
@@ -201,8 +194,8 @@ class ManagedList:
 
 
 class ManagedDict:
-    """A dictionary that processes share. Manager.dict() gives it. Keys are str of at most 500 bytes, and come
-    in the order of their bytes; values and transactions as for ManagedList.
+    """A dictionary that processes share. Manager.dict() gives it. Keys are str of at most 500 bytes, and
+    come in the order of their bytes; values and transactions as for ManagedList.
 
     keys(), values(), items() and iteration show one moment, as lists. Raises KeyNotFound, a KeyError.
     """
@@ -334,7 +327,8 @@ class Manager:
     """Lists and dictionaries with names in a directory, for all processes of one user: what
     multiprocessing.Manager does, without a server process, and it outlives the processes.
 
-    path       the directory; it is made if there is none, and its parent must exist. In /dev/shm, writes wait
+    path       the directory; it is made if there is none, and its parent must exist. In /dev/shm, writes
+    wait
                for no disk, and the data is lost when the machine restarts
     max_bytes  the most bytes that it may hold; 0: its present limit (1 GiB if it is new)
 
@@ -369,8 +363,8 @@ class Manager:
 
     def change(self, function: Callable[[Transaction], Result]) -> Result:
         """Calls function(transaction), and applies all its writes at once; returns what it returns. If it
-        raises, nothing is written. Other writers wait meanwhile. If there was no room, and room was made, the
-        function is called a second time. Within the function, use the lists and dictionaries of the
+        raises, nothing is written. Other writers wait meanwhile. If there was no room, and room was made,
+        the function is called a second time. Within the function, use the lists and dictionaries of the
         transaction: others raise SystemError (EDEADLK) when they write."""
         return _in_transaction(_native.manager_change, self._handle, function)
 

@@ -21,7 +21,8 @@ _OVERHEAD = 512  # an object is rounded up to 128 bytes, and may have a lock bes
 
 class Place:
     """A segment of objects that this process has open. `owners` says which thread holds which lock, and how
-    many times. Threads are numbered by the kernel: other numbers are given again as soon as a thread ends."""
+    many times. Threads are numbered by the kernel: other numbers are given again as soon as a thread ends.
+    """
 
     __slots__ = ("name", "handle", "owners", "__weakref__")
 
@@ -70,8 +71,8 @@ def _arena_with(room: int) -> Place:
 
 
 def find_place(name: str | None, size: int) -> tuple[Place, str]:
-    """Where an object of `size` bytes lies, or is to be made: the segment, and the name of the object. A name
-    is SEGMENT/OBJECT; None is an object that other processes find only through a pickle."""
+    """Where an object of `size` bytes lies, or is to be made: the segment, and the name of the object. A
+    name is SEGMENT/OBJECT; None is an object that other processes find only through a pickle."""
     room = size + _OVERHEAD
     if name is None:
         with _lock:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _native
 from ._errors import InvalidArgument, Timeout
-from ._types import DTYPES, PAGES, choice, dtype_number
+from ._types import DTYPES, PAGES, array_over, choice, dtype_number, numpy_dtype
 from ._waits import open_patiently, timeout_of, wait
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 _ENDS = {"many": 0, "one": 1}
-_BFLOAT16 = 4
 
 
 class BatchTag(NamedTuple):
@@ -134,9 +133,9 @@ class BatchRing:
 
     @classmethod
     def open(cls, name: str, *, timeout: float | None = None) -> BatchRing:
-        """Opens a ring that another process has made; if it is still making it, waits, at most for `timeout`
-        (in seconds). Raises SystemError (FileNotFoundError), Timeout and InvalidArgument (the segment holds
-        something else)."""
+        """Opens a ring that another process has made; if it is still making it, waits, at most for
+        `timeout` (in seconds). Raises SystemError (FileNotFoundError), Timeout and InvalidArgument (the
+        segment holds something else)."""
         return cls._of(open_patiently(_native.ring_open, name, timeout))
 
     def __reduce__(self) -> Any:
@@ -152,8 +151,8 @@ class BatchRing:
         return RingConsumer(self, _native.ring_make_consumer(self._handle, _spin_of(spin)))
 
     def close(self) -> None:
-        """Ends the work: nothing more is borrowed; what is on loan may be published, and what is published is
-        delivered."""
+        """Ends the work: nothing more is borrowed; what is on loan may be published, and what is published
+        is delivered."""
         _native.ring_close(self._handle)
 
     @property
@@ -162,13 +161,13 @@ class BatchRing:
         return _native.ring_describe(self._handle)[5]
 
     def drain(self, timeout: float | None = None) -> bool:
-        """Waits until the ring is closed and all slots are free. Returns False if `timeout` (in seconds) was
-        over first."""
+        """Waits until the ring is closed and all slots are free. Returns False if `timeout` (in seconds)
+        was over first."""
         return bool(wait(lambda seconds: _native.ring_drain(self._handle, seconds), timeout))
 
     def recover(self) -> int:
-        """Takes back the slots of processes that died, and returns their number. Producers and consumers that
-        wait do the same."""
+        """Takes back the slots of processes that died, and returns their number. Producers and consumers
+        that wait do the same."""
         return _native.ring_recover(self._handle)
 
     def counts(self) -> RingCounts:
@@ -193,15 +192,7 @@ class BatchRing:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The NumPy type of the elements. bfloat16 needs the package ml_dtypes; without it, uint16."""
-        import numpy as np
-
-        if self._dtype != _BFLOAT16:
-            return np.dtype(DTYPES[self._dtype].numpy)
-        try:
-            import ml_dtypes  # type: ignore[import-not-found,unused-ignore]
-        except ImportError:
-            return np.dtype(np.uint16)
-        return np.dtype(ml_dtypes.bfloat16)
+        return numpy_dtype(self._dtype)
 
     def _slot(self, address: int) -> Array:
         """The slot at an address, as an array. Each is made once."""
@@ -209,13 +200,11 @@ class BatchRing:
         return self._make_array(address) if found is None else found
 
     def _make_array(self, address: int) -> Array:
-        import numpy as np
-
-        item = DTYPES[self._dtype].bytes
-        code = "H" if self._dtype == _BFLOAT16 else DTYPES[self._dtype].format
+        element = DTYPES[self._dtype]
         offset = address - self._base if self._cols > 0 else 0
-        memory = _native.Memory(self._pages, offset, self.shape, (self._cols * item, item), code, item)
-        array: Array = np.asarray(memory).view(self.dtype)
+        strides = (self._cols * element.bytes, element.bytes)
+        memory = _native.Memory(self._pages, offset, self.shape, strides, element.format, element.bytes)
+        array = array_over(memory, self._dtype)
         self._arrays[address] = array
         return array
 
@@ -232,8 +221,9 @@ def _spin_of(spin: float | None) -> float:
 
 
 class _Member:
-    """A producer or consumer. It takes part until it is closed and its loans or leases have ended. One thread
-    at a time may use it; what another thread gives back meanwhile is freed as soon as that thread is done.
+    """A producer or consumer. It takes part until it is closed and its loans or leases have ended. One
+    thread at a time may use it; what another thread gives back meanwhile is freed as soon as that thread
+    is done.
     """
 
     __slots__ = ("_ring", "_handle", "_alone", "_given_back", "_process", "__weakref__")
@@ -298,8 +288,8 @@ class RingProducer(_Member):
 
 
 class RingConsumer(_Member):
-    """Gets published batches. BatchRing.consumer() makes it. A context manager, and an iterator over leases,
-    each of which ends when the next one is asked for."""
+    """Gets published batches. BatchRing.consumer() makes it. A context manager, and an iterator over
+    leases, each of which ends when the next one is asked for."""
 
     __slots__ = ()
 
@@ -379,8 +369,8 @@ class RingLoan(_Borrowed):
         return self
 
     def publish(self, rows: int | None = None, *, batch: int = 0, user: int = 0) -> None:
-        """Lets a consumer have the first `rows` rows (None: all), with a tag of two numbers, 0 to 2**64 - 1.
-        Ends the loan. Raises InvalidArgument if the slot has fewer rows; the loan then goes on."""
+        """Lets a consumer have the first `rows` rows (None: all), with a tag of two numbers, 0 to 2**64 -
+        1. Ends the loan. Raises InvalidArgument if the slot has fewer rows; the loan then goes on."""
         handle = self._check()
         count = self._rows if rows is None else operator.index(rows)
         self._member._call(_native.ring_publish, handle, count, batch, user)

@@ -10,7 +10,7 @@ from . import _native
 from ._arguments import batch_size_of, options_of
 from ._errors import ExportError, InvalidArgument
 from ._loader import ZeroCopyBatchLoader
-from ._types import DTYPES, numpy_dtype
+from ._types import BF16, DTYPES, array_over, numpy_dtype
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +57,7 @@ class Tensor(_native.Memory):
         element = DTYPES[dtype]
         counted = () if whole is None else (whole,)
         # The buffer protocol has no format for bfloat16.
-        form = "" if dtype == 4 else element.format
+        form = "" if dtype == BF16 else element.format
         self = cls(pages, offset, shape, strides, form, element.bytes, *counted)
         self._place = (pages, offset, shape, strides)
         self._dtype = dtype
@@ -110,7 +110,7 @@ class Tensor(_native.Memory):
 
         element = DTYPES[self._dtype]
         memory = _native.Memory(*self._place, element.format, element.bytes, self)
-        array = np.asarray(memory).view(self.dtype)
+        array = array_over(memory, self._dtype)
         if dtype is not None and np.dtype(dtype) != array.dtype:
             if copy is False:
                 raise InvalidArgument(f"copy=False: {array.dtype} cannot become {dtype} without a copy")
@@ -132,7 +132,8 @@ class Tensor(_native.Memory):
         """A capsule of DLPack with a tensor over the memory. Array libraries call this.
 
         stream       None: memory of the CPU has no streams
-        max_version  (1, ...) or later: the form of DLPack 1. None or (0, ...): the form before, which cannot
+        max_version  (1, ...) or later: the form of DLPack 1. None or (0, ...): the form before, which
+        cannot
                      say that memory is read-only, and is refused for such memory
         dl_device    None or (1, 0), the CPU
         copy         None or False: the memory is shared. True: a copy, placed on the nodes
@@ -162,10 +163,14 @@ class Tensor(_native.Memory):
     def _copied(self) -> Tensor:
         import numpy as np
 
-        array = np.asarray(self.__array__()).view(DTYPES[self._dtype].numpy if self._dtype != 4 else "u2")
+        array = np.asarray(self.__array__()).view(
+            DTYPES[self._dtype].numpy if self._dtype != BF16 else "u2"
+        )
         rows = math.prod(self.shape[:-1])
         matrix = np.ascontiguousarray(array).reshape(rows, self.shape[-1])
-        handle = _native.loader_copy(matrix, (rows, self.shape[-1], max(rows, 1), self._dtype), options_of())
+        handle = _native.loader_copy(
+            matrix, (rows, self.shape[-1], max(rows, 1), self._dtype), options_of()
+        )
         strides = tuple(math.prod(self.shape[i + 1 :]) * array.itemsize for i in range(self.ndim))
         return Tensor._of(_native.loader_pages(handle), 0, self.shape, strides, self._dtype, None)
 
@@ -191,7 +196,7 @@ def from_dlpack(x: Any, batch_size: int, **options: Any) -> ZeroCopyBatchLoader:
     """
     size, chosen = batch_size_of(batch_size), options_of(**options)
     handle = _native.loader_import(_capsule_of(x), size, chosen)
-    return ZeroCopyBatchLoader._of(handle, None, chosen.get("segment"), "r+")
+    return ZeroCopyBatchLoader._of(handle, chosen.get("segment"), "r+")
 
 
 def _capsule_of(x: Any) -> Any:

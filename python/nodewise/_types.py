@@ -45,7 +45,9 @@ WEIGHTS = {"equal": 0, "cpus": 1, "capacity": 2, "given": 3}
 PAGES = {"automatic": 1, "base": 2, "transparent": 3, "hugetlb": 4}
 SCHEDULING = {"local": 0, "stealing": 1}
 LAYOUTS = {"rows": 0, "columns": 1, "tiles": 2}
-TILE_ROWS = 16  # the rows of a full tile, as in C++
+BF16 = _NUMBERS["bf16"]
+U8 = _NUMBERS["u8"]
+FLOATS = frozenset(_NUMBERS[name] for name in ("f64", "f32", "f16", "bf16"))
 MODES = {"r": 0, "r+": 1}
 
 
@@ -76,11 +78,26 @@ def dtype_number(dtype: Any) -> int:
     raise InvalidArgument(f"{name} is none of nodewise's element types: {known}")
 
 
+def range_of(number: int) -> tuple[int, int]:
+    """The least and the greatest number that an integer element type holds."""
+    name, _, octets, _ = DTYPES[number]
+    bits = 8 * octets
+    return (0, 2**bits - 1) if name.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+
+def array_over(memory: object, number: int) -> np.ndarray[Any, Any]:
+    """A NumPy array over a buffer of elements of this type."""
+    import numpy as np
+
+    array: np.ndarray[Any, Any] = np.asarray(memory)
+    return array.view(numpy_dtype(number)) if number == BF16 else array
+
+
 def numpy_dtype(number: int) -> np.dtype[Any]:
     """The NumPy type of an element type. bfloat16 needs the package ml_dtypes; without it, uint16."""
     import numpy as np
 
-    if number != 4:
+    if number != BF16:
         return np.dtype(DTYPES[number].numpy)
     try:
         import ml_dtypes  # type: ignore[import-not-found,unused-ignore]

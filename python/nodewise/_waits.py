@@ -26,8 +26,8 @@ def timeout_of(timeout: float | None) -> float | None:
 
 
 def wait(once: Callable[[float], Result], timeout: float | None) -> Result:
-    """Calls once(seconds), which waits so long at most, until its result is true or the time is over. Returns
-    the last result."""
+    """Calls once(seconds), which waits so long at most, until its result is true or the time is over.
+    Returns the last result."""
     limit = timeout_of(timeout)
     until = None if limit is None else time.monotonic() + limit
     left = SLICE if limit is None else limit

@@ -28,6 +28,11 @@ def u8():
     return nw.zeros((4, 2), "u8", 2)
 
 
+def planned():
+    plan = nw.plan((4, 2), "f32", 2)
+    return nw.load("/nowhere.npy", 4, plan=plan)
+
+
 def machine():
     return nw.topology("numa:2 core:2 pu:1")
 
@@ -125,6 +130,8 @@ TABLE = [
     ("a plan of -1", lambda: nw.plan((10, 4), "f32", -1, machine=machine()), ValueError, "-1"),
     ("a name with a zero", lambda: nw.zeros((4, 2), "f32", 2, segment="a\0b"), ValueError, "0"),
     ("a file with a zero", lambda: nw.load("a\0b", 2), ValueError, ""),
+    ("another batch size than the plan's", lambda: planned(), ValueError, "the plan is for 2"),
+    ("not published, but what?", lambda: nw.zeros((4, 2), "f32", 2, publish=False), ValueError, "segment"),
     ("a tuple", lambda: u8().get_batch((1,)), TypeError, ""),
     ("node -1", lambda: machine().distance(-1, 0), IndexError, "-1"),
     ("after close", lambda: closed().means(), ValueError, "closed"),
