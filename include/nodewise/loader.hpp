@@ -96,12 +96,13 @@ class NODEWISE_PUBLIC BatchLoader {
   static BatchLoader adopt(const void* data, const Dataset& dataset, const LoaderOptions& options = {},
                            std::function<void(const void*)> release = {});
   /// Uses a dataset that another process has placed in a segment (segment.hpp), without copying it. Of the
-  /// options, only `team`, `topology`, `stop` and `patience` are used. If the segment was opened read-only,
-  /// views are read-only, and write_to_buffer throws InvalidArgument. Throws InvalidArgument if the segment
-  /// holds no dataset, FormatError if its plan and its header contradict each other, and PlacementError if it
-  /// was made on another machine.
+  /// options, only `team` and `topology` are used. If the segment was opened read-only, views are read-only,
+  /// and write_to_buffer throws InvalidArgument. Throws InvalidArgument if the segment holds no dataset,
+  /// FormatError if its plan and its header contradict each other, and PlacementError if it was made on
+  /// another machine.
   static BatchLoader open(const Segment& segment, const LoaderOptions& options = {});
-  /// Opens the segment called `name`, and continues as above. Also throws what Segment::open throws.
+  /// Opens the segment called `name`, and continues as above. Waits for its maker as `options.patience` and
+  /// `options.stop` say. Also throws what Segment::open throws, and Stopped.
   static BatchLoader open(const std::string& name, Access access = Access::read_only,
                           const LoaderOptions& options = {});
   ~BatchLoader();

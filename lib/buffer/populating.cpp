@@ -94,8 +94,7 @@ int populate_slice(const Work& work, const Slice& slice, unsigned worker_node, s
   return populate_range(work, slice.pages);
 }
 
-// What ran out. A limit is named if it leaves less than the dataset needs, which includes what was populated
-// before the failure.
+// What ran out. The allowance no longer contains what this call has populated already.
 std::string what_ran_out(const Work& work) {
   const std::uint64_t bytes = work.plan.mapped_bytes();
   if (work.memory.pages.kind() == PageKind::hugetlb) return why_no_huge_pages(bytes, work.plan.page_bytes());
@@ -103,8 +102,8 @@ std::string what_ran_out(const Work& work) {
   if (work.memory.pages.backing() == Backing::segment)
     text = "the file system in memory (/dev/shm: df, mount -o remount,size=..., docker --shm-size), ";
   text += "the node or the control group ran out while it was filled";
-  if (const auto allowance = allowance_now(work.team.topology()); allowance && allowance->bytes < bytes)
-    text += base::text("; ", allowance->from, " leaves ", base::human_bytes(allowance->bytes));
+  if (const auto allowance = allowance_now(work.team.topology()))
+    text += base::text("; ", allowance->from, " still leaves ", base::human_bytes(allowance->bytes));
   return text;
 }
 

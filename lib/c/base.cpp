@@ -17,19 +17,21 @@ static_assert(NW_VERSION_MAJOR == NODEWISE_VERSION_MAJOR && NW_VERSION_MINOR == 
 namespace nodewise::c {
 namespace {
 
-// The numbers of the C interface never change, whatever happens to the enumerations of C++.
-template <auto value, int expected>
-constexpr bool is = static_cast<int>(value) == expected;
-static_assert(is<ErrorKind::out_of_range, NW_OUT_OF_RANGE> &&
-              is<ErrorKind::invalid_argument, NW_INVALID_ARGUMENT> && is<ErrorKind::format, NW_FORMAT> &&
-              is<ErrorKind::system, NW_SYSTEM> && is<ErrorKind::placement, NW_PLACEMENT> &&
-              is<ErrorKind::owner_died, NW_OWNER_DIED> && is<ErrorKind::broken_barrier, NW_BROKEN_BARRIER> &&
-              is<ErrorKind::out_of_memory, NW_OUT_OF_MEMORY> && is<ErrorKind::foreign, NW_FOREIGN> &&
-              is<ErrorKind::stopped, NW_STOPPED> && is<ErrorKind::threads, NW_THREADS>);
-static_assert(is<DType::f64, NW_F64 - 1> && is<DType::f32, NW_F32 - 1> && is<DType::f16, NW_F16 - 1> &&
-              is<DType::bf16, NW_BF16 - 1> && is<DType::i64, NW_I64 - 1> && is<DType::i32, NW_I32 - 1> &&
-              is<DType::i16, NW_I16 - 1> && is<DType::i8, NW_I8 - 1> && is<DType::u64, NW_U64 - 1> &&
-              is<DType::u32, NW_U32 - 1> && is<DType::u16, NW_U16 - 1> && is<DType::u8, NW_U8 - 1>);
+static_assert(is_number<ErrorKind::out_of_range, NW_OUT_OF_RANGE> &&
+              is_number<ErrorKind::invalid_argument, NW_INVALID_ARGUMENT> &&
+              is_number<ErrorKind::format, NW_FORMAT> && is_number<ErrorKind::system, NW_SYSTEM> &&
+              is_number<ErrorKind::placement, NW_PLACEMENT> &&
+              is_number<ErrorKind::owner_died, NW_OWNER_DIED> &&
+              is_number<ErrorKind::broken_barrier, NW_BROKEN_BARRIER> &&
+              is_number<ErrorKind::out_of_memory, NW_OUT_OF_MEMORY> &&
+              is_number<ErrorKind::foreign, NW_FOREIGN> && is_number<ErrorKind::stopped, NW_STOPPED> &&
+              is_number<ErrorKind::threads, NW_THREADS>);
+static_assert(is_number<DType::f64, NW_F64 - 1> && is_number<DType::f32, NW_F32 - 1> &&
+              is_number<DType::f16, NW_F16 - 1> && is_number<DType::bf16, NW_BF16 - 1> &&
+              is_number<DType::i64, NW_I64 - 1> && is_number<DType::i32, NW_I32 - 1> &&
+              is_number<DType::i16, NW_I16 - 1> && is_number<DType::i8, NW_I8 - 1> &&
+              is_number<DType::u64, NW_U64 - 1> && is_number<DType::u32, NW_U32 - 1> &&
+              is_number<DType::u16, NW_U16 - 1> && is_number<DType::u8, NW_U8 - 1>);
 
 // Of fixed size, so that keeping a message cannot fail.
 struct LastError {

@@ -92,6 +92,11 @@ void write_result(Result* out, const Result& result, const char* call) {
                 std::min(size, sizeof result) - sizeof size);
 }
 
+/// For static assertions: the numbers of the C interface never change, whatever happens to the enumerations
+/// of C++.
+template <auto value, int expected>
+constexpr bool is_number = static_cast<int>(value) == expected;
+
 /// An enumeration whose C numbers are its C++ numbers. Throws InvalidArgument if there is no such value.
 template <NamedEnum E>
 E enum_of(std::int32_t number, const char* call, const char* what) {

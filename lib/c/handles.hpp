@@ -15,6 +15,12 @@ namespace nodewise::c {
 template <class Handle>
 struct ObjectOf;
 
+/// The first part of a specialisation.
+template <class Object>
+struct Named {
+  using type = Object;
+};
+
 /// Gives an object a handle. Thread class: any thread.
 void* add_handle(std::shared_ptr<void> object, const char* noun);
 /// The object. Throws InvalidArgument unless `handle` names an object with this noun; `call` is for the

@@ -35,28 +35,23 @@ struct HeldTransaction {
 using HeldValues = std::vector<std::pair<std::string, ManagedValue>>;
 
 template <>
-struct ObjectOf<nw_manager> {
-  using type = Manager;
+struct ObjectOf<nw_manager> : Named<Manager> {
   static constexpr auto noun = "manager";
 };
 template <>
-struct ObjectOf<nw_transaction> {
-  using type = HeldTransaction;
+struct ObjectOf<nw_transaction> : Named<HeldTransaction> {
   static constexpr auto noun = "transaction";
 };
 template <>
-struct ObjectOf<nw_managed_list> {
-  using type = HeldList;
+struct ObjectOf<nw_managed_list> : Named<HeldList> {
   static constexpr auto noun = "managed list";
 };
 template <>
-struct ObjectOf<nw_managed_dict> {
-  using type = HeldDict;
+struct ObjectOf<nw_managed_dict> : Named<HeldDict> {
   static constexpr auto noun = "managed dictionary";
 };
 template <>
-struct ObjectOf<nw_managed> {
-  using type = HeldValues;
+struct ObjectOf<nw_managed> : Named<HeldValues> {
   static constexpr auto noun = "set of managed values";
 };
 

@@ -23,11 +23,6 @@
 
 namespace nodewise::c {
 
-template <class Object>
-struct Named {
-  using type = Object;
-};
-
 using SegmentInfos = std::vector<SegmentInfo>;
 using PoolsOwner = std::unique_ptr<NodePools>;
 using StreamOwner = std::unique_ptr<BatchStream>;

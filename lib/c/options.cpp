@@ -7,22 +7,21 @@
 namespace nodewise::c {
 namespace {
 
-// The numbers of the C interface never change, whatever happens to the enumerations of C++.
-template <auto value>
-constexpr int number = static_cast<int>(value);
-static_assert(number<Policy::blocked> == NW_BLOCKED && number<Policy::interleaved> == NW_INTERLEAVED);
-static_assert(number<Binding::preferred> + 1 == NW_PREFERRED && number<Binding::required> + 1 == NW_REQUIRED);
-static_assert(number<Weights::equal> == NW_WEIGHTS_EQUAL && number<Weights::cpus> == NW_WEIGHTS_CPUS &&
-              number<Weights::capacity> == NW_WEIGHTS_CAPACITY && number<Weights::given> == NW_WEIGHTS_GIVEN);
-static_assert(number<PageKind::automatic> + 1 == NW_PAGES_AUTOMATIC &&
-              number<PageKind::base> + 1 == NW_PAGES_BASE &&
-              number<PageKind::transparent> + 1 == NW_PAGES_TRANSPARENT &&
-              number<PageKind::hugetlb> + 1 == NW_PAGES_HUGETLB);
-static_assert(number<Scheduling::local> == NW_SCHEDULING_LOCAL &&
-              number<Scheduling::stealing> == NW_SCHEDULING_STEALING);
-static_assert(number<Layout::rows> == NW_ROWS && number<Layout::columns> == NW_COLUMNS &&
-              number<Layout::tiles> == NW_TILES);
-static_assert(number<Access::read_only> == NW_READ_ONLY && number<Access::read_write> == NW_READ_WRITE);
+static_assert(is_number<Policy::blocked, NW_BLOCKED> && is_number<Policy::interleaved, NW_INTERLEAVED>);
+static_assert(is_number<Binding::preferred, NW_PREFERRED - 1> &&
+              is_number<Binding::required, NW_REQUIRED - 1>);
+static_assert(is_number<Weights::equal, NW_WEIGHTS_EQUAL> && is_number<Weights::cpus, NW_WEIGHTS_CPUS> &&
+              is_number<Weights::capacity, NW_WEIGHTS_CAPACITY> &&
+              is_number<Weights::given, NW_WEIGHTS_GIVEN>);
+static_assert(is_number<PageKind::automatic, NW_PAGES_AUTOMATIC - 1> &&
+              is_number<PageKind::base, NW_PAGES_BASE - 1> &&
+              is_number<PageKind::transparent, NW_PAGES_TRANSPARENT - 1> &&
+              is_number<PageKind::hugetlb, NW_PAGES_HUGETLB - 1>);
+static_assert(is_number<Scheduling::local, NW_SCHEDULING_LOCAL> &&
+              is_number<Scheduling::stealing, NW_SCHEDULING_STEALING>);
+static_assert(is_number<Layout::rows, NW_ROWS> && is_number<Layout::columns, NW_COLUMNS> &&
+              is_number<Layout::tiles, NW_TILES>);
+static_assert(is_number<Access::read_only, NW_READ_ONLY> && is_number<Access::read_write, NW_READ_WRITE>);
 
 // In C, 0 is the default of these, and the others follow.
 template <NamedEnum E>

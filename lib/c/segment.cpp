@@ -12,14 +12,12 @@ using namespace nodewise::c;
 
 namespace {
 
-template <auto value>
-constexpr int number = static_cast<int>(value);
-static_assert(number<SegmentKind::dataset> == NW_SEGMENT_DATASET &&
-              number<SegmentKind::objects> == NW_SEGMENT_OBJECTS &&
-              number<SegmentKind::ring> == NW_SEGMENT_RING);
-static_assert(number<SegmentOwner::State::alive> == NW_OWNER_ALIVE &&
-              number<SegmentOwner::State::dead> == NW_OWNER_DEAD &&
-              number<SegmentOwner::State::unknown> == NW_OWNER_UNKNOWN);
+static_assert(is_number<SegmentKind::dataset, NW_SEGMENT_DATASET> &&
+              is_number<SegmentKind::objects, NW_SEGMENT_OBJECTS> &&
+              is_number<SegmentKind::ring, NW_SEGMENT_RING>);
+static_assert(is_number<SegmentOwner::State::alive, NW_OWNER_ALIVE> &&
+              is_number<SegmentOwner::State::dead, NW_OWNER_DEAD> &&
+              is_number<SegmentOwner::State::unknown, NW_OWNER_UNKNOWN>);
 
 double seconds_since_1970(std::chrono::system_clock::time_point time) {
   return std::chrono::duration<double>(time.time_since_epoch()).count();

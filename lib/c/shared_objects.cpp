@@ -14,11 +14,9 @@ using namespace nodewise::c;
 
 namespace {
 
-template <auto value>
-constexpr int number = static_cast<int>(value);
-static_assert(number<SharedObjectKind::value> == NW_VALUE && number<SharedObjectKind::array> == NW_ARRAY &&
-              number<SharedObjectKind::mutex> == NW_MUTEX && number<SharedObjectKind::event> == NW_EVENT &&
-              number<SharedObjectKind::barrier> == NW_BARRIER);
+static_assert(is_number<SharedObjectKind::value, NW_VALUE> && is_number<SharedObjectKind::array, NW_ARRAY> &&
+              is_number<SharedObjectKind::mutex, NW_MUTEX> && is_number<SharedObjectKind::event, NW_EVENT> &&
+              is_number<SharedObjectKind::barrier, NW_BARRIER>);
 
 SharedObjectsOptions options_of(const nw_objects_options* options, const char* call) {
   const nw_objects_options given = read_options(options, call);

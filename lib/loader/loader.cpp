@@ -109,7 +109,8 @@ Buffer& LoaderAccess::buffer(BatchLoader& loader) noexcept {
 // name.
 BatchLoader::BatchLoader(const Plan& plan, const Topology& topology, const LoaderOptions& options,
                          const Filling& filling) {
-  options.stop.check("BatchLoader");  // here, and not only where workers read: see Stop::asking
+  // A token of Stop::asking() is asked only on the thread that made it, which need not be a worker.
+  options.stop.check("BatchLoader");
   const JointStop joint(options.stop);
   Buffer::Fill fill;
   if (filling.fill)
@@ -161,7 +162,7 @@ BatchLoader BatchLoader::open(const Segment& segment, const LoaderOptions& optio
 }
 
 BatchLoader BatchLoader::open(const std::string& name, Access access, const LoaderOptions& options) {
-  const SegmentWait wait{.patience = options.patience, .stop = options.stop};
+  const SegmentWait wait(options.patience, &options.stop);
   return open(SegmentAccess::of(SegmentFile::open(name, access, Leftover::opened, wait)), options);
 }
 

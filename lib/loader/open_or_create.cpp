@@ -15,7 +15,7 @@ namespace {
 std::optional<Segment> open_current(const std::string& name, const Source& source, std::uint64_t batch_size,
                                     const SharedLoadOptions& options) {
   const Identity& identity = source.identity();
-  const SegmentWait wait{.patience = options.loader.patience, .stop = options.loader.stop};
+  const SegmentWait wait(options.loader.patience, &options.loader.stop);
   Segment segment = SegmentAccess::of(SegmentFile::open(name, options.access, Leftover::collected, wait));
   const std::string& held = segment.origin().name;
   if (segment.kind() != SegmentKind::dataset || held != identity.name)

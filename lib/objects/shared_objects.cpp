@@ -68,7 +68,7 @@ SharedObjects SharedObjects::opened(std::shared_ptr<SegmentFile> file) {
 }
 
 SharedObjects SharedObjects::open(const std::string& name, const Patience& patience) {
-  return opened(SegmentFile::open(name, Access::read_write, Leftover::collected, {.patience = patience}));
+  return opened(SegmentFile::open(name, Access::read_write, Leftover::collected, SegmentWait(patience)));
 }
 
 SharedObjects SharedObjects::open_descriptor(int descriptor) {

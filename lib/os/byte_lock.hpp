@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <thread>
 
@@ -22,14 +23,18 @@ inline int lock_patiently(int descriptor, std::uint64_t offset) {
   return error;
 }
 
-/// Takes a shared lock. Waits until `until`, and then returns ETIMEDOUT; without a limit if it is unset.
+/// Takes a shared lock. Waits until `until`, and then returns ETIMEDOUT; without a limit if it is unset. If
+/// `waiting` is set, it is called about every millisecond during the wait, which what it throws ends. With
+/// neither, the kernel wakes this thread as soon as the lock is free.
 inline int lock_shared_until(int descriptor, std::uint64_t offset,
-                             const std::optional<std::chrono::steady_clock::time_point>& until) {
-  if (!until) return current().lock_byte(descriptor, offset, Lock::shared, true);
+                             const std::optional<std::chrono::steady_clock::time_point>& until,
+                             const std::function<void()>& waiting = {}) {
+  if (!until && !waiting) return current().lock_byte(descriptor, offset, Lock::shared, true);
   while (true) {
     const int error = current().lock_byte(descriptor, offset, Lock::shared, false);
     if (error != EAGAIN) return error;
-    if (std::chrono::steady_clock::now() >= *until) return ETIMEDOUT;
+    if (until && std::chrono::steady_clock::now() >= *until) return ETIMEDOUT;
+    if (waiting) waiting();
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }

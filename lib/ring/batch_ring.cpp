@@ -179,7 +179,7 @@ BatchRing BatchRing::create(const std::string& name, const RingOptions& options)
 
 BatchRing BatchRing::open(const std::string& name, const Patience& patience) {
   return RingAccess::opened(
-      SegmentFile::open(name, Access::read_write, Leftover::collected, {.patience = patience}));
+      SegmentFile::open(name, Access::read_write, Leftover::collected, SegmentWait(patience)));
 }
 
 BatchRing BatchRing::open_descriptor(int descriptor) {

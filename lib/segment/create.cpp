@@ -7,6 +7,7 @@
 #include "base/checked.hpp"
 #include "base/mark.hpp"
 #include "base/text.hpp"
+#include "os/space_text.hpp"
 #include "pages/huge_pages.hpp"
 #include "segment/file.hpp"
 #include "segment/list.hpp"
@@ -88,14 +89,11 @@ void SegmentFile::check_space() const {
   const auto space = os::current().space(folder);
   const std::uint64_t needed = data_offset_ + data_bytes_;
   if (has_room(space)) return;
-  const char* remedy = kind_ == PageKind::hugetlb
-                           ? "; enlarge its pool of huge pages (nr_hugepages), or the mount (size=...), "
-                           : "; enlarge it (mount -o remount,size=..., docker --shm-size), ";
   throw PlacementError(base::text("Segment: ", what(), " needs ", base::human_bytes(needed), " (", needed,
                                   " bytes), and ", folder, " has ", base::human_bytes(space.value.free_bytes),
                                   " (", space.value.free_bytes, " bytes) free of ",
-                                  base::human_bytes(space.value.total_bytes), remedy,
-                                  "remove segments (nodewise segments gc), or make one without a name"));
+                                  base::human_bytes(space.value.total_bytes), os::space_remedy(space.value),
+                                  ", remove segments (nodewise segments gc), or make one without a name"));
 }
 
 // A file of huge pages cannot go on with other pages. Mapping reserves all of its pages, and populating them

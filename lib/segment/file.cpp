@@ -25,6 +25,7 @@ void SegmentFile::fail(const std::string& call, int error) const {
 
 // Memory that the kernel refuses. The limit, or the pool, that has no more is named.
 void SegmentFile::fail_memory(const std::string& call, int error) const {
+  if (error != ENOMEM && error != ENOSPC && error != EFAULT) fail(call, error);  // no lack of memory
   const std::uint64_t bytes = data_offset_ + data_bytes_;
   if (kind_ == PageKind::hugetlb) fail(base::text(call, ": ", why_no_huge_pages(bytes, page_bytes_)), error);
   const std::string limits = error == ENOMEM ? os::memory_limits() : std::string();

@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include <nodewise/deadline.hpp>
 #include <nodewise/error.hpp>
 #include <nodewise/segment.hpp>
 #include <nodewise/stop.hpp>
@@ -36,8 +37,10 @@ enum class Leftover { opened, collected };
 
 /// How opening waits for a process that has not finished making or removing a segment.
 struct SegmentWait {
-  Patience patience = {};
-  std::optional<Stop> stop = {};  ///< Ends the wait; without one, the kernel wakes this process at once.
+  explicit SegmentWait(const Patience& patience = {}, const Stop* stop_token = nullptr)
+      : until(patience ? std::optional(detail::after(*patience)) : std::nullopt), stop(stop_token) {}
+  std::optional<std::chrono::steady_clock::time_point> until;  ///< Unset: without a limit.
+  const Stop* stop;                                            ///< Ends the wait, unless it is null.
 };
 
 class SegmentFile {
@@ -49,7 +52,7 @@ class SegmentFile {
   /// Opens and maps a segment; waits until its maker has published it. Throws as Segment::open.
   static std::shared_ptr<SegmentFile> open(const std::string& name, Access access,
                                            Leftover leftover = Leftover::opened,
-                                           const SegmentWait& wait = {});
+                                           const SegmentWait& wait = SegmentWait());
   static std::shared_ptr<SegmentFile> open_descriptor(int descriptor, Access access);
   ~SegmentFile();
   SegmentFile(const SegmentFile&) = delete;
@@ -98,17 +101,12 @@ class SegmentFile {
   }
   Step create_named(bool has_other_folders);
   void clear_other_folders() const;
-  using Until = std::optional<std::chrono::steady_clock::time_point>;
-  struct Limit {
-    Until until;
-    std::optional<Stop> stop;
-  };
-  Step open_named(const Limit& limit);
-  int lock_shared(std::uint64_t byte, const Limit& limit) const;
+  Step open_named(const SegmentWait& wait);
+  int lock_shared(std::uint64_t byte, const SegmentWait& wait) const;
   [[noreturn]] void fail_waiting(int error) const;
   void check_owner() const;
   bool is_published() const;
-  Step await_maker(const Limit& limit);
+  Step await_maker(const SegmentWait& wait);
   void read_header();
   os::Result<void*> map_part(std::uint64_t offset, std::size_t bytes, std::size_t alignment,
                              bool writable) const;

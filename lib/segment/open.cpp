@@ -1,5 +1,6 @@
 // Opens a segment that another process made, and checks it before its content is used.
 #include <cerrno>
+#include <functional>
 
 #include <nodewise/deadline.hpp>
 #include <nodewise/error.hpp>
@@ -28,14 +29,13 @@ std::shared_ptr<SegmentFile> SegmentFile::open(const std::string& name, Access a
         break;
       }
   if (leftover == Leftover::collected) collect_leftover(name, file->path_);
-  const Limit limit{wait.patience ? Until(detail::after(*wait.patience)) : std::nullopt, wait.stop};
-  while (file->open_named(limit) == Step::again) file->file_.close();
+  while (file->open_named(wait) == Step::again) file->file_.close();
   file->read_header();
   file->map(access);
   return file;
 }
 
-SegmentFile::Step SegmentFile::open_named(const Limit& limit) {
+SegmentFile::Step SegmentFile::open_named(const SegmentWait& wait) {
   os::Os& os = os::current();
   const auto opened = keep([&] { return os.open_shared(path_, access_ == Access::read_write); });
   if (opened.error == ENOENT)
@@ -43,21 +43,15 @@ SegmentFile::Step SegmentFile::open_named(const Limit& limit) {
                       ENOENT);
   if (!opened.ok()) fail("opening the file", opened.error);
   check_owner();
-  if (const int error = lock_shared(holder_byte, limit)) fail_waiting(error);
+  if (const int error = lock_shared(holder_byte, wait)) fail_waiting(error);
   base::pass(base::Mark::file_held);
-  return await_maker(limit);
+  return await_maker(wait);
 }
 
-int SegmentFile::lock_shared(std::uint64_t byte, const Limit& limit) const {
-  if (!limit.stop) return os::lock_shared_until(descriptor(), byte, limit.until);
-  constexpr auto pause = std::chrono::milliseconds(20);
-  while (true) {
-    const auto now = std::chrono::steady_clock::now();
-    const bool last = limit.until && *limit.until <= now + pause;
-    const int error = os::lock_shared_until(descriptor(), byte, last ? *limit.until : now + pause);
-    if (error != ETIMEDOUT || last) return error;
-    limit.stop->check("Segment");
-  }
+int SegmentFile::lock_shared(std::uint64_t byte, const SegmentWait& wait) const {
+  const auto check = [&wait] { wait.stop->check("Segment"); };
+  return os::lock_shared_until(descriptor(), byte, wait.until,
+                               wait.stop != nullptr ? std::function<void()>(check) : nullptr);
 }
 
 void SegmentFile::fail_waiting(int error) const {
@@ -85,9 +79,9 @@ bool SegmentFile::is_published() const {
   return begins_published(start.value);
 }
 
-SegmentFile::Step SegmentFile::await_maker(const Limit& limit) {
+SegmentFile::Step SegmentFile::await_maker(const SegmentWait& wait) {
   if (!is_published()) {
-    int error = lock_shared(maker_byte, limit);
+    int error = lock_shared(maker_byte, wait);
     if (error == 0) error = os::current().unlock_byte(descriptor(), maker_byte);
     if (error != 0) fail_waiting(error);
   }

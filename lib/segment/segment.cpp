@@ -35,7 +35,7 @@ Segment SegmentAccess::of(std::shared_ptr<SegmentFile> file) {
 }
 
 Segment Segment::open(const std::string& name, Access access, const Patience& patience) {
-  return SegmentAccess::of(SegmentFile::open(name, access, Leftover::opened, {.patience = patience}));
+  return SegmentAccess::of(SegmentFile::open(name, access, Leftover::opened, SegmentWait(patience)));
 }
 
 Segment Segment::open_descriptor(int descriptor, Access access) {

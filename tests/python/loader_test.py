@@ -261,7 +261,7 @@ class Loaders(unittest.TestCase):
         self.assertEqual(nodewise.Plan.from_json(plan.to_json(), four).to_json(), plan.to_json())
 
     def test_many_loaders_leave_no_memory(self):
-        """32 MiB a thousand times would be 32 GiB; a loader that a cycle keeps would show at once."""
+        """Sixty loaders of 32 MiB; one that a cycle keeps would show at once."""
 
         def use():
             loader = nodewise.zeros((8192, 1024), "f32", 256)
@@ -384,20 +384,29 @@ class Importing(unittest.TestCase):
             with self.subTest(environment):
                 self.run_python(code, **environment)
 
-    def test_ctrl_c_ends_a_load(self):
+    def test_a_signal_ends_a_load(self):
+        """The handler runs while the segment that is loaded is unfinished: if signals were looked at only
+        after the load, it would be published, that is, begin with the format's name."""
         code = (
-            "import nodewise, os, signal, sys, threading, time, numpy as np, tempfile, pathlib\n"
+            "import nodewise, os, pathlib, signal, tempfile, numpy as np\n"
             "folder = tempfile.TemporaryDirectory()\n"
             "path = pathlib.Path(folder.name) / 'data.npy'\n"
-            "np.save(path, np.asfortranarray(np.zeros((1 << 16, 256), np.float32)))\n"
-            "threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+            "np.save(path, np.asfortranarray(np.zeros((1 << 17, 256), np.float32)))\n"
+            "name = f'loading-{os.getpid()}'\n"
+            "file = pathlib.Path(f'/dev/shm/nodewise.{os.getuid()}.{name}')\n"
+            "def handler(*_):\n"
+            "    try: begin = file.open('rb').read(8)\n"
+            "    except FileNotFoundError: return signal.setitimer(signal.ITIMER_REAL, 0.002)\n"
+            "    print('unfinished' if begin == bytes(8) else f'finished: {begin}')\n"
+            "    raise KeyboardInterrupt\n"
+            "signal.signal(signal.SIGALRM, handler)\n"
             "try:\n"
-            "    while True:\n"
-            "        nodewise.load(path, 64)\n"
+            "    signal.setitimer(signal.ITIMER_REAL, 0.002)\n"
+            "    nodewise.load(path, 64, segment=name)\n"
             "except KeyboardInterrupt:\n"
-            "    print('interrupted')\n"
+            "    print('interrupted', file.exists())\n"
         )
-        self.assertEqual(self.run_python(code), "interrupted\n")
+        self.assertEqual(self.run_python(code), "unfinished\ninterrupted False\n")
 
     def test_ctrl_c_and_a_timeout_end_the_wait_for_a_maker(self):
         self.run_python(

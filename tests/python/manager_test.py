@@ -13,6 +13,7 @@ import unittest
 import numpy as np
 
 import nodewise
+from support import needs_managers
 
 VALUES = [None, True, False, 0, -(2**63), 2**63 - 1, 1.5, -0.0, math.inf]
 VALUES += ["", "text ✓", "\udcff", b"", b"\0\xff", b"text"]
@@ -27,13 +28,8 @@ class Managers(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.path = pathlib.Path(folder.name) / "state"
-        try:
-            self.manager = nodewise.Manager(self.path)
-        except ValueError as error:
-            if "LMDB" not in str(error):
-                raise
-            print("SKIP: managers, because this build has no LMDB")
-            self.skipTest(str(error))
+        needs_managers()
+        self.manager = nodewise.Manager(self.path)
 
     def tearDown(self):
         self.manager = None
@@ -168,4 +164,4 @@ class Managers(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

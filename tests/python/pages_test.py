@@ -8,6 +8,7 @@ torchrun. Examples with a library that is not installed are skipped, by name.
 """
 
 import doctest
+import functools
 import importlib.util
 import os
 import pathlib
@@ -20,6 +21,7 @@ import unittest
 import numpy as np
 
 import nodewise
+from support import needs_managers
 
 ROOT = pathlib.Path(sys.argv.pop(1)).resolve() if len(sys.argv) > 1 else pathlib.Path(__file__).parents[2]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
@@ -51,38 +53,26 @@ def missing(code):
     return next((name for name in sorted(needed) if importlib.util.find_spec(name) is None), None)
 
 
-def has_managers():
-    """Whether this build has managers, which need LMDB."""
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            nodewise.Manager(folder)
-        except ValueError:
-            return False
-        return True
-
-
 class Pages(unittest.TestCase):
-    def test_examples(self):
-        found = list(blocks())
-        self.assertGreaterEqual(len(found), 2)
-        for page, code in found:
-            if library := missing(code):
-                print(f"SKIP: {page}: {library} is not installed; tools/dev test --peers installs it")
-                continue
-            if "nodewise.Manager" in code and not has_managers():
-                print(f"SKIP: an example of {page}, because this build has no LMDB")
-                continue
-            with self.subTest(page=str(page)), tempfile.TemporaryDirectory() as folder:
-                unique = f"pages.{os.getpid()}"
-                np.save(pathlib.Path(folder) / "data.npy", np.zeros((4096, 8), np.float32))
-                (pathlib.Path(folder) / "example.py").write_text(code.replace('"train"', f'"{unique}"'))
-                done = subprocess.run(
-                    [*command_of(page, code), "example.py"],
-                    cwd=folder, capture_output=True, text=True, timeout=SECONDS,
-                )  # fmt: skip
-                self.assertEqual(done.returncode, 0, done.stderr)
-                if "torch" not in code:  # which warns of few CPUs, and of threads
-                    self.assertEqual(done.stderr, "")
+    def run_example(self, page, code):
+        if library := missing(code):
+            self.skipTest(f"{page}: {library} is not installed; tools/dev test --peers installs it")
+        if "nodewise.Manager" in code:
+            needs_managers()
+        with tempfile.TemporaryDirectory() as folder:
+            unique = f"pages.{os.getpid()}"
+            np.save(pathlib.Path(folder) / "data.npy", np.zeros((4096, 8), np.float32))
+            (pathlib.Path(folder) / "example.py").write_text(code.replace('"train"', f'"{unique}"'))
+            done = subprocess.run(
+                [*command_of(page, code), "example.py"],
+                cwd=folder, capture_output=True, text=True, timeout=SECONDS,
+            )  # fmt: skip
+        self.assertEqual(done.returncode, 0, done.stderr)
+        if "torch" not in code:  # which warns of few CPUs, and of threads
+            self.assertEqual(done.stderr, "")
+
+    def test_there_are_examples(self):
+        self.assertGreaterEqual(len(list(blocks())), 2)
 
     def test_doctests(self):
         if not np.__version__.startswith("1."):
@@ -96,5 +86,11 @@ class Pages(unittest.TestCase):
         self.assertGreater(tested, 0)
 
 
+for number, example in enumerate(
+    blocks()
+):  # a test each, so that one that cannot run is one that is skipped
+    setattr(Pages, f"test_example_{number}", functools.partialmethod(Pages.run_example, *example))
+
+
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -21,20 +21,11 @@ import unittest
 import numpy as np
 
 import nodewise
+from support import needs_managers
 
 METHODS = ("fork", "spawn", "forkserver")
 LONG = 120  # seconds, for what should end at once
 HERE = f"processes-py.{os.getpid()}"
-
-
-def manager_or_skip(test, folder):
-    try:
-        return nodewise.Manager(folder)
-    except ValueError as error:
-        if "LMDB" not in str(error):
-            raise
-        print("SKIP: the managers, because this build has no LMDB")
-        return test.skipTest(str(error))
 
 
 def count(value, array, lock, turns):
@@ -173,7 +164,8 @@ class Processes(unittest.TestCase):
     @with_each_method
     def test_managers(self, context):
         with tempfile.TemporaryDirectory() as folder:
-            manager = manager_or_skip(self, pathlib.Path(folder) / "state")
+            needs_managers()
+            manager = nodewise.Manager(pathlib.Path(folder) / "state")
             values, entries = manager.list("values"), manager.dict("entries")
             for handle in (manager, values, entries):
                 self.assertLess(len(pickle.dumps(handle)), 1024)
@@ -225,4 +217,4 @@ def tearDownModule():
 
 if __name__ == "__main__":
     faulthandler.dump_traceback_later(280, exit=True)
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -13,6 +13,7 @@ import numpy as np
 
 import nodewise
 from nodewise import BatchRing, Timeout
+from support import forked
 
 LONG = 60  # seconds, for waits that end early
 
@@ -145,13 +146,13 @@ class Rings(unittest.TestCase):
         producer, consumer = ring.producer(), ring.consumer()
         producer.loan().publish(batch=1)
         loan, lease = producer.loan(), consumer.lease()
-        child = os.fork()
-        if child == 0:
+
+        def in_child():
             lease.close()
             loan.close()
             producer.loan(LONG).publish(batch=3)
-            os._exit(0)
-        self.assertEqual(os.waitpid(child, 0)[1], 0)
+
+        self.assertEqual(forked(in_child), 0)
         loan.publish(batch=2)
         self.assertEqual(lease.tag.batch, 1)
         lease.close()
@@ -160,12 +161,13 @@ class Rings(unittest.TestCase):
 
     def test_a_producer_that_is_killed(self):
         ring = BatchRing.create(slots=1, rows=1, cols=1)
-        child = os.fork()
-        if child == 0:
+
+        def in_child():
             producer = ring.producer()
             loan = producer.loan()
             os.kill(os.getpid(), 9 if loan is not None else 15)
-        self.assertEqual(os.waitpid(child, 0)[1], 9)
+
+        self.assertEqual(forked(in_child), 9)
         with ring.producer() as producer:
             producer.loan(LONG).publish()
 
@@ -173,12 +175,13 @@ class Rings(unittest.TestCase):
         ring = BatchRing.create(slots=2, rows=1, cols=1)
         with ring.producer() as producer:
             producer.loan().publish(batch=3)
-        child = os.fork()
-        if child == 0:
+
+        def in_child():
             consumer = ring.consumer()
             lease = consumer.lease()
             os.kill(os.getpid(), 9 if lease.tag.batch == 3 else 15)
-        self.assertEqual(os.waitpid(child, 0)[1], 9)
+
+        self.assertEqual(forked(in_child), 9)
         with ring.consumer() as consumer:
             lease = consumer.lease(LONG)
             self.assertTrue(lease.redelivered)
@@ -189,4 +192,4 @@ class Rings(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -12,6 +12,7 @@ import unittest
 import numpy as np
 
 import nodewise as nw
+from support import needs_managers
 
 NAME = f"misuse-py.{os.getpid()}"
 FOLDER = tempfile.TemporaryDirectory()
@@ -186,13 +187,9 @@ class Misuse(unittest.TestCase):
         self.check(RINGS)
 
     def test_managers(self):
-        try:
-            manager()
-        except ValueError as error:
-            print("SKIP: managers, because this build has no LMDB")
-            self.skipTest(str(error))
+        needs_managers()
         self.check(MANAGERS)
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

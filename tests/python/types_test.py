@@ -16,8 +16,7 @@ import numpy as np
 
 import nodewise
 
-sys.path.append(str(pathlib.Path(sys.argv[1]) / "python"))  # where the package is not installed
-import nodewise_segment  # noqa: E402
+import nodewise_segment
 
 PAGE = pathlib.Path(sys.argv[1]) / "docs" / "python.md"
 TYPES = ("f64", "f32", "f16", "bf16", "i64", "i32", "i16", "i8", "u64", "u32", "u16", "u8")
