@@ -7,8 +7,8 @@
  *
  * Errors of all calls: NW_INVALID_ARGUMENT (the name belongs to the other kind), NW_FORMAT (stored data is
  * damaged), NW_SYSTEM. Calls that write also fail with NW_OUT_OF_MEMORY (the directory is full), NW_SYSTEM
- * (ENOSPC: its file system is full; EDEADLK: the calling thread is inside a change of which the handle is
- * none).
+ * (ENOSPC: its file system is full; EDEADLK: the calling thread is inside a change to which the handle
+ * does not belong).
  *
  * Thread class: any thread; handles of a change or look: its thread. */
 #ifndef NODEWISE_C_MANAGER_H

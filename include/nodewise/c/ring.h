@@ -21,8 +21,8 @@ enum {
 typedef struct nw_ring_options {
   size_t size;    /* set by the caller: sizeof(nw_ring_options) */
   uint64_t slots; /* at most 65536; rounded up to a power of two; 0: 8 */
-  uint64_t rows;  /* the most rows that a batch may have, and the columns of every batch; */
-  uint64_t cols;  /* both 0: a slot has room for a tag only */
+  uint64_t rows;  /* the most rows of a batch; 0 with cols 0: a slot holds a tag only */
+  uint64_t cols;  /* the columns of every batch */
   nw_dtype dtype; /* NW_DTYPE_NONE: f32 */
   nw_ring_ends producers;
   nw_ring_ends consumers;
@@ -67,7 +67,7 @@ typedef struct nw_ring_counts {
 } nw_ring_counts;
 NW_API nw_error nw_ring_count(nw_ring ring, nw_ring_counts* out);
 
-/* A producer (or consumer), which takes part until it, its loans (or leases) are freed. To wait, it first
+/* A producer (or consumer), which takes part until it and its loans (or leases) are freed. To wait, it first
  * polls for `spin` seconds and then sleeps; negative: the default, 20 microseconds. Errors: NW_SYSTEM (EBUSY:
  * too many take part). */
 NW_API nw_error nw_ring_make_producer(nw_ring ring, double spin, nw_ring_producer* out);
